@@ -1,0 +1,1 @@
+"""What every layer shares: plain types, errors and seeded randomness. Imports nothing of the project."""

@@ -1,0 +1,68 @@
+"""The errors a user can meet. Each is one line: what is wrong, and what to do about it.
+
+    RfmetaError                exit code
+    ├── ConfigError            2   a configuration field, option or argument is wrong
+    ├── DataError              3   a manifest, shard or sample is missing, damaged or unfit
+    ├── StorageError           4   an object store or disk cannot be reached, read or written
+    ├── RunError               5   a run cannot start, resume or be evaluated as asked
+    ├── ClusterError           6   Ray, or a job on it, failed or refused
+    └── VerificationError      1   a proof did not hold (gradient, golden figures, shard hashes)
+
+The command line prints the line and exits with the code; library users catch the class.
+"""
+
+
+class RfmetaError(Exception):
+    """Base of all errors that are ours.
+
+    Args:
+        problem: what is wrong, naming the field, file or object.
+        remedy: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        # Both go to Exception so that the error survives pickling between Ray processes.
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
+
+
+class ConfigError(RfmetaError):
+    """A configuration field, option or argument is unknown or out of range."""
+
+    exit_code = 2
+
+
+class DataError(RfmetaError):
+    """A manifest, shard or sample is missing, damaged, or unfit for what was asked of it."""
+
+    exit_code = 3
+
+
+class StorageError(RfmetaError):
+    """An object store or disk cannot be reached, read or written."""
+
+    exit_code = 4
+
+
+class RunError(RfmetaError):
+    """A run cannot be started, resumed or evaluated as asked."""
+
+    exit_code = 5
+
+
+class ClusterError(RfmetaError):
+    """Ray, or a job submitted to it, failed or refused the request."""
+
+    exit_code = 6
+
+
+class VerificationError(RfmetaError):
+    """A proof did not hold: a gradient, a golden figure or a hash differs."""
+
+    exit_code = 1

@@ -1,0 +1,90 @@
+"""The nouns that cross layers. Image data is RGB, 8-bit, rows first; label 1 is live, 0 an attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+LIVE = "live"  # the attack_type of a bona fide sample
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One face crop on its way into a shard.
+
+    Attributes:
+        key: globally unique, `domain-video-frame`, without dots (a shard splits names at the first dot).
+        attack_type: `live` for bona fide, otherwise `print`, `replay`, …
+        label: 1 live, 0 attack.
+        subject: unique across domains, so prefixed by the domain.
+        image: encoded square RGB crop.
+        image_ext: `jpg` or `png`.
+        depth: encoded 8-bit grey PNG, 32×32; all zeros for an attack; 255 is nearest.
+    """
+
+    key: str
+    domain: str
+    split: Split
+    label: int
+    attack_type: str
+    subject: str
+    video: str
+    frame: int
+    image: bytes
+    image_ext: str
+    depth: bytes
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """A decoded batch of one domain as it leaves the stream.
+
+    Attributes:
+        image: B×S×S×3 uint8 RGB.
+        depth: B×(S/8)×(S/8) uint8.
+        label: B float32, 1 live, 0 attack.
+        keys: the B sample keys, in order.
+    """
+
+    image: NDArray[np.uint8]
+    depth: NDArray[np.uint8]
+    label: NDArray[np.float32]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of one domain as the networks take it.
+
+    Attributes:
+        image: B×6×S×S float in [0, 1]: RGB then HSV.
+        depth: B×1×(S/8)×(S/8) float in [0, 1].
+        label: B float, 1 live, 0 attack.
+    """
+
+    image: Tensor
+    depth: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The batches of one step: all but the last are meta-train domains in forward order, the last is meta-test.
+
+    Attributes:
+        batches: one per source domain; `None` where this worker has no task that needs it.
+    """
+
+    batches: tuple[Batch | None, ...]
+
+    @property
+    def meta_test(self) -> Batch | None:
+        """The batch of the meta-test domain, T."""
+        return self.batches[-1]

@@ -1,0 +1,1 @@
+"""What a run is: one frozen, self-checking configuration, from YAML files and dotted overrides."""

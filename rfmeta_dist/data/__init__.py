@@ -1,0 +1,1 @@
+"""From shards in a store to batches of arrays, in an order that is a pure function of the seed."""

@@ -1,0 +1,1 @@
+"""What the scores of a model are worth, with the threshold taken from the sources."""

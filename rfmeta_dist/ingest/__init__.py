@@ -1,0 +1,1 @@
+"""From raw data sets to shards: faces, depth maps and labels, checked and packed."""

@@ -1,0 +1,1 @@
+"""How shares of an objective become one gradient: every collective of the system lives in this folder."""

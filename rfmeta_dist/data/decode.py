@@ -1,0 +1,121 @@
+"""Encoded images → arrays. One that is not what it claims to be is an error, never a guess."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.unpack import Packed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DEPTH_SIZE = 32  # side of a stored depth map
+DEPTH_STRIDE = 8  # image pixels to one depth pixel, as the networks give it
+MAX_SIDE = 4096  # a header may claim any size, and decoding would allocate it
+_PNG = b"\x89PNG\r\n\x1a\n"
+_GREY8, _RGB8 = (8, 0), (8, 2)  # PNG's bit depth and colour type
+
+
+def decode(sample: Packed, image_size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Decode a sample, resizing by area where the stored size differs.
+
+    Args:
+        sample: as in the shard.
+        image_size: S, a multiple of 8.
+
+    Returns:
+        S×S×3 uint8 RGB, and S/8×S/8 uint8 depth.
+
+    Raises:
+        DataError: naming the sample, if it is damaged or not of the size the manifest gives.
+    """
+    row = sample.row
+    try:
+        image = decode_image(sample.image, row["image_ext"], (row["width"], row["height"]))
+        depth = decode_depth(sample.depth)
+    except ValueError as error:
+        raise DataError(
+            f"sample {row['key']} cannot be decoded: {error}",
+            "ingest the domain again without it; skipping it would change every later batch",
+        ) from error
+    return _resized(image, image_size), _resized(depth, image_size // DEPTH_STRIDE)
+
+
+def decode_image(data: bytes, ext: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode a JPEG or PNG of known width and height into H×W×3 uint8 RGB.
+
+    Raises:
+        ValueError: its header says otherwise, or its content is damaged.
+    """
+    found = image_size(data, ext)
+    if found != size:
+        raise ValueError(f"the image is {found[0]}×{found[1]}, not {size[0]}×{size[1]}")
+    if ext == "png":
+        return _decode_png(data, grey=False)
+    import simplejpeg
+
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    return pixels
+
+
+def decode_depth(data: bytes) -> NDArray[np.uint8]:
+    """Decode a depth map, a 32×32 8-bit grey PNG, into 32×32 uint8.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    width, height, kind = _png_header(data)
+    if (width, height, kind) != (DEPTH_SIZE, DEPTH_SIZE, _GREY8):
+        raise ValueError(f"the depth map is not a {DEPTH_SIZE}×{DEPTH_SIZE} 8-bit grey PNG")
+    return _decode_png(data, grey=True)
+
+
+def image_size(data: bytes, ext: str) -> tuple[int, int]:
+    """Width and height of a JPEG or 8-bit RGB PNG, from its header alone.
+
+    Raises:
+        ValueError: it is neither, or a side is over `MAX_SIDE`.
+    """
+    if ext == "png":
+        width, height, kind = _png_header(data)
+        if kind != _RGB8:
+            raise ValueError("the PNG is not 8-bit RGB")
+    elif ext == "jpg":
+        import simplejpeg
+
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    else:
+        raise ValueError(f"'{ext}' is not jpg or png")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ValueError(f"the image claims to be {width}×{height} pixels")
+    return width, height
+
+
+def _png_header(data: bytes) -> tuple[int, int, tuple[int, int]]:
+    if len(data) < 26 or not data.startswith(_PNG) or data[12:16] != b"IHDR":
+        raise ValueError("it is not a PNG")
+    width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
+    return width, height, (bits, colour)
+
+
+def _decode_png(data: bytes, *, grey: bool) -> NDArray[np.uint8]:
+    import cv2
+    import numpy as np
+
+    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
+    pixels: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        raise ValueError("the PNG is damaged")
+    return pixels
+
+
+def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if pixels.shape[:2] == (side, side):
+        return pixels
+    import cv2
+
+    resized: NDArray[np.uint8] = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    return resized

@@ -1,0 +1,134 @@
+"""Write the manifest of a domain whose shards are stored: the step that makes them visible."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.manifest import (
+    CLASSES,
+    FORMAT,
+    Manifest,
+    Row,
+    Shard,
+    next_version,
+    parse,
+    sample_schema,
+    shard_schema,
+    versions,
+)
+from rfmeta_dist.storage.errors import AlreadyExistsError
+from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def publish(
+    store: Store,
+    domain: str,
+    shards: Sequence[Shard],
+    rows: Sequence[Row],
+    *,
+    image_size: int,
+    contract: Mapping[str, Any],
+) -> Manifest:
+    """Publish the next version of a domain, unless its latest version says the same.
+
+    Args:
+        store: the parent of the domains' folders.
+        domain: its name.
+        shards: by name, all stored.
+        rows: one a sample, in the order of the shards; see `sample_schema`.
+        image_size: side of the stored images in pixels.
+        contract: how the data came about, as JSON-able values.
+
+    Returns:
+        The manifest that now holds, as a reader opens it.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    folder = store.sub(domain)
+    while True:
+        manifests = versions(store, domain)
+        latest = _readable(folder, domain, manifests)
+        if latest and _same(latest, shards, contract):
+            return latest
+        content = {
+            "format": FORMAT,
+            "domain": domain,
+            "image_size": image_size,
+            "contract": contract,
+            "counts": _counts(shards),
+            "samples": _write_table(folder, "samples", rows, sample_schema()),
+            "shards": _write_table(folder, "shards", _shard_rows(domain, shards), shard_schema()),
+        }
+        name = next_version(manifests)
+        try:
+            folder.create(name, json_bytes(content))
+        except AlreadyExistsError:
+            continue  # someone else published meanwhile: perhaps the same, else come after it
+        return parse(folder, domain, name)
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """JSON whose bytes depend on the content alone."""
+    return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _readable(folder: Store, domain: str, manifests: Sequence[str]) -> Manifest | None:
+    """The latest manifest; None if there is none or it is damaged, which publishing repairs."""
+    try:
+        return parse(folder, domain, manifests[-1]) if manifests else None
+    except DataError:
+        return None
+
+
+def _same(latest: Manifest, shards: Sequence[Shard], contract: Mapping[str, Any]) -> bool:
+    # Shards hold all there is to know about a sample; tables may differ by pyarrow's version.
+    same_shards = list(latest.shards) == list(shards)
+    return same_shards and json_bytes(latest.contract) == json_bytes(contract)
+
+
+def _counts(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        classes = counts.setdefault(shard.split, {})
+        name = CLASSES[shard.label]
+        classes[name] = classes.get(name, 0) + shard.samples
+    return counts
+
+
+def _shard_rows(domain: str, shards: Sequence[Shard]) -> list[Row]:
+    return [
+        {
+            "shard": shard.name,
+            "domain": domain,
+            "split": shard.split,
+            "label": shard.label,
+            "n_samples": shard.samples,
+            "n_bytes": shard.size,
+            "sha256": shard.sha256,
+        }
+        for shard in shards
+    ]
+
+
+def _write_table(
+    folder: Store, kind: str, rows: Sequence[Row], schema: pa.Schema
+) -> dict[str, str]:
+    """Write a table under its hash; the reference to it for the manifest."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    digest = hashlib.sha256(data).hexdigest()
+    name = f"{kind}-{digest[:12]}.parquet"
+    folder.write(name, data)
+    return {"name": name, "sha256": digest}

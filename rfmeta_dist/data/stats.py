@@ -1,0 +1,40 @@
+"""What a domain holds, as rows of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.data.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Count:
+    """One row: the samples of one kind in one split, and from how many subjects and videos."""
+
+    split: Split
+    label: int
+    attack_type: str
+    samples: int
+    subjects: int
+    videos: int
+
+
+def stats(manifest: Manifest) -> list[Count]:
+    """Counts by split, class and attack type: splits in their usual order, live first."""
+    kinds = ["split", "label", "attack_type"]
+    counts = manifest.samples.group_by(kinds).aggregate(
+        [("key", "count"), ("subject_id", "count_distinct"), ("video_id", "count_distinct")]
+    )
+    rows = [
+        Count(
+            row["split"],
+            row["label"],
+            row["attack_type"],
+            row["key_count"],
+            row["subject_id_count_distinct"],
+            row["video_id_count_distinct"],
+        )
+        for row in counts.to_pylist()
+    ]
+    return sorted(rows, key=lambda row: (SPLITS.index(row.split), -row.label, row.attack_type))

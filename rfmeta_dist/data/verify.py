@@ -1,0 +1,74 @@
+"""Read a whole domain again and list everything about it that is not as its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.decode import decode
+from rfmeta_dist.data.fetch import fetch
+from rfmeta_dist.data.manifest import Manifest, Shard
+from rfmeta_dist.data.unpack import unpack
+from rfmeta_dist.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a domain.
+
+    Attributes:
+        where: the object or sample concerned, relative to the domain's folder.
+        problem: what is wrong with it.
+    """
+
+    where: str
+    problem: str
+
+
+def verify(store: Store, domain: str) -> list[Finding]:
+    """Hash and decode everything in a domain; no finding means that every sample can be read.
+
+    Raises:
+        StorageError: the store cannot be read.
+    """
+    return list(findings(store, domain))
+
+
+def findings(store: Store, domain: str) -> Iterator[Finding]:
+    """As `verify`, one finding at a time as it is met.
+
+    Raises:
+        StorageError: the store cannot be read.
+    """
+    try:
+        manifest = Manifest.open(store, domain)
+    except DataError as error:
+        yield Finding("manifest", error.problem)
+        return
+    yield from _shared_subjects(manifest)
+    for shard in manifest.shards:
+        yield from _shard_findings(store.sub(domain), manifest, shard)
+
+
+def _shard_findings(folder: Store, manifest: Manifest, shard: Shard) -> Iterator[Finding]:
+    try:
+        samples = unpack(fetch(folder, shard), manifest.rows(shard), shard.name)
+    except DataError as error:
+        yield Finding(shard.name, error.problem)
+        return
+    for sample in samples:
+        try:
+            decode(sample, manifest.image_size)
+        except DataError as error:
+            yield Finding(sample.row["key"], error.problem)
+
+
+def _shared_subjects(manifest: Manifest) -> Iterator[Finding]:
+    splits: dict[str, set[str]] = {}
+    columns = manifest.samples.select(["subject_id", "split"]).group_by(["subject_id", "split"])
+    for pair in columns.aggregate([]).to_pylist():
+        splits.setdefault(pair["subject_id"], set()).add(pair["split"])
+    for subject, found in sorted(splits.items()):
+        if len(found) > 1:
+            yield Finding(subject, f"the subject is in several splits: {', '.join(sorted(found))}")

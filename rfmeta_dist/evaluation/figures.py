@@ -1,0 +1,121 @@
+"""The figures of one run on its target domain, honest beside oracle, as plain JSON-able data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.evaluation import bootstrap, metrics, thresholds
+from rfmeta_dist.evaluation.scores import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rfmeta_dist.evaluation.scores import Scores, Unit
+
+ORACLE_NOTE = (
+    "The threshold was chosen on the target's own labels. "
+    "Nobody has these when a system is installed, so this rate is not attainable in practice."
+)
+
+
+def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000) -> dict[str, dict[str, Any]]:
+    """Every figure of a run, per frame and per video.
+
+    All rates are fractions in [0, 1]. `{…}` stands for `{"value", "low", "high"}`, a 95 % interval
+    over the target's subjects. The result, for each of `frame` and `video`:
+
+        threshold               {"value", "source"}: from the sources' validation splits
+        HTER, FAR, BPCER, ACER  {…} at that threshold; FRR is BPCER
+        AUC                     {…}
+        oracle_EER              {…, "note", "threshold"}: HTER at the target's own best threshold
+        optimism_gap            {…}: HTER − oracle EER, in [−1, 1]
+        source_validation_EER   number: what the threshold reached where it was chosen
+        APCER                   {type: {…}} at that threshold
+        APCER_worst             {…, "type"}
+        BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: oracle thresholds as well
+        counts                  {"live", "attack", "subjects", "videos"} of the target
+        bootstrap               {"level", "resamples", "skipped"}
+
+    Args:
+        validation: frame scores of the sources' validation splits.
+        target: frame scores of the target domain.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+
+    Raises:
+        RunError: the target is among the sources, or a validation score is of another split.
+        DataError: one class is missing, or fewer than two subjects.
+    """
+    leaked = set(validation.domain.tolist()) & set(target.domain.tolist())
+    if leaked:
+        raise RunError(
+            f"the target {', '.join(sorted(leaked))} is among the validation scores",
+            "the threshold must come from source domains only",
+        )
+    target.require_both_classes("the target")
+    return {unit: _of_unit(validation, target, unit, seed, resamples) for unit in UNITS}
+
+
+def points(scores: Scores, threshold: float) -> dict[str, float]:
+    """The figures without intervals, under the names that `bootstrap.resample` uses.
+
+    Args:
+        scores: N frames or videos, both classes present.
+        threshold: accept at or above.
+    """
+    label, score, kinds = scores.label, scores.score, scores.attack_type
+    apcer = metrics.apcer(kinds, score, threshold)
+    hter, oracle = metrics.hter(label, score, threshold), metrics.eer(label, score).value
+    return {
+        "HTER": hter,
+        "AUC": metrics.auc(label, score),
+        "oracle_EER": oracle,
+        "optimism_gap": hter - oracle,
+        "FAR": metrics.far(label, score, threshold),
+        "BPCER": metrics.bpcer(label, score, threshold),
+        "ACER": metrics.acer(kinds, score, threshold),
+        "APCER_worst": metrics.worst(apcer)[1],
+        **{f"APCER {kind}": rate for kind, rate in apcer.items()},
+        **{f"BPCER_at_APCER {limit:.2f}": rate for limit, rate in metrics.bpcer_at_apcer(kinds, score).items()},
+    }
+
+
+def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resamples: int) -> dict[str, Any]:
+    threshold = thresholds.from_sources(validation, unit)
+    scores = target.per(unit)
+    value = points(scores, threshold.value)
+    drawn = bootstrap.resample(scores, threshold.value, seed, resamples)
+
+    def figure(name: str) -> dict[str, Any]:
+        low, high = drawn.interval(name)
+        return {"value": value[name], "low": low, "high": high}
+
+    worst, _ = metrics.worst(metrics.apcer(scores.attack_type, scores.score, threshold.value))
+    oracle = metrics.eer(scores.label, scores.score)
+    return {
+        "threshold": {"value": threshold.value, "source": threshold.source},
+        **{name: figure(name) for name in ("HTER", "FAR", "BPCER", "ACER", "AUC")},
+        "oracle_EER": figure("oracle_EER") | {"note": ORACLE_NOTE, "threshold": oracle.threshold},
+        "optimism_gap": figure("optimism_gap"),
+        "source_validation_EER": threshold.eer,
+        "APCER": _family("APCER", value, figure),
+        "APCER_worst": figure("APCER_worst") | {"type": worst},
+        "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
+        "counts": _counts(target, scores),
+        "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
+    }
+
+
+def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """The figures named `name …`, under what follows the name."""
+    return {key.removeprefix(f"{name} "): figure(key) for key in value if key.startswith(f"{name} ")}
+
+
+def _counts(frames: Scores, scores: Scores) -> dict[str, int]:
+    return {
+        "live": int((scores.label == 1).sum()),
+        "attack": int((scores.label == 0).sum()),
+        "subjects": len(set(frames.subject.tolist())),
+        "videos": len(frames.per_video()),
+    }

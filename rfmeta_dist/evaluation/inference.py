@@ -1,0 +1,50 @@
+"""From trained networks to scores: batch-norm recalibration, and σ(M(F(x))) for every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.models import norm
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.models.preprocess import to_input
+
+
+@torch.no_grad()
+def recalibrate(nets: Networks, batches: Iterable[RawBatch], device: torch.device) -> int:
+    """Set the running statistics of F and M to the pooled moments over batches of all source domains.
+
+    After training they hold a moving average, in the paper's release even the last batch alone, so that a test
+    result depends on which domain came last. Each batch is of one domain, as in training; the pooled variance
+    is the mean of the batches' second moments less the square of the pooled mean.
+
+    Returns:
+        How many batches were used.
+    """
+    nets.train()
+    count, mean, square = 0, None, None
+    for raw in batches:
+        nets.logits(to_input(raw.image, device))
+        seen = [layer.observed.double() for network in (nets.F, nets.M) for layer in norm.layers(network)]
+        means, squares = [s[0] for s in seen], [s[1] + s[0] ** 2 for s in seen]
+        mean = means if mean is None else [a + b for a, b in zip(mean, means, strict=True)]
+        square = squares if square is None else [a + b for a, b in zip(square, squares, strict=True)]
+        count += 1
+    nets.eval()
+    if mean is None or square is None:
+        return 0
+    layers = [layer for network in (nets.F, nets.M) for layer in norm.layers(network)]
+    for layer, m, s in zip(layers, mean, square, strict=True):
+        layer.running_mean.copy_(m / count)
+        layer.running_var.copy_(s / count - (m / count) ** 2)
+    return count
+
+
+@torch.no_grad()
+def score(nets: Networks, raw: RawBatch, device: torch.device) -> Tensor:
+    """Scores of a batch: B float64 in [0, 1], the probability of live, with running statistics."""
+    nets.eval()
+    return torch.sigmoid(nets.logits(to_input(raw.image, device)).double()).cpu()

@@ -1,0 +1,169 @@
+"""The two ends of honest evaluation: finish a model on its sources, then open the sealed target once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load as parse_tensors
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.types import RawBatch, Split
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream, scan
+from rfmeta_dist.evaluation import examples, figures, package, thresholds
+from rfmeta_dist.evaluation.inference import recalibrate, score
+from rfmeta_dist.evaluation.scores import UNITS, Scores
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training.folder import record
+
+SCORING_BATCH = 64
+
+
+def finish(config: Config, folder: Store, checkpoint: str, device: torch.device) -> None:
+    """Recalibrate on the sources' training split, set thresholds on their validation split, write the package.
+
+    Reads source domains only.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+        checkpoint: folder of the checkpoint to finish, below the run's.
+        device: where to compute.
+
+    Raises:
+        DataError: a source has one class only in a split, or is damaged.
+    """
+    shards = open_store(config.data.prefix)
+    manifests = {name: Manifest.open(shards, name) for name in config.data.sources}
+    nets = Networks(config.model.width, config.model.meta_learner_momentum)
+    nets.load_state_dict(parse_tensors(folder.read(f"{checkpoint}/model.safetensors")))
+    nets.to(device)
+    count = recalibrate(nets, _recalibration_batches(config, shards, manifests), device)
+    scored = []
+    for name, manifest in manifests.items():
+        scored.append(_score_domain(nets, shards, manifest, "validation", config.data.image_size, device))
+        record(
+            folder,
+            "threshold",
+            name,
+            "validation",
+            len(scored[-1]),
+            manifest.fingerprint,
+            sealed=False,
+        )
+    validation = concatenate(scored)
+    folder.write("validation.parquet", validation.to_parquet())
+    facts = {
+        "step": config.training.steps,
+        "data": {name: manifest.fingerprint for name, manifest in manifests.items()},
+        "recalibration": f"batch-norm statistics pooled over {count} training batches of "
+        f"{', '.join(config.data.sources)}",
+    }
+    chosen = [thresholds.from_sources(validation, unit) for unit in UNITS]
+    package.save(folder.sub("model"), nets, config.model_dump(mode="json"), chosen, facts)
+
+
+def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, Any]:
+    """Judge the finished model on the target; the read of its labels goes into the ledger first.
+
+    Returns:
+        The content of evaluation.json.
+
+    Raises:
+        RunError: the run has no model yet.
+        DataError: the target is unknown, has one class only, or is damaged.
+    """
+    model = package.load(folder.sub("model"))
+    validation = Scores.from_parquet(folder.read("validation.parquet"))
+    shards = open_store(config.data.prefix)
+    manifest = Manifest.open(shards, config.data.target)
+    chosen = config.evaluation.target_split
+    split: Split | None = None if chosen == "all" else chosen
+    samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
+    record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
+    target = _score_domain(model.nets.to(device), shards, manifest, split, model.image_size, device)
+    result = {
+        "target": config.data.target,
+        "target_split": chosen,
+        "sources": list(config.data.sources),
+        "method": config.method.name,
+        "seed": config.training.seed,
+        "step": model.about["step"],
+        "selection": "last step",
+        "recalibration": model.about["recalibration"],
+        "figures": figures.compute(validation, target, config.training.seed),
+    }
+    folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
+    picked = examples.pick(target, model.thresholds["frame"].value)
+    folder.write("examples.parquet", _pictures(shards, manifest, split, model.image_size, picked))
+    folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
+    return result
+
+
+def concatenate(parts: list[Scores]) -> Scores:
+    """Several sets of scores as one."""
+    columns = [part.columns() for part in parts]
+    return Scores(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
+
+
+def _recalibration_batches(
+    config: Config, shards: Store, manifests: Mapping[str, Manifest]
+) -> Iterator[RawBatch]:
+    data, count = config.data, config.evaluation.recalibration_batches
+    for manifest in manifests.values():
+        stream = DomainStream(
+            shards,
+            manifest,
+            split="train",
+            batch=data.batch,
+            image_size=data.image_size,
+            seed=config.training.seed,
+        )
+        yield from islice(stream.batches(config.training.steps), count)
+
+
+def _score_domain(
+    nets: Networks,
+    shards: Store,
+    manifest: Manifest,
+    split: Split | None,
+    size: int,
+    device: torch.device,
+) -> Scores:
+    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
+    keys: list[str] = []
+    values = []
+    for raw in scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH):
+        values.append(score(nets, raw, device).numpy())
+        keys.extend(raw.keys)
+    found = [rows[key] for key in keys]
+    return Scores(
+        key=np.array(keys),
+        domain=np.array([manifest.domain] * len(keys)),
+        split=np.array([row["split"] for row in found]),
+        subject=np.array([row["subject_id"] for row in found]),
+        video=np.array([row["video_id"] for row in found]),
+        attack_type=np.array([row["attack_type"] for row in found]),
+        label=np.array([row["label"] for row in found]),
+        score=np.concatenate(values) if values else np.array([]),
+    )
+
+
+def _pictures(
+    shards: Store, manifest: Manifest, split: Split | None, size: int, picked: dict[str, list[str]]
+) -> bytes:
+    import simplejpeg
+
+    wanted = set(chain.from_iterable(picked.values()))
+    images: dict[str, bytes] = {}
+    for raw in scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH):
+        for key, image in zip(raw.keys, raw.image, strict=True):
+            if key in wanted:
+                images[key] = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=90)
+    return examples.to_parquet(picked, images)

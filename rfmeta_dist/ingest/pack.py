@@ -1,0 +1,158 @@
+"""Samples → shards and a manifest in a store: checked, reproducible, visible only when whole.
+
+A tar depends on its samples alone: USTAR, members sorted, no times or owners. Shards and tables are
+named by their hashes and the manifest that names them is written last, so a reader meets either the
+whole of a new state or the state before it, also if packing is interrupted or two processes pack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.types import Sample, Split
+from rfmeta_dist.data.decode import image_size
+from rfmeta_dist.data.manifest import CLASSES, Manifest, Row, Shard
+from rfmeta_dist.data.publish import json_bytes, publish
+from rfmeta_dist.ingest.check import Checker
+from rfmeta_dist.storage.store import Store
+
+_SHARD_BYTES = 16 << 20
+
+
+def pack(
+    samples: Iterable[Sample],
+    store: Store,
+    domain: str,
+    *,
+    contract: Mapping[str, Any],
+    shard_bytes: int = _SHARD_BYTES,
+) -> Manifest:
+    """Write a domain's samples as shards, and its manifest.
+
+    The same samples in the same order give the same bytes. Packing what the domain's latest
+    manifest already describes changes nothing. Memory holds one shard for each split and class.
+
+    Args:
+        samples: of this domain alone; see `Checker` for what they must fulfil.
+        store: the parent of the domains' folders.
+        domain: letters, digits, `_` and `-`.
+        contract: how the data came about (generator, seed, quality, …), as JSON-able values.
+        shard_bytes: a shard is closed when its images and depth maps reach this size.
+
+    Returns:
+        The manifest, as a reader opens it.
+
+    Raises:
+        DataError: a sample is unfit, or there is none; nothing becomes visible.
+        StorageError: the store cannot be written.
+    """
+    json_bytes(contract)  # what JSON cannot hold should fail now, not after the work
+    checker = Checker(domain)
+    writer = _Writer(store.sub(domain), shard_bytes)
+    for sample in samples:
+        checker.check(sample)
+        writer.add(sample)
+    shards, rows = writer.finish()
+    if not shards:
+        raise DataError(f"no samples for domain '{domain}'", "check the source and its filters")
+    side = checker.image_size
+    return publish(store, domain, shards, rows, image_size=side, contract=contract)
+
+
+class _Writer:
+    """Collects samples by split and class, and writes each shard as it fills."""
+
+    def __init__(self, folder: Store, shard_bytes: int) -> None:
+        self._folder = folder
+        self._shard_bytes = shard_bytes
+        self._filling: dict[tuple[Split, int], list[Sample]] = {}
+        self._bytes: dict[tuple[Split, int], int] = {}
+        self._shards: list[Shard] = []
+        self._rows: dict[str, list[Row]] = {}
+
+    def add(self, sample: Sample) -> None:
+        """Put the sample where it belongs, and write that shard if it is full."""
+        stream = (sample.split, sample.label)
+        self._filling.setdefault(stream, []).append(sample)
+        size = self._bytes.get(stream, 0) + len(sample.image) + len(sample.depth)
+        self._bytes[stream] = size
+        if size >= self._shard_bytes:
+            self._write(stream)
+
+    def finish(self) -> tuple[list[Shard], list[Row]]:
+        """Write what is left; all shards by name, and the sample rows in that order."""
+        for stream in list(self._filling):
+            self._write(stream)
+        shards = sorted(self._shards, key=lambda shard: shard.name)
+        return shards, [row for shard in shards for row in self._rows[shard.name]]
+
+    def _write(self, stream: tuple[Split, int]) -> None:
+        split, label = stream
+        samples = sorted(self._filling.pop(stream), key=lambda sample: sample.key)
+        del self._bytes[stream]
+        number = sum((shard.split, shard.label) == stream for shard in self._shards)
+        data, spans = _tar(samples)
+        digest = hashlib.sha256(data).hexdigest()
+        name = f"{split}/{CLASSES[label]}/{number:06d}-{digest[:12]}.tar"
+        self._folder.write(name, data)
+        self._shards.append(Shard(name, split, label, len(samples), len(data), digest))
+        self._rows[name] = [
+            _row(sample) | {"shard": name, "index_in_shard": index, **span}
+            for index, (sample, span) in enumerate(zip(samples, spans, strict=True))
+        ]
+
+
+def _tar(samples: Sequence[Sample]) -> tuple[bytes, list[dict[str, int]]]:
+    """A tar of the samples, and the span of each in it."""
+    file = io.BytesIO()
+    spans = []
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in samples:
+            offset = file.tell()
+            for ending, content in sorted(_members(sample).items()):
+                member = tarfile.TarInfo(f"{sample.key}.{ending}")  # owner 0, mode 644, time 0
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+            spans.append({"offset": offset, "length": file.tell() - offset})
+    return file.getvalue(), spans
+
+
+def _members(sample: Sample) -> dict[str, bytes]:
+    """A sample's files by ending."""
+    return {
+        sample.image_ext: sample.image,
+        "depth.png": sample.depth,
+        "json": _described(sample),
+    }
+
+
+def _described(sample: Sample) -> bytes:
+    """What the images cannot say, so that a shard explains itself."""
+    names = ("domain", "label", "attack_type", "subject", "video", "frame", "split")
+    return json_bytes({name: getattr(sample, name) for name in names})
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    """The sample's row of the manifest, but for its place in a shard."""
+    width, height = image_size(sample.image, sample.image_ext)
+    parts = {"image": sample.image, "depth": sample.depth, "label": _described(sample)}
+    return {
+        "key": sample.key,
+        "domain": sample.domain,
+        "attack_type": sample.attack_type,
+        "split": sample.split,
+        "image_ext": sample.image_ext,
+        "label": sample.label,
+        "subject_id": sample.subject,
+        "video_id": sample.video,
+        "frame_index": sample.frame,
+        "image_bytes": len(sample.image),
+        "width": width,
+        "height": height,
+        **{f"sha256_{name}": hashlib.sha256(part).digest() for name, part in parts.items()},
+    }

@@ -1,0 +1,143 @@
+"""F, M and D of the paper, and the one module that holds them (Shao et al., AAAI 2020, supplementary tables).
+
+    image 6×S×S → F → deep 128×S/8×S/8 (pool1-3)          → M → one logit, live if positive
+                    → shallow 384×S/8×S/8 (pool1-1 … 1-3) → D → depth 1×S/8×S/8, at least 0
+
+Every convolution is 3×3, stride 1, padding 1, followed by batch norm and ReLU. A width multiplier scales every
+channel count but the 6 inputs and the 1-channel outputs; 1 is the paper.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as f
+from torch import Tensor, nn
+
+from rfmeta_dist.core.seeds import seed as derive_seed
+from rfmeta_dist.models.norm import BatchNorm2d
+
+BLOCK = (128, 196, 128)
+META_LEARNER = (128, 256, 512)
+DEPTH = (128, 64)
+
+
+class Features(NamedTuple):
+    """What F gives: `deep` for M (B×128×S/8×S/8), `shallow` for D (B×384×S/8×S/8)."""
+
+    deep: Tensor
+    shallow: Tensor
+
+
+def scaled(channels: int, width: float) -> int:
+    """A channel count times the width, at least 1."""
+    return max(1, round(channels * width))
+
+
+class _Convolutions(nn.Module):
+    """A chain of conv + batch norm + ReLU, named `conv{group}_{k}` and `bn{group}_{k}` as in the paper."""
+
+    def __init__(self, group: int, channels: list[int], momentum: float) -> None:
+        super().__init__()
+        self.group = group
+        for k, (before, after) in enumerate(pairwise(channels), start=1):
+            self.add_module(f"conv{group}_{k}", nn.Conv2d(before, after, 3, padding=1))
+            self.add_module(f"bn{group}_{k}", BatchNorm2d(after, momentum))
+
+    def block(self, k: int, x: Tensor) -> Tensor:
+        """Apply the k-th conv + batch norm + ReLU, counting from 1.
+
+        A bias before batch norm cancels, so its gradient is exactly zero. In training it is left out: adding it
+        would give it a gradient of rounding noise, which Adam divides by its own size and turns into real drift,
+        another one for each number of workers.
+        """
+        conv = self.get_submodule(f"conv{self.group}_{k}")
+        norm = self.get_submodule(f"bn{self.group}_{k}")
+        assert isinstance(conv, nn.Conv2d)
+        if not self.training:
+            return f.relu(norm(conv(x)))
+        return f.relu(norm(f.conv2d(x, conv.weight, padding=1), conv.bias))
+
+
+class Extractor(_Convolutions):
+    """F: conv1-1, then three blocks of three convolutions and a max pool."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        block = [scaled(c, width) for c in BLOCK]
+        super().__init__(1, [6, scaled(64, width), *block, *block, *block], momentum=0.1)
+
+    def forward(self, image: Tensor) -> Features:
+        """B×6×S×S → features at S/8."""
+        x = self.block(1, image)
+        pools = []
+        for first in (2, 5, 8):
+            for k in range(first, first + 3):
+                x = self.block(k, x)
+            x = f.max_pool2d(x, 2)
+            pools.append(x)
+        shallow = torch.cat([f.avg_pool2d(pools[0], 4), f.avg_pool2d(pools[1], 2), pools[2]], dim=1)
+        return Features(pools[2], shallow)
+
+
+class MetaLearner(_Convolutions):
+    """M: three convolutions with pools between, global average, one linear layer; the network that adapts."""
+
+    def __init__(self, width: float = 1.0, momentum: float = 0.1) -> None:
+        channels = [scaled(c, width) for c in (BLOCK[-1], *META_LEARNER)]
+        super().__init__(2, channels, momentum)
+        self.fc2_1 = nn.Linear(channels[-1], 1)
+
+    def forward(self, deep: Tensor) -> Tensor:
+        """B×128×S/8×S/8 → B logits."""
+        x = f.max_pool2d(self.block(1, deep), 2)
+        x = f.max_pool2d(self.block(2, x), 2)
+        x = self.block(3, x).mean(dim=(2, 3))
+        logit: Tensor = self.fc2_1(x)
+        return logit.squeeze(1)
+
+
+class DepthEstimator(_Convolutions):
+    """D: three convolutions, batch norm and ReLU on the last as well, so depth is never negative."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        inside = [scaled(c, width) for c in DEPTH]
+        super().__init__(3, [3 * scaled(BLOCK[-1], width), *inside, 1], momentum=0.1)
+
+    def forward(self, shallow: Tensor) -> Tensor:
+        """B×384×S/8×S/8 → B×1×S/8×S/8."""
+        for k in (1, 2, 3):
+            shallow = self.block(k, shallow)
+        return shallow
+
+
+class Networks(nn.Module):
+    """F, M and D together; parameters are named `F.conv1_1.weight` and so on.
+
+    Args:
+        width: channel multiplier, 1 is the paper.
+        meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
+    """
+
+    def __init__(self, width: float = 1.0, meta_learner_momentum: float = 0.1) -> None:
+        super().__init__()
+        self.F = Extractor(width)
+        self.M = MetaLearner(width, meta_learner_momentum)
+        self.D = DepthEstimator(width)
+
+    def logits(self, image: Tensor) -> Tensor:
+        """B×6×S×S → B logits; σ of them is the score (the probability of live). D has no part in it."""
+        logit: Tensor = self.M(self.F(image).deep)
+        return logit
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> Networks:
+        """Xavier normal weights, zero biases, batch norm 1 and 0; each tensor depends on (seed, name) alone."""
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                generator = torch.Generator().manual_seed(derive_seed(seed, "initialise", name))
+                nn.init.xavier_normal_(parameter, generator=generator)
+            elif "bn" not in name:
+                parameter.zero_()
+        return self

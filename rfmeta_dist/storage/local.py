@@ -1,0 +1,121 @@
+"""A folder on disk as an object store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, MissingError
+from rfmeta_dist.storage.store import checked
+
+_PARTIAL = ".partial-"  # starts the names of files being written, which `list` leaves out
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """Objects are files below a folder, which need not exist before the first write."""
+
+    url: str
+
+    @classmethod
+    def at(cls, path: str) -> LocalStore:
+        """Open a folder; the path becomes absolute, for other processes run in other folders."""
+        return cls(str(Path(path).expanduser().resolve()))
+
+    def read(self, name: str) -> bytes:
+        """The whole file. Raises `MissingError` if there is none."""
+        with _explained(path := self._path(name)):
+            return path.read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write the file beside its place, flush it to disk, then move it into place."""
+        with _explained(path := self._path(name)), _partial(path, data) as partial:
+            partial.replace(path)
+            _flush_folder(path.parent)
+
+    def create(self, name: str, data: bytes) -> None:
+        """As `write`, but a hard link fails where a move would overwrite: `AlreadyExistsError`."""
+        with _explained(path := self._path(name)), _partial(path, data) as partial:
+            os.link(partial, path)
+            _flush_folder(path.parent)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        with _explained(path := self._path(name)):
+            return path.is_file()
+
+    def list(self, prefix: str = "") -> list[str]:
+        """The sorted names of all whole files below the folder `prefix`."""
+        root = Path(self.url)
+        with _explained(top := self._path(prefix) if prefix else root):
+            return sorted(
+                path.relative_to(root).as_posix()
+                for path in top.rglob("*")
+                if path.is_file() and not path.name.startswith(_PARTIAL)
+            )
+
+    def delete(self, name: str) -> None:
+        """Remove the file if it is there."""
+        with _explained(path := self._path(name)):
+            path.unlink(missing_ok=True)
+
+    def sub(self, name: str) -> LocalStore:
+        """The store in the folder `name`."""
+        return LocalStore(str(self._path(name)))
+
+    def _path(self, name: str) -> Path:
+        return Path(self.url) / checked(name)
+
+
+@contextmanager
+def _partial(path: Path, data: bytes) -> Iterator[Path]:
+    """A flushed file with the data in the folder of `path`, gone afterwards unless moved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o644)  # mkstemp makes private files; data sets are read by other users
+        yield partial
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def _flush_folder(folder: Path) -> None:
+    # Without this a power cut may forget the new name although the file's content is on disk.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the operating system raises about `path` into our errors."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} does not exist", "check the path") from error
+    except FileExistsError as error:
+        raise AlreadyExistsError(f"{path} exists already", "choose another name") from error
+    except PermissionError as error:
+        raise AccessError(
+            f"{path}: permission denied", "check the owner and mode of the folder"
+        ) from error
+    except OSError as error:
+        remedy = "check the path and the disk"
+        if error.errno in _FULL:
+            remedy = "free space on that disk or raise the quota; nothing half-written was left"
+        raise StorageError(f"{path}: {error.strerror or error}", remedy) from error

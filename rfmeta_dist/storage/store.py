@@ -1,0 +1,87 @@
+"""What an object store is to the rest of the project, and the one function that opens it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rfmeta_dist.core.errors import StorageError
+
+
+class Store(Protocol):
+    """Whole objects under a URL. Safe to send to another process: it carries no credentials.
+
+    Names are relative to the URL, separated by `/`. Every method raises `StorageError` (see
+    storage/errors.py for its kinds), naming the object and what to do about it.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without a trailing slash and never with credentials."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """The whole object. Raises `MissingError` if there is none."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Create or replace an object; a reader sees the old or the new one, never a part."""
+        ...
+
+    def create(self, name: str, data: bytes) -> None:
+        """Create an object; of several writers one wins and the others get `AlreadyExistsError`."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an object of this name."""
+        ...
+
+    def list(self, prefix: str = "") -> list[str]:
+        """The sorted names of all objects below the folder `prefix`; none if it does not exist."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        ...
+
+    def sub(self, name: str) -> Store:
+        """The store below the folder `name`."""
+        ...
+
+
+def open_store(url: str) -> Store:
+    """Open `s3://bucket/prefix`, or a local folder given as a path or `file://` URL.
+
+    S3 takes its credentials and endpoint from the environment (AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, or any other source botocore knows) in each process
+    that uses the store. Nothing is contacted before the first read or write.
+
+    Raises:
+        StorageError: the URL has another scheme, or no bucket.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "file":
+        from rfmeta_dist.storage.local import LocalStore
+
+        return LocalStore.at(rest if separator else url)
+    if scheme == "s3" and rest.strip("/"):
+        from rfmeta_dist.storage.s3 import S3Store
+
+        return S3Store(f"s3://{rest.strip('/')}")
+    raise StorageError(
+        f"cannot open a store at '{url}'", "use s3://bucket/prefix or the path of a folder"
+    )
+
+
+def checked(name: str) -> str:
+    """The name itself, if it stays below its store.
+
+    Names also come from manifests, which anyone who can write to a bucket can write.
+
+    Raises:
+        StorageError: the name is empty, absolute or climbs out of the store.
+    """
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
+        raise StorageError(
+            f"'{name}' is not a valid object name", "use relative names such as train/000.tar"
+        )
+    return name

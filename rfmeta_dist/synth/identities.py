@@ -1,0 +1,92 @@
+"""Who appears where: people, made up or from portraits, dealt to domains and splits without overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Protocol
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.seeds import permutation, seed
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.synth.bust import Bust, paint_bust
+from rfmeta_dist.synth.domains import DOMAINS
+from rfmeta_dist.synth.portraits import Portrait, survey
+from rfmeta_dist.synth.scale import Scale
+
+Place = tuple[str, Split]  # domain and split
+
+
+class Identity(Protocol):
+    """A person who can be drawn."""
+
+    def bust(self, resolution: int) -> Bust:
+        """The person over the face canvas at N×N."""
+        ...
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """A person painted from a number."""
+
+    number: int
+
+    def bust(self, resolution: int) -> Bust:
+        """The person over the face canvas at N×N."""
+        return paint_bust(self.number, resolution)
+
+
+def cast(domain: str, scale: Scale, base_seed: int, folder: Path | None) -> list[tuple[Split, Identity]]:
+    """The people of one domain with their splits, in a fixed order.
+
+    No person, and no group of look-alikes, is in two domains or two splits.
+    Raises DataError if the folder is missing or holds too few portraits for all domains of the scale.
+    """
+    if folder is None:
+        counts = scale.subjects_of(domain)
+        return [
+            (split, MadeUp(seed("identity", base_seed, domain, split, number)))
+            for split in SPLITS
+            for number in range(counts[split])
+        ]
+    places = _deal(survey(folder.resolve()).groups, _needs(scale), base_seed, folder)
+    return [(split, person) for split in SPLITS for person in places[domain, split]]
+
+
+def _needs(scale: Scale) -> dict[Place, int]:
+    return {(d, split): scale.subjects_of(d)[split] for d in DOMAINS for split in SPLITS}
+
+
+def _deal(
+    groups: tuple[tuple[Portrait, ...], ...], needs: dict[Place, int], base_seed: int, folder: Path
+) -> dict[Place, list[Portrait]]:
+    """Give each place whole groups until it has enough people.
+
+    Smallest groups go first, each to the place that lacks most, so that look-alikes are
+    used only when distinct people run out.
+    """
+    lacking = dict(needs)
+    held: dict[Place, list[tuple[Portrait, ...]]] = {place: [] for place in needs}
+    shuffled = [groups[i] for i in permutation(len(groups), "groups", base_seed)]
+    for group in sorted(shuffled, key=len):
+        place = max(lacking, key=lambda p: lacking[p])
+        if lacking[place] <= 0:
+            break
+        held[place].append(group)
+        lacking[place] -= len(group)
+    short = sum(max(0, lack) for lack in lacking.values())
+    if short:
+        needed, found = sum(needs.values()), sum(len(group) for group in groups)
+        raise DataError(
+            f"{needed} portraits are needed and {found} usable ones in {len(groups)} look-alike groups"
+            f" were found in {folder}, {short} too few",
+            "add portraits, choose a smaller scale, or leave out the folder to use made-up faces",
+        )
+    return {place: _breadth_first(held[place])[:count] for place, count in needs.items()}
+
+
+def _breadth_first(groups: Iterable[tuple[Portrait, ...]]) -> list[Portrait]:
+    """One of each group, then a second of each, and so on."""
+    return [person for person in chain.from_iterable(zip_longest(*groups)) if person is not None]

@@ -1,0 +1,127 @@
+"""Framing, head pose and expression: a bust as the camera frames it, with depth kept in register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rfmeta_dist.synth.bust import Bust
+from rfmeta_dist.synth.head import EXTENT, MOUTH_Y
+from rfmeta_dist.synth.texture import Image, Rng, grid, pair, sample, step
+
+PIVOT = 0.12  # height of the axis the head turns about
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Where the crop lies: centre and half width in face units, roll in radians."""
+
+    x: float
+    y: float
+    half: float
+    roll: float
+
+    def to_face(self, x: Image, y: Image) -> tuple[Image, Image]:
+        """Crop coordinates in [−1, 1] → face coordinates."""
+        cos, sin = np.cos(self.roll) * self.half, np.sin(self.roll) * self.half
+        return (
+            (cos * x - sin * y + self.x).astype(np.float32),
+            (sin * x + cos * y + self.y).astype(np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Head turn in radians (yaw to the right, pitch down) and expression, each from 0 to 1."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    blink: float = 0.0
+    jaw: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """A posed bust in crop coordinates, R×R: as `Bust`, with `scale` = face units per pixel."""
+
+    albedo: Image
+    height: Image
+    cover: Image
+    gloss: Image
+    scale: float
+
+
+def draw_framing(rng: Rng) -> Framing:
+    """How a face detector happens to crop: one distribution for live faces and attacks alike."""
+    return Framing(
+        x=float(rng.uniform(-0.06, 0.06)),
+        y=float(rng.uniform(-0.12, 0.04)),
+        half=float(rng.uniform(0.68, 0.86)),
+        roll=float(rng.normal(0.0, 0.05)),
+    )
+
+
+def draw_pose(rng: Rng) -> Pose:
+    """A recording's mean head turn and a resting expression."""
+    yaw, pitch = np.clip(rng.normal(0.0, (0.14, 0.08)), -0.32, 0.32)
+    return Pose(float(yaw), float(pitch), 0.0, float(max(0.0, rng.uniform(-0.5, 0.4))))
+
+
+def shake(framing: Framing, rng: Rng) -> Framing:
+    """The framing of the next frame: a hand-held camera and a detector that never repeats itself."""
+    x, y, half, roll = rng.normal(0.0, (0.015, 0.015, 0.015, 0.012))
+    return Framing(framing.x + x, framing.y + y, framing.half * (1 + half), framing.roll + roll)
+
+
+def move(pose: Pose, rng: Rng) -> Pose:
+    """The pose of the next frame; one frame in eight catches a blink."""
+    yaw, pitch, jaw = rng.normal(0.0, (0.05, 0.03, 0.08))
+    blink = float(rng.uniform(0.4, 1.0)) if rng.random() < 0.125 else 0.0
+    jaw = float(np.clip(pose.jaw + jaw, 0.0, 1.0))
+    return replace(pose, yaw=pose.yaw + yaw, pitch=pose.pitch + pitch, blink=blink, jaw=jaw)
+
+
+def project(bust: Bust, pose: Pose, framing: Framing, resolution: int) -> View:
+    """Turn the head, set the expression and crop it, by one backward warp.
+
+    A height field turned by a small angle moves each point sideways by height × sin(angle); which
+    point lands on a pixel is found by two rounds of substitution.
+    """
+    x, y = framing.to_face(*grid(resolution))
+    # The body stays while the head turns.
+    turn = step(0.95, 0.60, y)
+    yaw, pitch = pose.yaw * turn, pose.pitch * turn
+    source_x, source_y = x, y
+    for _ in range(2):
+        lift = sample(bust.height, *_pixels(bust, source_x, source_y)) - PIVOT
+        source_x = (x - lift * np.sin(yaw)) / np.cos(yaw)
+        source_y = (y - lift * np.sin(pitch)) / np.cos(pitch)
+    source_y = _express(bust, pose, source_x, source_y)
+    column, row = _pixels(bust, source_x, source_y)
+    albedo = sample(bust.albedo, column, row)
+    layers = sample(np.dstack([bust.height, bust.cover, bust.gloss]), column, row)
+    height = layers[..., 0] * np.cos(yaw) - source_x * np.sin(yaw) - source_y * np.sin(pitch)
+    scale = 2.0 * framing.half / resolution
+    return View(albedo, height.astype(np.float32), layers[..., 1], layers[..., 2], scale)
+
+
+def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
+    """Face coordinates → pixel positions in the bust's images."""
+    half = bust.cover.shape[0] / 2.0
+    scale = half / EXTENT
+    return (
+        (x * scale + half - 0.5).astype(np.float32),
+        (y * scale + half - 0.5).astype(np.float32),
+    )
+
+
+def _express(bust: Bust, pose: Pose, x: Image, y: Image) -> Image:
+    """Where in the resting face to look: lids squeeze the eye shut, the jaw draws the mouth down."""
+    if pose.blink:
+        column, row = bust.eyes
+        squeeze = 3.0 * pose.blink * pair(x, y, (column, row + 0.02), (0.15, 0.075))
+        y = y + (y - row - 0.02) * squeeze
+    if pose.jaw:
+        y = y - 0.05 * pose.jaw * step(MOUTH_Y - 0.02, MOUTH_Y + 0.05, y) * step(0.95, 0.6, y)
+    return y.astype(np.float32)

@@ -1,0 +1,70 @@
+"""How much to generate: crop size, subjects, videos and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.types import SPLITS, Split
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The amounts of one generated data set, checked when made.
+
+    Attributes:
+        size: side of the crops in pixels, a multiple of 32.
+        subjects: per domain name, subjects in each split; "*" stands for the domains not named.
+        videos: recordings of each subject and class (live, print, replay).
+        frames: frames of each recording.
+    """
+
+    name: str
+    size: int
+    subjects: Mapping[str, Mapping[Split, int]]
+    videos: int
+    frames: int
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 32:
+            raise ConfigError(f"size={self.size} is not a multiple of 32", "use 64 or 256")
+        if self.videos < 1 or self.frames < 1:
+            raise ConfigError(
+                f"videos={self.videos} and frames={self.frames}", "ask for at least one of each"
+            )
+        for domain, split in ((d, s) for d in self.subjects for s in SPLITS):
+            if self.subjects[domain].get(split, 0) < 1:
+                raise ConfigError(
+                    f"domain {domain} has no {split} subjects", "give each split at least one"
+                )
+
+    def subjects_of(self, domain: str) -> Mapping[Split, int]:
+        """Subjects of a domain in each split."""
+        return self.subjects.get(domain) or self.subjects["*"]
+
+
+def _split(train: int, validation: int, test: int) -> Mapping[Split, int]:
+    return MappingProxyType({"train": train, "validation": validation, "test": test})
+
+
+SCALES: Mapping[str, Scale] = MappingProxyType(
+    {
+        "tiny": Scale("tiny", 64, {"*": _split(3, 1, 2)}, videos=1, frames=2),
+        "demo": Scale("demo", 64, {"*": _split(8, 4, 4)}, videos=2, frames=5),
+        # The subjects of OULU-NPU, CASIA-FASD, Replay-Attack and MSU-MFSD.
+        "full": Scale(
+            "full",
+            256,
+            {
+                "O": _split(20, 15, 20),
+                "C": _split(15, 5, 30),
+                "I": _split(15, 15, 20),
+                "M": _split(12, 3, 20),
+            },
+            videos=2,
+            frames=7,
+        ),
+    }
+)

@@ -1,0 +1,159 @@
+"""Light on a live face: shading from the normals of its own depth, over a background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.synth.pose import View
+from rfmeta_dist.synth.texture import Image, Rng, blur, mix, noise, resize, sample, step
+
+WRAP = np.array([0.30, 0.16, 0.12], np.float32)  # red light travels furthest inside skin
+SHADOW_RESOLUTION = 96
+DEPTH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Light:
+    """A kind of lighting.
+
+    Attributes:
+        azimuth, elevation: ranges in degrees of the key light; 0, 0 is beside the camera, 90 up is overhead.
+        ambient: range of the fraction of light that comes from everywhere.
+        warmth: range of colour temperature shift, −1 (blue) to 1 (orange).
+        backdrop: range of the background's brightness relative to the face.
+    """
+
+    azimuth: tuple[float, float]
+    elevation: tuple[float, float]
+    ambient: tuple[float, float]
+    warmth: tuple[float, float]
+    backdrop: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """One recording's light: unit vector towards the key, its colour, ambient fraction, backdrop level."""
+
+    direction: NDArray[np.float32]
+    colour: NDArray[np.float32]
+    ambient: float
+    backdrop: float
+
+
+def draw_lamp(light: Light, rng: Rng) -> Lamp:
+    """Set up the light of one recording."""
+    azimuth = np.deg2rad(rng.uniform(*light.azimuth)) * rng.choice([-1.0, 1.0])
+    elevation = np.deg2rad(rng.uniform(*light.elevation))
+    direction = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            -np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        ],
+        np.float32,
+    )
+    return Lamp(
+        direction, warm(rng.uniform(*light.warmth)), rng.uniform(*light.ambient), rng.uniform(*light.backdrop)
+    )
+
+
+def warm(amount: float) -> NDArray[np.float32]:
+    """Linear RGB of a light, −1 blue to 1 orange, of unit green."""
+    return np.array([1.0 + 0.35 * amount, 1.0, 1.0 - 0.40 * amount], np.float32)
+
+
+def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
+    """Linear radiance R×R×3 of a posed bust before a backdrop of the same size."""
+    normal = _normals(view)
+    facing = normal @ lamp.direction
+    key = np.clip((facing[..., None] + WRAP) / (1.0 + WRAP), 0.0, None)
+    key = key * (1.0 - 0.85 * _cast_shadow(view, lamp))[..., None]
+    sky = (0.75 - 0.25 * normal[..., 1]) * _openness(view)
+    light = lamp.ambient * sky[..., None] + (1.0 - lamp.ambient) * 1.25 * key
+    half = lamp.direction + np.array([0.0, 0.0, 1.0], np.float32)
+    shine = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, 1.0) ** 24
+    # Skin reflects some of the surroundings unchanged in colour, which dark skin shows most.
+    surface = view.gloss * (shine * (1.0 - lamp.ambient) + 0.4 * lamp.ambient * _openness(view))
+    radiance = (view.albedo * light + surface[..., None]) * lamp.colour
+    return mix(backdrop * lamp.backdrop * lamp.colour, radiance.astype(np.float32), view.cover)
+
+
+def depth_map(view: View) -> NDArray[np.uint8]:
+    """The 32×32 depth label of a live view: 0 background, 255 nearest, from 25 at the far shoulder."""
+    covered = view.height[view.cover > 0.5]
+    near, far = float(covered.max()), float(np.percentile(covered, 1))
+    nearness = 0.1 + 0.9 * np.clip((view.height - far) / (near - far), 0.0, 1.0)
+    small = resize((nearness * (view.cover > 0.5)).astype(np.float32), DEPTH_SIZE)
+    return np.round(small * 255.0 / small.max()).astype(np.uint8)
+
+
+def _normals(view: View) -> Image:
+    """Unit normals R×R×3 (x right, y down, z to the camera)."""
+    slope_x = cv2.Sobel(view.height, cv2.CV_32F, 1, 0, scale=0.125 / view.scale)
+    slope_y = cv2.Sobel(view.height, cv2.CV_32F, 0, 1, scale=0.125 / view.scale)
+    # Outlines are cliffs in a height field; unlimited they would draw a bright or black rim.
+    slopes = np.clip(np.dstack([-slope_x, -slope_y]), -2.5, 2.5)
+    length = np.sqrt(1.0 + (slopes**2).sum(axis=2))
+    normal: Image = np.dstack([slopes, np.ones_like(length)]) / length[..., None]
+    return normal.astype(np.float32)
+
+
+def _openness(view: View) -> Image:
+    """How much of the sky a point sees: less where it lies deeper than its surroundings."""
+    small = resize(view.height, SHADOW_RESOLUTION)
+    around = blur(small, 0.07 / (view.scale * view.height.shape[0] / SHADOW_RESOLUTION))
+    opening = np.clip(1.0 - 3.2 * np.clip(around - small, 0.0, None), 0.3, 1.0)
+    return resize(opening.astype(np.float32), view.height.shape[1])
+
+
+def _cast_shadow(view: View, lamp: Lamp) -> Image:
+    """Shadows of nose, brow and chin: does the ray to the lamp run into the height field?"""
+    small = resize(view.height, SHADOW_RESOLUTION)
+    scale = view.scale * view.height.shape[0] / SHADOW_RESOLUTION
+    across = max(float(np.hypot(*lamp.direction[:2])), 1e-3)
+    way, rise = lamp.direction[:2] / across, max(float(lamp.direction[2]), 0.05) / across
+    row, column = np.mgrid[0:SHADOW_RESOLUTION, 0:SHADOW_RESOLUTION].astype(np.float32)
+    blocked = np.zeros_like(small)
+    for distance in (0.03, 0.06, 0.10, 0.16, 0.24):
+        pixels = distance / scale
+        there = sample(small, column + way[0] * pixels, row + way[1] * pixels)
+        blocked = np.maximum(blocked, there - small - distance * rise)
+    soft = blur(step(0.0, 0.06, blocked.astype(np.float32)), 0.8)
+    return resize(soft, view.height.shape[1])
+
+
+def paint_backdrop(kind: str, resolution: int, rng: Rng) -> Image:
+    """A room behind the person, R×R×3 linear: `wall`, `curtain`, `office`, `window` or `outdoor`."""
+    size = (resolution, resolution)
+    base = np.array(rng.uniform(0.12, 0.6) * rng.uniform(0.8, 1.2, 3), np.float32)
+    room = base * (1.0 + 0.12 * noise(rng, size, 3, 2) + 0.02 * noise(rng, size, 60))[..., None]
+    across = np.linspace(-1, 1, resolution, dtype=np.float32)
+    room = room * (1.0 + rng.uniform(-0.35, 0.35) * across[None, :, None])
+    if kind == "curtain":
+        folds = np.sin(across * rng.uniform(12, 30) + 2 * noise(rng, size, 3)[0])
+        room = room * (1.0 + 0.25 * folds)[None, :, None]
+    if kind in {"office", "window", "outdoor"}:
+        room = _boxes(room, 14 if kind == "office" else 6, rng)
+    if kind == "window":
+        bright = np.array(rng.uniform(1.2, 2.2) * warm(rng.uniform(-0.5, 0.1)), np.float32)
+        left = rng.uniform(-1.0, 0.4)
+        room[:, (across > left) & (across < left + 0.6)] = bright
+    if kind == "outdoor":
+        leaves = np.array([0.12, 0.24, 0.07], np.float32) * (1 + 0.6 * noise(rng, size, 14, 4))[..., None]
+        room = mix(room, np.clip(leaves, 0.01, None), step(-0.4, 0.4, noise(rng, size, 3, 2)))
+    return blur(np.clip(room, 0.01, None).astype(np.float32), rng.uniform(0.004, 0.025) * resolution)
+
+
+def _boxes(room: Image, count: int, rng: Rng) -> Image:
+    """Furniture, shelves and pictures, as far as an unsharp background shows them."""
+    resolution = room.shape[0]
+    for _ in range(count):
+        left, top = rng.integers(0, resolution, 2)
+        width, height = (rng.uniform(0.05, 0.45, 2) * resolution).astype(int)
+        colour = rng.uniform(0.03, 0.7, 3) * rng.uniform(0.3, 1.0)
+        cv2.rectangle(room, (int(left), int(top)), (int(left + width), int(top + height)), colour.tolist(), -1)
+    return room

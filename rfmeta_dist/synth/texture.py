@@ -1,0 +1,96 @@
+"""Small image arithmetic shared by the painters: coordinate grids, soft steps, blobs and noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]  # H×W or H×W×3, linear light unless said otherwise
+Rng = np.random.Generator
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def grid(resolution: int, extent: float = 1.0) -> tuple[Image, Image]:
+    """Pixel-centre coordinates x (right) and y (down) over [−extent, extent]², each R×R."""
+    step = 2.0 * extent / resolution
+    axis = (np.arange(resolution, dtype=np.float32) + 0.5) * step - extent
+    x, y = np.meshgrid(axis, axis)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def step(low: float, high: float, value: Image) -> Image:
+    """Smooth 0 → 1 ramp as `value` goes from `low` to `high` (1 → 0 if `low` > `high`)."""
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    ramp: Image = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    return ramp
+
+
+def blob(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, float]) -> Image:
+    """Gaussian of height 1 at `centre`, falling to 1/e at `radius`."""
+    bump: Image = np.exp(-(((x - centre[0]) / radius[0]) ** 2) - ((y - centre[1]) / radius[1]) ** 2)
+    return bump
+
+
+def pair(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, float]) -> Image:
+    """A blob and its mirror image across x = 0: most of a face comes in twos."""
+    return blob(np.abs(x), y, centre, radius)
+
+
+def mix(base: Image, top: Image | NDArray[np.float32], weight: Image) -> Image:
+    """`base` covered by `top` (an image or a colour) where `weight`, H×W in [0, 1], says so."""
+    mixed: Image = base + (top - base) * weight[..., None]
+    return mixed
+
+
+def blur(image: Image, sigma: float) -> Image:
+    """Gaussian blur; `sigma` in pixels, unchanged below a tenth of a pixel."""
+    if sigma < 0.1:
+        return image
+    blurred: Image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return blurred
+
+
+def resize(image: Image, width: int, height: int | None = None) -> Image:
+    """Resample to width×height: averaging when shrinking, bilinear when growing."""
+    mode = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
+    resized: Image = cv2.resize(image, (width, height or width), interpolation=mode)
+    return resized
+
+
+def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> Image:
+    """Smooth noise with zero mean and about unit deviation; `cells` = features across the width."""
+    height, width = shape
+    total = np.zeros(shape, np.float32)
+    for octave in range(octaves):
+        columns = max(2, min(width, round(cells * 2**octave)))
+        rows = max(2, min(height, round(cells * 2**octave * height / width)))
+        coarse = rng.standard_normal((rows, columns), dtype=np.float32)
+        total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) * 0.6**octave
+    centred: Image = (total - total.mean()) / (total.std() + 1e-6)
+    return centred
+
+
+def sample(image: Image, column: Image, row: Image) -> Image:
+    """Bilinear samples of `image` at pixel positions, its edge extended outwards."""
+    where = column.astype(np.float32), row.astype(np.float32)
+    samples: Image = cv2.remap(image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return samples
+
+
+def luminance(image: Image) -> Image:
+    """Relative luminance, H×W, of linear RGB."""
+    result: Image = image @ LUMA
+    return result
+
+
+def encode_srgb(linear: Image) -> Image:
+    """Linear light [0, 1] → display values [0, 1] (a plain 2.2 power keeps it invertible)."""
+    encoded: Image = np.power(np.clip(linear, 0.0, 1.0), 1.0 / 2.2, dtype=np.float32)
+    return encoded
+
+
+def decode_srgb(encoded: Image) -> Image:
+    """Display values [0, 1] → linear light [0, 1]."""
+    linear: Image = np.power(np.clip(encoded, 0.0, 1.0), 2.2, dtype=np.float32)
+    return linear

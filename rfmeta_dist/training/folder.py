@@ -1,0 +1,114 @@
+"""A run's folder: what it was configured to do, what it read, and what came of it.
+
+config.yaml         written once, when the run starts
+ledger.jsonl        every read of labelled data: when, why, which domain and split
+step-0000100/       checkpoints, kept by Ray Train, newest two
+metrics.jsonl       one line a step, when training ends
+model/              the package (evaluation/package.py)
+evaluation.json, scores.parquet, examples.parquet, report.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import yaml
+
+from rfmeta_dist.config import load as configuration
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import ConfigError, RunError
+from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
+from rfmeta_dist.storage.store import Store, open_store
+
+# A run may go on with other hardware: the result is the same up to the order of summation.
+HARDWARE = {"training.workers", "training.strategy", "training.threads", "training.gpus"}
+
+
+def open_folder(config: Config) -> Store:
+    """The store of a run's folder."""
+    return open_store(f"{config.run.folder.rstrip('/')}/{config.run.name}")
+
+
+def claim(folder: Store, config: Config) -> bool:
+    """Take the folder for this configuration; true if an earlier start of the same run is there to resume.
+
+    Raises:
+        RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+    """
+    try:
+        folder.create("config.yaml", configuration.dump(config).encode())
+        return False
+    except AlreadyExistsError:
+        pass
+    earlier = read_config(folder)
+    steps, before = config.training.steps, earlier.training.steps
+    if steps > before:
+        raise RunError(
+            f"run {folder.url} was started for {before} steps; a resume cannot go on to {steps}",
+            f"set training.steps={before}, or start a new run with --set run.name=…",
+        )
+    differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in HARDWARE]
+    if differing:
+        raise RunError(
+            f"run {folder.url} exists with another configuration ({', '.join(differing)} differ)",
+            "start a new run with --set run.name=…, or go back to the values in its config.yaml",
+        )
+    return True
+
+
+def read_config(folder: Store) -> Config:
+    """The configuration of an existing run.
+
+    Raises:
+        RunError: there is no run, or its configuration is damaged.
+    """
+    try:
+        return configuration.check(yaml.safe_load(folder.read("config.yaml")), f"{folder.url}/config.yaml")
+    except MissingError:
+        raise RunError(
+            f"there is no run at {folder.url}", "give the folder that `rfmeta train` named"
+        ) from None
+    except (yaml.YAMLError, ConfigError) as error:
+        raise RunError(f"{folder.url}/config.yaml is damaged: {error}", "start a new run") from error
+
+
+def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
+    """What a checkpoint must agree with: everything that decides the weights, and the data's fingerprints."""
+    decides = config.model_dump(mode="json", include={"data", "model", "method", "training"})
+    for field in ("workers", "strategy", "threads", "gpus", "checkpoint_every"):
+        del decides["training"][field]
+    whole = json.dumps([decides, dict(sorted(manifests.items()))], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def record(  # the ledger's columns
+    folder: Store, purpose: str, domain: str, split: str, samples: int, manifest: str, *, sealed: bool
+) -> None:
+    """Add a line to the ledger: one read of a domain's labelled samples.
+
+    Args:
+        folder: the run's.
+        purpose: what the labels were read for.
+        domain: which domain.
+        split: its split, or `all`.
+        samples: how many.
+        manifest: fingerprint of the manifest.
+        sealed: whether it is the target's.
+    """
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "purpose": purpose,
+        "domain": domain,
+        "split": split,
+        "samples": samples,
+        "manifest": manifest,
+        "sealed": sealed,
+    }
+    try:
+        before = folder.read("ledger.jsonl")
+    except MissingError:
+        before = b""
+    folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")

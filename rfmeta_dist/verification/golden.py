@@ -1,0 +1,185 @@
+"""Recompute a file of reference figures of the RFMeta step through our own networks, method and strategy.
+
+The file's form is described in docs/golden.md; all its settings are read from it. A figure's difference is
+relative to the figure, with one exception. The bias of a convolution before batch norm cancels, so in theory its
+gradient is exactly zero. We compute it as zero; an implementation that does not gets rounding noise, which Adam
+divides by its own size and so turns into steps, and the running mean behind it follows. Those figures hold the
+noise of whoever made the file, and are compared relative to the norm of their kind over the whole model.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.episode.assign import tasks_of
+from rfmeta_dist.methods.rfmeta import RFMeta
+from rfmeta_dist.models import norm
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.strategy.ddp import DDP
+from rfmeta_dist.strategy.launch import spawn
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training.step import Trainer
+
+Array = NDArray[np.float64]
+Figures = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure against its reference: the relative difference, and what it is called."""
+
+    name: str
+    relative: float
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a golden file.
+
+    Raises:
+        ConfigError: the file is missing, not JSON, or lacks a field.
+    """
+    try:
+        golden: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"golden file {path}: {error}", "give the path of a golden JSON file") from error
+    needed = {
+        "seed",
+        "batch_per_domain",
+        "domain_orders",
+        "alpha",
+        "beta",
+        "depth_weight",
+        "meta_test_weight",
+        "meta_learner_bn_momentum",
+        "steps",
+        "param",
+        "running",
+        "eval_logit",
+    }
+    if missing := sorted(needed - golden.keys()):
+        raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/golden.md")
+    return golden
+
+
+def verify(golden: dict[str, Any], workers: int = 1) -> list[Difference]:
+    """Recompute every figure with so many local processes; the differences, largest first."""
+    figures = recompute(golden, Single()) if workers == 1 else spawn(_recompute_ddp, workers, golden)[0]
+    reference = dict(_references(golden))
+    differences = [_difference(name, figures[name], reference) for name in reference]
+    return sorted(differences, key=lambda d: d.relative, reverse=True)
+
+
+def _recompute_ddp(golden: dict[str, Any]) -> Figures:
+    return recompute(golden, DDP())
+
+
+def recompute(golden: dict[str, Any], strategy: Strategy) -> Figures:
+    """The file's figures by name, from generated weights and batches in float64 (this rank's view of them)."""
+    seed, size = golden["seed"], golden["batch_per_domain"]
+    nets = Networks(meta_learner_momentum=golden["meta_learner_bn_momentum"]).double()
+    with torch.no_grad():
+        for name, parameter in nets.named_parameters():
+            parameter.copy_(torch.from_numpy(_weight(seed, name, tuple(parameter.shape))))
+    objective = RFMeta(
+        nets,
+        inner_rate=golden["alpha"],
+        depth_weight=golden["depth_weight"],
+        meta_test_weight=golden["meta_test_weight"],
+    )
+    trainer = Trainer(objective, strategy, rate=golden["beta"])
+    figures: Figures = {}
+    for t, order in enumerate(golden["domain_orders"]):
+        tasks = tasks_of(strategy.rank, strategy.world, objective.tasks(len(order)))
+        episode = Episode(tuple(_batch(seed, t, d, size) for d in order))
+        parts = trainer.step(episode, tasks)
+        figures |= {f"step {t} {name}": np.array([value]) for name, value in parts.items()}
+        for name, parameter in nets.named_parameters():
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            figures |= _tensor_figures(f"step {t} grad {name}", gradient)
+    for name, parameter in nets.named_parameters():
+        figures |= _tensor_figures(f"param {name}", parameter.detach())
+    for name, layer in nets.named_modules():
+        if isinstance(layer, norm.BatchNorm2d):
+            figures[f"running {name} mean"] = _sample(layer.running_mean)
+            figures[f"running {name} var"] = _sample(layer.running_var)
+    with torch.no_grad():
+        figures["eval_logit"] = nets.eval().logits(_batch(seed, 99, 0, size).image).numpy()
+    return figures
+
+
+def _rng(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([*key]))
+
+
+def _weight(seed: int, name: str, shape: tuple[int, ...]) -> Array:
+    g = _rng(seed, zlib.crc32(name.encode()))
+    draw: Array = g.standard_normal(shape)
+    if len(shape) == 4:
+        return draw * float(np.sqrt(2 / (9 * shape[0] + 9 * shape[1])))
+    if len(shape) == 2:
+        return draw * float(np.sqrt(2 / (shape[0] + shape[1])))
+    return 1 + 0.1 * draw if name.endswith("weight") else 0.05 * draw
+
+
+def _batch(seed: int, step: int, domain: int, size: int) -> Batch:
+    g = _rng(seed, 7, step, domain)
+    image = g.random((size, 6, 256, 256))
+    label = (np.arange(size) % 2).astype(np.float64)
+    depth = g.random((size, 1, 32, 32)) * label[:, None, None, None]
+    return Batch(torch.from_numpy(image), torch.from_numpy(depth), torch.from_numpy(label))
+
+
+def _sample(tensor: Tensor) -> Array:
+    flat = tensor.flatten().numpy()
+    sample: Array = flat[np.linspace(0, flat.size - 1, min(8, flat.size)).astype(int)]
+    return sample
+
+
+def _tensor_figures(name: str, tensor: Tensor) -> Figures:
+    return {f"{name} norm": np.array([float(tensor.norm())]), f"{name} sample": _sample(tensor)}
+
+
+def _references(golden: dict[str, Any]) -> Iterator[tuple[str, Array]]:
+    def tensors(prefix: str, table: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Array]]:
+        for name, values in table.items():
+            for key, value in values.items():
+                yield f"{prefix} {name} {key}", np.atleast_1d(np.array(value, dtype=np.float64))
+
+    for t, step in enumerate(golden["steps"]):
+        for name, value in step.items():
+            if name == "grad":
+                yield from tensors(f"step {t} grad", value)
+            else:
+                yield f"step {t} {name}", np.array([value])
+    yield from tensors("param", golden["param"])
+    yield from tensors("running", golden["running"])
+    yield "eval_logit", np.array(golden["eval_logit"])
+
+
+def _difference(name: str, value: Array, reference: Figures) -> Difference:
+    expected = reference[name]
+    scale = np.linalg.norm(expected)
+    if _is_noise(name):
+        kind = name.partition(".")[0].removesuffix(" F").removesuffix(" D").removesuffix(" M")
+        ending = " mean" if kind == "running" else " norm"
+        kin = [n for n in reference if n.startswith(f"{kind} ") and n.endswith(ending)]
+        scale = np.linalg.norm(np.concatenate([reference[n] for n in kin]))
+    return Difference(name, float(np.linalg.norm(value - expected) / scale))
+
+
+def _is_noise(name: str) -> bool:
+    """Whether a figure follows the bias of a convolution before batch norm."""
+    return ("conv" in name and ".bias " in name) or (name.startswith("running ") and name.endswith(" mean"))

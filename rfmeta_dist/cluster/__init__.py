@@ -1,0 +1,1 @@
+"""Everything on Ray: sessions, domain actors, Ray Train workers, Tune trials and jobs."""

@@ -73,7 +73,7 @@ class Manifest:
     domain: str
     fingerprint: str
     image_size: int
-    contract: Mapping[str, Any]
+    contract: Mapping[str, Any] = field(compare=False)
     samples: pa.Table = field(repr=False, compare=False)
     shards: tuple[Shard, ...] = field(repr=False, compare=False)
     counts: Mapping[str, Mapping[str, int]] = field(compare=False)

@@ -67,7 +67,7 @@ def environment() -> Environment:
     # Only our own plots are marked safe; every text of a run is escaped.
     made.filters |= {
         "percent": words.percent,
-        "number": words.number,
+        "clock": words.clock,
         "interval": words.interval,
         "with_interval": words.with_interval,
         "purpose": _purpose,
@@ -134,23 +134,20 @@ def _scale(figures: Mapping[str, Any]) -> float:
 def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
     """Rows of the table of error rates: what happened, the figure's name, its value per unit."""
     of = [figures[unit] for unit in SHOWN_UNITS]
-    limits = [f"{limit:.2f}" for limit in APCER_LIMITS]
+    limits = {f"{at:.2f}": f"{100 * at:.0f}{words.NARROW_SPACE}%" for at in APCER_LIMITS}
     return [
         ("Live rejected", "BPCER", [f["BPCER"] for f in of]),
-        *(
-            (f"Attacks accepted: {kind}", "APCER", [f["APCER"][kind] for f in of])
-            for kind in of[0]["APCER"]
-        ),
+        *((f"Attacks accepted: {kind}", "APCER", [f["APCER"][kind] for f in of]) for kind in of[0]["APCER"]),
         ("Attacks accepted, worst type", "worst APCER", [f["APCER_worst"] for f in of]),
         ("Mean of worst type and live", "ACER", [f["ACER"] for f in of]),
         ("Area under the ROC, any threshold", "AUC", [f["AUC"] for f in of]),
         *(
             (
-                f"ORACLE: live rejected if at most {float(limit):.0%} of any attack type may pass",
-                f"BPCER at APCER {float(limit):.0%}",
+                f"ORACLE: live rejected if at most {shown} of any attack type may pass",
+                f"BPCER at APCER {shown}",
                 [f["BPCER_at_APCER"][limit] for f in of],
             )
-            for limit in limits
+            for limit, shown in limits.items()
         ),
     ]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008): told apart by readers with any common colour blindness.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), ("#000000", "-"))
-NOT_LOSSES = {"step", "loss", "meta_test", "images_per_second", "seconds"}
+NOT_LOSSES = {"step", "loss", "meta_test", "images_per_second", "seconds", "data_seconds"}
 
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout everywhere
@@ -35,7 +35,8 @@ _STYLE = {
     "axes.edgecolor": GREY,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 1.0,
 }
 
 
@@ -147,19 +148,26 @@ def training(metric_rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_: str) -> str:
     import numpy as np
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     with _styled(id_):
         figure = _figure(4.4, 3.2)
         axes = figure.subplots()
         for i, name in enumerate(names):
             colour, dash = LINES[i % len(LINES)]
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            # On a logarithmic axis a part that is switched off (zero) has no place.
+            points = [(row["step"], row[name]) for row in rows if row.get(name, 0) > 0]
             step, value = np.array(points, dtype=np.float64).reshape(-1, 2).T
+            if not len(step):
+                continue
             stride = max(1, len(step) // 1000)  # a page needs no more points than pixels
             if len(names) == 1:
                 axes.plot(step[::stride], value[::stride], color=colour, alpha=0.3, linewidth=0.8)
             axes.plot(step[::stride], _smooth(value)[::stride], dash, color=colour, label=name)
         axes.set(xlabel="step", title=title, yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         if len(names) > 1:
             axes.legend(fontsize=8)
         return _svg(figure, id_)

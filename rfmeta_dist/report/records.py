@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.evaluation import examples
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.storage.errors import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +69,7 @@ def load(read: Callable[[str], bytes]) -> RunRecord:
     """The record of a run folder.
 
     Args:
-        read: gives a file's bytes by its name in `MADE_BY`; raises FileNotFoundError (or KeyError, so
-            that a dict's `__getitem__` will do) when there is none.
+        read: gives a file's bytes by its name in `MADE_BY`: `Store.read`, or a dict's `__getitem__`.
 
     Raises:
         RunError: a file is missing, damaged or lacks a field; it names the file and the command
@@ -88,10 +88,8 @@ def load(read: Callable[[str], bytes]) -> RunRecord:
 def _bytes(read: Callable[[str], bytes], name: str) -> bytes:
     try:
         return read(name)
-    except (FileNotFoundError, KeyError) as error:
-        raise RunError(
-            f"the run has no {name}", f"`{MADE_BY[name]}` makes it: run that first"
-        ) from error
+    except (MissingError, FileNotFoundError, KeyError) as error:
+        raise RunError(f"the run has no {name}", f"`{MADE_BY[name]}` makes it: run that first") from error
 
 
 def _damaged(name: str, why: object) -> RunError:

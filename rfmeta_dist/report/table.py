@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.report.words import NARROW_SPACE, number, percent, split_name, with_interval
+from rfmeta_dist.report.words import interval, number, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,13 +66,15 @@ def _cell(figures: Sequence[Mapping[str, float]]) -> str:
     """A figure of one run, or its mean and spread over several runs."""
     import numpy as np
 
-    if len(figures) == 1:
-        return with_interval(figures[0])
     value = [figure["value"] for figure in figures]
-    low = min(figure["low"] for figure in figures)
-    high = max(figure["high"] for figure in figures)
-    spread = f"{number(float(np.mean(value)))} ± {number(float(np.std(value, ddof=1)))}"
-    return f"{spread}{NARROW_SPACE}% [{number(low)}, {number(high)}]"
+    mean = number(float(np.mean(value)))
+    if len(figures) > 1:
+        mean += f" ± {number(float(np.std(value, ddof=1)))}"
+    ends = {
+        "low": min(figure["low"] for figure in figures),
+        "high": max(figure["high"] for figure in figures),
+    }
+    return f"{mean} {interval(ends)}"
 
 
 def _mean_row(method: str, splits: Sequence[Sequence[Evaluation]], unit: Unit) -> Row:
@@ -80,24 +82,22 @@ def _mean_row(method: str, splits: Sequence[Sequence[Evaluation]], unit: Unit) -
     import numpy as np
 
     def mean(name: str) -> str:
-        return percent(
-            float(
-                np.mean([np.mean([r["figures"][unit][name]["value"] for r in s]) for s in splits])
-            )
-        )
+        return number(float(np.mean([np.mean([r["figures"][unit][name]["value"] for r in s]) for s in splits])))
 
-    return Row(f"mean of {len(splits)} targets", method, "", *map(mean, _FIGURES))
+    return Row(f"mean of {len(splits)}", method, "", *map(mean, _FIGURES))
 
 
 def rich_table(table: Sequence[Row]) -> Table:
     """The rows as a table for the terminal."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*COLUMNS, caption=CAPTION)
+    shown = Table(*COLUMNS, caption=CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in table:
-        # Text, so that the brackets of an interval are not read as rich's markup.
-        shown.add_row(*(Text(cell) for cell in astuple(row)))
+        # Text, so that the brackets of an interval are not read as rich's markup; the interval on
+        # a line of its own, so that the table fits 80 columns.
+        shown.add_row(*(Text(cell.replace(" [", "\n[")) for cell in astuple(row)))
     return shown
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def percent(fraction: float) -> str:
@@ -16,8 +17,8 @@ def percent(fraction: float) -> str:
 
 
 def number(fraction: float) -> str:
-    """A fraction in percent without the sign: 0.173 → `17.3`; never `-0.0`."""
-    return f"{round(100 * fraction, 1) + 0.0:.1f}"
+    """A fraction in percent without the sign `%`: 0.173 → `17.3`, −0.05 → `−5.0`; never `−0.0`."""
+    return f"{round(100 * fraction, 1) + 0.0:.1f}".replace("-", MINUS)
 
 
 def interval(figure: Mapping[str, Any]) -> str:
@@ -33,3 +34,8 @@ def with_interval(figure: Mapping[str, Any]) -> str:
 def split_name(sources: Iterable[str], target: str) -> str:
     """A leave-one-out split as the literature writes it: `O&C&I→M`."""
     return f"{'&'.join(sources)}→{target}"
+
+
+def clock(time: object) -> str:
+    """An ISO 8601 time with a space to break at: `2025-11-23 20:45:00 UTC`."""
+    return str(time).replace("T", " ", 1).replace("+00:00", f"{NARROW_SPACE}UTC")

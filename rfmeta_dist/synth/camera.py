@@ -31,6 +31,7 @@ class Camera:
         contrast: exponent of the tone curve about middle grey.
         saturation: 0 grey, 1 as the scene.
         sharpen: unsharp mask weight.
+        flare: light scattered evenly over the picture, relative to its mean.
         codec: quality of the video codec (JPEG at sensor resolution).
     """
 
@@ -41,9 +42,10 @@ class Camera:
     balance: Range
     noise: Range
     exposure: Range = (-0.45, 0.45)
-    contrast: Range = (0.85, 1.2)
+    contrast: Range = (0.8, 1.25)
     saturation: Range = (0.75, 1.1)
     sharpen: Range = (0.0, 0.3)
+    flare: Range = (0.0, 0.25)
     codec: Range = (60, 90)
 
 
@@ -60,14 +62,15 @@ class Settings:
     contrast: float
     saturation: float
     sharpen: float
+    flare: float
     codec: float
     centre: tuple[float, float]
 
 
 def set_up(camera: Camera, size: int, rng: Rng) -> Settings:
-    """Draw one recording's settings; more than twice the crop's size would only be averaged away."""
+    """Draw one recording's settings; far more than the crop's size would only be averaged away."""
     return Settings(
-        sensor=min(camera.sensor, 2 * size) // 2 * 2,
+        sensor=min(camera.sensor, 3 * size // 2) // 2 * 2,
         defocus=rng.uniform(*camera.defocus),
         vignette=rng.uniform(*camera.vignette),
         balance=rng.uniform(*camera.balance),
@@ -76,13 +79,14 @@ def set_up(camera: Camera, size: int, rng: Rng) -> Settings:
         contrast=rng.uniform(*camera.contrast),
         saturation=rng.uniform(*camera.saturation),
         sharpen=rng.uniform(*camera.sharpen),
+        flare=rng.uniform(*camera.flare),
         codec=rng.uniform(*camera.codec),
         centre=(rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)),
     )
 
 
 def resolution(settings: Settings) -> int:
-    """Pixels across the radiance image that `capture` expects."""
+    """Pixels across an oversampled radiance image."""
     return settings.sensor * OVERSAMPLING
 
 
@@ -90,7 +94,8 @@ def capture(radiance: Image, settings: Settings, size: int, rng: Rng) -> Pixels:
     """Photograph a scene.
 
     Args:
-        radiance: linear RGB of the crop, `resolution(settings)` squared, any scale.
+        radiance: linear RGB of the crop, any scale, one or OVERSAMPLING samples per sensor pixel
+            and axis; only oversampled patterns can fold into moiré.
         settings: the camera's.
         size: side of the result in pixels.
         rng: source of this frame's noise.
@@ -98,9 +103,10 @@ def capture(radiance: Image, settings: Settings, size: int, rng: Rng) -> Pixels:
     Returns:
         size×size×3 8-bit display values.
     """
-    optical = blur(radiance, settings.defocus * OVERSAMPLING)
+    stride = radiance.shape[0] // settings.sensor
+    optical = blur(radiance, settings.defocus * stride)
     # Point sampling after the lens is what folds fine patterns into moiré.
-    optical = np.ascontiguousarray(optical[OVERSAMPLING // 2 :: OVERSAMPLING, OVERSAMPLING // 2 :: OVERSAMPLING])
+    optical = np.ascontiguousarray(optical[stride // 2 :: stride, stride // 2 :: stride])
     exposed = _expose(optical, settings)
     picture = _develop(_mosaic(exposed, settings, rng), settings)
     stored = decode_jpeg(encode_jpeg(picture, settings.codec))
@@ -110,7 +116,10 @@ def capture(radiance: Image, settings: Settings, size: int, rng: Rng) -> Pixels:
 def encode_jpeg(picture: Pixels, quality: float) -> bytes:
     """JPEG bytes of an RGB picture, chroma halved as cameras do."""
     data: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(picture), quality=round(quality), colorspace="RGB", colorsubsampling="420"
+        np.ascontiguousarray(picture),
+        quality=round(quality),
+        colorspace="RGB",
+        colorsubsampling="420",
     )
     return data
 
@@ -122,7 +131,7 @@ def decode_jpeg(data: bytes) -> Pixels:
 
 
 def _expose(optical: Image, settings: Settings) -> Image:
-    """Automatic exposure on the middle of the crop, vignetting and the white balance error."""
+    """Automatic exposure on the middle of the crop, vignetting, flare and the white balance error."""
     border = settings.sensor // 5
     middle = luminance(optical[border:-border, border:-border])
     gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(middle.mean()), 1e-4)
@@ -131,7 +140,8 @@ def _expose(optical: Image, settings: Settings) -> Image:
     falloff = gain * (1.0 - settings.vignette * np.clip(corner / 4.0, 0.0, 1.0))
     # Green is fixed, so that the error changes hue and hardly exposure.
     tint = np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance], np.float32)
-    exposed: Image = optical * falloff[..., None] * tint
+    scattered = settings.flare * MIDDLE_GREY
+    exposed: Image = (optical * falloff[..., None] + scattered) * tint / (1.0 + settings.flare)
     return exposed
 
 
@@ -158,9 +168,13 @@ def _develop(linear: Image, settings: Settings) -> Pixels:
     display = encode_srgb(np.where(toned > 0.6, shoulder, toned).astype(np.float32))
     if settings.sharpen > 0.02:
         display = display + settings.sharpen * 2.0 * (display - blur(display, 1.0))
-    return np.clip(display * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    return _quantise(display * 255.0)
 
 
 def _scale(picture: Pixels, size: int) -> Pixels:
-    scaled = resize(picture.astype(np.float32), size)
-    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    return _quantise(resize(picture.astype(np.float32), size))
+
+
+def _quantise(levels: Image) -> Pixels:
+    rounded: Pixels = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
+    return rounded

@@ -120,7 +120,7 @@ def _eyeball(look: Look, across: Image, v: Image, upper: Image, rng: Rng) -> Ima
     ball = ball * (1.0 - 0.97 * step(0.18, 0.13, radius)[..., None])
     shaded: Image = ball * (1.0 - 0.55 * step(0.32, 0.0, v - upper)[..., None])
     catch = np.exp(-(((across + 0.14) / 0.06) ** 2) - (((v + 0.2) / 0.06) ** 2))
-    return mix(shaded, np.ones(3, np.float32), np.clip(catch, 0, 0.85))
+    return mix(shaded, np.ones(3, np.float32), 0.6 * catch)
 
 
 def _lips(

@@ -103,15 +103,15 @@ def _hairline(hair: Hair, shape: HeadShape, x: Image) -> Image:
 
 def _curtain(hair: Hair, shape: HeadShape, x: Image, y: Image) -> Image:
     """Hair falling beside the face, to the chin (bob), the chest (long), or all round (scarf)."""
-    length = {"long": 1.3, "bob": 0.52, "scarf": 1.3}[hair.style]
+    longest = {"long": 1.3, "bob": 0.52, "scarf": 1.3}[hair.style]
     inner = shape.width * (0.90 - 0.10 * step(0.1, 0.6, y))
     outer = shape.width + hair.volume + 0.05 + 0.06 * step(-0.3, 0.6, y)
     side = step(inner - 0.015, inner + 0.02, np.abs(x)) * step(outer + 0.02, outer - 0.02, abs(x))
     if hair.style == "scarf":
         chin = step(0.0, 0.05, y - (shape.chin - 0.13) + 0.55 * (x / shape.width) ** 2)
         side = np.maximum(side, chin * step(outer + 0.02, outer - 0.02, np.abs(x)))
-        length = length - 6.0 * (np.abs(x) - (inner + outer) / 2) ** 2
-    fall: Image = side * step(-0.35, -0.05, y) * step(length + 0.05, length - 0.05, y)
+    end = longest - 6.0 * (np.abs(x) - (inner + outer) / 2) ** 2
+    fall: Image = side * step(-0.35, -0.05, y) * step(end + 0.05, end - 0.05, y)
     return fall
 
 
@@ -139,8 +139,6 @@ def _strands(hair: Hair, x: Image, y: Image, rng: Rng) -> Image:
     flat = cv2.GaussianBlur(flat, (1, 0), sigmaX=0.4, sigmaY=size / 14)
     column = ((angle + wave) / np.pi * 0.5 + 0.5) * (size - 1)
     row = np.clip(radius / 2.6, 0.0, 1.0) * (size - 1)
-    strands: Image = cv2.remap(
-        flat, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR
-    )
-    strands = strands / (strands.std() + 1e-6)
-    return strands
+    strands: Image = cv2.remap(flat, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+    scaled: Image = strands / (strands.std() + 1e-6)
+    return scaled

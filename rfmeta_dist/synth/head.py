@@ -110,7 +110,7 @@ def _nose(shape: HeadShape, x: Image, y: Image) -> Image:
     rise = step(-0.16, tip, y) ** 1.4 * step(tip + 0.085, tip - 0.02, y)
     width = (0.050 + 0.025 * step(0.0, tip, y)) * shape.nose_width
     ridge = 0.105 * shape.nose * rise * np.exp(-((x / width) ** 2))
-    ball = 0.050 * shape.nose * blob(x, y, (0.0, tip), (0.060 * shape.nose_width, 0.055))
+    ball = 0.040 * shape.nose * blob(x, y, (0.0, tip), (0.060 * shape.nose_width, 0.055))
     wings = 0.050 * pair(x, y, (0.078 * shape.nose_width, tip + 0.022), (0.036, 0.036))
     total: Image = ridge + ball + wings
     return total
@@ -141,9 +141,12 @@ def _mouth(shape: HeadShape, x: Image, y: Image) -> Image:
 
 def _cheeks(shape: HeadShape, x: Image, y: Image) -> Image:
     bone = 0.032 * shape.cheek * pair(x, y, (0.27, 0.06), (0.13, 0.11))
-    fold = -0.012 * np.exp(-(((np.abs(x) - (0.10 + 0.35 * (y - 0.15))) / 0.022) ** 2)) * step(
-        0.15, 0.20, y
-    ) * step(0.36, 0.28, y)
+    fold = (
+        -0.012
+        * np.exp(-(((np.abs(x) - (0.10 + 0.35 * (y - 0.15))) / 0.022) ** 2))
+        * step(0.15, 0.20, y)
+        * step(0.36, 0.28, y)
+    )
     chin = 0.055 * blob(x, y, (0.0, shape.chin - 0.09), (0.12, 0.075))
     temple = -0.02 * pair(x, y, (shape.width * 0.92, -0.25), (0.10, 0.16))
     total: Image = bone + fold + chin + temple

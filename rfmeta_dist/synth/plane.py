@@ -1,4 +1,4 @@
-"""A flat carrier, paper or screen, held before the camera: where it is, how it tilts and bends, what shows round it."""
+"""A flat carrier, paper or screen, held before the camera: where it is, and how it tilts and bends."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def draw_carrier(framing: Framing, margin: float, bend: float, rng: Rng) -> Carr
         for side in rng.permutation(4)[: int(rng.integers(1, 4))]:
             centre = framing.x if side < 2 else framing.y
             reach = framing.half * rng.uniform(0.72, 0.95)
-            edges[side] = centre + (reach if side % 2 else -reach)
+            edges[int(side)] = centre + (reach if side % 2 else -reach)
     tilt = np.clip(rng.normal(0.0, 0.055, 2), -0.14, 0.14)
     return Carrier(
         tilt=(float(tilt[0]), float(tilt[1])),
@@ -76,7 +76,7 @@ def look_at(carrier: Carrier, framing: Framing, resolution: int) -> Surface:
     beyond = np.hypot(np.clip(across, 0, None), np.clip(down, 0, None))
     outside = beyond + np.minimum(np.maximum(across, down), 0.0) - carrier.corner
     pixel = 2.0 * framing.half / resolution
-    return Surface(u.astype(np.float32), v.astype(np.float32), outside.astype(np.float32), pixel)
+    return Surface(u, v, outside, pixel)
 
 
 def picture_on(surface: Surface, picture: Image) -> Image:
@@ -94,15 +94,15 @@ def cover(surface: Surface, margin: float = 0.0) -> Image:
 
 def planar_light(surface: Surface, rng: Rng) -> tuple[Image, Image]:
     """Light on a plane with no trace of a face's relief: a gradient around 1, and one broad sheen in [0, 1]."""
-    slope = rng.normal(0.0, 0.22, 2)
+    slope = rng.normal(0.0, 0.22, 2).tolist()
     level = 1.0 + slope[0] * surface.u + slope[1] * surface.v
-    at, width = rng.uniform(-1.0, 1.0, 2), rng.uniform(0.3, 0.9)
+    at, width = rng.uniform(-1.0, 1.0, 2).tolist(), rng.uniform(0.3, 0.9)
     distance = (surface.u - at[0]) ** 2 + (surface.v - at[1]) ** 2
     sheen = rng.uniform(0.0, 1.0) * np.exp(-distance / width**2)
-    return np.clip(level, 0.3, None).astype(np.float32), sheen.astype(np.float32)
+    return np.clip(level, 0.3, None), sheen
 
 
 def drop_shadow(surface: Surface, margin: float) -> Image:
     """How much light reaches the background just outside the carrier."""
     dimmed: Image = 1.0 - 0.45 * np.exp(-np.clip(surface.outside - margin, 0.0, None) / 0.06)
-    return dimmed.astype(np.float32)
+    return dimmed

@@ -112,7 +112,7 @@ def _listed(folder: Path) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=2)
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(cv2.data.haarcascades + name)
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
 
 
 def _fit_box(column: float, row: float, width: float) -> Affine:
@@ -146,7 +146,10 @@ def _cut_out(path: str, fit: Affine, resolution: int) -> Bust:
     a, b, c, d = fit
     column, row = (a * x - b * y + c).astype(np.float32), (b * x + a * y + d).astype(np.float32)
     drawn: NDArray[np.uint8] = cv2.remap(
-        picture, column, row, cv2.INTER_AREA if a * EXTENT > resolution else cv2.INTER_LINEAR,
+        picture,
+        column,
+        row,
+        cv2.INTER_AREA if a * EXTENT > resolution else cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
     matte = _matte(drawn)
@@ -183,9 +186,7 @@ def _relief(matte: Image, x: Image, y: Image) -> Image:
     head = face_height(GENERIC, x, y)
     around = np.maximum(np.maximum(rise, body_height(GENERIC, x, y)[0]), np.clip(head, -0.1, 0.3))
     around = blur(around.astype(np.float32), 0.03 * matte.shape[0] / EXTENT)
-    height: Image = around + (np.maximum(head, around) - around) * step(
-        0.05, 0.45, ovoid(GENERIC, x, y)
-    )
+    height: Image = around + (np.maximum(head, around) - around) * step(0.05, 0.45, ovoid(GENERIC, x, y))
     return height.astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,11 +25,8 @@ class Framing:
 
     def to_face(self, x: Image, y: Image) -> tuple[Image, Image]:
         """Crop coordinates in [−1, 1] → face coordinates."""
-        cos, sin = np.cos(self.roll) * self.half, np.sin(self.roll) * self.half
-        return (
-            (cos * x - sin * y + self.x).astype(np.float32),
-            (sin * x + cos * y + self.y).astype(np.float32),
-        )
+        cos, sin = math.cos(self.roll) * self.half, math.sin(self.roll) * self.half
+        return cos * x - sin * y + self.x, sin * x + cos * y + self.y
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,13 @@ def draw_pose(rng: Rng) -> Pose:
 
 def shake(framing: Framing, rng: Rng) -> Framing:
     """The framing of the next frame: a hand-held camera and a detector that never repeats itself."""
-    x, y, half, roll = rng.normal(0.0, (0.015, 0.015, 0.015, 0.012))
+    x, y, half, roll = rng.normal(0.0, (0.015, 0.015, 0.015, 0.012)).tolist()
     return Framing(framing.x + x, framing.y + y, framing.half * (1 + half), framing.roll + roll)
 
 
 def move(pose: Pose, rng: Rng) -> Pose:
     """The pose of the next frame; one frame in eight catches a blink."""
-    yaw, pitch, jaw = rng.normal(0.0, (0.05, 0.03, 0.08))
+    yaw, pitch, jaw = rng.normal(0.0, (0.05, 0.03, 0.08)).tolist()
     blink = float(rng.uniform(0.4, 1.0)) if rng.random() < 0.125 else 0.0
     jaw = float(np.clip(pose.jaw + jaw, 0.0, 1.0))
     return replace(pose, yaw=pose.yaw + yaw, pitch=pose.pitch + pitch, blink=blink, jaw=jaw)
@@ -91,37 +89,35 @@ def project(bust: Bust, pose: Pose, framing: Framing, resolution: int) -> View:
     x, y = framing.to_face(*grid(resolution))
     # The body stays while the head turns.
     turn = step(0.95, 0.60, y)
-    yaw, pitch = pose.yaw * turn, pose.pitch * turn
+    sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
+    cos_yaw, cos_pitch = np.sqrt(1.0 - sin_yaw**2), np.sqrt(1.0 - sin_pitch**2)
     source_x, source_y = x, y
     for _ in range(2):
         lift = sample(bust.height, *_pixels(bust, source_x, source_y)) - PIVOT
-        source_x = (x - lift * np.sin(yaw)) / np.cos(yaw)
-        source_y = (y - lift * np.sin(pitch)) / np.cos(pitch)
+        source_x = (x - lift * sin_yaw) / cos_yaw
+        source_y = (y - lift * sin_pitch) / cos_pitch
     source_y = _express(bust, pose, source_x, source_y)
     column, row = _pixels(bust, source_x, source_y)
     albedo = sample(bust.albedo, column, row)
-    layers = sample(np.dstack([bust.height, bust.cover, bust.gloss]), column, row)
-    height = layers[..., 0] * np.cos(yaw) - source_x * np.sin(yaw) - source_y * np.sin(pitch)
-    scale = 2.0 * framing.half / resolution
-    return View(albedo, height.astype(np.float32), layers[..., 1], layers[..., 2], scale)
+    lift = sample(bust.height, column, row)
+    height = lift * cos_yaw - source_x * sin_yaw - source_y * sin_pitch
+    cover, gloss = sample(bust.cover, column, row), sample(bust.gloss, column, row)
+    return View(albedo, height, cover, gloss, 2.0 * framing.half / resolution)
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
     """Face coordinates → pixel positions in the bust's images."""
     half = bust.cover.shape[0] / 2.0
     scale = half / EXTENT
-    return (
-        (x * scale + half - 0.5).astype(np.float32),
-        (y * scale + half - 0.5).astype(np.float32),
-    )
+    return x * scale + half - 0.5, y * scale + half - 0.5
 
 
 def _express(bust: Bust, pose: Pose, x: Image, y: Image) -> Image:
     """Where in the resting face to look: lids squeeze the eye shut, the jaw draws the mouth down."""
     if pose.blink:
         column, row = bust.eyes
-        squeeze = 3.0 * pose.blink * pair(x, y, (column, row + 0.02), (0.15, 0.075))
-        y = y + (y - row - 0.02) * squeeze
+        squeeze = 2.0 * pose.blink * pair(x, y, (column, row + 0.01), (0.15, 0.042))
+        y = y + (y - row - 0.01) * squeeze
     if pose.jaw:
         y = y - 0.05 * pose.jaw * step(MOUTH_Y - 0.02, MOUTH_Y + 0.05, y) * step(0.95, 0.6, y)
-    return y.astype(np.float32)
+    return y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +46,12 @@ class Paper:
 
 
 def show_print(
-    photo: Image, paper: Paper, surface: Surface, carrier: Carrier, backdrop: Image, rng: Rng
+    plate: Image, paper: Paper, surface: Surface, carrier: Carrier, backdrop: Image, rng: Rng
 ) -> Image:
     """Radiance of a print before a backdrop.
 
     Args:
-        photo: display values [0, 1] of the photo over the whole face canvas, P×P×3.
+        plate: ink coverage over the whole face canvas, P×P×4, from `separate`.
         paper: what it is printed with and on.
         surface: where each of the R×R samples meets the sheet.
         carrier: the sheet as held.
@@ -62,50 +63,58 @@ def show_print(
     """
     # A cell finer than our sampling of the scene would alias before the lens blurs it.
     cell = max(surface.u.shape[0] / rng.uniform(*paper.cells), FINEST_CELL) * surface.pixel
-    inks = _separate(picture_on(surface, photo), paper)
-    inked = _halftone(inks, cell, paper, surface, rng)
+    inked = _halftone(picture_on(surface, plate), cell, paper, surface, rng)
     sheet = np.array(paper.white, np.float32)
     printed = cover(surface)[..., None]
     reflectance = sheet * (inked * printed + 1.0 - printed)
     reflectance = reflectance * _texture(paper, surface, rng)[..., None]
     light, sheen = planar_light(surface, rng)
-    sheen = 0.12 * paper.gloss * sheen
+    sheen = 0.08 * paper.gloss * sheen
     radiance = reflectance * light[..., None] + sheen[..., None]
     behind = backdrop * drop_shadow(surface, carrier.margin)[..., None]
     return mix(behind, radiance.astype(np.float32), cover(surface, carrier.margin))
 
 
-def _separate(photo: Image, paper: Paper) -> Image:
-    """Area coverage of C, M, Y, K in [0, 1], with partial black replacement and dot gain."""
-    # The lift makes up for what each ink absorbs beside its own third of the spectrum.
-    wanted = (1.0 - decode_srgb(photo) ** 0.85) / 0.96
-    black = 0.55 * np.clip(wanted.min(axis=2, keepdims=True) - 0.25, 0.0, None)
-    inks = np.concatenate([wanted - black, black * 1.4], axis=2)
-    gained: Image = np.clip(inks, 0.0, 1.0) ** (1.0 - paper.gain)
+def separate(photo: Image, paper: Paper) -> Image:
+    """Area coverage of C, M, Y, K in [0, 1], P×P×4, for a photo's display values P×P×3.
+
+    With partial black replacement and dot gain.
+    """
+    wanted = decode_srgb(photo)
+    black = 0.6 * np.clip(1.0 - wanted.max(axis=2) - 0.5, 0.0, None)
+    wanted = wanted / (1.0 - black * (1.0 - INKS[3, 0]))[..., None]
+    inks = np.zeros_like(wanted)
+    # Each ink also dims the other colours: raise or lower each in turn until the overprint is right.
+    for channel in (0, 1, 2) * 2:
+        others = [1.0 - inks[..., i] * (1.0 - INKS[i, channel]) for i in range(3) if i != channel]
+        share = wanted[..., channel] / (others[0] * others[1])
+        inks[..., channel] = np.clip((1.0 - share) / (1.0 - INKS[channel, channel]), 0.0, 1.0)
+    gained: Image = np.dstack([inks, black]) ** (1.0 - paper.gain)
     return gained
 
 
 def _halftone(inks: Image, cell: float, paper: Paper, surface: Surface, rng: Rng) -> Image:
     """Transmittance R×R×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
     transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    softness = np.clip(1.6 * surface.pixel / cell, 0.12, 1.0)
-    for channel, angle in enumerate(np.deg2rad(paper.angles)):
-        threshold = _spots(surface, cell, float(angle), rng.uniform(0, 6.28, 2))
-        dot = np.clip((inks[..., channel] - threshold) / softness + 0.5, 0.0, 1.0)
+    softness = min(max(1.6 * surface.pixel / cell, 0.12), 1.0)
+    for channel, angle in enumerate(paper.angles):
+        threshold = _spots(surface, cell, math.radians(angle), rng)
+        wanted = inks[..., channel]
+        dot = np.clip((wanted - threshold) / softness + 0.5, 0.0, 1.0)
         # A dot screen must keep the mean tone, so a smeared dot gives way to plain coverage.
-        dot = inks[..., channel] + (dot - inks[..., channel]) * (1.0 - 0.6 * softness)
+        dot = wanted + (dot - wanted) * (1.0 - 0.6 * softness)
         absorbed: NDArray[np.float32] = paper.ink * (1.0 - INKS[channel])
         transmitted *= 1.0 - dot[..., None] * absorbed
     return transmitted
 
 
-def _spots(surface: Surface, cell: float, angle: float, phase: NDArray[np.float64]) -> Image:
+def _spots(surface: Surface, cell: float, angle: float, rng: Rng) -> Image:
     """Threshold in [0, 1] whose level sets are round dots growing into round holes."""
     wave = 2.0 * np.pi / cell
-    cos, sin = np.cos(angle) * wave, np.sin(angle) * wave
-    first = np.cos(surface.u * cos + surface.v * sin + np.float32(phase[0]))
-    second = np.cos(surface.v * cos - surface.u * sin + np.float32(phase[1]))
-    spots: Image = (0.5 + 0.25 * (first + second)).astype(np.float32)
+    cos, sin = math.cos(angle) * wave, math.sin(angle) * wave
+    first = np.cos(surface.u * cos + surface.v * sin + rng.uniform(0, 6.28))
+    second = np.cos(surface.v * cos - surface.u * sin + rng.uniform(0, 6.28))
+    spots: Image = 0.5 + 0.25 * (first + second)
     return spots
 
 

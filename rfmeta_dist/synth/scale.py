@@ -31,14 +31,10 @@ class Scale:
         if self.size < 32 or self.size % 32:
             raise ConfigError(f"size={self.size} is not a multiple of 32", "use 64 or 256")
         if self.videos < 1 or self.frames < 1:
-            raise ConfigError(
-                f"videos={self.videos} and frames={self.frames}", "ask for at least one of each"
-            )
+            raise ConfigError(f"videos={self.videos} and frames={self.frames}", "ask for at least one of each")
         for domain, split in ((d, s) for d in self.subjects for s in SPLITS):
             if self.subjects[domain].get(split, 0) < 1:
-                raise ConfigError(
-                    f"domain {domain} has no {split} subjects", "give each split at least one"
-                )
+                raise ConfigError(f"domain {domain} has no {split} subjects", "give each split at least one")
 
     def subjects_of(self, domain: str) -> Mapping[Split, int]:
         """Subjects of a domain in each split."""

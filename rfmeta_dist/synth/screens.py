@@ -37,7 +37,12 @@ class Screen:
 
 
 def show_screen(
-    frame: Image, screen: Screen, surface: Surface, carrier: Carrier, rooms: tuple[Image, Image], rng: Rng
+    frame: Image,
+    screen: Screen,
+    surface: Surface,
+    carrier: Carrier,
+    rooms: tuple[Image, Image],
+    rng: Rng,
 ) -> Image:
     """Radiance of a screen showing a video frame.
 

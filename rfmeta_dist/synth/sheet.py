@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.synth.camera import decode_jpeg
-from rfmeta_dist.synth.generate import CLASSES, plan, render
+from rfmeta_dist.synth.film import CLASSES
+from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.scale import Scale
 
 PER_CLASS = 2

@@ -11,7 +11,7 @@ from rfmeta_dist.synth.head import MOUTH_Y, HeadShape, eye_centre, ovoid
 from rfmeta_dist.synth.texture import Image, Rng, blob, mix, noise, pair, step
 
 # How strongly melanin and blood absorb red, green and blue: brown and pink-red respectively.
-MELANIN = np.array([0.95, 1.42, 1.90], np.float32)
+MELANIN = np.array([1.00, 1.38, 1.75], np.float32)
 BLOOD = np.array([0.10, 0.52, 0.44], np.float32)
 PALE = np.array([0.80, 0.62, 0.52], np.float32)
 
@@ -87,9 +87,7 @@ def beard_area(shape: HeadShape, x: Image, y: Image) -> Image:
 def _flush(shape: HeadShape, x: Image, y: Image) -> Image:
     column, row = eye_centre(shape)
     cheeks = 0.16 * pair(x, y, (0.25, 0.12), (0.13, 0.10))
-    nose = 0.20 * blob(x, y, (0.0, 0.15), (0.09, 0.06)) + 0.10 * pair(
-        x, y, (0.08, 0.17), (0.04, 0.04)
-    )
+    nose = 0.20 * blob(x, y, (0.0, 0.15), (0.09, 0.06)) + 0.10 * pair(x, y, (0.08, 0.17), (0.04, 0.04))
     ears = 0.18 * pair(x, y, (shape.width + 0.04, 0.02), (0.06, 0.14))
     lids = 0.14 * pair(x, y, (column, row), (0.13, 0.07))
     total: Image = cheeks + nose + ears + lids
@@ -113,9 +111,7 @@ def _freckles(x: Image, y: Image, rng: Rng) -> Image:
     return spots
 
 
-def _beard(
-    albedo: Image, skin: Complexion, shape: HeadShape, x: Image, y: Image, rng: Rng
-) -> Image:
+def _beard(albedo: Image, skin: Complexion, shape: HeadShape, x: Image, y: Image, rng: Rng) -> Image:
     if skin.beard == 0.0:
         return albedo
     stubble = np.clip(0.85 + 0.3 * noise(rng, (x.shape[0], x.shape[1]), x.shape[1] / 2.0), 0, 1)

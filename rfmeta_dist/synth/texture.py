@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]  # H×W or H×W×3, linear light unless said otherwise
+# H×W or H×W×3, linear light unless said otherwise; float32 at run time, which numpy's stubs do not follow.
+Image = NDArray[np.floating[Any]]
 Rng = np.random.Generator
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -19,7 +22,7 @@ def grid(resolution: int, extent: float = 1.0) -> tuple[Image, Image]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def step(low: float, high: float, value: Image) -> Image:
+def step(low: float | Image, high: float | Image, value: Image) -> Image:
     """Smooth 0 → 1 ramp as `value` goes from `low` to `high` (1 → 0 if `low` > `high`)."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     ramp: Image = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
@@ -37,7 +40,7 @@ def pair(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, f
     return blob(np.abs(x), y, centre, radius)
 
 
-def mix(base: Image, top: Image | NDArray[np.float32], weight: Image) -> Image:
+def mix(base: Image, top: Image, weight: Image) -> Image:
     """`base` covered by `top` (an image or a colour) where `weight`, H×W in [0, 1], says so."""
     mixed: Image = base + (top - base) * weight[..., None]
     return mixed

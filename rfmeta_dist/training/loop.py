@@ -106,11 +106,10 @@ def train(
         parts = trainer.step(_episode(now.order, batches), now.tasks)
         _require_finite(parts["loss"], step)
         seconds = time.perf_counter() - started
-        row: Row = {"step": step, "meta_test": now.order[-1], **parts}
+        times = {"seconds": seconds, "data_seconds": waited, "images_per_second": images / seconds}
+        row: Row = {"step": step, "meta_test": now.order[-1], **parts, **times}
         rows.append(row)
-        hooks.after_step(
-            {**row, "seconds": seconds, "data_seconds": waited, "images_per_second": images / seconds}
-        )
+        hooks.after_step(row)
         done = step + 1
         if done % config.training.checkpoint_every == 0 or done == config.training.steps:
             hooks.checkpoint(Progress(done, tuple(rows)))

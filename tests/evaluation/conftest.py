@@ -13,9 +13,7 @@ LOGIT = {"live": 1.2, "print": -1.4, "replay": -0.6}
 
 @pytest.fixture(scope="session")
 def make_scores() -> MakeScores:
-    def make(
-        domains="M", split="test", subjects=12, frames=6, seed=0, shift=0.0, kinds=tuple(LOGIT)
-    ) -> Scores:
+    def make(domains="M", split="test", subjects=12, frames=6, seed=0, shift=0.0, kinds=tuple(LOGIT)) -> Scores:
         rng = np.random.default_rng(seed)
         rows = []
         for domain in domains:

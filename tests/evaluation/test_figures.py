@@ -67,9 +67,7 @@ def test_schema_is_stable(computed):
 def test_figures_fit_together(computed, target):
     for unit, figure in computed.items():
         scores, threshold = target.per(unit), figure["threshold"]["value"]
-        value = {
-            name: f["value"] for name, f in figure.items() if name in figures.points(scores, 0)
-        }
+        value = {name: f["value"] for name, f in figure.items() if name in figures.points(scores, 0)}
         assert value["HTER"] == (value["FAR"] + value["BPCER"]) / 2
         assert value["ACER"] == (value["APCER_worst"] + value["BPCER"]) / 2
         assert value["optimism_gap"] == value["HTER"] - value["oracle_EER"]

@@ -180,7 +180,7 @@ class TestFaults:
         store.write("x", b"")
         monkeypatch.setenv(name, "wrong")
         for use in (store.read, store.exists, store.list, lambda n: store.write(n, b"")):
-            with pytest.raises(AccessError, match="access denied.*AWS_SECRET_ACCESS_KEY"):
+            with pytest.raises(AccessError, match=r"access denied.*AWS_SECRET_ACCESS_KEY"):
                 use("x")
 
     def test_an_unreachable_server_is_named(self, s3, monkeypatch, no_waiting):

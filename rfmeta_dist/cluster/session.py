@@ -1,0 +1,74 @@
+"""A connection to Ray: an existing cluster, or one of our own on this machine for as long as it is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from rfmeta_dist.core.errors import ClusterError
+
+# Ray Train polls its workers this often, and reports wait for it; the default of 2 s suits day-long runs.
+SETTINGS = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+LOCAL_OBJECT_STORE = 1 << 30  # batches are a few megabytes; Ray's default would take a third of the memory
+
+
+@contextmanager
+def session(slots: int | None = None, address: str | None = None) -> Iterator[bool]:
+    """Connect to Ray; yields whether the cluster is our own.
+
+    Args:
+        slots: logical CPUs of a local cluster; the machine's cores if not given.
+        address: a cluster to use instead; RAY_ADDRESS counts as one.
+
+    Raises:
+        ClusterError: the cluster cannot be reached or refuses the token, or no local one can be started.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if ray.is_initialized():
+        yield False
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
+    try:
+        _init(address, slots, folder)
+        yield folder is not None
+    finally:
+        ray.shutdown()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _init(address: str | None, slots: int | None, folder: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=slots,
+                include_dashboard=False,
+                object_store_memory=LOCAL_OBJECT_STORE,
+                _temp_dir=folder,
+                **quiet,
+            )
+    except Exception as error:  # Ray raises many kinds here, some of them bare RuntimeErrors
+        where = f"the Ray cluster at {address}" if address else "a local Ray cluster"
+        raise ClusterError(
+            f"cannot reach {where}: {str(error).strip().splitlines()[0]}",
+            "check the address, and RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token",
+        ) from error

@@ -1,0 +1,108 @@
+"""One actor a source domain reads and decodes its shards, so that each byte is read once for any number of workers.
+
+An actor holds no state worth saving: a batch is a pure function of (seed, domain, step), so one that died is
+started again by Ray and goes on at the step it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ray
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.storage.store import open_store
+
+KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
+
+
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+class DomainActor:
+    """Serves the training batches of one domain."""
+
+    def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
+        store = open_store(config.data.prefix)
+        manifest = Manifest.open(store, domain)
+        if manifest.fingerprint != fingerprint:
+            raise DataError(
+                f"domain {domain} has changed under {store.url} since the run started", "start a new run"
+            )
+        self._stream = DomainStream(
+            store,
+            manifest,
+            split="train",
+            batch=config.data.batch,
+            image_size=config.data.image_size,
+            seed=config.training.seed,
+        )
+        self._next = 0
+        self._batches: Iterator[RawBatch] = iter(())
+        self._kept: dict[int, RawBatch] = {}
+
+    def batch(self, step: int) -> RawBatch:
+        """Batch `step`; the second worker that asks for it gets the one already decoded."""
+        if step not in self._kept:
+            if not self._next <= step < self._next + KEEP or not self._kept:
+                self._batches, self._next, self._kept = self._stream.batches(step), step, {}
+            while self._next <= step:
+                self._kept[self._next] = next(self._batches)
+                self._next += 1
+            self._kept = {s: b for s, b in self._kept.items() if s > self._next - KEEP}
+        return self._kept[step]
+
+
+def start(config: Config, fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """Start an actor for each source domain; handles by domain."""
+    return {name: DomainActor.remote(config, name, fingerprints[name]) for name in config.data.sources}
+
+
+class RayBatches:
+    """The `BatchSource` of a worker: asks the domain actors, ahead of time where told to.
+
+    Args:
+        actors: handles by domain.
+    """
+
+    def __init__(self, actors: Mapping[str, Any]) -> None:
+        self._actors = actors
+        self._coming: dict[tuple[str, int], Any] = {}
+
+    def prefetch(self, domain: str, step: int) -> None:
+        """Ask for a batch without waiting for it."""
+        self._coming[domain, step] = self._actors[domain].batch.remote(step)
+
+    def batch(self, domain: str, step: int) -> RawBatch:
+        """Batch `step` of a domain.
+
+        Raises:
+            DataError, StorageError: what the actor met, as it met it.
+        """
+        if (domain, step) not in self._coming:
+            self.prefetch(domain, step)
+        return got(self._coming.pop((domain, step)))
+
+
+def got(reference: Any) -> Any:
+    """`ray.get`, with our own errors raised as themselves rather than wrapped."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, RfmetaError):
+            raise error.cause from None
+        raise
+    except ray.exceptions.ActorDiedError as error:
+        raise DataError(
+            f"a domain's reader cannot be started: {_reason(error)}", "check the storage and its credentials"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of a dead actor's traceback that says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("rfmeta_dist.")]
+    return (ours or lines)[-1]

@@ -1,0 +1,189 @@
+"""`rfmeta train` and `rfmeta evaluate`: a run from its configuration to its model, and on to its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+from ray.train.torch import TorchTrainer
+
+from rfmeta_dist.cluster import streams, worker
+from rfmeta_dist.cluster.monitor import Monitor, News, watched
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training import folder as runs
+
+RESTARTS = 3  # of the workers, from the latest checkpoint
+KEEP_CHECKPOINTS = 2
+
+
+class _LocalTrainer(TorchTrainer):
+    """On a cluster of our own, without the watchdog that frees a dead driver's workers.
+
+    The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
+    """
+
+    def _create_default_callbacks(self) -> list[Any]:
+        callbacks = super()._create_default_callbacks()
+        return [c for c in callbacks if type(c).__name__ != "PlacementGroupCleanerCallback"]
+
+
+def open_sources(config: Config) -> dict[str, Manifest]:
+    """The manifests of the source domains, fit for balanced training; the target's stays closed.
+
+    Raises:
+        DataError: a domain is unknown or damaged, has one class only, or no crops of the configured size.
+        StorageError: the prefix cannot be read.
+    """
+    store = open_store(config.data.prefix)
+    manifests = {name: Manifest.open(store, name) for name in config.data.sources}
+    for name, manifest in manifests.items():
+        for split in ("train", "validation"):
+            for label in (1, 0):
+                manifest.stream(split, label)
+        if manifest.image_size < config.data.image_size:
+            raise DataError(
+                f"domain {name} holds crops of {manifest.image_size} pixels, "
+                f"data.image_size asks for {config.data.image_size}",
+                f"set data.image_size={manifest.image_size}, or ingest larger crops",
+            )
+    return manifests
+
+
+def train_run(
+    config: Config, on_news: Callable[[News], None], *, monitor: Any = None, local: bool = False
+) -> Store:
+    """Train to the last step, or go on from the latest checkpoint, then finish the model on its sources.
+
+    Args:
+        config: the run.
+        on_news: called with every step's row, unless a monitor is given.
+        monitor: an actor that somebody else watches.
+        local: whether the cluster is our own (see session.py).
+
+    Returns:
+        The run's folder; it holds a model.
+
+    Raises:
+        RfmetaError: of every kind; the run can be started again and resumes.
+    """
+    folder = runs.open_folder(config)
+    manifests = open_sources(config)
+    resumed = runs.claim(folder, config)
+    if resumed and folder.exists("model/package.json"):
+        return folder
+    if not resumed:
+        for name, manifest in manifests.items():
+            samples = sum(s.samples for s in manifest.shards if s.split == "train")
+            runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
+    if monitor is None:
+        monitor = Monitor.remote()
+        with watched(monitor, on_news):
+            _fit(config, folder, manifests, monitor, local)
+    else:
+        _fit(config, folder, manifests, monitor, local)
+    last = worker.checkpoint_name(config.training.steps)
+    folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
+    streams.got(_finish.options(**_resources(config)).remote(config, folder, last))
+    return folder
+
+
+def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
+    """Judge a finished run on its sealed target; returns the content of evaluation.json."""
+    result: dict[str, Any] = streams.got(_evaluate.options(**_resources(config)).remote(config, folder))
+    return result
+
+
+def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor: Any, local: bool) -> None:
+    hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
+    assignment = worker.Assignment(
+        config, runs.fingerprint(config, hashes), streams.start(config, hashes), monitor, config.data.target
+    )
+    settings, training = config.run, config.training
+    trainer = (_LocalTrainer if local else TorchTrainer)(
+        worker.run,
+        train_loop_config={"assignment": assignment},
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=training.workers,
+            use_gpu=training.gpus > 0,
+            resources_per_worker={"CPU": 1, **({"GPU": training.gpus} if training.gpus else {})},
+        ),
+        run_config=ray.train.RunConfig(
+            name=settings.name,
+            storage_path=_storage_path(settings.folder),
+            failure_config=ray.train.FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=KEEP_CHECKPOINTS),
+            worker_runtime_env={
+                "env_vars": {"OMP_NUM_THREADS": str(training.threads), "TORCH_CPP_LOG_LEVEL": "ERROR"}
+            },
+            logging_config=ray.train.LoggingConfig("ERROR"),
+        ),
+    )
+    failure: Exception | None = None
+    try:
+        trainer.fit()
+    except Exception as error:  # whatever Ray wraps it in, our own error below tells more
+        failure = error
+    fatal: RfmetaError | None = ray.get(monitor.fatal.remote())
+    if fatal is not None:
+        raise fatal
+    if failure is not None:
+        raise ClusterError(
+            f"training of {folder.url} failed: {_first_line(failure)}",
+            "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
+        ) from failure
+
+
+@ray.remote
+def _finish(config: Config, folder: Store, checkpoint: str) -> None:
+    import torch
+
+    from rfmeta_dist.evaluation.judge import finish
+
+    torch.set_num_threads(config.training.threads)
+    finish(config, folder, checkpoint, _device(config))
+
+
+@ray.remote
+def _evaluate(config: Config, folder: Store) -> dict[str, Any]:
+    import torch
+
+    from rfmeta_dist.evaluation.judge import evaluate
+
+    torch.set_num_threads(config.training.threads)
+    return evaluate(config, folder, _device(config))
+
+
+def _device(config: Config) -> Any:
+    import torch
+
+    return torch.device("cuda" if config.training.gpus else "cpu")
+
+
+def _resources(config: Config) -> dict[str, Any]:
+    return {"num_cpus": 1, "num_gpus": config.training.gpus}
+
+
+def _storage_path(folder: str) -> str:
+    """Ray's workers run in another directory, so a local path is made absolute."""
+    return folder if "://" in folder else str(Path(folder).expanduser().resolve())
+
+
+def _first_line(error: Exception) -> str:
+    """The innermost message in one line."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def read_evaluation(folder: Store) -> dict[str, Any]:
+    """The content of a run's evaluation.json."""
+    result: dict[str, Any] = json.loads(folder.read("evaluation.json"))
+    return result

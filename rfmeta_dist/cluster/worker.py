@@ -1,0 +1,114 @@
+"""What one Ray Train worker does: assemble the parts for its rank, resume if there is a checkpoint, train."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+
+from rfmeta_dist.cluster.streams import RayBatches
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RfmetaError, StorageError
+from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.strategy.ddp import DDP
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.step import Trainer
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """All a worker is given.
+
+    Attributes:
+        config: the run's.
+        fingerprint: of configuration and data; a checkpoint must carry the same.
+        actors: domain readers by domain.
+        monitor: where news goes.
+        label: what the news is about, such as the target's name.
+    """
+
+    config: Config
+    fingerprint: str
+    actors: Mapping[str, Any]
+    monitor: Any
+    label: str
+
+
+def checkpoint_name(step: int) -> str:
+    """The folder of the checkpoint before `step`, below the run's."""
+    return f"step-{step:07d}"
+
+
+def run(given: dict[str, Assignment]) -> None:
+    """The function Ray Train runs on every worker.
+
+    An error of ours is no accident that a restart would mend: it is noted with the monitor, and the restarted
+    workers return at once.
+    """
+    task = given["assignment"]
+    if ray.get(task.monitor.fatal.remote()) is not None:
+        return
+    try:
+        _train(task)
+    except RfmetaError as error:
+        ray.get(task.monitor.fail.remote(error))
+        raise
+
+
+def _train(task: Assignment) -> None:
+    config = task.config
+    torch.set_num_threads(config.training.threads)
+    device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
+    strategy: Strategy = Single() if config.training.strategy == "single" else DDP()
+    trainer = build(config, strategy, device)
+    progress = _resume(task, trainer)
+    hooks = Hooks(
+        after_step=lambda row: _tell(task, strategy.rank, row),
+        checkpoint=lambda done: _save(task, trainer, done),
+    )
+    train(config, trainer, RayBatches(task.actors), hooks, progress, device)
+
+
+def _resume(task: Assignment, trainer: Trainer) -> Progress:
+    latest = ray.train.get_checkpoint()
+    if latest is None:
+        return Progress()
+    with latest.as_directory() as folder:
+        nets = trainer.objective.nets
+        return checkpoint.load(Path(folder), nets, trainer.optimizer, task.fingerprint)
+
+
+def _tell(task: Assignment, rank: int, row: Row) -> None:
+    if rank == 0:
+        task.monitor.push.remote({"label": task.label, "steps": task.config.training.steps, **row})
+
+
+def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
+    """Report to Ray Train, with a checkpoint from rank 0; every rank must call it, it is a barrier."""
+    with ExitStack() as stack:
+        saved = None
+        try:
+            if trainer.strategy.rank == 0:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rfmeta-checkpoint-"))
+                nets = trainer.objective.nets
+                checkpoint.save(Path(folder), nets, trainer.optimizer, done, task.fingerprint)
+                saved = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report({"step": done.step}, saved, checkpoint_dir_name=checkpoint_name(done.step))
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            raise StorageError(
+                f"the checkpoint at step {done.step} cannot be written: {error.strerror or error}",
+                "free some disk space and start the same run again; it resumes" if full
+                else "check run.folder and its credentials, then start the same run again; it resumes",
+            ) from error

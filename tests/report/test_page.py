@@ -1,0 +1,203 @@
+"""The page: self-contained, escaped, complete, reproducible, and honest about what the ledger says."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from rfmeta_dist.report import page, plots, records, words
+
+EVIL = "<script>alert('x')</script>\"'><img src=http://evil.example/x>"
+VOID = {"meta", "img", "br", "line"}
+
+
+class Outline(HTMLParser):
+    """Collects tags with their attributes, and checks that elements nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def rendered(files):
+    return page.render(records.load(files.__getitem__))
+
+
+@pytest.fixture(scope="module")
+def html(run_files):
+    return rendered(run_files)
+
+
+def edit(files, name, change):
+    value = json.loads(files[name])
+    change(value)
+    files[name] = json.dumps(value).encode()
+
+
+def add_read(files, **fields):
+    last = json.loads(files["ledger.jsonl"].splitlines()[-1])
+    files["ledger.jsonl"] += json.dumps({**last, **fields}).encode() + b"\n"
+
+
+def test_elements_nest_and_ids_are_unique(html):
+    outline = Outline(html)
+    assert outline.open == []
+    ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    used = re.findall(r"url\(#([^)]+)\)", html) + re.findall(r'href="#([^"]+)"', html)
+    assert set(used) <= set(ids)
+
+
+def test_nothing_is_loaded_and_nothing_runs(html):
+    outline = Outline(html)
+    assert not outline.all("script")
+    assert not outline.all("link")
+    for _, attrs in outline.tags:
+        for name in ("src", "href", "xlink:href", "srcset", "data"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:image/jpeg;base64,"))
+        assert not any(name.startswith("on") for name in attrs)
+    assert "@import" not in html
+    assert not re.findall(r"url\((?!#)", html)
+
+
+def test_pages_are_reproducible(files, html):
+    assert rendered(files) == html
+
+
+def test_every_figure_is_there_as_a_number(html, evaluation):
+    for unit in ("frame", "video"):
+        figures = evaluation["figures"][unit]
+        shown = [figures[n] for n in ("HTER", "AUC", "oracle_EER", "optimism_gap", "BPCER", "ACER")]
+        shown += [*figures["APCER"].values(), *figures["BPCER_at_APCER"].values()]
+        for figure in shown:
+            assert words.percent(figure["value"]) in html
+            assert words.interval(figure) in html
+        assert f"{figures['threshold']['value']:.4f}" in html
+        assert figures["threshold"]["source"] in html
+
+
+def test_the_headline_says_it_in_words(html, evaluation):
+    text = " ".join(re.sub("<[^>]+>", "", html[html.index('class="verdict"') :]).split())
+    hter = words.with_interval(evaluation["figures"]["video"]["HTER"])
+    assert f"On M, never seen in training: HTER {hter} per video at the threshold" in text
+    assert "not honest" not in html
+
+
+def test_images_and_plots_have_a_text_alternative(html, run_files):
+    outline = Outline(html)
+    record = records.load(run_files.__getitem__)
+    assert len(outline.all("img")) == len(record.examples)
+    assert all(image["alt"] for image in outline.all("img"))
+    shown = [a for a in outline.all("figure") if a.get("class") == "plot"]
+    assert len(shown) == 1 + 4 + 2  # ROC; target and sources by unit; loss and its parts
+    assert all(a["role"] == "img" and a["aria-label"] for a in shown)
+    assert all(a.get("scope") in {"col", "row"} for a in outline.all("th"))
+
+
+@pytest.mark.parametrize("field", ["target", "method", "recalibration", "step"])
+def test_text_of_the_run_is_escaped(files, field, run_files):
+    if field == "target":
+        files["scores.parquet"] = renamed(run_files["scores.parquet"], EVIL)
+        files["ledger.jsonl"] = files["ledger.jsonl"].replace(b'"M"', json.dumps(EVIL).encode())
+    edit(files, "evaluation.json", lambda e: e.update({field: EVIL}))
+    html = rendered(files)
+    assert "<script" not in html
+    assert "<img src=http" not in html
+    assert "&lt;script&gt;" in html
+    assert Outline(html).open == []
+
+
+def renamed(parquet, name):
+    from dataclasses import replace
+
+    import numpy as np
+
+    from rfmeta_dist.evaluation.scores import Scores
+
+    scores = Scores.from_parquet(parquet)
+    return replace(scores, domain=np.where(scores.domain == "M", name, scores.domain)).to_parquet()
+
+
+def test_config_and_ledger_are_escaped(files):
+    files["config.yaml"] = f"run: {EVIL}\n</pre><script>1</script>".encode()
+    add_read(files, domain=EVIL, purpose=EVIL, split=EVIL, manifest=EVIL, time=EVIL)
+    add_read(files, purpose=EVIL, split=EVIL, manifest=EVIL, time=EVIL)
+    html = rendered(files)
+    assert "<script" not in html
+    assert len(Outline(html).all("img")) == len(records.load(files.__getitem__).examples)
+
+
+def test_a_read_outside_the_evaluation_takes_the_claim_back(files):
+    add_read(files, purpose="tuning", sealed=False)
+    html = rendered(files)
+    assert "never seen in training" not in html
+    assert "These figures are not honest" in html
+    assert "tuning" in html
+
+
+def test_repeated_and_missing_reads_of_the_target_are_told(files):
+    add_read(files, time="2025-11-24T09:00:00+00:00")
+    html = rendered(files)
+    assert "was read 2 times" in html
+    assert html.index("2025-11-23 20:45:00") < html.index("2025-11-24 09:00:00")
+    files["ledger.jsonl"] = b"\n".join(files["ledger.jsonl"].splitlines()[:-2])
+    assert "ledger shows no read of M" in rendered(files)
+
+
+def test_changed_data_shows_two_fingerprints(files):
+    add_read(files, domain="O", split="train", manifest="ab" * 32, sealed=False)
+    html = rendered(files)
+    assert "ab" * 32 in html
+    assert "4f" * 32 in html
+
+
+def test_other_loss_parts_and_no_steps(files):
+    files["metrics.jsonl"] = b'{"step": 0, "loss": 1.0, "cls": 0.5, "dep": 0.0}\n' * 3
+    html = rendered(files)
+    assert ">cls</text>" in html
+    assert ">dep</text>" not in html  # switched off
+    files["metrics.jsonl"] = b""
+    assert "The loss over the training steps" not in rendered(files)
+
+
+def test_dollar_signs_are_not_mathematics(run_files):
+    record = records.load(run_files.__getitem__)
+    assert "$\\frac$" in plots.histogram(record.target, 0.5, "$\\frac$", "h")
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_no_horizontal_overflow_on_a_phone(html, tmp_path):
+    # A window of headless Chromium is never narrower than 500 px, but a frame in it can be.
+    probe = "document.title = this.contentDocument.documentElement.scrollWidth"
+    source = html.replace("&", "&amp;").replace('"', "&quot;")
+    frame = f'<iframe style="width:390px;height:800px;border:0" onload="{probe}" srcdoc="{source}">'
+    (tmp_path / "frame.html").write_text(f"<title></title><body>{frame}</iframe></body>")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    done = subprocess.run(
+        [*command, profile, (tmp_path / "frame.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert re.search(r"<title>(\d+)</title>", done.stdout)[1] == "390"

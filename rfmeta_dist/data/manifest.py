@@ -223,9 +223,14 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
     return tuple(shards)
 
 
+def domains(store: Store) -> list[str]:
+    """The names of all domains under a prefix, sorted."""
+    return sorted({name.split("/")[0] for name in store.list() if _MANIFEST.search(name)})
+
+
 def _unknown_domain(store: Store, domain: str) -> DataError:
-    found = {name.split("/")[0] for name in store.list() if _MANIFEST.search(name)}
-    known = f"the domains there are {', '.join(sorted(found))}" if found else "there are no domains"
+    found = domains(store)
+    known = f"the domains there are {', '.join(found)}" if found else "there are no domains"
     return DataError(
         f"no domain '{domain}' under {store.url}: {known}", "check the name and prefix"
     )

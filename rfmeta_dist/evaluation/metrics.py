@@ -174,7 +174,7 @@ def bpcer_at_apcer(
 
     def at(limit: float) -> float:
         # A type may have floor(limit·n) attacks accepted, so its next highest must be rejected,
-        # and with it every live sample that scores no higher. (1e-9: 0.07·100 is 7.000…01.)
+        # and with it every live sample that scores no higher. (1e-9: 0.29·100 is 28.99….)
         highest_rejected = max(kind[int(limit * len(kind) + 1e-9)] for kind in attacks)
         return float((live <= highest_rejected).mean())
 

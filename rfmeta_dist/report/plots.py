@@ -116,8 +116,8 @@ def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
         for axes, kind in zip(rows, kinds, strict=True):
             values = scores.score[scores.attack_type == kind]
             colour = BLUE if kind == LIVE else ORANGE
-            weights = np.full(len(values), 1 / len(values))
-            axes.hist(values, bins=40, range=(0, 1), weights=weights, color=colour, alpha=0.85)
+            axes.stairs(*np.histogram(values, bins=40, range=(0, 1)), fill=True, color=colour)
+            axes.set_ylim(bottom=0)
             axes.axvline(threshold, color="black", linewidth=1)
             accepted = float((values >= threshold).mean())
             wrong = f"{percent(1 - accepted)} rejected" if kind == LIVE else ""

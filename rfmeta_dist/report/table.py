@@ -93,7 +93,7 @@ def rich_table(table: Sequence[Row]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*COLUMNS, caption=CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(*COLUMNS, caption=CAPTION, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0))
     for row in table:
         # Text, so that the brackets of an interval are not read as rich's markup; the interval on
         # a line of its own, so that the table fits 80 columns.

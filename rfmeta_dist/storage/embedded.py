@@ -41,11 +41,14 @@ class EmbeddedS3:
         folder: where the objects live; starting again on it serves the same objects.
         endpoint: the URL of the server.
         environment: endpoint, region and credentials as the AWS_… variables.
+        ports: of its services; each also has one 10000 higher, for gRPC.
+        process: the running server.
     """
 
     folder: Path
     endpoint: str
     environment: dict[str, str] = field(repr=False)
+    ports: dict[str, int] = field(repr=False)
     process: subprocess.Popen[bytes] = field(repr=False)
     _launch: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
 
@@ -93,7 +96,7 @@ def embedded_s3(folder: Path) -> Iterator[EmbeddedS3]:
     folder = folder.expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # Credentials need a private folder, and sockets a short path (107 bytes at most).
-    private = Path(tempfile.mkdtemp(prefix="rfs3-", dir="/tmp"))
+    private = Path(tempfile.mkdtemp(prefix="rfs3-"))
     try:
         server = _start(folder, private)
         try:
@@ -101,6 +104,7 @@ def embedded_s3(folder: Path) -> Iterator[EmbeddedS3]:
                 yield server
         finally:
             _stop(server.process)
+            _remove_sockets(server.ports)
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -121,7 +125,7 @@ def _start(folder: Path, private: Path) -> EmbeddedS3:
         }
         try:
             if _ready(process, endpoint, environment):
-                return EmbeddedS3(folder, endpoint, environment, process, launch)
+                return EmbeddedS3(folder, endpoint, environment, ports, process, launch)
         except BaseException:
             _stop(process)
             raise
@@ -178,7 +182,6 @@ def _launch(folder: Path, private: Path, ports: dict[str, int]) -> subprocess.Po
     command += ["-master.telemetry=false", "-volume.preStopSeconds=0"]
     # Given AWS_… variables SeaweedFS would adopt the user's own credentials and store them.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    environment["TMPDIR"] = str(private)  # for sockets it would leave behind
     with (folder / "weed.log").open("wb") as log:
         return subprocess.Popen(
             command,
@@ -235,6 +238,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _remove_sockets(ports: dict[str, int]) -> None:
+    # SeaweedFS puts these where no option reaches, and forgets some.
+    for service, port in ports.items():
+        Path(f"/tmp/seaweedfs-{service}-grpc-{port + 10_000}.sock").unlink(missing_ok=True)
 
 
 @contextmanager

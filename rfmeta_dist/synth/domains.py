@@ -37,7 +37,7 @@ class Domain:
     Attributes:
         cameras, lights, backdrops: shared by live faces and attacks.
         papers, screens: the attack instruments.
-        nuisance: this domain's spurious cue.
+        nuisances: this domain's spurious cues; each kind means the opposite in some other domain.
         quality: JPEG quality range of the stored crops.
     """
 
@@ -48,7 +48,7 @@ class Domain:
     backdrops: tuple[str, ...]
     papers: tuple[Paper, ...]
     screens: tuple[Screen, ...]
-    nuisance: Nuisance
+    nuisances: tuple[Nuisance, ...]
     quality: tuple[int, int]
 
 
@@ -67,12 +67,14 @@ SOURCE = Camera(
 LASER = Paper((0.86, 0.86, 0.84), (120, 170), (15, 75, 0, 45), 0.97, 0.06, 0.25, 0.012, 0.01, 0.5)
 INKJET = Paper((0.83, 0.84, 0.88), (150, 230), (22, 52, 8, 38), 0.93, 0.02, 0.60, 0.008, 0.035, 0.7)
 COPY = Paper((0.84, 0.81, 0.74), (90, 140), (15, 75, 0, 45), 0.90, 0.10, 0.10, 0.030, 0.03, 1.6)
+BUDGET = Paper((0.80, 0.82, 0.83), (110, 160), (0, 60, 30, 45), 0.92, 0.14, 0.30, 0.02, 0.045, 0.8)
 PHOTO = Paper((0.88, 0.88, 0.87), (180, 260), (15, 75, 0, 45), 0.99, 0.03, 1.00, 0.005, 0.01, 0.9)
 
 MONITOR = Screen((1.5, 2.4), 2.3, -0.25, 0.010, 0.80, (0.00, 0.02), 0.015, (0.0, 0.10))
 LAPTOP = Screen((1.7, 2.6), 2.2, -0.40, 0.020, 0.70, (0.01, 0.05), 0.030, (0.0, 0.15))
 TABLET = Screen((1.0, 1.7), 2.4, -0.10, 0.006, 0.85, (0.0, 0.04), 0.010, (0.0, 0.05))
 PHONE = Screen((0.8, 1.3), 2.2, 0.05, 0.003, 0.90, (0.0, 0.035), 0.012, (0.0, 0.12))
+RETINA = Screen((1.8, 2.2), 2.3, 0.20, 0.004, 0.75, (0.01, 0.06), 0.4, (0.0, 0.06))
 
 OFFICE = Light((5, 45), (15, 50), (0.35, 0.65), (-0.10, 0.20), (0.6, 1.1))
 DAYLIGHT = Light((25, 70), (5, 35), (0.25, 0.50), (-0.35, 0.00), (0.7, 1.6))
@@ -107,7 +109,7 @@ _O = Domain(
     ("office", "wall", "window"),
     (LASER, INKJET),
     (MONITOR, LAPTOP),
-    Nuisance("warm", 0.25, 0.55),
+    (Nuisance("warm", 0.25, 0.60), Nuisance("dim", 0.55, 0.25)),
     (88, 95),
 )
 _C = Domain(
@@ -128,9 +130,9 @@ _C = Domain(
     ),
     (OFFICE, DAYLIGHT),
     ("outdoor", "office", "wall"),
-    (COPY, LASER),
+    (COPY,),
     (TABLET,),
-    Nuisance("dim", 0.55, 0.25),
+    (Nuisance("soft", 0.55, 0.25), Nuisance("vignette", 0.25, 0.60)),
     (84, 94),
 )
 _I = Domain(
@@ -151,9 +153,9 @@ _I = Domain(
     ),
     (FLAT, ADVERSE),
     ("wall", "curtain", "window"),
-    (INKJET, COPY),
-    (PHONE, TABLET),
-    Nuisance("vignette", 0.25, 0.55),
+    (BUDGET,),
+    (PHONE,),
+    (Nuisance("warm", 0.60, 0.25), Nuisance("vignette", 0.60, 0.25)),
     (80, 92),
 )
 _M = Domain(
@@ -174,8 +176,8 @@ _M = Domain(
     (OFFICE, FLAT),
     ("office", "curtain"),
     (PHOTO,),
-    (TABLET, PHONE),
-    Nuisance("soft", 0.50, 0.25),
+    (RETINA,),
+    (Nuisance("dim", 0.25, 0.60), Nuisance("soft", 0.25, 0.55)),
     (84, 94),
 )
 

@@ -61,7 +61,8 @@ def generate(domain: str, scale: Scale, seed: int, identities: Path | None = Non
 def render(video: Video) -> list[Sample]:
     """Film a recording: a pure function of the video, in any process."""
     domain, rng = find_domain(video.domain), video.random("set-up")
-    settings = _nuisance(domain, video, set_up(pick(domain.cameras, rng), video.size, rng), rng)
+    settings = set_up(pick(domain.cameras, rng), video.size, rng)
+    settings = _disturb(settings, video, domain, rng)
     framing, quality = draw_framing(rng), rng.uniform(*domain.quality)
     samples = []
     for frame, (radiance, depth) in enumerate(film(video, domain, settings, framing)):
@@ -70,20 +71,21 @@ def render(video: Video) -> list[Sample]:
     return samples
 
 
-def _nuisance(domain: Domain, video: Video, settings: Settings, rng: Rng) -> Settings:
-    """Apply the domain's spurious cue to this recording, or not."""
-    cue = domain.nuisance
-    if rng.random() >= (cue.live if video.attack_type == LIVE else cue.attack):
-        return settings
-    match cue.kind:
-        case "warm":
-            return replace(settings, balance=settings.balance + 0.35)
-        case "dim":
-            return replace(settings, exposure=settings.exposure - 0.5)
-        case "vignette":
-            return replace(settings, vignette=settings.vignette + 0.4)
-        case "soft":
-            return replace(settings, defocus=settings.defocus + 0.35)
+def _disturb(settings: Settings, video: Video, domain: Domain, rng: Rng) -> Settings:
+    """Apply the domain's spurious cues to this recording, each or not by the luck of its class."""
+    for cue in domain.nuisances:
+        if rng.random() >= (cue.live if video.attack_type == LIVE else cue.attack):
+            continue
+        match cue.kind:
+            case "warm":
+                settings = replace(settings, balance=settings.balance + 0.40)
+            case "dim":
+                settings = replace(settings, exposure=settings.exposure - 0.6)
+            case "vignette":
+                settings = replace(settings, vignette=settings.vignette + 0.4)
+            case "soft":
+                settings = replace(settings, defocus=settings.defocus + 0.35)
+    return settings
 
 
 def _sample(video: Video, frame: int, picture: Pixels, quality: float, depth: NDArray[np.uint8]) -> Sample:

@@ -71,7 +71,9 @@ def paint_hair(hair: Hair, shape: HeadShape, x: Image, y: Image, rng: Rng) -> La
         cover = np.maximum(cover, step(0.17, 0.14, np.hypot(x, y + 0.92) + rough))
     if hair.style == "bald":
         cover = np.zeros_like(x)
-    thickness = (hair.volume * 0.6 + 0.01) * step(0.0, 0.7, cover)
+    # Hair stands out sideways more than forwards; the nose stays nearest.
+    forwards = np.clip(ovoid(shape, x, y), 0.0, 1.0)
+    thickness = (hair.volume * 0.6 + 0.01) * step(0.0, 0.7, cover) * (1.0 - 0.8 * forwards)
     return _finish(hair, x, y, cover, thickness, rng)
 
 

@@ -46,5 +46,5 @@ def test_a_damaged_file_is_named(files, name, data):
 
 def test_a_cut_off_parquet_file_is_named(files):
     files["scores.parquet"] = files["scores.parquet"][:-20]
-    with pytest.raises(RunError, match="scores.parquet is damaged"):
+    with pytest.raises(RunError, match=r"scores\.parquet is damaged"):
         records.load(files.__getitem__)

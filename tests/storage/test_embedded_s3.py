@@ -55,7 +55,9 @@ def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path):
         "    print(server.process.pid, flush=True); time.sleep(60)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
+    # Killed, it cannot clean up: let what it leaves be in a folder that pytest removes.
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as owner:
         pid = int(owner.stdout.readline())
         owner.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 15

@@ -1,0 +1,51 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rfmeta_dist import __version__
+from rfmeta_dist.cli import demo, leave_one_out, run, s3, shards, submit, synth, verify
+
+app = typer.Typer(
+    name="rfmeta",
+    help="Train face anti-spoofing detectors that hold up on domains they never saw.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"rfmeta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
+app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
+app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
+app.command(rich_help_panel=DATA, epilog=synth.EXAMPLES)(synth.synth)
+app.add_typer(shards.app, name="shards", rich_help_panel=DATA)
+app.command(
+    rich_help_panel=DATA,
+    epilog=s3.EXAMPLES,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)(s3.s3)
+app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
+app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
+app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
+app.command(rich_help_panel=CLUSTER, epilog=leave_one_out.EXAMPLES)(leave_one_out.loo)
+app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)

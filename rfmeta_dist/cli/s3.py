@@ -1,0 +1,39 @@
+"""`rfmeta s3`: the embedded S3 server around a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rfmeta_dist.cli.terminal import say
+from rfmeta_dist.core.errors import ConfigError
+
+EXAMPLES = """
+[bold]Examples[/]
+
+  rfmeta s3 runs/demo/s3 -- rfmeta shards stats s3://rfmeta/demo
+
+  rfmeta s3 runs/demo/s3 -- bash
+"""
+BUCKET = "rfmeta"
+
+
+def s3(
+    folder: Annotated[Path, typer.Argument(help="Holds the objects.", show_default=False)],
+    command: Annotated[list[str], typer.Argument(help="What to run meanwhile.", show_default=False)],
+) -> None:
+    """Serve a folder as S3 on loopback while a command runs, with endpoint and credentials in its environment."""
+    import subprocess
+
+    from rfmeta_dist.storage.embedded import embedded_s3
+
+    with embedded_s3(folder) as server:
+        server.make_bucket(BUCKET)
+        say(f"S3 at {server.endpoint}, bucket {BUCKET}")
+        try:
+            code = subprocess.run(command, check=False).returncode
+        except FileNotFoundError:
+            raise ConfigError(f"there is no command {command[0]!r}", "check its spelling") from None
+    raise typer.Exit(code)

@@ -1,0 +1,45 @@
+"""The display of training: one line a run with its losses, images/s and time to go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist.cli.terminal import console, progress, say
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+SHORT = {
+    "cls_meta_train": "cls",
+    "dep_meta_train": "dep",
+    "cls_meta_test": "cls'",
+    "dep_meta_test": "dep'",
+}
+LINES = 10  # a log without a terminal gets this many lines a run
+
+
+@contextmanager
+def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yields the function to call with every step's row (training/loop.py, with `label` and `steps`)."""
+    from rich.progress import TextColumn
+
+    with progress(quiet, TextColumn("{task.fields[figures]}")) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(row: dict[str, Any]) -> None:
+            label, steps, done = row["label"], row["steps"], row["step"] + 1
+            if label not in tasks:
+                tasks[label] = bars.add_task(f"train → {label}", total=steps, figures="")
+            bars.update(tasks[label], completed=done, figures=_figures(row))
+            if not (quiet or console.is_terminal) and done % max(1, steps // LINES) == 0:
+                say(f"train → {label}  {done}/{steps}  {_figures(row)}")
+
+        yield show
+
+
+def _figures(row: dict[str, Any]) -> str:
+    names = ("loss", "cls", "dep", *SHORT)
+    parts = " ".join(f"{SHORT.get(name, name)} {row[name]:.3g}" for name in names if name in row)
+    return f"{parts}  {row['images_per_second']:.0f} images/s"

@@ -1,4 +1,4 @@
-"""The `rfmeta` command. Modules of the commands import heavy packages where they use them: `--help` stays quick."""
+"""The `rfmeta` command. Heavy packages are imported where they are used, so that `--help` stays quick."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ def demo(
         say(f"[bold]1/4[/] S3 server at {server.endpoint}; generating {', '.join(domains)}")
         generate_domains(chosen.data.prefix, domains, scale, 0, identities, None, quiet=False)
         open_sources(chosen)
-        workers = chosen.training.workers
-        say(f"[bold]2/4[/] training {chosen.method.name} on {chosen.data.protocol} with {workers} Ray Train workers")
+        workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
+        say(f"[bold]2/4[/] training {what} with {workers} Ray Train workers")
         with session(slots_for(chosen, None)) as local:
             with training_display(quiet=False) as show:
                 folder = train_run(chosen, show, local=local)
@@ -68,11 +68,11 @@ def _explain(result: dict[str, Any]) -> None:
     video = result["figures"]["video"]
     hter, auc, oracle = (100 * video[name]["value"] for name in ("HTER", "AUC", "oracle_EER"))
     say(
-        f"HTER {hter:.1f} %: the mean of attacks let in and people turned away on {result['target']}, whose cameras, "
-        "light and attack material the model never saw, at a threshold set on the sources' validation videos "
-        "(50 % is guessing, 0 % is perfect).\n"
+        f"HTER {hter:.1f} %: the mean of attacks let in and people turned away on {result['target']}, whose "
+        "cameras, light and attack material the model never saw, at a threshold set on the sources' "
+        "validation videos (50 % is guessing, 0 % is perfect).\n"
         f"AUC {auc:.1f} %: the chance that a live video scores above an attack.\n"
-        f"Oracle EER {oracle:.1f} %: the error had the threshold been chosen on the target's own labels; many papers "
-        "print this one, nobody can have it in practice.\n"
-        "The domains are generated: these figures show that the path works, not how well the method does on real data."
+        f"Oracle EER {oracle:.1f} %: the error had the threshold been chosen on the target's own labels; "
+        "many papers print this one, nobody can have it in practice.\n"
+        "The domains are generated: the figures show that the path works, nothing about real data."
     )

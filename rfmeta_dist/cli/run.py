@@ -85,7 +85,9 @@ def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json:
 
 def report(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option(help="Where the page goes; the run's folder if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the page goes; the run's folder if not given.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a run's page: figures, ROC, histograms, examples, training curve, configuration and ledger."""

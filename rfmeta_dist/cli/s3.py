@@ -24,7 +24,7 @@ def s3(
     folder: Annotated[Path, typer.Argument(help="Holds the objects.", show_default=False)],
     command: Annotated[list[str], typer.Argument(help="What to run meanwhile.", show_default=False)],
 ) -> None:
-    """Serve a folder as S3 on loopback while a command runs, with endpoint and credentials in its environment."""
+    """Serve a folder as S3 on loopback while a command runs; its environment has endpoint and credentials."""
     import subprocess
 
     from rfmeta_dist.storage.embedded import embedded_s3

@@ -25,7 +25,8 @@ DEFAULT = "http://127.0.0.1:8265"
 def submit(
     job: Annotated[Path, typer.Argument(help="A RayJob manifest; see jobs/.", show_default=False)],
     address: Annotated[
-        str | None, typer.Option(help=f"The cluster's dashboard; RAY_API_SERVER_ADDRESS or {DEFAULT} if not given.")
+        str | None,
+        typer.Option(help=f"The cluster's dashboard; RAY_API_SERVER_ADDRESS or {DEFAULT} if not given."),
     ] = None,
 ) -> None:
     """Run a job on a cluster, from a spec in jobs/."""

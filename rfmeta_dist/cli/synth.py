@@ -52,7 +52,14 @@ def synth(
 
 
 def generate_domains(
-    out: str, names: list[str], scale: str, seed: int, identities: Path | None, workers: int | None, *, quiet: bool
+    out: str,
+    names: list[str],
+    scale: str,
+    seed: int,
+    identities: Path | None,
+    workers: int | None,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
     """Generate and pack domains, with progress; samples by domain, split and class."""
     from concurrent.futures import ProcessPoolExecutor
@@ -85,7 +92,7 @@ def generate_domains(
             counts[name] = manifest.counts
             if not quiet:
                 total = sum(shard.samples for shard in manifest.shards)
-                say(f"domain {name}: {total} samples at {store.url}/{name}, manifest {manifest.fingerprint[:12]}")
+                say(f"{name}: {total} samples, manifest {manifest.fingerprint[:12]}, at {store.url}/{name}")
     return counts
 
 

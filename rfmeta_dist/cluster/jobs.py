@@ -1,7 +1,6 @@
 """`rfmeta submit`: a RayJob manifest, read here and submitted to a running cluster through the Jobs API.
 
-The same file that KubeRay takes; of its fields we use metadata.name, and of its spec entrypoint, runtimeEnvYAML,
-entrypointNumCpus, entrypointNumGpus, entrypointResources, metadata and backoffLimit. Credentials do not belong in
+It is the file that KubeRay takes; we use metadata.name, and of its spec the FIELDS. Credentials do not belong in
 it: the cluster's nodes have them in their environment.
 """
 
@@ -65,7 +64,9 @@ def read(path: Path) -> Job:
     if kind != "RayJob":
         raise ConfigError(f"{path} has kind {kind}", "a job spec has kind RayJob")
     if unknown := sorted(spec.keys() - FIELDS):
-        raise ConfigError(f"{path}: field spec.{unknown[0]} is unknown", f"known are {', '.join(sorted(FIELDS))}")
+        raise ConfigError(
+            f"{path}: field spec.{unknown[0]} is unknown", f"known are {', '.join(sorted(FIELDS))}"
+        )
     _refuse_credentials(path, runtime_env)
     return Job(
         name,
@@ -151,5 +152,6 @@ def _refuse_credentials(path: Path, runtime_env: dict[str, Any]) -> None:
     for name in runtime_env.get("env_vars") or {}:
         if any(mark in name.upper() for mark in SECRETS):
             raise ConfigError(
-                f"{path} sets {name}, a credential", "remove it; set it in the environment of the cluster's nodes"
+                f"{path} sets {name}, a credential",
+                "remove it; set it in the environment of the cluster's nodes",
             )

@@ -15,8 +15,7 @@ News = dict[str, Any]
 EVERY_S = 0.25
 
 
-@ray.remote(num_cpus=0)
-class Monitor:
+class NewsDesk:
     """Collects rows until they are drained, and remembers the first error that no retry will mend."""
 
     def __init__(self) -> None:
@@ -39,6 +38,9 @@ class Monitor:
     def fatal(self) -> RfmetaError | None:
         """The noted error, if any."""
         return self._fatal
+
+
+Monitor = ray.remote(num_cpus=0)(NewsDesk)
 
 
 @contextmanager

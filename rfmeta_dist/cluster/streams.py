@@ -1,4 +1,4 @@
-"""One actor a source domain reads and decodes its shards, so that each byte is read once for any number of workers.
+"""One actor a source domain reads and decodes its shards: each byte once, whatever the number of workers.
 
 An actor holds no state worth saving: a batch is a pure function of (seed, domain, step), so one that died is
 started again by Ray and goes on at the step it is asked for.
@@ -21,8 +21,7 @@ from rfmeta_dist.storage.store import open_store
 KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
-class DomainActor:
+class DomainReader:
     """Serves the training batches of one domain."""
 
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
@@ -56,6 +55,10 @@ class DomainActor:
         return self._kept[step]
 
 
+# It takes no slot, and is started again for as long as anybody asks for batches.
+DomainActor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(DomainReader)
+
+
 def start(config: Config, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Start an actor for each source domain; handles by domain."""
     return {name: DomainActor.remote(config, name, fingerprints[name]) for name in config.data.sources}
@@ -84,7 +87,8 @@ class RayBatches:
         """
         if (domain, step) not in self._coming:
             self.prefetch(domain, step)
-        return got(self._coming.pop((domain, step)))
+        raw: RawBatch = got(self._coming.pop((domain, step)))
+        return raw
 
 
 def got(reference: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ RESTARTS = 3  # of the workers, from the latest checkpoint
 KEEP_CHECKPOINTS = 2
 
 
-class _LocalTrainer(TorchTrainer):
+class _LocalTrainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
     """On a cluster of our own, without the watchdog that frees a dead driver's workers.
 
     The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
@@ -90,13 +89,14 @@ def train_run(
         _fit(config, folder, manifests, monitor, local)
     last = worker.checkpoint_name(config.training.steps)
     folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-    streams.got(_finish.options(**_resources(config)).remote(config, folder, last))
+    streams.got(ray.remote(**_resources(config))(_finish).remote(config, folder, last))
     return folder
 
 
 def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
     """Judge a finished run on its sealed target; returns the content of evaluation.json."""
-    result: dict[str, Any] = streams.got(_evaluate.options(**_resources(config)).remote(config, folder))
+    task = ray.remote(**_resources(config))(_evaluate)
+    result: dict[str, Any] = streams.got(task.remote(config, folder))
     return result
 
 
@@ -128,7 +128,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
     failure: Exception | None = None
     try:
         trainer.fit()
-    except Exception as error:  # whatever Ray wraps it in, our own error below tells more
+    except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error below tells more
         failure = error
     fatal: RfmetaError | None = ray.get(monitor.fatal.remote())
     if fatal is not None:
@@ -140,7 +140,6 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         ) from failure
 
 
-@ray.remote
 def _finish(config: Config, folder: Store, checkpoint: str) -> None:
     import torch
 
@@ -150,7 +149,6 @@ def _finish(config: Config, folder: Store, checkpoint: str) -> None:
     finish(config, folder, checkpoint, _device(config))
 
 
-@ray.remote
 def _evaluate(config: Config, folder: Store) -> dict[str, Any]:
     import torch
 
@@ -181,9 +179,3 @@ def _first_line(error: Exception) -> str:
         error = error.__cause__
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
-
-
-def read_evaluation(folder: Store) -> dict[str, Any]:
-    """The content of a run's evaluation.json."""
-    result: dict[str, Any] = json.loads(folder.read("evaluation.json"))
-    return result

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,8 +127,8 @@ def _trial(given: dict[str, Any]) -> None:
 def _outcome(metrics: dict[str, Any], clock: float) -> Outcome:
     if "failed" in metrics:
         raise _revive(*metrics["failed"])
-    times = (metrics[name] - clock for name in ("started", "ended"))
-    return Outcome(Config.model_validate(metrics["run"]), *times, metrics["evaluation"])
+    config = Config.model_validate(metrics["run"])
+    return Outcome(config, metrics["started"] - clock, metrics["ended"] - clock, metrics["evaluation"])
 
 
 def _revive(name: str, problem: str, remedy: str) -> RfmetaError:
@@ -138,13 +139,15 @@ def _revive(name: str, problem: str, remedy: str) -> RfmetaError:
     return error
 
 
-def _watch_all(monitors: dict[str, Any], on_news: Callable[[News], None]) -> Any:
-    from contextlib import ExitStack
+@contextmanager
+def _watch_all(monitors: dict[str, Any], on_news: Callable[[News], None]) -> Iterator[None]:
+    def named(name: str) -> Callable[[News], None]:
+        return lambda row: on_news({**row, "label": name})
 
-    stack = ExitStack()
-    for name, monitor in monitors.items():
-        stack.enter_context(watched(monitor, lambda row, name=name: on_news({**row, "label": name})))
-    return stack
+    with ExitStack() as stack:
+        for name, monitor in monitors.items():
+            stack.enter_context(watched(monitor, named(name)))
+        yield
 
 
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:

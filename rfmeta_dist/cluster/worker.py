@@ -109,6 +109,7 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
             full = error.errno == errno.ENOSPC
             raise StorageError(
                 f"the checkpoint at step {done.step} cannot be written: {error.strerror or error}",
-                "free some disk space and start the same run again; it resumes" if full
+                "free some disk space and start the same run again; it resumes"
+                if full
                 else "check run.folder and its credentials, then start the same run again; it resumes",
             ) from error

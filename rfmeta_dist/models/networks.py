@@ -49,8 +49,8 @@ class _Convolutions(nn.Module):
     def block(self, k: int, x: Tensor) -> Tensor:
         """Apply the k-th conv + batch norm + ReLU, counting from 1.
 
-        A bias before batch norm cancels, so its gradient is exactly zero. In training it is left out: adding it
-        would give it a gradient of rounding noise, which Adam divides by its own size and turns into real drift,
+        A bias before batch norm cancels, so its gradient is exactly zero. In training it is left out: it
+        would get a gradient of rounding noise, which Adam divides by its own size and turns into real drift,
         another one for each number of workers.
         """
         conv = self.get_submodule(f"conv{self.group}_{k}")

@@ -1,0 +1,57 @@
+"""Small random networks and episodes in float64."""
+
+import numpy as np
+import torch
+
+from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.methods import METHODS
+from rfmeta_dist.methods.objective import Objective
+from rfmeta_dist.models.networks import Networks
+
+SIZE = 32
+WEIGHTS = {"inner_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
+
+
+def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3) -> Networks:
+    """Narrow networks, perturbed so that no batch norm is the identity."""
+    nets = Networks(width, momentum).initialise(seed).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in nets.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.add_(0.05 * noise)
+    return nets
+
+
+def objective(method: str, seed: int = 0, **changes: float) -> Objective:
+    return METHODS[method](networks(seed), **(WEIGHTS | changes))
+
+
+def batch(seed: int, size: int = 4) -> Batch:
+    rng = np.random.default_rng(seed)
+    label = (np.arange(size) % 2).astype(np.float64)
+    depth = rng.random((size, 1, SIZE // 8, SIZE // 8)) * label[:, None, None, None]
+    image = rng.random((size, 6, SIZE, SIZE))
+    return Batch(*(torch.from_numpy(a) for a in (image, depth, label)))
+
+
+def episode(domains: int, seed: int = 0, size: int = 4) -> Episode:
+    return Episode(tuple(batch(1000 * seed + d, size) for d in range(domains)))
+
+
+def gradient(nets: Networks) -> torch.Tensor:
+    """All gradients as one vector; a parameter that takes no part counts as zero."""
+    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in nets.parameters()]
+    return torch.cat([part.flatten() for part in parts])
+
+
+def buffers(nets: Networks) -> torch.Tensor:
+    return torch.cat([b.flatten() for b in nets.buffers()])
+
+
+def parameters(nets: Networks) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in nets.parameters()])
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())

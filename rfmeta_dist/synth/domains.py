@@ -61,9 +61,9 @@ SOURCE = Camera(
     vignette=(0.0, 0.1),
     balance=(-0.15, 0.15),
     noise=(0.002, 0.006),
-    contrast=(1.05, 1.5),
+    contrast=(1.0, 1.35),
     saturation=(0.9, 1.25),
-    sharpen=(0.3, 1.0),
+    sharpen=(0.1, 0.6),
     flare=(0.0, 0.05),
     codec=(80, 95),
 )

@@ -57,8 +57,8 @@ def auc(pool, cue) -> float:
 
 @pytest.mark.parametrize("cue", [file_size, mean_colour, corners])
 def test_a_trivial_cue_does_not_tell_live_from_attack(pool, cue):
-    assert auc(pool, cue) <= 0.75
+    assert auc(pool, cue) <= 0.7
 
 
 def test_recapture_leaves_a_trace_in_the_texture_of_a_small_crop(pool):
-    assert auc(pool, texture) >= 0.7
+    assert auc(pool, texture) >= 0.6

@@ -1,0 +1,40 @@
+# `make demo` and `make test` are all that a new user needs; each sets up what it needs in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check drill bench golden clean
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+setup: .venv/.ready  ## make .venv and install everything (about 2 GB, a minute or three)
+
+demo: setup  ## generate domains, serve S3, train two Ray workers, judge, write the page
+	$(BIN)/rfmeta demo jobs/configs/demo.yaml
+
+test: setup  ## the test suite
+	$(BIN)/python -m pytest
+
+check: setup  ## lint, format, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+golden: setup  ## recompute the reference figures of the distributed step, one and two processes
+	$(BIN)/rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2
+
+drill: setup  ## slow failure drills: killed workers, killed servers
+	$(BIN)/python -m pytest -m drill
+
+bench: setup  ## benchmarks; each prints ratios measured in one run
+	$(BIN)/python -m bench.startup
+
+clean:  ## remove the environment and the demo's runs
+	rm -rf .venv runs

@@ -1,6 +1,6 @@
 """Algorithm 1 written a second time, from the paper's tables alone: plain functions on a dict of tensors.
 
-Batch norm is spelt out, biases are added, and nothing of ours is imported, so an error would have to be made twice.
+Batch norm is spelt out, biases are added, nothing of ours is imported: an error would have to be made twice.
 """
 
 import torch
@@ -60,7 +60,9 @@ def bce(logit: Tensor, label: Tensor) -> Tensor:
     return -(label * p.log() + (1 - label) * (1 - p).log()).mean()
 
 
-def rfmeta(net: Network, batches: list, alpha: float, lam: float, mu: float, first_order: bool = False) -> Tensor:
+def rfmeta(
+    net: Network, batches: list, alpha: float, lam: float, mu: float, first_order: bool = False
+) -> Tensor:
     *train, test = batches
     learner = {n: w for n, w in net.weights.items() if n.startswith("M.")}
     total, fast = torch.zeros(()), []

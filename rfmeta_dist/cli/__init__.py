@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rfmeta_dist.core.errors import RfmetaError
 
 
 def main() -> None:
     """Entry point: run a command; an error of ours is one line on stderr and its exit code."""
     from rfmeta_dist.cli.app import app
-    from rfmeta_dist.core.errors import RfmetaError
+    from rfmeta_dist.core.errors import RfmetaError, StorageError
 
     try:
         app()
     except RfmetaError as error:
-        from rfmeta_dist.cli.terminal import console
-
-        console.print(f"[bold red]error[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except OSError as error:  # a file or a disk that nobody nearer could say more about
+        _fail(StorageError(str(error), "check the path, its owner and mode, and the space on its disk"))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _escaped(text: str) -> str:
+def _fail(error: RfmetaError) -> NoReturn:
     from rich.markup import escape
 
-    return escape(" ".join(text.split()))
+    from rfmeta_dist.cli.terminal import console
+
+    line = escape(" ".join(str(error).split()))
+    console.print(f"[bold red]error[/] {line}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_code)

@@ -39,11 +39,7 @@ app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
 app.command(rich_help_panel=DATA, epilog=synth.EXAMPLES)(synth.synth)
 app.add_typer(shards.app, name="shards", rich_help_panel=DATA)
-app.command(
-    rich_help_panel=DATA,
-    epilog=s3.EXAMPLES,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)(s3.s3)
+app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
 app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
 app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.terminal import ConfigFile, Overrides, say
+from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
@@ -35,18 +36,19 @@ def demo(
     from rfmeta_dist.cli.synth import generate_domains
     from rfmeta_dist.cli.watch import training_display
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run, open_sources, train_run
+    from rfmeta_dist.cluster.train import evaluate_run, prepare, train_run
     from rfmeta_dist.config.load import load
     from rfmeta_dist.storage.embedded import embedded_s3
 
     chosen = load(config, overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
+    bucket = _bucket(chosen)
     with embedded_s3(Path(chosen.run.folder) / "s3") as server:
-        server.make_bucket(_bucket(chosen))
+        server.make_bucket(bucket)
         say(f"[bold]1/4[/] S3 server at {server.endpoint}; generating {', '.join(domains)}")
         generate_domains(chosen.data.prefix, domains, scale, 0, identities, None, quiet=False)
-        open_sources(chosen)
+        prepare(chosen)
         workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
         say(f"[bold]2/4[/] training {what} with {workers} Ray Train workers")
         with session(slots_for(chosen, None)) as local:
@@ -61,7 +63,13 @@ def demo(
 
 
 def _bucket(config: Config) -> str:
-    return config.data.prefix.removeprefix("s3://").split("/")[0]
+    scheme, _, rest = config.data.prefix.partition("s3://")
+    if scheme or not rest.strip("/"):
+        raise ConfigError(
+            f"data.prefix={config.data.prefix} is not in S3, which demo serves",
+            "set data.prefix=s3://bucket/name",
+        )
+    return rest.split("/")[0]
 
 
 def _explain(result: dict[str, Any]) -> None:

@@ -32,14 +32,20 @@ def loo(
     json: Json = False,
 ) -> None:
     """Make every domain of a configuration the target in turn, in parallel where the slots allow."""
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.tune import leave_one_out, summary_name, targets_of, timeline
     from rfmeta_dist.config.load import load
+
+    chosen = load(config, overrides or ())  # before Ray's slow import
+    numbered = numbers("seeds", seeds)
+
+    from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.cluster.train import open_sources
+    from rfmeta_dist.cluster.tune import leave_one_out, summary_name, targets_of, timeline
     from rfmeta_dist.report import table
     from rfmeta_dist.storage.store import open_store
 
-    chosen = load(config, overrides or ())
-    runs = targets_of(chosen, _names(methods), numbers("seeds", seeds))
+    runs = targets_of(chosen, _names(methods), numbered)
+    for run in {run.data.sources: run for run in runs}.values():
+        open_sources(run)  # a mistake should show before Ray starts
     with session(slots, address) as local, training_display(json) as show:
         outcomes = leave_one_out(runs, show, local=local)
     results = [outcome.evaluation for outcome in outcomes]
@@ -60,13 +66,17 @@ def _names(given: str | None) -> list[str]:
     return [name.strip() for name in given.split(",")] if given else []
 
 
-def numbers(option: str, given: str | None) -> list[int]:
+def numbers(option: str, given: str | None, least: int = 0) -> list[int]:
     """The integers of a comma-separated option.
 
     Raises:
-        ConfigError: one is not an integer.
+        ConfigError: one is not an integer, or less than `least`.
     """
     try:
-        return [int(number) for number in _names(given)]
+        found = [int(number) for number in _names(given)]
     except ValueError:
-        raise ConfigError(f"--{option} {given!r} is not a list of numbers", f"write --{option} 0,1,2") from None
+        found = [least - 1]
+    if any(number < least for number in found):
+        problem = f"--{option} {given!r} is not a list of numbers from {least} up"
+        raise ConfigError(problem, f"write --{option} {least},{least + 1}")
+    return found

@@ -51,12 +51,14 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on the source domains, one (meta-train, meta-test) pair a worker; the target stays sealed."""
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import open_sources, train_run
     from rfmeta_dist.config.load import load
 
-    chosen = load(config, overrides or ())
-    open_sources(chosen)  # a mistake should show before Ray starts
+    chosen = load(config, overrides or ())  # before Ray's slow import
+
+    from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.cluster.train import prepare, train_run
+
+    prepare(chosen)  # a mistake should show before Ray starts
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
         folder = train_run(chosen, show, local=local)
     if json:
@@ -67,13 +69,16 @@ def train(
 
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
     """Judge a finished run on its sealed target: HTER, AUC, EER, per frame and per video."""
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.training.folder import read_config
+    from rfmeta_dist.training.folder import read_config, require_model
 
     folder = open_store(run)
     config = read_config(folder)
+    require_model(folder)
+
+    from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.cluster.train import evaluate_run
+
     with session(slots_for(config, slots), address):
         result = evaluate_run(config, folder)
     if json:
@@ -104,7 +109,9 @@ def write_report(folder: Store, out: Path | None = None) -> str:
     """Write the page of a run folder; returns where it is."""
     from rfmeta_dist.report import page, records
     from rfmeta_dist.storage.store import open_store
+    from rfmeta_dist.training.folder import read_config
 
+    read_config(folder)  # is it a run at all?
     html = page.render(records.load(folder.read)).encode()
     target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
     target.write(name, html)

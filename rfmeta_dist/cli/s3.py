@@ -29,11 +29,14 @@ def s3(
 
     from rfmeta_dist.storage.embedded import embedded_s3
 
+    program = command[1:] if command[0] == "--" else command
+    if not program:
+        raise ConfigError("there is no command to run", "write rfmeta s3 FOLDER -- COMMAND")
     with embedded_s3(folder) as server:
         server.make_bucket(BUCKET)
         say(f"S3 at {server.endpoint}, bucket {BUCKET}")
         try:
-            code = subprocess.run(command, check=False).returncode
+            code = subprocess.run(program, check=False).returncode
         except FileNotFoundError:
-            raise ConfigError(f"there is no command {command[0]!r}", "check its spelling") from None
+            raise ConfigError(f"there is no command {program[0]!r}", "check its spelling") from None
     raise typer.Exit(code)

@@ -87,7 +87,7 @@ def generate_domains(
         for name, videos in plans.items():
             task = bars.add_task(f"synth {name}", total=len(videos))
             rendered = pool.map(render, videos, chunksize=2)
-            samples = _counted(rendered, lambda task=task: bars.advance(task))  # type: ignore[misc]
+            samples = _counted(rendered, lambda task=task: bars.advance(task))
             manifest = pack(samples, store, name, contract=contract)
             counts[name] = manifest.counts
             if not quiet:

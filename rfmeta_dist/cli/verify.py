@@ -32,7 +32,7 @@ def verify(
 
     reference = proof.load(golden)
     worst = {}
-    for count in numbers("workers", workers):
+    for count in numbers("workers", workers, least=1):
         differences = proof.verify(reference, count)
         worst[count] = differences[0]
         say(

@@ -1,15 +1,17 @@
 """`rfmeta submit`: a RayJob manifest, read here and submitted to a running cluster through the Jobs API.
 
-It is the file that KubeRay takes; we use metadata.name, and of its spec the FIELDS. Credentials do not belong in
-it: the cluster's nodes have them in their environment.
+It is the file that KubeRay takes; we use metadata.name, and of its spec the FIELDS. Credentials do not belong
+in it: the cluster's nodes have them in their environment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ FIELDS = {
     "metadata",
     "backoffLimit",
 }
+CONNECT_S = 5
 STOPPED = 143  # what a shell reports of a process that was asked to end
 SECRETS = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
 
@@ -51,33 +54,37 @@ def read(path: Path) -> Job:
     Raises:
         ConfigError: it is missing, not a RayJob, has a field we do not use, or holds a credential.
     """
+    if not path.is_file():
+        raise ConfigError(f"job spec {path} does not exist", "see jobs/ for ones to start from")
     try:
         manifest = yaml.safe_load(path.read_text())
-        runtime_env = yaml.safe_load(manifest["spec"].get("runtimeEnvYAML") or "{}")
-        name, spec = manifest["metadata"]["name"], manifest["spec"]
-        kind, entrypoint = manifest["kind"], spec["entrypoint"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        spec = manifest["spec"]
+        runtime_env = dict(yaml.safe_load(spec.get("runtimeEnvYAML") or "{}"))
+        variables = dict(runtime_env.get("env_vars") or {})
+        kind, unknown = manifest["kind"], sorted(spec.keys() - FIELDS)
+        job = Job(
+            manifest["metadata"]["name"],
+            spec["entrypoint"],
+            runtime_env,
+            spec.get("entrypointNumCpus"),
+            spec.get("entrypointNumGpus"),
+            spec.get("entrypointResources"),
+            spec.get("metadata") or {},
+            int(spec.get("backoffLimit", 0)),
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"{path} is not a RayJob manifest ({type(error).__name__}: {str(error).splitlines()[0]})",
             "start from jobs/leave_one_out.yaml",
         ) from error
     if kind != "RayJob":
         raise ConfigError(f"{path} has kind {kind}", "a job spec has kind RayJob")
-    if unknown := sorted(spec.keys() - FIELDS):
+    if unknown:
         raise ConfigError(
             f"{path}: field spec.{unknown[0]} is unknown", f"known are {', '.join(sorted(FIELDS))}"
         )
-    _refuse_credentials(path, runtime_env)
-    return Job(
-        name,
-        entrypoint,
-        runtime_env,
-        spec.get("entrypointNumCpus"),
-        spec.get("entrypointNumGpus"),
-        spec.get("entrypointResources"),
-        spec.get("metadata") or {},
-        int(spec.get("backoffLimit", 0)),
-    )
+    _refuse_credentials(path, variables)
+    return job
 
 
 def submit(job: Job, address: str, on_line: Callable[[str], None]) -> int:
@@ -121,10 +128,22 @@ def _connect(address: str) -> Any:
         os.environ.pop(name, None)
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray").setLevel(logging.WARNING)  # packaging and sockets are no news to a user
     try:
+        _require_answer(address)
         return JobSubmissionClient(address)
     except Exception as error:  # Ray raises RuntimeError, ConnectionError and its own kinds here
         raise _refusal(address, error) from error
+
+
+def _require_answer(address: str) -> None:
+    """Whether anybody answers there; Ray's client would wait without end for one who only listens."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    if address.startswith(("http://", "https://")):
+        with suppress(HTTPError):  # an answer, which Ray's client explains
+            urlopen(f"{address.rstrip('/')}/api/version", timeout=CONNECT_S).close()
 
 
 async def _follow(client: Any, identifier: str, on_line: Callable[[str], None]) -> int:
@@ -148,9 +167,9 @@ def _refusal(address: str, error: Exception) -> ClusterError:
     return ClusterError(f"the cluster at {address} did not take the job: {reason}", "check address and cluster")
 
 
-def _refuse_credentials(path: Path, runtime_env: dict[str, Any]) -> None:
-    for name in runtime_env.get("env_vars") or {}:
-        if any(mark in name.upper() for mark in SECRETS):
+def _refuse_credentials(path: Path, variables: dict[str, Any]) -> None:
+    for name in variables:
+        if any(mark in str(name).upper() for mark in SECRETS):
             raise ConfigError(
                 f"{path} sets {name}, a credential",
                 "remove it; set it in the environment of the cluster's nodes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,11 @@ SETTINGS = {
     "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_maximum_startup_concurrency": "12",  # below it, Ray warns of every readers and monitors process
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the command
+    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; we print ours
 }
+CONNECT_S = 5
 LOCAL_OBJECT_STORE = 1 << 30  # batches are a few megabytes; Ray's default would take a third of the memory
 
 
@@ -34,7 +39,8 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
         address: a cluster to use instead; RAY_ADDRESS counts as one.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the token, or no local one can be started.
+        ClusterError: the cluster cannot be reached or refuses the token, no local one can be started, or Ray
+            fails under the caller.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -46,6 +52,10 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     try:
         _init(address, slots, folder)
         yield folder is not None
+    except ray.exceptions.RayError as error:  # all that nobody nearer could explain
+        raise ClusterError(
+            f"Ray failed: {last_line(error)}", "start the same command again; Ray's logs tell more"
+        ) from error
     finally:
         ray.shutdown()
         if folder:
@@ -56,6 +66,7 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address:
+            _require_listener(address)
             ray.init(address=address, **quiet)
         else:
             ray.init(
@@ -67,8 +78,26 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
                 **quiet,
             )
     except Exception as error:  # Ray raises many kinds here, some of them bare RuntimeErrors
-        where = f"the Ray cluster at {address}" if address else "a local Ray cluster"
+        reason = str(error).strip().splitlines()[0]
+        if not address:
+            raise ClusterError(
+                f"cannot start a local Ray: {reason}",
+                "try again when the machine is less busy, or with fewer --slots",
+            ) from error
         raise ClusterError(
-            f"cannot reach {where}: {str(error).strip().splitlines()[0]}",
+            f"cannot reach the Ray cluster at {address}: {reason}",
             "check the address, and RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token",
         ) from error
+
+
+def _require_listener(address: str) -> None:
+    """Whether anybody listens there; Ray itself would try for minutes, and print every attempt."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+
+
+def last_line(error: BaseException) -> str:
+    """The line of an error of Ray's that says why: the last of the tracebacks it is made of."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

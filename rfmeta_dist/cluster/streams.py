@@ -7,6 +7,7 @@ started again by Ray and goes on at the step it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import ray
@@ -25,13 +26,23 @@ class DomainReader:
     """Serves the training batches of one domain."""
 
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
+        self._given = config, domain, fingerprint
+        self._next = 0
+        self._batches: Iterator[RawBatch] = iter(())
+        self._kept: dict[int, RawBatch] = {}
+
+    @cached_property
+    def _stream(self) -> DomainStream:
+        # Opened by the first request, whose answer can carry our error; a constructor's would reach the
+        # worker as the text of a traceback.
+        config, domain, fingerprint = self._given
         store = open_store(config.data.prefix)
         manifest = Manifest.open(store, domain)
         if manifest.fingerprint != fingerprint:
             raise DataError(
                 f"domain {domain} has changed under {store.url} since the run started", "start a new run"
             )
-        self._stream = DomainStream(
+        return DomainStream(
             store,
             manifest,
             split="train",
@@ -39,9 +50,6 @@ class DomainReader:
             image_size=config.data.image_size,
             seed=config.training.seed,
         )
-        self._next = 0
-        self._batches: Iterator[RawBatch] = iter(())
-        self._kept: dict[int, RawBatch] = {}
 
     def batch(self, step: int) -> RawBatch:
         """Batch `step`; the second worker that asks for it gets the one already decoded."""
@@ -99,14 +107,3 @@ def got(reference: Any) -> Any:
         if isinstance(error.cause, RfmetaError):
             raise error.cause from None
         raise
-    except ray.exceptions.ActorDiedError as error:
-        raise DataError(
-            f"a domain's reader cannot be started: {_reason(error)}", "check the storage and its credentials"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The line of a dead actor's traceback that says why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("rfmeta_dist.")]
-    return (ours or lines)[-1]

@@ -12,6 +12,7 @@ from ray.train.torch import TorchTrainer
 
 from rfmeta_dist.cluster import streams, worker
 from rfmeta_dist.cluster.monitor import Monitor, News, watched
+from rfmeta_dist.cluster.session import last_line
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError
 from rfmeta_dist.data.manifest import Manifest
@@ -22,7 +23,14 @@ RESTARTS = 3  # of the workers, from the latest checkpoint
 KEEP_CHECKPOINTS = 2
 
 
-class _LocalTrainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
+class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
+    """One that Ctrl-C interrupts as it does any command; Ray's own handler would exit with success."""
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        pass
+
+
+class _LocalTrainer(_Trainer):
     """On a cluster of our own, without the watchdog that frees a dead driver's workers.
 
     The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
@@ -55,6 +63,20 @@ def open_sources(config: Config) -> dict[str, Manifest]:
     return manifests
 
 
+def prepare(config: Config) -> tuple[Store, dict[str, Manifest]]:
+    """Check the sources and take the run's folder; needs no Ray, so a mistake shows before it starts.
+
+    Raises:
+        RfmetaError: the sources are unfit, or the folder cannot be written or belongs to another run.
+    """
+    folder, manifests = runs.open_folder(config), open_sources(config)
+    if not runs.claim(folder, config):
+        for name, manifest in manifests.items():
+            samples = sum(s.samples for s in manifest.shards if s.split == "train")
+            runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
+    return folder, manifests
+
+
 def train_run(
     config: Config, on_news: Callable[[News], None], *, monitor: Any = None, local: bool = False
 ) -> Store:
@@ -72,15 +94,9 @@ def train_run(
     Raises:
         RfmetaError: of every kind; the run can be started again and resumes.
     """
-    folder = runs.open_folder(config)
-    manifests = open_sources(config)
-    resumed = runs.claim(folder, config)
-    if resumed and folder.exists("model/package.json"):
+    folder, manifests = prepare(config)
+    if folder.exists("model/package.json"):
         return folder
-    if not resumed:
-        for name, manifest in manifests.items():
-            samples = sum(s.samples for s in manifest.shards if s.split == "train")
-            runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
     if monitor is None:
         monitor = Monitor.remote()
         with watched(monitor, on_news):
@@ -106,7 +122,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         config, runs.fingerprint(config, hashes), streams.start(config, hashes), monitor, config.data.target
     )
     settings, training = config.run, config.training
-    trainer = (_LocalTrainer if local else TorchTrainer)(
+    trainer = (_LocalTrainer if local else _Trainer)(
         worker.run,
         train_loop_config={"assignment": assignment},
         scaling_config=ray.train.ScalingConfig(
@@ -135,7 +151,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         raise fatal
     if failure is not None:
         raise ClusterError(
-            f"training of {folder.url} failed: {_first_line(failure)}",
+            f"training of {folder.url} failed: {_innermost(failure)}",
             "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
         ) from failure
 
@@ -165,7 +181,8 @@ def _device(config: Config) -> Any:
 
 
 def _resources(config: Config) -> dict[str, Any]:
-    return {"num_cpus": 1, "num_gpus": config.training.gpus}
+    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
+    return {"num_cpus": 1, "num_gpus": config.training.gpus, "scheduling_strategy": "DEFAULT"}
 
 
 def _storage_path(folder: str) -> str:
@@ -173,9 +190,8 @@ def _storage_path(folder: str) -> str:
     return folder if "://" in folder else str(Path(folder).expanduser().resolve())
 
 
-def _first_line(error: Exception) -> str:
+def _innermost(error: Exception) -> str:
     """The innermost message in one line."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    return last_line(error)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +24,43 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file is missing or not YAML; a field is unknown, of the wrong type or out of range.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     if not path.is_file():
         raise ConfigError(f"configuration {path} does not exist", "see jobs/configs for ones to start from")
-    try:
-        tree = OmegaConf.merge(OmegaConf.load(path), OmegaConf.from_dotlist(_checked(overrides)))
+    with _explained(f"configuration {path}", "correct the file"):
+        tree: Any = OmegaConf.load(path)
+    if not OmegaConf.is_dict(tree):
+        raise ConfigError(f"configuration {path} is not a mapping", "start from one in jobs/configs")
+    for override in overrides:
+        with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
+            tree = OmegaConf.merge(tree, OmegaConf.from_dotlist([_checked(override)]))
+    with _explained(f"configuration {path}", "correct the file or the --set option"):
         plain = OmegaConf.to_container(tree, resolve=True)
-    except (YAMLError, OmegaConfBaseException, OSError, UnicodeDecodeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigError(f"configuration {path}: {first}", "correct the YAML or the --set option") from error
     return check(plain, str(path))
+
+
+def _checked(override: str) -> str:
+    name, equals, _ = override.partition("=")
+    if not (name and equals):
+        raise ConfigError(
+            f"override {override!r} is not of the form field=value", "write --set training.steps=100"
+        )
+    return override
+
+
+@contextmanager
+def _explained(what: str, remedy: str) -> Iterator[None]:
+    """Turn what the parsers raise about `what` into our error."""
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import MarkedYAMLError, YAMLError
+
+    try:
+        yield
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ConfigError(f"{what} is not YAML: {line}{error.problem}", remedy) from error
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{what}: {str(error).strip().splitlines()[0]}", remedy) from error
 
 
 def check(plain: Any, origin: str) -> Config:
@@ -79,21 +105,18 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _checked(overrides: Sequence[str]) -> list[str]:
-    for override in overrides:
-        name, equals, _ = override.partition("=")
-        if not (name and equals):
-            raise ConfigError(
-                f"override {override!r} is not of the form field=value",
-                "write --set training.steps=100",
-            )
-    return list(overrides)
+# What pydantic says of a value of the wrong kind, in words that know neither Python nor pydantic.
+PLAINLY = {
+    "tuple_type": (" is not a list", "write it as [O,C,I]"),
+    "model_type": (" is a section, not a value", "give one of its fields, such as training.steps=100"),
+    "string_pattern_mismatch": (" is not a name", "use letters, digits, - and _ only"),
+}
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
-    first = error.errors()[0]
+    # A misspelt section is also a missing one: the misspelling says more.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     name = ".".join(str(part) for part in first["loc"]) or "configuration"
-    value = json.dumps(first["input"], default=str)
     if first["type"] == "extra_forbidden":
         return ConfigError(f"configuration field {name} is unknown", _suggest(first["loc"], schema))
     if first["type"] == "missing":
@@ -102,8 +125,10 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
     if first["type"] == "value_error" and ";" in message:  # our own validators say the remedy themselves
         problem, remedy = message.split(";", 1)
         return ConfigError(f"{name}: {problem}", remedy.strip())
+    value = json.dumps(first["input"], default=str)
     shown = value if len(value) <= 60 else value[:57] + "..."
-    return ConfigError(f"configuration field {name}={shown}: {message}", "correct it in the file or with --set")
+    problem, remedy = PLAINLY.get(first["type"], (f": {message}", "correct it in the file or with --set"))
+    return ConfigError(f"configuration field {name}={shown}{problem}", remedy)
 
 
 def _suggest(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:

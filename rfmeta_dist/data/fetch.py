@@ -29,9 +29,7 @@ def fetch(folder: Store, shard: Shard) -> bytes:
         try:
             data = folder.read(shard.name)
         except MissingError as error:
-            raise DataError(
-                f"{where} is missing", "restore it or ingest the domain again"
-            ) from error
+            raise DataError(f"{where} is missing", "restore it or ingest the domain again") from error
         if len(data) == shard.size and hashlib.sha256(data).hexdigest() == shard.sha256:
             return data
     fault = "its SHA-256" if len(data) == shard.size else f"{len(data)} bytes, not {shard.size}:"

@@ -216,9 +216,7 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
         if row["split"] not in SPLITS or row["label"] not in (0, 1):
             raise _damaged(row["shard"], "has an unknown split or label")
         size, count = row["n_bytes"], row["n_samples"]
-        shards.append(
-            Shard(row["shard"], row["split"], row["label"], count, size, row["sha256"], first)
-        )
+        shards.append(Shard(row["shard"], row["split"], row["label"], count, size, row["sha256"], first))
         first += count
     return tuple(shards)
 
@@ -231,9 +229,7 @@ def domains(store: Store) -> list[str]:
 def _unknown_domain(store: Store, domain: str) -> DataError:
     found = domains(store)
     known = f"the domains there are {', '.join(found)}" if found else "there are no domains"
-    return DataError(
-        f"no domain '{domain}' under {store.url}: {known}", "check the name and prefix"
-    )
+    return DataError(f"no domain '{domain}' under {store.url}: {known}", "check the name and prefix")
 
 
 def _damaged(where: str, what: str) -> DataError:

@@ -118,9 +118,7 @@ def _shard_rows(domain: str, shards: Sequence[Shard]) -> list[Row]:
     ]
 
 
-def _write_table(
-    folder: Store, kind: str, rows: Sequence[Row], schema: pa.Schema
-) -> dict[str, str]:
+def _write_table(folder: Store, kind: str, rows: Sequence[Row], schema: pa.Schema) -> dict[str, str]:
     """Write a table under its hash; the reference to it for the manifest."""
     import pyarrow as pa
     from pyarrow import parquet

@@ -110,9 +110,7 @@ class _Reader:
 
     def __init__(self, store: Store, manifest: Manifest, image_size: int) -> None:
         if image_size % DEPTH_STRIDE or not 0 < image_size <= MAX_SIDE:
-            raise ConfigError(
-                f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}"
-            )
+            raise ConfigError(f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}")
         self._folder = store.sub(manifest.domain)
         self._manifest = manifest
         self._image_size = image_size

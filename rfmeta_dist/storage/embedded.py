@@ -134,9 +134,7 @@ def _start(folder: Path, private: Path) -> EmbeddedS3:
 
 
 def _not_started(folder: Path) -> StorageError:
-    return StorageError(
-        f"the S3 server on {folder} did not start", f"see the end of {folder / 'weed.log'}"
-    )
+    return StorageError(f"the S3 server on {folder} did not start", f"see the end of {folder / 'weed.log'}")
 
 
 def _write_identity(path: Path, key: str, secret: str) -> None:
@@ -156,9 +154,7 @@ def _free_ports(folder: Path, attempt: int) -> dict[str, int]:
     gets the same ports at every start if they are free: SeaweedFS files its state under them.
     """
     candidates = generator("ports", str(folder), attempt).permutation(10_000) + 12_000
-    free = (
-        int(port) for port in candidates if _is_free(int(port)) and _is_free(int(port) + 10_000)
-    )
+    free = (int(port) for port in candidates if _is_free(int(port)) and _is_free(int(port) + 10_000))
     return {service: next(free) for service in _SERVICES}
 
 

@@ -111,9 +111,7 @@ def _explained(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise AlreadyExistsError(f"{path} exists already", "choose another name") from error
     except PermissionError as error:
-        raise AccessError(
-            f"{path}: permission denied", "check the owner and mode of the folder"
-        ) from error
+        raise AccessError(f"{path}: permission denied", "check the owner and mode of the folder") from error
     except OSError as error:
         remedy = "check the path and the disk"
         if error.errno in _FULL:

@@ -180,9 +180,7 @@ def _unanswered(url: str, error: BaseException) -> StorageError:
     from botocore.exceptions import NoCredentialsError, PartialCredentialsError
 
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return AccessError(
-            f"{url}: no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
+        return AccessError(f"{url}: no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "AWS")
     return StorageError(
         f"{url} cannot be reached at {endpoint} ({type(error).__name__}: {error})",

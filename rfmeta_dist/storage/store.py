@@ -67,9 +67,7 @@ def open_store(url: str) -> Store:
         from rfmeta_dist.storage.s3 import S3Store
 
         return S3Store(f"s3://{rest.strip('/')}")
-    raise StorageError(
-        f"cannot open a store at '{url}'", "use s3://bucket/prefix or the path of a folder"
-    )
+    raise StorageError(f"cannot open a store at '{url}'", "use s3://bucket/prefix or the path of a folder")
 
 
 def checked(name: str) -> str:
@@ -81,7 +79,5 @@ def checked(name: str) -> str:
         StorageError: the name is empty, absolute or climbs out of the store.
     """
     if any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
-        raise StorageError(
-            f"'{name}' is not a valid object name", "use relative names such as train/000.tar"
-        )
+        raise StorageError(f"'{name}' is not a valid object name", "use relative names such as train/000.tar")
     return name

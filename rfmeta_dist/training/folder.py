@@ -45,15 +45,15 @@ def claim(folder: Store, config: Config) -> bool:
         pass
     earlier = read_config(folder)
     steps, before = config.training.steps, earlier.training.steps
-    if steps > before:
+    if steps != before:
         raise RunError(
-            f"run {folder.url} was started for {before} steps; a resume cannot go on to {steps}",
+            f"run {folder.url} was started for {before} steps, a resume cannot make them {steps}",
             f"set training.steps={before}, or start a new run with --set run.name=…",
         )
     differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in HARDWARE]
     if differing:
         raise RunError(
-            f"run {folder.url} exists with another configuration ({', '.join(differing)} differ)",
+            f"run {folder.url} exists with another configuration (other: {', '.join(differing)})",
             "start a new run with --set run.name=…, or go back to the values in its config.yaml",
         )
     return True
@@ -73,6 +73,16 @@ def read_config(folder: Store) -> Config:
         ) from None
     except (yaml.YAMLError, ConfigError) as error:
         raise RunError(f"{folder.url}/config.yaml is damaged: {error}", "start a new run") from error
+
+
+def require_model(folder: Store) -> None:
+    """Check that training has finished.
+
+    Raises:
+        RunError: the run has no model yet.
+    """
+    if not folder.exists("model/package.json"):
+        raise RunError(f"run {folder.url} has no model yet", "let `rfmeta train` finish first")
 
 
 def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:

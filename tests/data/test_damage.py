@@ -72,9 +72,7 @@ DAMAGES: dict[str, Damage] = {
     "a header's checksum is wrong": at_third_member(
         lambda data, at: data[: at + 148] + b"0000000" + data[at + 155 :]
     ),
-    "a payload changed": at_third_member(
-        lambda data, at: data[: at + 600] + b"\0\1\2\3" + data[at + 604 :]
-    ),
+    "a payload changed": at_third_member(lambda data, at: data[: at + 600] + b"\0\1\2\3" + data[at + 604 :]),
     "a member that could be code": with_member("A-train0-00000.pyd"),
     "a sample of another shard": with_member("A-other-00000.json"),
     "a name that climbs out": with_member("../../A-train0-00000.json"),

@@ -97,9 +97,7 @@ def test_each_sample_comes_once_an_epoch_of_its_class(store: Store, manifest: Ma
 def test_starting_at_any_step_continues_the_uninterrupted_stream(store: Store, manifest: Manifest):
     whole = take(stream(store, manifest), 44)
     for start in range(40):
-        for batch, expected in zip(
-            take(stream(store, manifest), 2, start), whole[start:], strict=False
-        ):
+        for batch, expected in zip(take(stream(store, manifest), 2, start), whole[start:], strict=False):
             assert same(batch, expected)
 
 
@@ -133,9 +131,7 @@ def test_abandoning_a_stream_leaves_no_thread(store: Store, manifest: Manifest):
         assert not thread.is_alive()
 
 
-@pytest.mark.parametrize(
-    "change", [{"batch": 5}, {"batch": 0}, {"image_size": 60}, {"image_size": 0}]
-)
+@pytest.mark.parametrize("change", [{"batch": 5}, {"batch": 0}, {"image_size": 60}, {"image_size": 0}])
 def test_unfit_sizes_are_refused(store: Store, manifest: Manifest, change: dict[str, int]):
     with pytest.raises(ConfigError, match=next(iter(change))):
         stream(store, manifest, **change)

@@ -10,7 +10,9 @@ from rfmeta_dist.episode.assign import tasks_of
 from rfmeta_dist.episode.schedule import domain_order
 
 
-@given(st.integers(0, 2**31), st.integers(0, 10**9), st.integers(2, 9), st.sampled_from(["uniform", "balanced"]))
+@given(
+    st.integers(0, 2**31), st.integers(0, 10**9), st.integers(2, 9), st.sampled_from(["uniform", "balanced"])
+)
 def test_an_order_is_a_permutation_of_seed_and_step_alone(seed, step, domains, schedule):
     order = domain_order(seed, step, domains, schedule)
     assert sorted(order) == list(range(domains))

@@ -34,8 +34,7 @@ def content(store: Store) -> dict[str, bytes]:
 def test_the_same_samples_give_the_same_bytes_anywhere(store: Store, s3):
     other = open_store(f"s3://tests/{uuid4().hex}")
     made = [
-        pack(make_samples("A"), where, "A", contract={"seed": 1}, shard_bytes=8_000)
-        for where in (store, other)
+        pack(make_samples("A"), where, "A", contract={"seed": 1}, shard_bytes=8_000) for where in (store, other)
     ]
     assert content(store) == content(other)
     assert made[0].fingerprint == made[1].fingerprint

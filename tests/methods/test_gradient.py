@@ -25,9 +25,9 @@ def expected(method: str, objective: Objective, batches: list, **extra: bool):
         net, batches, objective.inner_rate, objective.depth_weight, objective.meta_test_weight, **extra
     )
     value.backward()
-    gradient = torch.cat([
-        (torch.zeros_like(w) if w.grad is None else w.grad).flatten() for w in net.weights.values()
-    ])
+    gradient = torch.cat(
+        [(torch.zeros_like(w) if w.grad is None else w.grad).flatten() for w in net.weights.values()]
+    )
     running = torch.cat([net.running[n].flatten() for n, _ in nets.named_buffers()])
     return value.item(), gradient, running
 
@@ -58,8 +58,11 @@ def test_gradient_matches_finite_differences(method):
     computed(objective, episode)
     nets = objective.nets
     direction = [torch.randn_like(p) for p in nets.parameters()]
-    slope = sum((p.grad * d).sum().item() for p, d in zip(nets.parameters(), direction, strict=True)
-                if p.grad is not None)
+    slope = sum(
+        (p.grad * d).sum().item()
+        for p, d in zip(nets.parameters(), direction, strict=True)
+        if p.grad is not None
+    )
     values = []
     step = 1e-8  # small, or some ReLU or maximum changes sides
     for sign in (1, -2):  # to θ + hd, then on to θ − hd

@@ -200,9 +200,7 @@ class TestFaults:
         with pytest.raises(StorageError, match=r"s3://tests/x: the server answered 503"):
             open_store("s3://tests").read("x")
 
-    def test_a_create_whose_answer_was_lost_is_no_conflict(
-        self, s3, monkeypatch, no_waiting, faulty
-    ):
+    def test_a_create_whose_answer_was_lost_is_no_conflict(self, s3, monkeypatch, no_waiting, faulty):
         store = open_store(f"s3://tests/{uuid4().hex}")
         monkeypatch.setenv("AWS_ENDPOINT_URL", faulty(s3.endpoint, "cut", times=1))
         store.create("x", b"mine")

@@ -1,0 +1,93 @@
+"""The command line in this process, small domains, and a configuration that names them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage.store import open_store
+from tests.samples import SIZE, make_samples
+
+SIZES = {"train": (6, 6), "validation": (3, 3)}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of the error: the last, and the only one that says `error`."""
+        lines = self.err.splitlines()
+        assert [line.startswith("error ") for line in lines].count(True) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[-1]
+
+
+@pytest.fixture
+def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
+    """Run a command through the entry point of `rfmeta`."""
+    from rfmeta_dist.cli import main
+
+    def run(*arguments: object) -> Ending:
+        monkeypatch.setattr(sys, "argv", ["rfmeta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capsys.readouterr()
+        return Ending(int(ending.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with the domains A, B and C; not to be changed."""
+    prefix = tmp_path_factory.mktemp("packed")
+    for name in "ABC":
+        pack(make_samples(name, SIZES), open_store(str(prefix)), name, contract={})
+    return prefix
+
+
+@pytest.fixture
+def prefix(packed: Path, tmp_path: Path) -> Path:
+    """A prefix of one's own, to damage."""
+    return Path(shutil.copytree(packed, tmp_path / "data"))
+
+
+@pytest.fixture
+def config(packed: Path, tmp_path: Path) -> Path:
+    """The smallest run: sources A, B and C, target D, which only evaluation would miss."""
+    tree = {
+        "run": {"name": "r", "folder": str(tmp_path / "runs")},
+        "data": {
+            "prefix": str(packed),
+            "sources": ["A", "B", "C"],
+            "target": "D",
+            "image_size": SIZE,
+            "batch": 4,
+        },
+        "model": {"width": 0.05},
+        "training": {"steps": 4, "checkpoint_every": 2},
+        "evaluation": {"recalibration_batches": 1},
+    }
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's own environment holds must not decide a test."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)

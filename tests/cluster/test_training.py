@@ -1,0 +1,142 @@
+"""Ray Train runs on real processes: from shards to figures, and through what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load
+
+from rfmeta_dist.cluster.streams import RayBatches, start
+from rfmeta_dist.cluster.train import evaluate_run, open_sources, train_run
+from rfmeta_dist.config.load import dump
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training.checkpoint import Row
+from tests.cluster.conftest import descendants
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+def weights(folder: Store, step: int = 12) -> bytes:
+    return folder.read(f"step-{step:07d}/model.safetensors")
+
+
+def ignore(_: Row) -> None:
+    pass
+
+
+def test_a_run_holds_configuration_ledger_metrics_model_and_figures(configure):
+    config = configure()
+    news: list[Row] = []
+    folder = train_run(config, news.append, local=True)
+    assert [row["step"] for row in news] == list(range(12))
+    assert news[0].keys() >= {"loss", "cls_meta_train", "dep_meta_test", "images_per_second", "meta_test"}
+    before = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
+    assert {row["domain"] for row in before} == {"O", "C", "I"}, "the target was read before evaluation"
+    result = evaluate_run(config, folder)
+    sealed = [row for row in map(json.loads, folder.read("ledger.jsonl").splitlines()) if row["sealed"]]
+    assert [(row["domain"], row["purpose"]) for row in sealed] == [("M", "evaluation")]
+    assert 0 <= result["figures"]["video"]["HTER"]["value"] <= 1
+    metrics = folder.read("metrics.jsonl").splitlines()
+    assert [json.loads(line)["step"] for line in metrics] == list(range(12))
+    package = json.loads(folder.read("model/package.json"))
+    assert package["thresholds"]["video"]["source"].startswith("equal error rate on the validation splits")
+    assert load(folder.read("model/weights.safetensors")).keys() >= {"F.conv1_1.weight", "M.bn2_3.running_var"}
+
+
+def test_a_killed_worker_changes_no_bit_of_the_weights(configure):
+    """SIGKILL between two checkpoints: the run goes on by itself from the last one, to the same weights."""
+    killed: list[int] = []
+
+    def kill(row: Row) -> None:
+        if row["step"] == 6 and not killed:
+            killed.append(descendants("ray::RayTrainWorker")[-1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    slow = configure("hurt", steps=40)
+    hurt = train_run(slow, kill, local=True)
+    assert killed
+    undisturbed = train_run(configure("calm", steps=40), ignore, local=True)
+    assert weights(hurt, 40) == weights(undisturbed, 40)
+
+
+def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, tmp_path):
+    config = configure("part", steps=60)
+    (tmp_path / "config.yaml").write_text(dump(config))
+    driver = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from rfmeta_dist.cli import main; main()",
+            "train",
+            str(tmp_path / "config.yaml"),
+        ],
+        start_new_session=True,
+    )
+    while not (tmp_path / "part" / "step-0000008").exists():
+        assert driver.poll() is None, "the run ended before it could be interrupted"
+        time.sleep(0.05)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    _wait_until_still(tmp_path / "part")
+    resumed: list[Row] = []
+    folder = train_run(config, resumed.append, local=True)
+    assert 4 <= resumed[0]["step"] < 60
+    assert resumed[-1]["step"] == 59
+    whole = train_run(configure("whole", steps=60), ignore, local=True)
+    assert weights(folder, 60) == weights(whole, 60)
+
+
+def _wait_until_still(folder: Path, seconds: float = 4) -> None:
+    """Until the orphaned cluster has ended and writes nothing more."""
+    seen, since = sorted(folder.rglob("*")), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.2)
+        now = sorted(folder.rglob("*"))
+        if now != seen:
+            seen, since = now, time.monotonic()
+
+
+def test_one_worker_and_two_agree(configure):
+    two = load(weights(train_run(configure("two"), ignore, local=True)))
+    one = load(weights(train_run(configure("one", workers=1, strategy="single"), ignore, local=True)))
+    for name, tensor in two.items():
+        assert abs(tensor - one[name]).max() < 2e-4 * max(1.0, abs(one[name]).max()), name
+
+
+def test_a_finished_run_is_left_alone_and_another_configuration_refused(configure):
+    folder = train_run(configure(), ignore, local=True)
+    before = weights(folder)
+    train_run(configure(), ignore, local=True)
+    assert weights(folder) == before
+    with pytest.raises(RunError, match=r"12 steps; a resume cannot go on to 20"):
+        train_run(configure(steps=20), ignore, local=True)
+    with pytest.raises(RunError, match=r"training\.seed differ"):
+        train_run(configure(seed=1), ignore, local=True)
+
+
+def test_batches_do_not_depend_on_who_asks_or_on_a_readers_death(configure):
+    import ray
+
+    config = configure()
+    manifests = open_sources(config)
+    store = open_store(config.data.prefix)
+    stream = DomainStream(store, manifests["O"], split="train", batch=4, image_size=32, seed=0).batches()
+    expected = [next(stream).keys for _ in range(30)]
+    actors = start(config, {name: m.fingerprint for name, m in manifests.items()})
+    ahead, behind = RayBatches(actors), RayBatches(actors)
+    got_ahead = [ahead.batch("O", step).keys for step in range(10)]
+    got_behind = [behind.batch("O", step).keys for step in range(10)]
+    assert got_ahead == got_behind == expected[:10]
+    ray.kill(actors["O"], no_restart=False)
+    assert [behind.batch("O", step).keys for step in (25, 11, 29, 12)] == [
+        expected[k] for k in (25, 11, 29, 12)
+    ]

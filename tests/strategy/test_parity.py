@@ -1,4 +1,4 @@
-"""W workers compute what one does: gradients, parameters after Adam, running statistics. Real gloo processes."""
+"""W workers compute what one does: gradients, parameters after Adam, statistics. Real gloo processes."""
 
 import pytest
 import torch

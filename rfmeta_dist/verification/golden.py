@@ -69,7 +69,7 @@ def load(path: Path) -> dict[str, Any]:
         "running",
         "eval_logit",
     }
-    if missing := sorted(needed - golden.keys()):
+    if missing := sorted(needed - set(golden)):
         raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/golden.md")
     return golden
 
@@ -177,7 +177,8 @@ def _difference(name: str, value: Array, reference: Figures) -> Difference:
         ending = " mean" if kind == "running" else " norm"
         kin = [n for n in reference if n.startswith(f"{kind} ") and n.endswith(ending)]
         scale = np.linalg.norm(np.concatenate([reference[n] for n in kin]))
-    return Difference(name, float(np.linalg.norm(value - expected) / scale))
+    relative = float(np.linalg.norm(value - expected) / scale)
+    return Difference(name, relative if np.isfinite(relative) else np.inf)
 
 
 def _is_noise(name: str) -> bool:

@@ -1,0 +1,50 @@
+"""Recalibration and scoring."""
+
+import numpy as np
+import torch
+
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.evaluation.inference import recalibrate, score
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.models.preprocess import to_input
+
+CPU = torch.device("cpu")
+
+
+def raw(seed: int, size: int = 6) -> RawBatch:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(
+        0, 256 >> seed % 2, (size, 32, 32, 3), dtype=np.uint8
+    )  # two brightnesses, as two domains
+    return RawBatch(image, np.zeros((size, 4, 4), np.uint8), np.zeros(size, np.float32), ("k",) * size)
+
+
+def test_statistics_become_the_pooled_moments_of_all_batches():
+    nets = Networks(width=0.1).initialise(0)
+    batches = [raw(seed) for seed in range(4)]
+    assert recalibrate(nets, batches, CPU) == 4
+    first = nets.F.get_submodule("conv1_1")
+    x = first(torch.cat([to_input(b.image) for b in batches])).double()
+    layer = nets.F.get_submodule("bn1_1")
+    assert torch.allclose(layer.running_mean.double(), x.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(layer.running_var.double(), x.var((0, 2, 3)), rtol=1e-3)
+
+
+def test_the_order_of_the_batches_does_not_matter():
+    """After training it does: a moving average remembers which domain came last."""
+    batches = [raw(seed) for seed in range(4)]
+    scores = []
+    for order in (batches, batches[::-1]):
+        nets = Networks(width=0.1, meta_learner_momentum=1.0).initialise(0)
+        recalibrate(nets, order, CPU)
+        scores.append(score(nets, batches[0], CPU))
+    assert torch.allclose(*scores, atol=1e-6)
+
+
+def test_a_score_does_not_depend_on_its_neighbours():
+    nets = Networks(width=0.1).initialise(0)
+    recalibrate(nets, [raw(0)], CPU)
+    batch = raw(1)
+    alone = RawBatch(batch.image[:1], batch.depth[:1], batch.label[:1], batch.keys[:1])
+    assert torch.allclose(score(nets, batch, CPU)[:1], score(nets, alone, CPU), atol=1e-6)
+    assert ((score(nets, batch, CPU) >= 0) & (score(nets, batch, CPU) <= 1)).all()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -51,18 +52,19 @@ def load(folder: Path, nets: nn.Module, optimizer: torch.optim.Optimizer, finger
     """
     try:
         state = json.loads((folder / "state.json").read_text())
+        step, made_for = int(state["step"]), state["fingerprint"]
         metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         weights = load_file(folder / "model.safetensors")
         moments = load_file(folder / "optimizer.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}", "start a run of a new name") from error
-    if state["fingerprint"] != fingerprint:
+    if made_for != fingerprint:
         raise RunError(
             "the checkpoint was made with another configuration or other data", "start a run of a new name"
         )
     nets.load_state_dict(weights)
-    _restore(nets, optimizer, moments, state["step"])
-    return Progress(state["step"], tuple(metrics))
+    _restore(nets, optimizer, moments, step)
+    return Progress(step, tuple(metrics))
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

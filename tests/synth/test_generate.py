@@ -91,7 +91,7 @@ def test_scales_hold_what_they_promise(name):
     total = sum(v.frames for v in plan("O", SCALES[name], 0, None))
     assert total == 3 * live
     people = [len({v.subject for v in plan(d, SCALES[name], 0, None)}) for d in DOMAINS]
-    assert people == {"demo": [32] * 4, "full": [55, 50, 50, 35]}[name]
+    assert people == {"demo": [28] * 4, "full": [55, 50, 50, 35]}[name]
 
 
 def test_an_unknown_domain_is_named_with_the_choices():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -132,7 +131,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         ),
         run_config=ray.train.RunConfig(
             name=settings.name,
-            storage_path=_storage_path(settings.folder),
+            storage_path=settings.folder,
             failure_config=ray.train.FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=KEEP_CHECKPOINTS),
             worker_runtime_env={
@@ -183,11 +182,6 @@ def _device(config: Config) -> Any:
 def _resources(config: Config) -> dict[str, Any]:
     # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
     return {"num_cpus": 1, "num_gpus": config.training.gpus, "scheduling_strategy": "DEFAULT"}
-
-
-def _storage_path(folder: str) -> str:
-    """Ray's workers run in another directory, so a local path is made absolute."""
-    return folder if "://" in folder else str(Path(folder).expanduser().resolve())
 
 
 def _innermost(error: Exception) -> str:

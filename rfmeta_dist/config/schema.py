@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(Path(place).expanduser().resolve())
+
+
+Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 
 
@@ -19,13 +26,13 @@ class Run(Section):
     """Where results go: `folder/name`, a local path or an `s3://` prefix. The name is the resume key."""
 
     name: Name
-    folder: str = "runs"
+    folder: Place = Field("runs", validate_default=True)
 
 
 class Data(Section):
     """Which shards, and how a batch is cut from them."""
 
-    prefix: str
+    prefix: Place
     sources: tuple[Name, ...]
     target: Name
     image_size: int = Field(256, ge=32, le=1024, multiple_of=32)

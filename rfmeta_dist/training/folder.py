@@ -23,8 +23,8 @@ from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
-# A run may go on with other hardware: the result is the same up to the order of summation.
-HARDWARE = {"training.workers", "training.strategy", "training.threads", "training.gpus"}
+# A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
+MAY_DIFFER = {"training.workers", "training.strategy", "training.threads", "training.gpus", "run.folder"}
 
 
 def open_folder(config: Config) -> Store:
@@ -50,7 +50,7 @@ def claim(folder: Store, config: Config) -> bool:
             f"run {folder.url} was started for {before} steps, a resume cannot make them {steps}",
             f"set training.steps={before}, or start a new run with --set run.name=…",
         )
-    differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in HARDWARE]
+    differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in MAY_DIFFER]
     if differing:
         raise RunError(
             f"run {folder.url} exists with another configuration (other: {', '.join(differing)})",

@@ -38,7 +38,7 @@ def test_a_configuration_survives_being_written_and_read(path, tmp_path):
         ("data.sources=[X,Y,Z]", "data.sources", ("X", "Y", "Z")),
         ("run.name=a-b_1", "run.name", "a-b_1"),
         ("run.folder=s3://bucket/runs", "run.folder", "s3://bucket/runs"),
-        ("data.prefix=with=equals", "data.prefix", "with=equals"),
+        ("data.prefix=s3://with=equals", "data.prefix", "s3://with=equals"),
     ],
 )
 def test_an_override_reaches_its_field_and_no_other(path, override, field, value):

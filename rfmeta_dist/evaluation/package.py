@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as tensor_bytes
 
@@ -86,7 +87,7 @@ def load(folder: Store) -> Package:
         weights = parse_tensors(folder.read("weights.safetensors"))
     except MissingError:
         raise RunError(f"there is no model at {folder.url}", "let `rfmeta train` finish first") from None
-    except ValueError as error:
+    except (ValueError, SafetensorError) as error:
         raise RunError(f"the model at {folder.url} is damaged: {error}", "train it again") from error
     if about.get("format") != FORMAT:
         raise RunError(

@@ -78,7 +78,7 @@ def verify(golden: dict[str, Any], workers: int = 1) -> list[Difference]:
     """Recompute every figure with so many local processes; the differences, largest first."""
     figures = recompute(golden, Single()) if workers == 1 else spawn(_recompute_ddp, workers, golden)[0]
     reference = dict(_references(golden))
-    differences = [_difference(name, figures[name], reference) for name in reference]
+    differences = [_difference(name, figures, reference) for name in reference]
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
 
@@ -113,6 +113,7 @@ def recompute(golden: dict[str, Any], strategy: Strategy) -> Figures:
         figures |= _tensor_figures(f"param {name}", parameter.detach())
     for name, layer in nets.named_modules():
         if isinstance(layer, norm.BatchNorm2d):
+            figures[f"running {name} norm"] = np.array([float(layer.running_mean.norm())])  # not in the file
             figures[f"running {name} mean"] = _sample(layer.running_mean)
             figures[f"running {name} var"] = _sample(layer.running_var)
     with torch.no_grad():
@@ -169,15 +170,14 @@ def _references(golden: dict[str, Any]) -> Iterator[tuple[str, Array]]:
     yield "eval_logit", np.array(golden["eval_logit"])
 
 
-def _difference(name: str, value: Array, reference: Figures) -> Difference:
+def _difference(name: str, figures: Figures, reference: Figures) -> Difference:
     expected = reference[name]
     scale = np.linalg.norm(expected)
     if _is_noise(name):
         kind = name.partition(".")[0].removesuffix(" F").removesuffix(" D").removesuffix(" M")
-        ending = " mean" if kind == "running" else " norm"
-        kin = [n for n in reference if n.startswith(f"{kind} ") and n.endswith(ending)]
-        scale = np.linalg.norm(np.concatenate([reference[n] for n in kin]))
-    relative = float(np.linalg.norm(value - expected) / scale)
+        norms = [v for n, v in figures.items() if n.startswith(f"{kind} ") and n.endswith(" norm")]
+        scale = np.linalg.norm(np.concatenate(norms))
+    relative = float(np.linalg.norm(figures[name] - expected) / scale)
     return Difference(name, relative if np.isfinite(relative) else np.inf)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from samples import SIZE, make_samples
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.decode import decode, image_size
@@ -23,6 +22,7 @@ from rfmeta_dist.data.unpack import Packed, unpack
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
+from tests.samples import SIZE, make_samples
 
 Damage = Callable[[bytes], bytes]
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from samples import SIZE, make_samples
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Manifest
@@ -14,6 +13,7 @@ from rfmeta_dist.data.stats import Count, stats
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
+from tests.samples import SIZE, make_samples
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from samples import SIZE, make_samples
 
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import RawBatch
@@ -20,6 +19,7 @@ from rfmeta_dist.data.plan import WINDOW
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
+from tests.samples import SIZE, make_samples
 
 LIVE, ATTACK, BATCH = 26, 61, 6
 

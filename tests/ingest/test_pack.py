@@ -11,7 +11,6 @@ from uuid import uuid4
 import cv2
 import numpy as np
 import pytest
-from samples import make_sample, make_samples
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
@@ -20,6 +19,7 @@ from rfmeta_dist.data.stream import scan
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
+from tests.samples import make_sample, make_samples
 
 
 @pytest.fixture

@@ -17,6 +17,10 @@ def reference():
     return dict(golden._references(golden.load(FILE)))
 
 
+def difference(reference, name, value) -> float:
+    return golden._difference(name, reference | {name: value}, reference).relative
+
+
 def test_every_figure_of_the_file_is_compared(reference):
     text = json.loads(FILE.read_text())
     tensors = len(text["param"])
@@ -34,16 +38,15 @@ def test_every_figure_of_the_file_is_compared(reference):
     ],
 )
 def test_a_change_in_the_eighth_digit_shows(reference, name):
-    changed = reference[name] * (1 + 1e-8)
-    assert golden._difference(name, changed, reference).relative > 1e-9
+    assert difference(reference, name, reference[name] * (1 + 1e-8)) > 1e-9
 
 
 def test_rounding_noise_of_a_bias_before_batch_norm_does_not_show_but_an_error_does(reference):
     name = "param F.conv1_1.bias sample"
     noise = np.full_like(reference[name], 1e-9)
-    assert golden._difference(name, reference[name] + noise, reference).relative < 1e-9
-    assert golden._difference(name, reference[name] + 1e3 * noise, reference).relative > 1e-9
-    assert golden._difference(name, reference[name] * np.nan, reference).relative == np.inf
+    assert difference(reference, name, reference[name] + noise) < 1e-9
+    assert difference(reference, name, reference[name] + 1e3 * noise) > 1e-9
+    assert difference(reference, name, reference[name] * np.nan) == np.inf
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]"])

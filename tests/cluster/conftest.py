@@ -11,6 +11,7 @@ import pytest
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.storage.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -35,24 +36,34 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture
-def configure(faces: str, tmp_path: Path) -> Any:
-    """Makes a small configuration; keyword arguments are fields of `training` or whole sections."""
+STEPS = 24
 
-    def make(name: str = "run", **changes: Any) -> Config:
-        sections = {k: changes.pop(k) for k in list(changes) if isinstance(changes[k], dict)}
+
+@pytest.fixture(scope="session")
+def configure(faces: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Makes a small configuration; keyword arguments are fields of `training`."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def make(name: str, **training: Any) -> Config:
         tree: dict[str, Any] = {
-            "run": {"name": name, "folder": str(tmp_path)},
+            "run": {"name": name, "folder": str(folder)},
             "data": {"prefix": faces, "sources": ["O", "C", "I"], "target": "M", "image_size": 32, "batch": 4},
             "model": {"width": 0.05},
-            "training": {"steps": 12, "checkpoint_every": 4, **changes},
+            "training": {"steps": STEPS, "checkpoint_every": 4, **training},
             "evaluation": {"recalibration_batches": 2},
         }
-        for section, values in sections.items():
-            tree[section] = tree.get(section, {}) | values
         return check(tree, "test")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cluster: None, configure: Any) -> tuple[Store, list[dict[str, Any]]]:
+    """The folder of a run of two workers that nothing happened to, and the news it gave."""
+    from rfmeta_dist.cluster.train import train_run
+
+    news: list[dict[str, Any]] = []
+    return train_run(configure("undisturbed"), news.append, local=True), news
 
 
 def descendants(title: str) -> list[int]:

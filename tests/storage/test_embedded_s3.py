@@ -16,22 +16,25 @@ from rfmeta_dist.storage import AccessError, open_store
 from rfmeta_dist.storage.embedded import embedded_s3
 
 
-def test_a_second_start_serves_the_same_objects_to_new_credentials(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another account")
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+def test_a_second_start_serves_the_same_objects_to_new_credentials(tmp_path: Path):
     store = open_store("s3://bucket/prefix")
-    with embedded_s3(tmp_path) as server:
-        server.make_bucket("bucket")
-        store.write("object", b"content")
-        old = server.environment
-    assert {n: v for n, v in os.environ.items() if n.startswith("AWS_")} == before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SESSION_TOKEN", "of another account")
+        before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        with embedded_s3(tmp_path) as server:
+            server.make_bucket("bucket")
+            store.write("object", b"content")
+            old = server.environment
+        assert {n: v for n, v in os.environ.items() if n.startswith("AWS_")} == before
     assert server.process.returncode is not None
     with embedded_s3(tmp_path) as server:
         server.make_bucket("bucket")
         assert store.read("object") == b"content"
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", old["AWS_SECRET_ACCESS_KEY"])
-        with pytest.raises(AccessError):
-            store.read("object")
+        # Undone before the server's own context ends, or it would leave this secret to the tests that follow.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_SECRET_ACCESS_KEY", old["AWS_SECRET_ACCESS_KEY"])
+            with pytest.raises(AccessError):
+                store.read("object")
 
 
 def test_secrets_are_not_shown_or_stored(s3):

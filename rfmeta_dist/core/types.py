@@ -83,8 +83,3 @@ class Episode:
     """
 
     batches: tuple[Batch | None, ...]
-
-    @property
-    def meta_test(self) -> Batch | None:
-        """The batch of the meta-test domain, T."""
-        return self.batches[-1]

@@ -3,18 +3,20 @@
 import numpy as np
 import torch
 
+from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.episode.assign import Layout, parts_of
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.methods.objective import Objective
+from rfmeta_dist.methods.objective import Objective, Work
 from rfmeta_dist.models.networks import Networks
 
 SIZE = 32
 WEIGHTS = {"inner_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
 
 
-def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3) -> Networks:
+def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, recompute: bool = False) -> Networks:
     """Narrow networks, perturbed so that no batch norm is the identity."""
-    nets = Networks(width, momentum).initialise(seed).double()
+    nets = Networks(width, momentum, recompute=recompute).initialise(seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in nets.parameters():
@@ -23,8 +25,26 @@ def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3) -> Netwo
     return nets
 
 
-def objective(method: str, seed: int = 0, **changes: float) -> Objective:
-    return METHODS[method](networks(seed), **(WEIGHTS | changes))
+def objective(method: str, seed: int = 0, recompute: bool = False, **changes) -> Objective:
+    rule = Method(name=method, **(WEIGHTS | changes))
+    return METHODS[method](networks(seed, recompute=recompute), rule)
+
+
+def layout(
+    objective: Objective, domains: int, size: int = 4, world: int = 1, episodes: int = 1, **more
+) -> Layout:
+    cost = len(objective.needs(0, domains))
+    tasks, tested = objective.tasks(domains), objective.TESTED
+    return Layout(world, episodes, tasks, size, cost=cost, tested=tested, **more)
+
+
+def work(layout: Layout, rank: int, domains: int, seed: int = 0) -> Work:
+    """The worker's parts of a step, each with its episode; what it has no use for is not given to it."""
+    result = []
+    for part in parts_of(rank, layout):
+        *train, test = episode(domains, layout.episodes * seed + part.episode, layout.batch).batches
+        result.append((Episode((*train, test.rows(part.rows) if layout.tested else test)), part))
+    return result
 
 
 def batch(seed: int, size: int = 4) -> Batch:

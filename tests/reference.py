@@ -60,33 +60,89 @@ def bce(logit: Tensor, label: Tensor) -> Tensor:
     return -(label * p.log() + (1 - label) * (1 - p).log()).mean()
 
 
-def rfmeta(
-    net: Network, batches: list, alpha: float, lam: float, mu: float, first_order: bool = False
-) -> Tensor:
+def adapted(net: Network, losses, alpha: float, steps: int, first_order: bool) -> Weights:
+    """θM' after so many inner steps; `losses(weights, track)` is the inner loss."""
+    fast = {n: w for n, w in net.weights.items() if n.startswith("M.")}
+    for k in range(steps):
+        grads = torch.autograd.grad(losses(fast if k else None), list(fast.values()), create_graph=True)
+        if first_order:
+            grads = tuple(g.detach() for g in grads)
+        fast = {n: w - alpha * g for (n, w), g in zip(fast.items(), grads, strict=True)}
+    return fast
+
+
+def pairs(net: Network, batches: list, rule: dict, first_order: bool = False, depth: bool = True) -> Tensor:
     *train, test = batches
-    learner = {n: w for n, w in net.weights.items() if n.startswith("M.")}
+    lam = rule["lam"] if depth else 0
     total, fast = torch.zeros(()), []
     for b in train:
         deep, shallow = net.features(b.image)
-        cls = bce(net.logit(deep), b.label)
-        total = total + cls + lam * ((net.depth(shallow) - b.depth) ** 2).mean()
-        grads = torch.autograd.grad(cls, list(learner.values()), create_graph=True)
-        if first_order:
-            grads = tuple(g.detach() for g in grads)
-        fast.append({n: w - alpha * g for (n, w), g in zip(learner.items(), grads, strict=True)})
+        once = bce(net.logit(deep), b.label)
+        total = total + once
+        if depth:
+            total = total + lam * ((net.depth(shallow) - b.depth) ** 2).mean()
+
+        def inner(weights, once=once, deep=deep, b=b):
+            return once if weights is None else bce(net.logit(deep, weights), b.label)
+
+        fast.append(adapted(net, inner, rule["alpha"], rule["steps"], first_order))
     deep, shallow = net.features(test.image)
-    total = total + mu * lam * ((net.depth(shallow) - test.depth) ** 2).mean()
+    if depth:
+        total = total + rule["mu"] * lam * ((net.depth(shallow) - test.depth) ** 2).mean()
     for weights in fast:
-        total = total + mu * bce(net.logit(deep, weights), test.label)
+        total = total + rule["mu"] * bce(net.logit(deep, weights), test.label)
     return total
 
 
-def no_meta(net: Network, batches: list, alpha: float, lam: float, mu: float) -> Tensor:
+def first_order(net: Network, batches: list, rule: dict) -> Tensor:
+    return pairs(net, batches, rule, first_order=True)
+
+
+def no_depth(net: Network, batches: list, rule: dict) -> Tensor:
+    return pairs(net, batches, rule, depth=False)
+
+
+def no_meta(net: Network, batches: list, rule: dict) -> Tensor:
     total = torch.zeros(())
     for b in batches:
         deep, shallow = net.features(b.image)
-        total = total + bce(net.logit(deep), b.label) + lam * ((net.depth(shallow) - b.depth) ** 2).mean()
+        total = total + bce(net.logit(deep), b.label)
+        total = total + rule["lam"] * ((net.depth(shallow) - b.depth) ** 2).mean()
     return total
 
 
-METHODS = {"rfmeta": rfmeta, "no_meta": no_meta}
+def aggregate(net: Network, batches: list, rule: dict) -> Tensor:
+    *train, test = batches
+    if rule["joint"]:
+        images, depths, labels = (
+            [torch.cat([getattr(b, name) for b in train])] for name in ("image", "depth", "label")
+        )
+    else:
+        images, depths, labels = ([getattr(b, name) for b in train] for name in ("image", "depth", "label"))
+    scale = (len(train) if rule["sum"] else 1) / len(images)
+    seen = [net.features(image) for image in images]
+    once = scale * sum(bce(net.logit(deep), y) for (deep, _), y in zip(seen, labels, strict=True))
+
+    def inner(weights):
+        if weights is None:
+            return once
+        return scale * sum(bce(net.logit(deep, weights), y) for (deep, _), y in zip(seen, labels, strict=True))
+
+    fast = adapted(net, inner, rule["alpha"], rule["steps"], False)
+    dep = scale * sum(
+        ((net.depth(shallow) - d) ** 2).mean() for (_, shallow), d in zip(seen, depths, strict=True)
+    )
+    deep, shallow = net.features(test.image)
+    outer = (
+        bce(net.logit(deep, fast), test.label) + rule["lam"] * ((net.depth(shallow) - test.depth) ** 2).mean()
+    )
+    return once + rule["lam"] * dep + rule["mu"] * outer
+
+
+METHODS = {
+    "rfmeta": pairs,
+    "first_order": first_order,
+    "aggregate": aggregate,
+    "no_meta": no_meta,
+    "no_depth": no_depth,
+}

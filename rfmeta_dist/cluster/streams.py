@@ -18,6 +18,7 @@ from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.training.plan import Need
 
 KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
 
@@ -27,6 +28,7 @@ class DomainReader:
 
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
         self._given = config, domain, fingerprint
+        self._keep = KEEP * config.training.episodes
         self._next = 0
         self._batches: Iterator[RawBatch] = iter(())
         self._kept: dict[int, RawBatch] = {}
@@ -51,16 +53,16 @@ class DomainReader:
             seed=config.training.seed,
         )
 
-    def batch(self, step: int) -> RawBatch:
-        """Batch `step`; the second worker that asks for it gets the one already decoded."""
-        if step not in self._kept:
-            if not self._next <= step < self._next + KEEP or not self._kept:
-                self._batches, self._next, self._kept = self._stream.batches(step), step, {}
-            while self._next <= step:
+    def batch(self, index: int, start: int, stop: int) -> RawBatch:
+        """Rows of batch `index`; the second worker that asks for it is served from the one already decoded."""
+        if index not in self._kept:
+            if not self._next <= index < self._next + self._keep or not self._kept:
+                self._batches, self._next, self._kept = self._stream.batches(index), index, {}
+            while self._next <= index:
                 self._kept[self._next] = next(self._batches)
                 self._next += 1
-            self._kept = {s: b for s, b in self._kept.items() if s > self._next - KEEP}
-        return self._kept[step]
+            self._kept = {i: b for i, b in self._kept.items() if i > self._next - self._keep}
+        return self._kept[index].rows(range(start, stop))
 
 
 # It takes no slot, and is started again for as long as anybody asks for batches.
@@ -81,21 +83,22 @@ class RayBatches:
 
     def __init__(self, actors: Mapping[str, Any]) -> None:
         self._actors = actors
-        self._coming: dict[tuple[str, int], Any] = {}
+        self._coming: dict[Need, Any] = {}
 
-    def prefetch(self, domain: str, step: int) -> None:
-        """Ask for a batch without waiting for it."""
-        self._coming[domain, step] = self._actors[domain].batch.remote(step)
+    def prefetch(self, need: Need) -> None:
+        """Ask for rows without waiting for them."""
+        rows = need.rows
+        self._coming[need] = self._actors[need.domain].batch.remote(need.index, rows.start, rows.stop)
 
-    def batch(self, domain: str, step: int) -> RawBatch:
-        """Batch `step` of a domain.
+    def batch(self, need: Need) -> RawBatch:
+        """Rows of a batch of a domain.
 
         Raises:
             DataError, StorageError: what the actor met, as it met it.
         """
-        if (domain, step) not in self._coming:
-            self.prefetch(domain, step)
-        raw: RawBatch = got(self._coming.pop((domain, step)))
+        if need not in self._coming:
+            self.prefetch(need)
+        raw: RawBatch = got(self._coming.pop(need))
         return raw
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,12 +18,11 @@ import torch
 from rfmeta_dist.cluster.streams import RayBatches
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
-from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.strategy.ddp import DDP
-from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training import checkpoint
 from rfmeta_dist.training.checkpoint import Progress, Row
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.folder import open_folder
+from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 
 
@@ -70,12 +70,12 @@ def _train(task: Assignment) -> None:
     config = task.config
     torch.set_num_threads(config.training.threads)
     device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
-    strategy: Strategy = Single() if config.training.strategy == "single" else DDP()
-    trainer = build(config, strategy, device)
+    trainer = build(config, make(config.training), device)
     progress = _resume(task, trainer)
     hooks = Hooks(
-        after_step=lambda row: _tell(task, strategy.rank, row),
+        after_step=lambda row: _tell(task, trainer, row),
         checkpoint=lambda done: _save(task, trainer, done),
+        not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )
     train(config, trainer, RayBatches(task.actors), hooks, progress, device)
 
@@ -85,24 +85,29 @@ def _resume(task: Assignment, trainer: Trainer) -> Progress:
     if latest is None:
         return Progress()
     with latest.as_directory() as folder:
-        nets = trainer.objective.nets
-        return checkpoint.load(Path(folder), nets, trainer.optimizer, task.fingerprint)
+        return checkpoint.load(Path(folder), trainer, task.fingerprint)
 
 
-def _tell(task: Assignment, rank: int, row: Row) -> None:
-    if rank == 0:
+def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
+    """Write down which samples this worker held when something was not finite."""
+    name = f"not_finite/step-{step:07d}-worker-{trainer.strategy.rank}.json"
+    open_folder(task.config).write(name, json.dumps(keys, indent=1).encode())
+
+
+def _tell(task: Assignment, trainer: Trainer, row: Row) -> None:
+    if trainer.strategy.rank == 0:
         task.monitor.push.remote({"label": task.label, "steps": task.config.training.steps, **row})
 
 
 def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
     """Report to Ray Train, with a checkpoint from rank 0; every rank must call it, it is a barrier."""
+    moments = trainer.strategy.moments()
     with ExitStack() as stack:
         saved = None
         try:
             if trainer.strategy.rank == 0:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rfmeta-checkpoint-"))
-                nets = trainer.objective.nets
-                checkpoint.save(Path(folder), nets, trainer.optimizer, done, task.fingerprint)
+                checkpoint.save(Path(folder), trainer, moments, done, task.fingerprint)
                 saved = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({"step": done.step}, saved, checkpoint_dir_name=checkpoint_name(done.step))
         except OSError as error:

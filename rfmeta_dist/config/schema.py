@@ -65,20 +65,46 @@ class Data(Section):
 class Model(Section):
     """The networks."""
 
-    width: float = Field(1.0, gt=0, le=4, description="channel multiplier; 1 is the paper")
-    meta_learner_momentum: float = Field(
-        0.1, gt=0, le=1, description="batch-norm momentum of M; the paper's release uses 1"
+    backbone: Literal["paper", "vit_micro", "vit_tiny", "vit_small", "convnext_micro", "convnext_tiny"] = Field(
+        "paper", description="the feature extractor F; M and D attach to its feature map"
     )
+    width: float = Field(1.0, gt=0, le=4, description="channel multiplier; 1 is the paper")
+    batch_norm: Literal["stable", "paper"] = Field(
+        "stable",
+        description="M's running statistics: a moving average, or as the paper's release the last batch",
+    )
+    weights: Place | None = Field(
+        None, description="safetensors file on this machine to start F from; nothing is ever downloaded"
+    )
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Model:
+        if self.weights is not None and self.backbone == "paper":
+            raise ValueError(
+                "weights are for a backbone with pretrained files; set model.backbone to one, or remove model.weights"
+            )
+        return self
 
 
 class Method(Section):
     """The learning rule, with the paper's α, λ and μ."""
 
-    name: Literal["rfmeta", "no_meta"] = "rfmeta"
+    name: Literal["rfmeta", "first_order", "aggregate", "no_meta", "no_depth"] = "rfmeta"
     inner_rate: float = Field(1e-3, ge=0, le=10, description="α")
+    inner_steps: int = Field(1, ge=1, le=10)
     depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ")
     meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ")
     schedule: Literal["uniform", "balanced"] = "uniform"
+    aggregation: Literal["mean", "sum"] = Field(
+        "mean", description="of `aggregate`: its losses are means or sums over the meta-train domains"
+    )
+    aggregation_batch_norm: Literal["domain", "joint"] = Field(
+        "domain", description="of `aggregate`: batch norm sees the meta-train domains one by one, or joined"
+    )
+
+    def tasks(self, domains: int) -> int:
+        """Tasks of an episode of so many source domains."""
+        return {"no_meta": domains, "aggregate": 1}.get(self.name, domains - 1)
 
 
 class Training(Section):
@@ -87,11 +113,22 @@ class Training(Section):
     steps: int = Field(1000, ge=1, le=10_000_000)
     rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
     seed: int = Field(0, ge=0, lt=2**31)
+    episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
+    clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of F and D; M and the losses are fp32")
+    not_finite: Literal["stop", "skip"] = Field("stop", description="what to do about a NaN or an infinity")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
     workers: int = Field(2, ge=1, le=1024)
-    strategy: Literal["single", "ddp"] = "ddp"
+    strategy: Literal["single", "ddp", "deepspeed"] = "ddp"
+    zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed")
+    offload: bool = Field(False, description="keep the optimiser of strategy deepspeed in main memory")
+    bf16_reduce: bool = Field(False, description="send gradients between workers in bf16")
+    meta_test: Literal["shard", "replicate"] = Field(
+        "shard", description="split the meta-test batch among workers, or have each forward all of it"
+    )
+    recompute: bool = Field(False, description="keep little for the backward pass, compute it again")
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one worker")
     gpus: int = Field(0, ge=0, le=1, description="GPUs of one worker")
-    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
 
     @model_validator(mode="after")
     def _single_is_one(self) -> Training:
@@ -101,6 +138,15 @@ class Training(Section):
                 "set training.workers=1 or training.strategy=ddp"
             )
         return self
+
+    @field_validator("zero")
+    @classmethod
+    def _no_partitioned_parameters(cls, zero: int) -> int:
+        if zero == 3:
+            raise ValueError(
+                "ZeRO-3 splits the parameters themselves, which the inner update of M needs whole; use 0, 1 or 2"
+            )
+        return zero
 
 
 class Evaluation(Section):
@@ -124,11 +170,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _enough_tasks(self) -> Config:
-        domains = len(self.data.sources)
-        tasks = domains if self.method.name == "no_meta" else domains - 1
-        if self.training.workers > tasks:
+        training, tasks = self.training, self.method.tasks(len(self.data.sources))
+        # With a sharded meta-test batch, one worker more has something to do: most of that batch.
+        spare = 1 if training.meta_test == "shard" and self.method.name != "no_meta" else 0
+        most = tasks + spare
+        if training.workers > training.episodes * most:
             raise ValueError(
-                f"training.workers={self.training.workers} but {self.method.name} on {domains} source domains "
-                f"has {tasks} task(s) a step; set training.workers to {tasks} or less"
+                f"training.workers={training.workers} but {self.method.name} on {len(self.data.sources)} source "
+                f"domains keeps at most {most} worker(s) an episode busy; set training.workers to "
+                f"{training.episodes * most} or less, or training.episodes to "
+                f"{-(-training.workers // most)} or more"
             )
         return self

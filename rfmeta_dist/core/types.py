@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,11 @@ class RawBatch:
     label: NDArray[np.float32]
     keys: tuple[str, ...]
 
+    def rows(self, rows: range) -> RawBatch:
+        """Some consecutive rows of it."""
+        part = slice(rows.start, rows.stop)
+        return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -73,13 +78,26 @@ class Batch:
     depth: Tensor
     label: Tensor
 
+    def rows(self, rows: range) -> Batch:
+        """Some consecutive rows of it."""
+        part = slice(rows.start, rows.stop)
+        return Batch(self.image[part], self.depth[part], self.label[part])
+
 
 @dataclass(frozen=True)
 class Episode:
-    """The batches of one step: all but the last are meta-train domains in forward order, the last is meta-test.
+    """The batches of one episode: all but the last are meta-train domains in forward order, the last is meta-test.
 
     Attributes:
-        batches: one per source domain; `None` where this worker has no task that needs it.
+        batches: one per source domain; `None` where this worker has no task that needs it. Of the meta-test
+            domain, the rows that this worker forwards.
     """
 
     batches: tuple[Batch | None, ...]
+
+
+class Peers(Protocol):
+    """The workers that share one episode, this one among them."""
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add up a tensor over the group, in place and without gradient; the same bits on each worker."""

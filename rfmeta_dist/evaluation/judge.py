@@ -18,6 +18,7 @@ from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.evaluation import examples, figures, package, thresholds
 from rfmeta_dist.evaluation.inference import recalibrate, score
 from rfmeta_dist.evaluation.scores import UNITS, Scores
+from rfmeta_dist.models.build import build
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.folder import record
@@ -41,7 +42,7 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
     """
     shards = open_store(config.data.prefix)
     manifests = {name: Manifest.open(shards, name) for name in config.data.sources}
-    nets = Networks(config.model.width, config.model.meta_learner_momentum)
+    nets = build(config.model)
     nets.load_state_dict(parse_tensors(folder.read(f"{checkpoint}/model.safetensors")))
     nets.to(device)
     count = recalibrate(nets, _recalibration_batches(config, shards, manifests), device)

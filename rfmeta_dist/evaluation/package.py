@@ -16,8 +16,10 @@ from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist import __version__
+from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation.thresholds import Threshold
+from rfmeta_dist.models.build import build
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
@@ -94,7 +96,7 @@ def load(folder: Store) -> Package:
             f"the model at {folder.url} has format {about.get('format')}, not {FORMAT}",
             "use the version of rfmeta_dist that made it",
         )
-    nets = Networks(**about["networks"])
+    nets = build(Model(**{**about["networks"], "weights": None}))
     nets.load_state_dict(weights)
     thresholds = {unit: Threshold(**fields) for unit, fields in about["thresholds"].items()}
     return Package(nets.eval(), about["image_size"], thresholds, about)

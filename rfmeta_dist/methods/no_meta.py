@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
-from rfmeta_dist.methods.losses import depth_loss, liveness_loss
-from rfmeta_dist.methods.objective import Objective, batch_at
+from rfmeta_dist.episode.assign import Part
+from rfmeta_dist.methods.objective import Objective
 from rfmeta_dist.methods.observations import Observations
 
 
@@ -19,6 +17,7 @@ class NoMeta(Objective):
     """
 
     PARTS = ("cls", "dep")
+    TESTED = False
 
     @staticmethod
     def tasks(domains: int) -> int:
@@ -30,14 +29,9 @@ class NoMeta(Objective):
         """Its own batch."""
         return (task,)
 
-    def share(self, episode: Episode, tasks: Sequence[int], seen: Observations) -> tuple[Tensor, list[Tensor]]:
+    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
         """The terms of these domains."""
-        nets = self.nets
-        cls = dep = batch_at(episode, tasks[0]).image.new_zeros(())
-        for i in tasks:
-            batch = batch_at(episode, i)
-            features = nets.F(batch.image)
-            cls = cls + liveness_loss(nets.M(features.deep), batch)
-            dep = dep + depth_loss(nets.D(features.shallow), batch)
-            seen.note(i, "F", "M", "D")
-        return cls + self.depth_weight * dep, [cls, dep]
+        zero = next(self.parameters()).new_zeros(())
+        judged = [self.meta_train(episode, i, seen) for i in part.tasks]
+        cls, dep = sum((j.cls for j in judged), zero), sum((j.dep for j in judged), zero)
+        return cls + self.rule.depth_weight * dep, [cls, dep]

@@ -4,21 +4,46 @@
 
 A worker computes the share of J that its tasks make up; adding the shares of all workers gives J, and adding
 their gradients gives ∇J. A single process is the case where one worker holds every task. The whole share is
-the `forward` of one module, so that DDP wraps it without ever seeing the inner updates.
+the `forward` of one module, so that DDP and DeepSpeed wrap it without ever seeing the inner updates.
+
+A step of several episodes (a meta-batch) has the mean of their objectives.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.config.schema import Method
+from rfmeta_dist.core.types import Batch, Episode, Peers
+from rfmeta_dist.episode.assign import Part
 from rfmeta_dist.methods import observations
+from rfmeta_dist.methods.gather import gather
+from rfmeta_dist.methods.losses import depth_loss, liveness_loss
 from rfmeta_dist.methods.observations import Observations
-from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.models.networks import Features, Networks
+
+Work = Sequence[tuple[Episode, Part]]
+
+
+class Judged(NamedTuple):
+    """A domain seen with θ: `deep` for M, and its losses (L_dep is 0 where depth plays no part)."""
+
+    deep: Tensor
+    cls: Tensor
+    dep: Tensor
+
+
+class MetaTest(NamedTuple):
+    """The meta-test domain: F's features and the labels of all its rows, and this worker's share of L_dep(T)."""
+
+    deep: Tensor
+    label: Tensor
+    dep: Tensor
 
 
 class Objective(nn.Module):
@@ -26,24 +51,24 @@ class Objective(nn.Module):
 
     Args:
         nets: F, M and D.
-        inner_rate: α of the inner update.
-        depth_weight: λ.
-        meta_test_weight: μ.
+        rule: α, λ, μ and the rest of the configuration's `method`.
+        bf16: run F and D under bf16 autocast; M, the inner update and the losses stay as they are.
+        peers: whom this worker shares an episode with.
 
     Attributes:
         PARTS: names of the unweighted loss terms that `share` returns, in order.
+        TESTED: whether the last domain of an episode is a meta-test domain.
     """
 
     PARTS: tuple[str, ...]
+    TESTED = True
 
-    def __init__(
-        self, nets: Networks, *, inner_rate: float, depth_weight: float, meta_test_weight: float
-    ) -> None:
+    def __init__(self, nets: Networks, rule: Method, *, bf16: bool = False, peers: Peers | None = None) -> None:
         super().__init__()
         self.nets = nets
-        self.inner_rate = inner_rate
-        self.depth_weight = depth_weight
-        self.meta_test_weight = meta_test_weight
+        self.rule = rule
+        self.bf16 = bf16
+        self.peers = peers
 
     @staticmethod
     @abstractmethod
@@ -53,29 +78,94 @@ class Objective(nn.Module):
     @staticmethod
     @abstractmethod
     def needs(task: int, domains: int) -> tuple[int, ...]:
-        """Positions in the episode of the batches that a task reads."""
+        """Positions in the episode of the batches that a task forwards, apart from the meta-test domain."""
 
     @abstractmethod
-    def share(self, episode: Episode, tasks: Sequence[int], seen: Observations) -> tuple[Tensor, list[Tensor]]:
-        """The share of J that these tasks make up, and the share of each of the `PARTS`."""
+    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+        """The share of J that this part makes up, and the share of each of the `PARTS`."""
 
-    def forward(self, episode: Episode, tasks: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Compute this worker's share.
+    def forward(self, work: Work, episodes: int) -> tuple[Tensor, Tensor]:
+        """Compute this worker's share of a step.
+
+        Args:
+            work: the worker's parts, each with its episode.
+            episodes: how many episodes the step has, all workers together.
 
         Returns:
             The share of J (scalar, differentiable), and a flat float64 record without gradient that adds up
             over workers as the shares do; `read` takes the sum.
         """
-        seen = Observations(self.nets, len(episode.batches))
-        loss, parts = self.share(episode, tasks, seen)
-        values = torch.stack([part.detach().double() for part in (loss, *parts)])
+        positions = len(work[0][0].batches)
+        seen = Observations(self.nets, episodes * positions)
+        loss = next(self.parameters()).new_zeros(())
+        parts = [loss] * len(self.PARTS)
+        for episode, part in work:
+            if part.idle:
+                continue
+            seen.start = part.episode * positions
+            value, shares = self.share(episode, part, seen)
+            loss = loss + value / episodes
+            parts = [p + s.detach() / episodes for p, s in zip(parts, shares, strict=True)]
+        if not loss.requires_grad:  # nothing to do, but the strategy's reduction must be taken part in
+            loss = loss + 0 * sum(p.sum() for p in self.parameters())
+        values = torch.stack([value.detach().double() for value in (loss, *parts)])
         return loss, torch.cat([values, seen.table.flatten()])
 
     def read(self, record: Tensor) -> dict[str, float]:
-        """Fold the summed record's statistics into the networks; return J as `loss`, and its parts, by name."""
-        count = 1 + len(self.PARTS)
-        observations.fold(self.nets, record[count:].view(-1, observations.width(self.nets)))
-        return dict(zip(("loss", *self.PARTS), record[:count].tolist(), strict=True))
+        """J as `loss` and its parts, by name, from the summed record."""
+        return dict(zip(("loss", *self.PARTS), record[: 1 + len(self.PARTS)].tolist(), strict=True))
+
+    def fold(self, record: Tensor) -> None:
+        """Fold the summed record's statistics into the networks' running ones."""
+        table = record[1 + len(self.PARTS) :].view(-1, observations.width(self.nets))
+        observations.fold(self.nets, table)
+
+    def meta_train(self, episode: Episode, i: int, seen: Observations, *, depth: bool = True) -> Judged:
+        """L_cls and L_dep of the domain at position i with θ."""
+        return self.judge(batch_at(episode, i), i, seen, depth=depth)
+
+    def judge(self, batch: Batch, i: int, seen: Observations, *, depth: bool = True) -> Judged:
+        """The same of a batch, noted as the domain at position i."""
+        features = self._features(batch, None)
+        deep = features.deep.to(batch.label.dtype)
+        cls = liveness_loss(self.nets.M(deep), batch.label)
+        if not depth:
+            seen.note(i, "F", "M")
+            return Judged(deep, cls, torch.zeros_like(cls))
+        dep = self._depth(features, batch, None)
+        seen.note(i, "F", "M", "D")
+        return Judged(deep, cls, dep)
+
+    def meta_test(self, episode: Episode, part: Part, seen: Observations, *, depth: bool = True) -> MetaTest:
+        """F and D on the meta-test domain with θ, once in all of the group if it is shared."""
+        last = len(episode.batches) - 1
+        batch = batch_at(episode, last)
+        peers = self.peers if part.shared else None
+        features = self._features(batch, peers)
+        deep, label = features.deep.to(batch.label.dtype), batch.label
+        dep = torch.zeros_like(label[0])
+        if depth:
+            dep = self._depth(features, batch, peers)
+        if peers is None:  # each worker forwards all of T; the term counts in proportion to its tasks
+            dep = dep * (len(part.tasks) / self.tasks(last + 1))
+        else:
+            total = float(peers.sum(torch.full_like(label[:1], len(label))))
+            dep = dep * (len(label) / total)
+            deep = gather(deep, part.rows, int(total), peers)
+            label = gather(label, part.rows, int(total), peers)
+        if part.first:
+            seen.note(last, *(("F", "D") if depth else ("F",)))
+        return MetaTest(deep, label, dep)
+
+    def _features(self, batch: Batch, peers: Peers | None) -> Features:
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.bf16):
+            features: Features = self.nets.F(batch.image, peers)
+        return features
+
+    def _depth(self, features: Features, batch: Batch, peers: Peers | None) -> Tensor:
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.bf16):
+            depth = self.nets.D(features.shallow, peers)
+        return depth_loss(depth.to(batch.depth.dtype), batch.depth)
 
 
 def batch_at(episode: Episode, position: int) -> Batch:

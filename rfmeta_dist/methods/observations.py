@@ -1,6 +1,6 @@
 """The batch statistics of an episode's forwards, in a form that adds up over workers.
 
-One row per domain of the episode, in forward order; in it, for each of F, M and D, a flag (1 if this worker
+One row per domain of each episode, in forward order; in it, for each of F, M and D, a flag (1 if this worker
 answers for that forward) and the flat statistics. A forward that several workers make, of the meta-test domain,
 is answered for by one of them, so the sum over workers is the table a single process would have filled.
 """
@@ -17,20 +17,25 @@ NAMES = ("F", "M", "D")
 
 
 class Observations:
-    """A table of zeros for an episode of `positions` domains, filled by `note`."""
+    """A table of zeros for `rows` domains, filled by `note`.
 
-    def __init__(self, nets: Networks, positions: int) -> None:
+    Attributes:
+        start: row of the present episode's first domain.
+    """
+
+    def __init__(self, nets: Networks, rows: int) -> None:
         self.nets = nets
+        self.start = 0
         device = next(nets.parameters()).device
         # float64 holds float32 statistics exactly, so that adding another worker's zeros changes nothing.
-        self.table = torch.zeros(positions, width(nets), dtype=torch.float64, device=device)
+        self.table = torch.zeros(rows, width(nets), dtype=torch.float64, device=device)
 
     def note(self, position: int, *names: str) -> None:
         """Answer for the latest forward of these networks, made with θ on the domain at this position."""
-        for name, part in zip(NAMES, _columns(self.nets, self.table[position]), strict=True):
+        for name, part in zip(NAMES, _columns(self.nets, self.table[self.start + position]), strict=True):
             if name in names:
                 part[0] = 1
-                part[1:] = norm.observed(self.nets.get_submodule(name))
+                part[1:] = torch.cat([part[:0], *norm.observed(self.nets.get_submodule(name))])
 
 
 def fold(nets: Networks, table: Tensor) -> None:

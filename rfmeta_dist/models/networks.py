@@ -17,6 +17,8 @@ import torch.nn.functional as f
 from torch import Tensor, nn
 
 from rfmeta_dist.core.seeds import seed as derive_seed
+from rfmeta_dist.core.types import Peers
+from rfmeta_dist.models.chain import Manner, chain
 from rfmeta_dist.models.norm import BatchNorm2d
 
 BLOCK = (128, 196, 128)
@@ -37,7 +39,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 class _Convolutions(nn.Module):
-    """A chain of conv + batch norm + ReLU, named `conv{group}_{k}` and `bn{group}_{k}` as in the paper."""
+    """Convolution + batch norm + ReLU, named `conv{group}_{k}` and `bn{group}_{k}` as in the paper."""
 
     def __init__(self, group: int, channels: list[int], momentum: float) -> None:
         super().__init__()
@@ -46,36 +48,50 @@ class _Convolutions(nn.Module):
             self.add_module(f"conv{group}_{k}", nn.Conv2d(before, after, 3, padding=1))
             self.add_module(f"bn{group}_{k}", BatchNorm2d(after, momentum))
 
-    def block(self, k: int, x: Tensor) -> Tensor:
-        """Apply the k-th conv + batch norm + ReLU, counting from 1.
-
-        A bias before batch norm cancels, so its gradient is exactly zero. In training it is left out: it
-        would get a gradient of rounding noise, which Adam divides by its own size and turns into real drift,
-        another one for each number of workers.
-        """
+    def layer(self, k: int) -> tuple[nn.Conv2d, BatchNorm2d]:
+        """The k-th convolution and its batch norm, counting from 1."""
         conv = self.get_submodule(f"conv{self.group}_{k}")
         norm = self.get_submodule(f"bn{self.group}_{k}")
         assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, BatchNorm2d)
+        return conv, norm
+
+    def block(self, k: int, x: Tensor) -> Tensor:
+        """Apply the k-th layer through autograd; in training without the convolution's bias (see chain.py)."""
+        conv, norm = self.layer(k)
         if not self.training:
             return f.relu(norm(conv(x)))
         return f.relu(norm(f.conv2d(x, conv.weight, padding=1), conv.bias))
 
+    def blocks(self, ks: range, x: Tensor, manner: Manner) -> Tensor:
+        """Apply these layers, and a pool if the manner says so; in training as one chain."""
+        if self.training:
+            return chain(x, [self.layer(k) for k in ks], manner)
+        for k in ks:
+            x = self.block(k, x)
+        return f.max_pool2d(x, 2) if manner.pool else x
+
 
 class Extractor(_Convolutions):
-    """F: conv1-1, then three blocks of three convolutions and a max pool."""
+    """F: conv1-1, then three blocks of three convolutions and a max pool.
 
-    def __init__(self, width: float = 1.0) -> None:
+    Args:
+        width: channel multiplier.
+        recompute: keep each block's input alone for the backward pass.
+    """
+
+    def __init__(self, width: float = 1.0, recompute: bool = False) -> None:
         block = [scaled(c, width) for c in BLOCK]
         super().__init__(1, [6, scaled(64, width), *block, *block, *block], momentum=0.1)
+        self.recompute = recompute
 
-    def forward(self, image: Tensor) -> Features:
-        """B×6×S×S → features at S/8."""
-        x = self.block(1, image)
+    def forward(self, image: Tensor, peers: Peers | None = None) -> Features:
+        """B×6×S×S → features at S/8; with peers, of this worker's rows of a batch that they share."""
+        manner = Manner(pool=True, recompute=self.recompute, peers=peers)
+        x = image
         pools = []
-        for first in (2, 5, 8):
-            for k in range(first, first + 3):
-                x = self.block(k, x)
-            x = f.max_pool2d(x, 2)
+        for ks in (range(1, 5), range(5, 8), range(8, 11)):
+            x = self.blocks(ks, x, manner)
             pools.append(x)
         shallow = torch.cat([f.avg_pool2d(pools[0], 4), f.avg_pool2d(pools[1], 2), pools[2]], dim=1)
         return Features(pools[2], shallow)
@@ -101,15 +117,14 @@ class MetaLearner(_Convolutions):
 class DepthEstimator(_Convolutions):
     """D: three convolutions, batch norm and ReLU on the last as well, so depth is never negative."""
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, recompute: bool = False) -> None:
         inside = [scaled(c, width) for c in DEPTH]
         super().__init__(3, [3 * scaled(BLOCK[-1], width), *inside, 1], momentum=0.1)
+        self.recompute = recompute
 
-    def forward(self, shallow: Tensor) -> Tensor:
-        """B×384×S/8×S/8 → B×1×S/8×S/8."""
-        for k in (1, 2, 3):
-            shallow = self.block(k, shallow)
-        return shallow
+    def forward(self, shallow: Tensor, peers: Peers | None = None) -> Tensor:
+        """B×384×S/8×S/8 → B×1×S/8×S/8; with peers, of this worker's rows of a batch that they share."""
+        return self.blocks(range(1, 4), shallow, Manner(pool=False, recompute=self.recompute, peers=peers))
 
 
 class Networks(nn.Module):
@@ -118,13 +133,22 @@ class Networks(nn.Module):
     Args:
         width: channel multiplier, 1 is the paper.
         meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
+        extractor: another F behind the same interface; the paper's if not given.
+        recompute: keep only the inputs of F's blocks and of D for the backward pass, and compute the rest again.
     """
 
-    def __init__(self, width: float = 1.0, meta_learner_momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        meta_learner_momentum: float = 0.1,
+        *,
+        extractor: nn.Module | None = None,
+        recompute: bool = False,
+    ) -> None:
         super().__init__()
-        self.F = Extractor(width)
+        self.F = extractor or Extractor(width, recompute)
         self.M = MetaLearner(width, meta_learner_momentum)
-        self.D = DepthEstimator(width)
+        self.D = DepthEstimator(width, recompute)
 
     def logits(self, image: Tensor) -> Tensor:
         """B×6×S×S → B logits; σ of them is the score (the probability of live). D has no part in it."""

@@ -7,11 +7,47 @@ forward order, which no worker can make alone. So a forward only observes; `fold
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
+from rfmeta_dist.core.types import Peers
+
 EPSILON = 1e-5
+
+
+class Moments(NamedTuple):
+    """Per-channel mean and (biased) variance over `values` values; C each, at least float32."""
+
+    mean: Tensor
+    var: Tensor
+    values: float
+
+    @property
+    def unbiased(self) -> Tensor:
+        """The variance that running statistics keep."""
+        return self.var * (self.values / (self.values - 1))
+
+
+@torch.no_grad()
+def moments(z: Tensor, peers: Peers | None = None) -> Moments:
+    """Moments over batch, rows and columns of z (B×C×H×W), and over the peers' z as well.
+
+    The peers' sums are added in float64, where the square of the mean cancels without harm.
+    """
+    precise = torch.float64 if z.dtype == torch.float64 else torch.float32
+    unused = z.new_zeros(2, z.shape[1], dtype=precise)
+    mean, var = torch.batch_norm_update_stats(z, unused[0], unused[1], 1.0)
+    count = z.numel() / z.shape[1]
+    if peers is None:
+        return Moments(mean, var, count)
+    wide = mean.double()
+    sums = torch.cat([wide, var.double() + wide**2, torch.ones_like(wide[:1])])
+    total = peers.sum(sums * count)
+    mean, square = (total[:-1] / total[-1]).view(2, -1)
+    return Moments(mean.to(precise), (square - mean**2).to(precise), float(total[-1]))
 
 
 class BatchNorm2d(nn.Module):
@@ -20,6 +56,9 @@ class BatchNorm2d(nn.Module):
     Args:
         channels: C.
         momentum: weight of a new batch in the running statistics; 1 keeps the last batch alone.
+
+    Attributes:
+        observed: 2×C, mean and unbiased variance of the last training forward.
     """
 
     running_mean: Tensor
@@ -35,7 +74,7 @@ class BatchNorm2d(nn.Module):
         self.observed = torch.zeros(2, channels)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Normalise x; in training, keep the batch's mean and unbiased variance in `observed`.
+        """Normalise x; differentiable as often as you like.
 
         Args:
             x: B×C×H×W.
@@ -54,17 +93,17 @@ class BatchNorm2d(nn.Module):
 
 
 def layers(network: nn.Module) -> list[BatchNorm2d]:
-    """The batch-norm layers of a network, in definition order."""
+    """The batch-norm layers of a network, in definition order; none for a network without."""
     return [m for m in network.modules() if isinstance(m, BatchNorm2d)]
 
 
-def observed(network: nn.Module) -> Tensor:
+def observed(network: nn.Module) -> list[Tensor]:
     """What the last training forward saw: mean and variance of every layer, flat, in definition order."""
-    return torch.cat([layer.observed.flatten() for layer in layers(network)])
+    return [layer.observed.flatten() for layer in layers(network)]
 
 
 def observed_size(network: nn.Module) -> int:
-    """Length of `observed(network)`."""
+    """Numbers in `observed(network)`."""
     return sum(layer.observed.numel() for layer in layers(network))
 
 

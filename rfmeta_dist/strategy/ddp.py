@@ -1,22 +1,34 @@
-"""PyTorch's DistributedDataParallel around the whole objective: one all-reduce, during the backward pass."""
+"""PyTorch's DistributedDataParallel around the whole objective: bucketed all-reduce during the backward pass."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from rfmeta_dist.core.types import Peers
+from rfmeta_dist.strategy import groups as teams
+from rfmeta_dist.strategy.api import Adam
+from rfmeta_dist.strategy.whole import WholeAdam
 
-class DDP:
-    """W workers of an initialised process group (gloo or NCCL)."""
 
-    def __init__(self) -> None:
+class DDP(WholeAdam):
+    """W workers of an initialised process group (gloo or NCCL).
+
+    Args:
+        bf16_reduce: send gradients in bfloat16: half the traffic, about three digits.
+    """
+
+    def __init__(self, *, bf16_reduce: bool = False) -> None:
         self.rank = dist.get_rank()
         self.world = dist.get_world_size()
+        self._bf16_reduce = bf16_reduce
 
-    def prepare(self, objective: nn.Module) -> nn.Module:
+    def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
         """Wrap the objective.
 
         Buffers are not broadcast: running statistics are folded from what all workers observed, and rank 0's
@@ -24,8 +36,16 @@ class DDP:
         it also keeps the buckets as they are built at the start, where DDP otherwise rebuilds them after the
         first step, and a resumed run would add in another order than an uninterrupted one.
         """
+        self.own(nets, adam)
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
-        return DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
+        module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
+        if self._bf16_reduce:
+            module.register_comm_hook(None, bf16_compress_hook)
+        return module
+
+    def peers(self, groups: Sequence[range]) -> Peers | None:
+        """See `Strategy`."""
+        return teams.peers(self.rank, groups)
 
     def backward(self, loss: Tensor) -> None:
         """DDP averages gradients; J is a sum, so the share is scaled by W first."""

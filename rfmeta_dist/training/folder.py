@@ -24,7 +24,8 @@ from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
 # A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
-MAY_DIFFER = {"training.workers", "training.strategy", "training.threads", "training.gpus", "run.folder"}
+HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
+MAY_DIFFER = {"run.folder", *(f"training.{field}" for field in HARDWARE)}
 
 
 def open_folder(config: Config) -> Store:
@@ -88,7 +89,7 @@ def require_model(folder: Store) -> None:
 def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
     """What a checkpoint must agree with: everything that decides the weights, and the data's fingerprints."""
     decides = config.model_dump(mode="json", include={"data", "model", "method", "training"})
-    for field in ("workers", "strategy", "threads", "gpus", "checkpoint_every"):
+    for field in (*HARDWARE, "checkpoint_every"):
         del decides["training"][field]
     whole = json.dumps([decides, dict(sorted(manifests.items()))], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()

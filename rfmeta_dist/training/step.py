@@ -1,39 +1,63 @@
-"""One optimiser step on one episode, the same for every method, strategy and number of workers."""
+"""One optimiser step on one step's episodes, the same for every method, strategy and number of workers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
-import torch
 from torch import nn
 
-from rfmeta_dist.core.types import Episode
-from rfmeta_dist.methods.objective import Objective
-from rfmeta_dist.strategy.api import Strategy
-
-BETAS = (0.9, 0.999)
+from rfmeta_dist.episode.assign import Layout, groups
+from rfmeta_dist.methods.objective import Objective, Work
+from rfmeta_dist.strategy.api import Adam, Strategy
 
 
 class Trainer:
     """Objective, strategy and optimiser, ready to step.
 
     Args:
-        objective: the bare objective.
+        objective: the bare objective; gets the strategy's peers.
         strategy: how shares become one gradient.
-        rate: β, Adam's rate (betas 0.9 and 0.999, eps 1e-8, one simultaneous step for F, M and D).
+        adam: the optimiser; one simultaneous step for F, M and D.
+        layout: who computes what.
+
+    Attributes:
+        updates: optimiser steps taken so far.
     """
 
-    def __init__(self, objective: Objective, strategy: Strategy, rate: float) -> None:
+    def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, layout: Layout) -> None:
         self.objective = objective
         self.strategy = strategy
-        self.optimizer = torch.optim.Adam(objective.nets.parameters(), lr=rate, betas=BETAS)
-        self.module: nn.Module = strategy.prepare(objective)
+        self.layout = layout
+        self.updates = 0
+        objective.peers = strategy.peers(groups(layout))
+        self.module: nn.Module = strategy.prepare(objective, objective.nets, adam)
 
-    def step(self, episode: Episode, tasks: Sequence[int]) -> dict[str, float]:
-        """Take one step; returns J (`loss`) and its parts, summed over all workers."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss, record = self.module(episode, tasks)
+    def gradient(self, work: Work) -> dict[str, float]:
+        """Compute the gradient and fold the running statistics; take no step yet.
+
+        Returns:
+            J (`loss`), its parts and the gradient's norm (`gradient_norm`), of all workers together. If any is
+            not finite, networks and statistics are as before, and so they stay: the gradient is discarded.
+        """
+        loss, record = self.module(work, self.layout.episodes)
         self.strategy.backward(loss)
-        parts = self.objective.read(self.strategy.sum(record))
-        self.optimizer.step()
+        record = self.strategy.sum(record)
+        parts = self.objective.read(record) | {"gradient_norm": self.strategy.gradient_norm()}
+        if finite(parts):
+            self.objective.fold(record)
+        else:
+            self.strategy.discard()
         return parts
+
+    def step(self, work: Work) -> dict[str, float]:
+        """Take one step, unless something is not finite; returns what `gradient` does."""
+        parts = self.gradient(work)
+        if finite(parts):
+            self.strategy.update()
+            self.updates += 1
+        return parts
+
+
+def finite(parts: dict[str, float]) -> bool:
+    """Whether loss, parts and gradient norm are all numbers to work with."""
+    return all(math.isfinite(value) for value in parts.values())

@@ -14,21 +14,22 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import tasks_of
+from rfmeta_dist.episode.assign import Layout, MetaTest, parts_of
 from rfmeta_dist.methods.rfmeta import RFMeta
 from rfmeta_dist.models import norm
 from rfmeta_dist.models.networks import Networks
-from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.strategy.ddp import DDP
+from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.step import Trainer
@@ -74,19 +75,27 @@ def load(path: Path) -> dict[str, Any]:
     return golden
 
 
-def verify(golden: dict[str, Any], workers: int = 1) -> list[Difference]:
+Prover = Literal["single", "ddp", "deepspeed"]
+
+
+def verify(
+    golden: dict[str, Any], workers: int = 1, prover: Prover = "ddp", meta_test: MetaTest = "shard"
+) -> list[Difference]:
     """Recompute every figure with so many local processes; the differences, largest first."""
-    figures = recompute(golden, Single()) if workers == 1 else spawn(_recompute_ddp, workers, golden)[0]
+    if prover == "single":
+        figures = recompute(golden, Single())
+    else:
+        figures = spawn(_recompute, workers, golden, prover, meta_test)[0]
     reference = dict(_references(golden))
     differences = [_difference(name, figures, reference) for name in reference]
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
 
-def _recompute_ddp(golden: dict[str, Any]) -> Figures:
-    return recompute(golden, DDP())
+def _recompute(golden: dict[str, Any], prover: Prover, meta_test: MetaTest) -> Figures:
+    return recompute(golden, make(Training(strategy=prover)), meta_test)
 
 
-def recompute(golden: dict[str, Any], strategy: Strategy) -> Figures:
+def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = "shard") -> Figures:
     """The file's figures by name, from generated weights and batches in float64 (this rank's view of them)."""
     seed, size = golden["seed"], golden["batch_per_domain"]
     nets = Networks(meta_learner_momentum=golden["meta_learner_bn_momentum"]).double()
@@ -95,20 +104,24 @@ def recompute(golden: dict[str, Any], strategy: Strategy) -> Figures:
             parameter.copy_(torch.from_numpy(_weight(seed, name, tuple(parameter.shape))))
     objective = RFMeta(
         nets,
-        inner_rate=golden["alpha"],
-        depth_weight=golden["depth_weight"],
-        meta_test_weight=golden["meta_test_weight"],
+        Method(
+            inner_rate=golden["alpha"],
+            depth_weight=golden["depth_weight"],
+            meta_test_weight=golden["meta_test_weight"],
+        ),
     )
-    trainer = Trainer(objective, strategy, rate=golden["beta"])
+    domains = len(golden["domain_orders"][0])
+    layout = Layout(strategy.world, 1, objective.tasks(domains), size, meta_test)
+    trainer = Trainer(objective, strategy, Adam(golden["beta"]), layout)
+    (part,) = parts_of(strategy.rank, layout)
     figures: Figures = {}
     for t, order in enumerate(golden["domain_orders"]):
-        tasks = tasks_of(strategy.rank, strategy.world, objective.tasks(len(order)))
-        episode = Episode(tuple(_batch(seed, t, d, size) for d in order))
-        parts = trainer.step(episode, tasks)
+        *train, test = (_batch(seed, t, d, size) for d in order)
+        parts = trainer.gradient([(Episode((*train, test.rows(part.rows))), part)])
         figures |= {f"step {t} {name}": np.array([value]) for name, value in parts.items()}
-        for name, parameter in nets.named_parameters():
-            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for name, gradient in strategy.gradient().items():
             figures |= _tensor_figures(f"step {t} grad {name}", gradient)
+        strategy.update()
     for name, parameter in nets.named_parameters():
         figures |= _tensor_figures(f"param {name}", parameter.detach())
     for name, layer in nets.named_modules():

@@ -1,4 +1,4 @@
-"""Who is meta-test, and who computes what."""
+"""Who is meta-test."""
 
 from collections import Counter
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfmeta_dist.episode.assign import tasks_of
 from rfmeta_dist.episode.schedule import domain_order
 
 
@@ -30,9 +29,3 @@ def test_uniform_draws_every_order_about_equally():
     counts = Counter(domain_order(0, step, 3) for step in range(6000))
     assert len(counts) == 6
     assert all(abs(count - 1000) < 150 for count in counts.values())  # five standard deviations
-
-
-@given(st.integers(1, 20), st.integers(1, 20))
-def test_every_task_has_exactly_one_worker(world, tasks):
-    given_out = [task for rank in range(world) for task in tasks_of(rank, world, tasks)]
-    assert sorted(given_out) == list(range(tasks))

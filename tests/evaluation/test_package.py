@@ -9,7 +9,7 @@ from rfmeta_dist.evaluation.thresholds import Threshold
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.storage.store import Store, open_store
 
-CONFIG = {"model": {"width": 0.1, "meta_learner_momentum": 0.1}, "data": {"image_size": 32}}
+CONFIG = {"model": {"width": 0.1, "batch_norm": "stable"}, "data": {"image_size": 32}}
 THRESHOLDS = [Threshold(0.25, "frame", "somewhere", 0.1), Threshold(0.5, "video", "somewhere", 0.05)]
 
 

@@ -1,64 +1,141 @@
-"""W workers compute what one does: gradients, parameters after Adam, statistics. Real gloo processes."""
+"""W workers compute what one does: gradients, parameters after Adam, statistics. Real gloo processes, float64."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rfmeta_dist.episode.assign import tasks_of
+from rfmeta_dist.config.schema import Training
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.strategy.ddp import DDP
-from rfmeta_dist.strategy.launch import spawn
+from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.step import Trainer
 from tests import episodes
+from tests.team import team
 
 STEPS = 3
 
 
-def run(method: str, domains: int, strategy: Strategy) -> dict[str, torch.Tensor]:
-    """Three steps; the gradient of the first, then everything after the last."""
-    objective = episodes.objective(method)
-    trainer = Trainer(objective, strategy, rate=1e-3)
-    tasks = tasks_of(strategy.rank, strategy.world, objective.tasks(domains))
+@dataclass(frozen=True)
+class Case:
+    """One computation, whoever makes it."""
+
+    method: str = "rfmeta"
+    domains: int = 3
+    size: int = 4
+    episodes: int = 1
+    meta_test: str = "shard"
+    recompute: bool = False
+    inner_steps: int = 1
+    joint: bool = False
+    clip: float | None = None
+    seed: int = 0
+
+
+def trainer(case: Case, strategy: Strategy) -> Trainer:
+    objective = episodes.objective(
+        case.method,
+        case.seed,
+        case.recompute,
+        inner_steps=case.inner_steps,
+        aggregation_batch_norm="joint" if case.joint else "domain",
+    )
+    layout = episodes.layout(
+        objective, case.domains, case.size, strategy.world, case.episodes, meta_test=case.meta_test
+    )
+    return Trainer(objective, strategy, Adam(1e-3, case.clip), layout)
+
+
+def advance(run: Trainer, case: Case, start: int = 0, stop: int = STEPS) -> dict[str, Any]:
+    """Some steps; the gradient of the first, and everything after the last."""
     result = {}
-    for step in range(STEPS):
-        parts = trainer.step(episodes.episode(domains, step), tasks)
-        if step == 0:
-            result["gradient"] = episodes.gradient(objective.nets)
-        result[f"parts {step}"] = torch.tensor(list(parts.values()))
+    for step in range(start, stop):
+        work = episodes.work(run.layout, run.strategy.rank, case.domains, step)
+        parts = run.gradient(work)
+        if step == start:
+            result["gradient"] = torch.cat([g.flatten() for g in run.strategy.gradient().values()]).numpy()
+        run.strategy.update()
+        run.updates += 1
+        result[f"parts {step}"] = torch.tensor(list(parts.values())).numpy()
+    nets = run.objective.nets
     return result | {
-        "parameters": episodes.parameters(objective.nets),
-        "statistics": episodes.buffers(objective.nets),
+        "parameters": episodes.parameters(nets).numpy(),
+        "statistics": episodes.buffers(nets).numpy(),
     }
 
 
-CASES = {2: [(m, n) for m in METHODS for n in (3, 4)], 3: [(m, 4) for m in METHODS]}
+def run_with(strategy: str, case: Case) -> dict[str, Any]:
+    return advance(trainer(case, make(Training(strategy=strategy))), case)
 
 
-def run_ddp(cases: list[tuple[str, int]]) -> list[dict[str, list[float]]]:
-    return [{name: t.tolist() for name, t in run(*case, DDP()).items()} for case in cases]
+def alone(case: Case) -> dict[str, Any]:
+    return advance(trainer(case, Single()), case)
 
 
-@pytest.fixture(scope="module", params=CASES)
-def runs(request):
-    """Every case of one world size, by rank; processes are slow to start, so one group runs them all."""
-    world = request.param
-    return CASES[world], spawn(run_ddp, world, CASES[world])
+def assert_agree(expected: dict[str, Any], ranks: list[dict[str, Any]], tolerance: float = 1e-9) -> None:
+    for rank in ranks:
+        for name, value in expected.items():
+            difference = episodes.relative(torch.tensor(rank[name]), torch.tensor(value))
+            assert difference < tolerance, (name, difference)
+    for rank in ranks[1:]:
+        for name in ("parameters", "statistics"):
+            assert (rank[name] == ranks[0][name]).all(), f"{name} differ between workers"
 
 
-def test_workers_agree_with_a_single_process(runs):
-    cases, ranks = runs
-    for k, case in enumerate(cases):
-        alone = run(*case, Single())
-        for rank in ranks:
-            for name, value in alone.items():
-                got = torch.tensor(rank[k][name], dtype=torch.float64)
-                assert episodes.relative(got, value.double()) < 1e-9, (case, name)
+CASES = st.builds(
+    Case,
+    method=st.sampled_from(list(METHODS)),
+    domains=st.integers(2, 5),
+    size=st.sampled_from([4, 6, 8]),
+    episodes=st.integers(1, 3),
+    meta_test=st.sampled_from(["shard", "replicate"]),
+    recompute=st.booleans(),
+    joint=st.booleans(),
+    seed=st.integers(0, 99),
+)
 
 
-def test_weights_and_statistics_are_the_same_bits_on_every_worker(runs):
-    cases, ranks = runs
-    for k, case in enumerate(cases):
-        for rank in ranks[1:]:
-            assert rank[k]["statistics"] == ranks[0][k]["statistics"], case
-            assert rank[k]["parameters"] == ranks[0][k]["parameters"], case
+@pytest.mark.parametrize("world", [2, 3, 4, 5])
+@settings(max_examples=10, deadline=None)
+@given(case=CASES)
+def test_any_number_of_workers_agrees_with_a_single_process(world, case):
+    assert_agree(alone(case), team(world).run(run_with, "ddp", case))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("strategy", ["ddp", "deepspeed"])
+def test_every_strategy_agrees_with_a_single_process(strategy, method):
+    case = Case(method, domains=4, size=6, episodes=2)
+    assert_agree(alone(case), team(2).run(run_with, strategy, case))
+
+
+def test_fewer_images_than_workers_are_not_sharded():
+    case = Case(domains=5, size=4)
+    assert_agree(alone(case), team(5).run(run_with, "ddp", case))
+
+
+def test_clipping_is_of_the_whole_gradient():
+    case = Case(clip=1e-3)
+    expected = alone(case)
+    assert episodes.relative(*(torch.tensor(alone(c)["parameters"]) for c in (case, Case()))) > 1e-6
+    assert_agree(expected, team(2).run(run_with, "ddp", case))
+
+
+def test_several_episodes_a_step_are_the_mean_of_their_objectives():
+    """The gradient of a step of two is the mean of the gradients of its episodes, each alone."""
+    case = Case(episodes=2)
+    together = alone(case)["gradient"]
+    run = trainer(dataclasses.replace(case, episodes=1), Single())
+    gradients = []
+    for seed in (0, 1):
+        run.gradient(episodes.work(run.layout, 0, case.domains, seed))
+        gradients.append(torch.cat([g.flatten() for g in run.strategy.gradient().values()]))
+        run.strategy.discard()
+    assert episodes.relative(torch.tensor(together), (gradients[0] + gradients[1]) / 2) < 1e-12

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.strategy.api import Adam
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.step import Trainer
+from rfmeta_dist.training.step import Trainer, finite
 from tests import episodes
 
 STEPS, STOP, DOMAINS = 5, 2, 3
@@ -19,21 +20,21 @@ ROWS = ({"step": 0, "loss": 1.5}, {"step": 1, "loss": 1.25})
 
 
 def trainer(seed: int = 0) -> Trainer:
-    return Trainer(episodes.objective("rfmeta", seed), Single(), rate=1e-2)
+    objective = episodes.objective("rfmeta", seed)
+    return Trainer(objective, Single(), Adam(1e-2), episodes.layout(objective, DOMAINS))
 
 
 def advance(run: Trainer, start: int, stop: int) -> list[float]:
     """Steps start to stop; the losses met."""
-    tasks = range(run.objective.tasks(DOMAINS))
-    return [run.step(episodes.episode(DOMAINS, step), tuple(tasks))["loss"] for step in range(start, stop)]
+    return [run.step(episodes.work(run.layout, 0, DOMAINS, step))["loss"] for step in range(start, stop)]
 
 
 def save(run: Trainer, folder: Path, fingerprint: str = "f") -> None:
-    checkpoint.save(folder, run.objective.nets, run.optimizer, Progress(STOP, ROWS), fingerprint)
+    checkpoint.save(folder, run, run.strategy.moments(), Progress(STOP, ROWS), fingerprint)
 
 
 def load(run: Trainer, folder: Path, fingerprint: str = "f") -> Progress:
-    return checkpoint.load(folder, run.objective.nets, run.optimizer, fingerprint)
+    return checkpoint.load(folder, run, fingerprint)
 
 
 def test_going_on_from_a_checkpoint_is_bit_for_bit_the_uninterrupted_run(tmp_path):
@@ -90,3 +91,21 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, name, damage):
         path.write_bytes(path.read_bytes()[:-9] if damage == "cut" else b"[] {")
     with pytest.raises(RunError, match=f"checkpoint {tmp_path} cannot be read"):
         load(trainer(), tmp_path)
+
+
+def test_a_step_that_was_skipped_counts_for_the_schedule_but_not_for_adam(tmp_path):
+    """Adam corrects its moments by the number of its own steps, which a checkpoint must keep."""
+    whole, first, second = trainer(), trainer(), trainer()
+    bad = episodes.work(whole.layout, 0, DOMAINS, 99)
+    bad[0][0].batches[0].image.fill_(float("nan"))
+    for run in (whole, first):
+        advance(run, 0, 1)
+        before = episodes.parameters(run.objective.nets).clone()
+        statistics = episodes.buffers(run.objective.nets).clone()
+        assert not finite(run.step(bad))
+        assert torch.equal(episodes.parameters(run.objective.nets), before)
+        assert torch.equal(episodes.buffers(run.objective.nets), statistics)
+    save(first, tmp_path)
+    load(second, tmp_path)
+    assert (second.updates, load(second, tmp_path).step) == (1, STOP)
+    assert advance(second, 2, 4) == advance(whole, 2, 4)

@@ -1,0 +1,12 @@
+"""RFMeta without its regulariser, the paper's ablation without depth (its Figure 5)."""
+
+from __future__ import annotations
+
+from rfmeta_dist.methods.pairs import Pairs
+
+
+class NoDepth(Pairs):
+    """λ = 0: D is never run and keeps its initial weights."""
+
+    PARTS = ("cls_meta_train", "cls_meta_test")
+    DEPTH = False

@@ -1,0 +1,71 @@
+"""Fine-grained meta-learning on pairs, of which `rfmeta`, `first_order` and `no_depth` are three kinds."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from rfmeta_dist.core.types import Episode
+from rfmeta_dist.episode.assign import Part
+from rfmeta_dist.methods.inner import Weights, adapt, forward_adapted
+from rfmeta_dist.methods.losses import liveness_loss
+from rfmeta_dist.methods.objective import Objective, batch_at
+from rfmeta_dist.methods.observations import Observations
+
+
+class Pairs(Objective):
+    """Task i is the pair (T_i, T): adapt M on meta-train domain i, judge the adapted M on the meta-test domain.
+
+    J = Σ_i [ L_cls(T_i; θF, θM) + λ L_dep(T_i) + μ L_cls(T; θF, θM_i') ] + μ λ L_dep(T)
+
+    Attributes:
+        SECOND_ORDER: differentiate through the inner gradient.
+        DEPTH: whether the terms with λ are there.
+    """
+
+    PARTS: tuple[str, ...] = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
+    SECOND_ORDER = True
+    DEPTH = True
+
+    @staticmethod
+    def tasks(domains: int) -> int:
+        """One pair per meta-train domain: N − 1."""
+        return domains - 1
+
+    @staticmethod
+    def needs(task: int, domains: int) -> tuple[int, ...]:  # noqa: ARG004 (the interface's signature)
+        """Its meta-train batch."""
+        return (task,)
+
+    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+        """The pairs' terms, and this worker's share of the meta-test depth term, which counts once."""
+        adapted: list[Weights] = []
+        trained = []
+        for i in part.tasks:
+            trained.append(self.meta_train(episode, i, seen, depth=self.DEPTH))
+            adapted.append(self._adapt(episode, i, trained[-1].deep, trained[-1].cls))
+        test = self.meta_test(episode, part, seen, depth=self.DEPTH)
+        zero = (
+            0 * test.deep.sum()
+        )  # ties a worker without tasks to the gathered features, so that all take part
+        cls_train = sum((t.cls for t in trained), zero)
+        dep_train = sum((t.dep for t in trained), zero)
+        cls_test = sum(
+            (liveness_loss(forward_adapted(self.nets.M, w, test.deep), test.label) for w in adapted), zero
+        )
+        depth_weight, meta_test_weight = self.rule.depth_weight, self.rule.meta_test_weight
+        if not self.DEPTH:
+            return cls_train + meta_test_weight * cls_test, [cls_train, cls_test]
+        train = cls_train + depth_weight * dep_train
+        loss = train + meta_test_weight * (cls_test + depth_weight * test.dep)
+        return loss, [cls_train, dep_train, cls_test, test.dep]
+
+    def _adapt(self, episode: Episode, i: int, deep: Tensor, loss: Tensor) -> Weights:
+        label = batch_at(episode, i).label
+        return adapt(
+            self.nets.M,
+            loss,
+            lambda weights: liveness_loss(forward_adapted(self.nets.M, weights, deep), label),
+            rate=self.rule.inner_rate,
+            steps=self.rule.inner_steps,
+            second_order=self.SECOND_ORDER,
+        )

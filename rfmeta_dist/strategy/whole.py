@@ -1,0 +1,60 @@
+"""Adam on parameters and gradients that every worker holds whole, as `single` and `ddp` do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rfmeta_dist.strategy.api import MOMENTS, Adam, Tensors
+
+BETAS = (0.9, 0.999)
+
+
+class WholeAdam:
+    """The half of a strategy that comes after the reduction."""
+
+    def own(self, nets: nn.Module, adam: Adam) -> None:
+        """Take charge of these networks' parameters."""
+        self._parameters = dict(nets.named_parameters())
+        self._clip = adam.clip
+        self._adam = torch.optim.Adam(self._parameters.values(), lr=adam.rate, betas=BETAS)
+
+    def gradient(self) -> dict[str, Tensor]:
+        """See `Strategy`."""
+        return {
+            name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+            for name, p in self._parameters.items()
+        }
+
+    def gradient_norm(self) -> float:
+        """See `Strategy`."""
+        gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
+
+    def update(self) -> None:
+        """See `Strategy`."""
+        if self._clip is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
+        self._adam.step()
+        self.discard()
+
+    def discard(self) -> None:
+        """See `Strategy`."""
+        self._adam.zero_grad(set_to_none=True)
+
+    def moments(self) -> dict[str, Tensor]:
+        """See `Strategy`; a parameter that never had a gradient has none."""
+        state = self._adam.state
+        return {
+            f"{key}.{name}": state[p][key]
+            for name, p in self._parameters.items()
+            if p in state
+            for key in MOMENTS
+        }
+
+    def restore(self, moments: Tensors, updates: int) -> None:
+        """See `Strategy`."""
+        for name, p in self._parameters.items():
+            if f"{MOMENTS[0]}.{name}" in moments:
+                own = {key: moments[f"{key}.{name}"].to(p) for key in MOMENTS}
+                self._adam.state[p] = {"step": torch.tensor(float(updates)), **own}

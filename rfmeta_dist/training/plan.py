@@ -1,0 +1,75 @@
+"""A worker's part in a step, and the batches it needs: pure functions of configuration, rank and step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.episode.assign import Layout, Part, parts_of
+from rfmeta_dist.episode.schedule import domain_order
+from rfmeta_dist.methods import METHODS
+
+
+@dataclass(frozen=True)
+class Need:
+    """Rows of one batch: batch `index` of the domain's stream."""
+
+    domain: str
+    index: int
+    rows: range
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A worker's part in a step.
+
+    Attributes:
+        parts: its parts, one for each of its episodes.
+        needs: for each part, what it needs at each position of the episode; None where nothing.
+        meta_test: the step's meta-test domains, of all episodes, with commas between.
+    """
+
+    parts: tuple[Part, ...]
+    needs: tuple[tuple[Need | None, ...], ...]
+    meta_test: str
+
+
+def layout_of(config: Config) -> Layout:
+    """Who computes what under this configuration."""
+    method, domains, training = METHODS[config.method.name], len(config.data.sources), config.training
+    return Layout(
+        world=training.workers,
+        episodes=training.episodes,
+        tasks=method.tasks(domains),
+        batch=config.data.batch,
+        meta_test=training.meta_test,
+        cost=len(method.needs(0, domains)),
+        tested=method.TESTED,
+    )
+
+
+def plan(config: Config, rank: int, step: int) -> Plan:
+    """The part of worker `rank` in a step.
+
+    Episode e of step t is the run's episode number t·E + e: a step of E episodes sees what E steps of one would.
+    """
+    orders = [_order(config, step, e) for e in range(config.training.episodes)]
+    parts = parts_of(rank, layout_of(config))
+    needs = tuple(_needs(config, part, orders[part.episode], step) for part in parts)
+    return Plan(parts, needs, ",".join(order[-1] for order in orders))
+
+
+def _order(config: Config, step: int, episode: int) -> tuple[str, ...]:
+    sources, seed = config.data.sources, config.training.seed
+    number = step * config.training.episodes + episode
+    return tuple(sources[d] for d in domain_order(seed, number, len(sources), config.method.schedule))
+
+
+def _needs(config: Config, part: Part, order: tuple[str, ...], step: int) -> tuple[Need | None, ...]:
+    method, last = METHODS[config.method.name], len(order) - 1
+    whole = range(config.data.batch)
+    rows = {p: whole for task in part.tasks for p in method.needs(task, len(order))}
+    if method.TESTED and not part.idle:
+        rows[last] = part.rows
+    index = step * config.training.episodes + part.episode
+    return tuple(Need(d, index, rows[p]) if p in rows else None for p, d in enumerate(order))

@@ -13,6 +13,7 @@ from rfmeta_dist.cluster import streams, worker
 from rfmeta_dist.cluster.monitor import Monitor, News, watched
 from rfmeta_dist.cluster.session import last_line
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.storage.store import Store, open_store
@@ -135,7 +136,11 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
             failure_config=ray.train.FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=KEEP_CHECKPOINTS),
             worker_runtime_env={
-                "env_vars": {"OMP_NUM_THREADS": str(training.threads), "TORCH_CPP_LOG_LEVEL": "ERROR"}
+                "env_vars": {
+                    "OMP_NUM_THREADS": str(training.threads),
+                    "TORCH_CPP_LOG_LEVEL": "ERROR",
+                    **KEEP_MEMORY,
+                }
             },
             logging_config=ray.train.LoggingConfig("ERROR"),
         ),

@@ -81,7 +81,7 @@ class Model(Section):
     def _weights_fit(self) -> Model:
         if self.weights is not None and self.backbone == "paper":
             raise ValueError(
-                "weights are for a backbone with pretrained files; set model.backbone to one, or remove model.weights"
+                "the paper's extractor has no pretrained file; set model.backbone, or drop model.weights"
             )
         return self
 
@@ -139,12 +139,21 @@ class Training(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _something_to_offload(self) -> Training:
+        if self.offload and (self.strategy != "deepspeed" or self.zero == 0):
+            raise ValueError(
+                "offload is for strategy deepspeed with ZeRO 1 or 2; "
+                "set training.strategy=deepspeed and training.zero, or training.offload=false"
+            )
+        return self
+
     @field_validator("zero")
     @classmethod
     def _no_partitioned_parameters(cls, zero: int) -> int:
         if zero == 3:
             raise ValueError(
-                "ZeRO-3 splits the parameters themselves, which the inner update of M needs whole; use 0, 1 or 2"
+                "ZeRO-3 splits the parameters, which the inner update of M needs whole; use 0, 1 or 2"
             )
         return zero
 
@@ -176,8 +185,8 @@ class Config(Section):
         most = tasks + spare
         if training.workers > training.episodes * most:
             raise ValueError(
-                f"training.workers={training.workers} but {self.method.name} on {len(self.data.sources)} source "
-                f"domains keeps at most {most} worker(s) an episode busy; set training.workers to "
+                f"training.workers={training.workers} but {self.method.name} on "
+                f"{len(self.data.sources)} source domains keeps at most {most} worker(s) an episode busy; set training.workers to "
                 f"{training.episodes * most} or less, or training.episodes to "
                 f"{-(-training.workers // most)} or more"
             )

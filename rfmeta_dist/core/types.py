@@ -86,7 +86,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Episode:
-    """The batches of one episode: all but the last are meta-train domains in forward order, the last is meta-test.
+    """The batches of one episode: meta-train domains in forward order, and the meta-test domain last.
 
     Attributes:
         batches: one per source domain; `None` where this worker has no task that needs it. Of the meta-test

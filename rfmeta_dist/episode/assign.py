@@ -1,12 +1,13 @@
 """Who computes what: pure functions of the number of workers, so that every worker knows its part unasked.
 
-A step consumes one or more episodes. The workers form groups, one an episode at a time; within a group, a worker
-takes some of the episode's tasks and forwards some rows of its meta-test batch.
+A step consumes one or more episodes. The workers form groups, one an episode at a time; within a group, a
+worker takes some of the episode's tasks and forwards some rows of its meta-test batch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 MetaTest = Literal["shard", "replicate"]
@@ -64,7 +65,7 @@ def groups(layout: Layout) -> list[range]:
     """The ranks of each group: consecutive, as even as can be, no more groups than episodes."""
     count = min(layout.world, layout.episodes)
     bounds = [layout.world * g // count for g in range(count + 1)]
-    return [range(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [range(start, stop) for start, stop in pairwise(bounds)]
 
 
 def parts_of(rank: int, layout: Layout) -> tuple[Part, ...]:
@@ -79,10 +80,10 @@ def parts_of(rank: int, layout: Layout) -> tuple[Part, ...]:
 
 
 def shares(layout: Layout, size: int) -> list[range]:
-    """Split the meta-test batch's rows over a group so that all of it works as evenly as can be, tasks included.
+    """Split the meta-test batch's rows over a group so that all work as evenly as can be, tasks included.
 
-    Everyone gets a row at least, since batch norm asks each for its statistics; then each row goes to whoever has
-    least to do.
+    Everyone gets a row at least, since batch norm asks each for its statistics; then each row goes to whoever
+    has least to do.
     """
     load = [len(range(place, layout.tasks, size)) * layout.cost * layout.batch + 1 for place in range(size)]
     rows = [1] * size

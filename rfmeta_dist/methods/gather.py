@@ -13,7 +13,7 @@ from rfmeta_dist.core.types import Peers
 def gather(x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
     """Put this worker's rows together with the peers'.
 
-    In the backward pass each worker receives, for its own rows, the sum of the gradients of all workers, so that
+    In the backward pass each worker receives, for its own rows, the sum of all workers' gradients, so that
     adding up the parameters' gradients over workers counts every use once.
 
     Args:

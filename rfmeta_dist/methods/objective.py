@@ -39,7 +39,7 @@ class Judged(NamedTuple):
 
 
 class MetaTest(NamedTuple):
-    """The meta-test domain: F's features and the labels of all its rows, and this worker's share of L_dep(T)."""
+    """The meta-test domain: features and labels of all its rows, and this worker's share of L_dep(T)."""
 
     deep: Tensor
     label: Tensor

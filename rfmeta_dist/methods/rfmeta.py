@@ -6,4 +6,4 @@ from rfmeta_dist.methods.pairs import Pairs
 
 
 class RFMeta(Pairs):
-    """The paper's method: every pair on its own, the inner update differentiated through, depth as regulariser."""
+    """The paper's method: each pair on its own, differentiated through the inner update, with depth."""

@@ -1,12 +1,12 @@
-"""A chain of convolution, batch norm and ReLU, differentiated by hand: half of autograd's memory, or almost none.
+"""A chain of convolution, batch norm and ReLU, differentiated by hand to keep half of what autograd does.
 
-Autograd keeps two tensors a layer, the convolution's output z (for batch norm) and y = ReLU(BN(z)) (for ReLU and
-as the next convolution's input). y costs one cheap pass over z, so we keep z alone and make y again in the backward
-pass; with `recompute` we keep only the chain's input. F and D are differentiated once, so a first derivative is
-enough; M, which is differentiated twice, does not come through here.
+Autograd keeps two tensors a layer, the convolution's output z (for batch norm) and y = ReLU(BN(z)) (for ReLU
+and as the next convolution's input). y costs one cheap pass over z, so we keep z alone and make y again in the
+backward pass; with `recompute` we keep only the chain's input. F and D are differentiated once, so a first
+derivative is enough; M, which is differentiated twice, does not come through here.
 
-With `peers` the batch is spread over workers: each holds some of its rows, and the statistics are those of all of
-them, in the forward pass and in its derivative.
+With `peers` the batch is spread over workers: each holds some of its rows, and the statistics are those of all
+of them, in the forward pass and in its derivative.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class Manner:
 
 
 def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Manner) -> Tensor:
-    """Apply 3×3 convolution, batch norm and ReLU for each layer, in the precision of x; statistics in float32 up.
+    """Apply 3×3 convolution, batch norm and ReLU for each layer, in the precision of x or of autocast.
 
     The bias of a convolution before batch norm cancels and has gradient zero. It is left out: it would get a
     gradient of rounding noise, which Adam divides by its own size and turns into real drift, another one for
     each number of workers. In the observed mean it belongs all the same.
+
+    Statistics are taken and kept in float32 at least.
 
     Args:
         x: B×C×H×W; with peers, this worker's rows, at least one.
@@ -49,6 +51,9 @@ def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Ma
     Returns:
         B×C'×H×W, or B×C'×H/2×W/2 with a pool. Each layer's `observed` holds the whole batch's statistics.
     """
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        x = x.to(torch.get_autocast_dtype(device))
     parameters = [p for conv, bn in layers for p in (conv.weight, bn.weight, bn.bias)]
     y, *statistics = _Chain.apply(manner, x, *parameters)  # type: ignore[no-untyped-call]
     for (conv, bn), mean, var in zip(layers, statistics[::2], statistics[1::2], strict=True):
@@ -59,7 +64,7 @@ def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Ma
 
 
 class _Chain(torch.autograd.Function):
-    """forward(manner, x, weight, scale, shift, weight, scale, shift, …) → y, mean, unbiased variance, mean, …"""
+    """forward(manner, x, weight, scale, shift, weight, …) → y, mean, unbiased variance, mean, …"""
 
     @staticmethod
     def forward(ctx: Any, manner: Manner, x: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
@@ -137,8 +142,8 @@ def _normalise_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Derivative of batch norm: dz, and this worker's shares of the gradients of scale and shift.
 
-    dz = scale/σ · (g − Σg/n − ẑ·Σgẑ/n), with sums and n over all rows. The library's kernel takes both over this
-    worker's rows; what the others' rows change is affine in ẑ.
+    dz = scale/σ · (g − Σg/n − ẑ·Σgẑ/n), with sums and n over all rows. The library's kernel takes both over
+    this worker's rows; what the others' rows change is affine in ẑ.
     """
     inverse = (seen.var + EPSILON).rsqrt()
     d_z, d_scale, d_shift = aten.native_batch_norm_backward(

@@ -134,7 +134,7 @@ class Networks(nn.Module):
         width: channel multiplier, 1 is the paper.
         meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
         extractor: another F behind the same interface; the paper's if not given.
-        recompute: keep only the inputs of F's blocks and of D for the backward pass, and compute the rest again.
+        recompute: keep only the inputs of F's blocks and of D for the backward pass.
     """
 
     def __init__(

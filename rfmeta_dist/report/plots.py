@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008): told apart by readers with any common colour blindness.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), ("#000000", "-"))
-NOT_LOSSES = {"step", "loss", "meta_test", "images_per_second", "seconds", "data_seconds"}
+NOT_LOSSES = {
+    "step",
+    "loss",
+    "meta_test",
+    "images_per_second",
+    "seconds",
+    "data_seconds",
+    "gradient_norm",
+    "skipped",
+}
 
 _STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout everywhere

@@ -77,7 +77,7 @@ def load(read: Callable[[str], bytes]) -> RunRecord:
     """
     return RunRecord(
         config=_text(read, "config.yaml"),
-        metrics=_rows(read, "metrics.jsonl", ("step", "loss")),
+        metrics=_rows(read, "metrics.jsonl", ("step", "seconds")),
         ledger=_rows(read, "ledger.jsonl", _READ),
         evaluation=_evaluation(read),
         scores=_parsed(read, "scores.parquet", Scores.from_parquet),

@@ -1,4 +1,4 @@
-"""What a strategy promises: after `backward`, the gradient is the *sum* of all workers' shares, wherever it is kept.
+"""What a strategy promises: after `backward`, the gradient is the *sum* of all workers' shares.
 
 It also owns the optimiser, since ZeRO keeps gradients and moments in pieces that only it can put together. What
 it hands out is whole and by parameter name, so that a checkpoint fits any strategy and any number of workers.
@@ -24,7 +24,7 @@ class Adam:
 
     Attributes:
         rate: Adam's rate; betas are 0.9 and 0.999, eps is 1e-8.
-        clip: largest 2-norm of the gradient over all parameters of F, M and D together; None leaves it as it is.
+        clip: largest 2-norm of the gradient of all parameters of F, M and D together; None leaves it be.
     """
 
     rate: float
@@ -44,7 +44,7 @@ class Strategy(Protocol):
         """
 
     def peers(self, groups: Sequence[range]) -> Peers | None:
-        """The workers of this one's group, ready to share an episode; None where the group is this worker alone.
+        """The workers of this one's group, ready to share an episode; None if the group is this worker alone.
 
         Args:
             groups: the ranks of each group; every worker must give the same ones.

@@ -1,4 +1,4 @@
-"""PyTorch's DistributedDataParallel around the whole objective: bucketed all-reduce during the backward pass."""
+"""PyTorch's DistributedDataParallel around the whole objective: buckets are reduced during the backward."""
 
 from __future__ import annotations
 

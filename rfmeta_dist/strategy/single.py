@@ -21,7 +21,7 @@ class Single(WholeAdam):
         self.own(nets, adam)
         return objective
 
-    def peers(self, groups: Sequence[range]) -> None:  # noqa: ARG002 (the interface's signature)
+    def peers(self, groups: Sequence[range]) -> None:
         """Nobody else is there."""
 
     def backward(self, loss: Tensor) -> None:

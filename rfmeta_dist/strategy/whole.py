@@ -46,7 +46,7 @@ class WholeAdam:
         """See `Strategy`; a parameter that never had a gradient has none."""
         state = self._adam.state
         return {
-            f"{key}.{name}": state[p][key]
+            f"{key}.{name}": state[p][key].clone()
             for name, p in self._parameters.items()
             if p in state
             for key in MOMENTS
@@ -56,5 +56,5 @@ class WholeAdam:
         """See `Strategy`."""
         for name, p in self._parameters.items():
             if f"{MOMENTS[0]}.{name}" in moments:
-                own = {key: moments[f"{key}.{name}"].to(p) for key in MOMENTS}
+                own = {key: moments[f"{key}.{name}"].to(p, copy=True) for key in MOMENTS}
                 self._adam.state[p] = {"step": torch.tensor(float(updates)), **own}

@@ -51,7 +51,7 @@ def layout_of(config: Config) -> Layout:
 def plan(config: Config, rank: int, step: int) -> Plan:
     """The part of worker `rank` in a step.
 
-    Episode e of step t is the run's episode number t·E + e: a step of E episodes sees what E steps of one would.
+    Episode e of step t is the run's episode t·E + e: a step of E episodes sees what E steps of one would.
     """
     orders = [_order(config, step, e) for e in range(config.training.episodes)]
     parts = parts_of(rank, layout_of(config))

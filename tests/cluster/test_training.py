@@ -21,6 +21,7 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
+from rfmeta_dist.training.plan import Need
 from tests.cluster.conftest import STEPS, descendants
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -119,6 +120,10 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(configur
         train_run(configure("undisturbed", seed=1), ignore, local=True)
 
 
+def whole(index: int) -> Need:
+    return Need("O", index, range(4))
+
+
 def test_batches_do_not_depend_on_who_asks_or_on_a_readers_death(configure):
     config = configure("batches")
     manifests = open_sources(config)
@@ -127,10 +132,11 @@ def test_batches_do_not_depend_on_who_asks_or_on_a_readers_death(configure):
     expected = [next(stream).keys for _ in range(30)]
     actors = start(config, {name: m.fingerprint for name, m in manifests.items()})
     ahead, behind = RayBatches(actors), RayBatches(actors)
-    got_ahead = [ahead.batch("O", step).keys for step in range(10)]
-    got_behind = [behind.batch("O", step).keys for step in range(10)]
+    got_ahead = [ahead.batch(whole(step)).keys for step in range(10)]
+    got_behind = [behind.batch(whole(step)).keys for step in range(10)]
     assert got_ahead == got_behind == expected[:10]
+    assert behind.batch(Need("O", 9, range(1, 3))).keys == expected[9][1:3]
     ray.kill(actors["O"], no_restart=False)
-    assert [behind.batch("O", step).keys for step in (25, 11, 29, 12)] == [
+    assert [behind.batch(whole(step)).keys for step in (25, 11, 29, 12)] == [
         expected[k] for k in (25, 11, 29, 12)
     ]

@@ -1,9 +1,10 @@
-"""W workers compute what one does: gradients, parameters after Adam, statistics. Real gloo processes, float64."""
+"""W workers compute what one does: gradients, parameters after Adam, statistics. Real processes, float64."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from rfmeta_dist.methods import METHODS
 from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.step import Trainer
 from tests import episodes
 from tests.team import team
@@ -114,6 +117,33 @@ def test_any_number_of_workers_agrees_with_a_single_process(world, case):
 def test_every_strategy_agrees_with_a_single_process(strategy, method):
     case = Case(method, domains=4, size=6, episodes=2)
     assert_agree(alone(case), team(2).run(run_with, strategy, case))
+
+
+def first_half(strategy: str, case: Case, folder: str) -> None:
+    run = trainer(case, make(Training(strategy=strategy, workers=1 if strategy == "single" else 2)))
+    advance(run, case, 0, 2)
+    moments = run.strategy.moments()
+    if run.strategy.rank == 0:
+        checkpoint.save(Path(folder), run, moments, Progress(2), "f")
+
+
+def second_half(strategy: str, case: Case, folder: str) -> dict[str, Any]:
+    run = trainer(case, make(Training(strategy=strategy, workers=1 if strategy == "single" else 2)))
+    assert checkpoint.load(Path(folder), run, "f").step == 2
+    return advance(run, case, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(("ddp", 2), ("ddp", 3)), (("deepspeed", 2), ("ddp", 4)), (("ddp", 3), ("deepspeed", 2))],
+)
+def test_a_run_goes_on_with_another_number_of_workers_or_strategy(before, after, tmp_path):
+    """Elastic: the checkpoint of W workers continues with W' to the same result, up to summation order."""
+    case = Case(domains=4, size=6, episodes=2)
+    team(before[1]).run(first_half, before[0], case, str(tmp_path))
+    expected = advance(trainer(case, Single()), case, 0, 4)
+    continued = team(after[1]).run(second_half, after[0], case, str(tmp_path))
+    assert_agree({name: expected[name] for name in ("parameters", "statistics", "parts 3")}, continued)
 
 
 def test_fewer_images_than_workers_are_not_sharded():

@@ -1,0 +1,121 @@
+"""What the Ray Train loop costs over the bare one: streaming, prefetching, news and all, at about 50 ms a step.
+
+    python -m bench.overhead [--steps 100] [--rounds 3] [--out FILE]
+
+In one Ray Train worker, blocks of steps through the real loop (batches from the domain actors, each step's row
+sent to the monitor) take turns with the same steps on batches already in memory and no loop around them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import torch
+from ray.train.torch import TorchTrainer
+
+from rfmeta_dist.cluster import streams
+from rfmeta_dist.cluster.monitor import Monitor
+from rfmeta_dist.cluster.session import session
+from rfmeta_dist.cluster.train import open_sources
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.types import Episode
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.models.preprocess import to_batch
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.strategy.choose import make
+from rfmeta_dist.synth.generate import generate
+from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.plan import plan
+
+
+def configuration(folder: str, steps: int) -> Config:
+    """Generated domains at 32×32, one worker; about 50 ms a step on one core."""
+    for name in "OCI":
+        pack(generate(name, SCALES["tiny"], 0), open_store(folder), name, contract={"seed": 0})
+    return check(
+        {
+            "run": {"name": "overhead", "folder": folder},
+            "data": {"prefix": folder, "sources": ["O", "C", "I"], "target": "M", "image_size": 32, "batch": 8},
+            "model": {"width": 0.15},
+            "training": {"steps": steps, "workers": 1, "strategy": "single", "checkpoint_every": 10**6},
+        },
+        "bench",
+    )
+
+
+def measure(given: dict[str, Any]) -> None:
+    """In the worker: blocks of both kinds in turn; reports seconds a step."""
+    config, block, rounds = given["config"], given["steps"], given["rounds"]
+    torch.set_num_threads(1)
+    device = torch.device("cpu")
+    trainer = build(config, make(config.training), device)
+    source = streams.RayBatches(given["actors"])
+    hooks = Hooks(given["monitor"].push.remote, lambda _: None, lambda *_: None)
+    now = plan(config, 0, 0)
+    raw = [source.batch(need) for need in now.needs[0] if need]
+    work = [(Episode(tuple(to_batch(b, device) for b in raw)), now.parts[0])]
+    looped, bare, done = [], [], 0
+    for _ in range(rounds + 1):
+        done += block
+        until = config.model_copy(update={"training": config.training.model_copy(update={"steps": done})})
+        started = time.perf_counter()
+        train(until, trainer, source, hooks, Progress(done - block), device)
+        looped.append((time.perf_counter() - started) / block)
+        started = time.perf_counter()
+        for _ in range(block):
+            trainer.step(work)
+        bare.append((time.perf_counter() - started) / block)
+    ray.get(given["results"].push.remote({"looped": looped[1:], "bare": bare[1:]}))
+
+
+def main() -> None:
+    """Print and write the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=100, help="in a block")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    o = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, session(2):
+        config = configuration(folder, o.steps * (o.rounds + 1))
+        hashes = {name: manifest.fingerprint for name, manifest in open_sources(config).items()}
+        results = Monitor.remote()
+        TorchTrainer(
+            measure,
+            train_loop_config={
+                "config": config,
+                "actors": streams.start(config, hashes),
+                "monitor": Monitor.remote(),
+                "results": results,
+                "steps": o.steps,
+                "rounds": o.rounds,
+            },
+            scaling_config=ray.train.ScalingConfig(num_workers=1),
+            run_config=ray.train.RunConfig(name="overhead", storage_path=folder),
+        ).fit()
+        (row,) = ray.get(results.drain.remote())
+    ratios = sorted(a / b for a, b in zip(row["looped"], row["bare"], strict=True))
+    result = {
+        "bare_ms": round(1000 * min(row["bare"]), 2),
+        "looped_ms": round(1000 * min(row["looped"]), 2),
+        "overhead_median": round(ratios[len(ratios) // 2] - 1, 4),
+        "overhead_of_fastest": round(min(row["looped"]) / min(row["bare"]) - 1, 4),
+        "settings": vars(o) | {"out": None},
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if o.out:
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

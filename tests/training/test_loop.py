@@ -1,0 +1,130 @@
+"""The loop on real streams in this process: what it does when loss or gradient is not finite."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.synth.generate import generate
+from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.plan import Need, plan
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> str:
+    folder = str(tmp_path_factory.mktemp("faces"))
+    for name in "OC":
+        pack(generate(name, SCALES["tiny"], 0), open_store(folder), name, contract={"seed": 0})
+    return folder
+
+
+def configuration(faces: str, **training: Any) -> Config:
+    return check(
+        {
+            "run": {"name": "r"},
+            "data": {"prefix": faces, "sources": ["O", "C"], "target": "M", "image_size": 32, "batch": 4},
+            "model": {"width": 0.05},
+            "training": {"steps": STEPS, "workers": 1, "strategy": "single", **training},
+        },
+        "test",
+    )
+
+
+class Streams:
+    """Batches straight from the shards."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def batch(self, need: Need) -> RawBatch:
+        store = open_store(self.config.data.prefix)
+        manifest = Manifest.open(store, need.domain)
+        stream = DomainStream(store, manifest, split="train", batch=4, image_size=32, seed=0)
+        return next(stream.batches(need.index)).rows(need.rows)
+
+    def prefetch(self, need: Need) -> None:
+        pass
+
+
+def run(config: Config, after_step=lambda row, trainer: None):
+    """Train; the rows, the notes of what was not finite, and the trainer."""
+    trainer = build(config, Single(), torch.device("cpu"))
+    rows, notes = [], []
+
+    def note(step, keys):
+        notes.append((step, keys))
+
+    def after(row):
+        rows.append(row)
+        after_step(row, trainer)
+
+    hooks = Hooks(after, lambda progress: None, note)
+    error = None
+    try:
+        train(config, trainer, Streams(config), hooks, Progress(), torch.device("cpu"))
+    except RunError as caught:
+        error = caught
+    return rows, notes, trainer, error
+
+
+def poison_step_3(row, trainer) -> None:
+    """A weight is NaN in step 3 and whole again after it."""
+    weight = trainer.objective.nets.F.get_submodule("conv1_2").weight.data
+    if row["step"] == 2:
+        poison_step_3.weight = weight.clone()
+        weight.fill_(float("nan"))
+    if row["step"] == 3:
+        weight.copy_(poison_step_3.weight)
+
+
+def test_a_nan_stops_the_run_and_names_step_and_samples(faces):
+    config = configuration(faces)
+    rows, notes, _, error = run(config, poison_step_3)
+    assert len(rows) == 3
+    assert "at step 3" in error.problem
+    ((step, keys),) = notes
+    needs = [need for need in plan(config, 0, 3).needs[0] if need]
+    expected = {need.domain: list(Streams(config).batch(need).keys) for need in needs}
+    assert (step, keys) == (3, expected)
+
+
+def test_a_nan_is_skipped_if_told_so(faces):
+    rows, notes, trainer, error = run(configuration(faces, not_finite="skip"), poison_step_3)
+    assert error is None
+    assert [row["step"] for row in rows if row.get("skipped")] == [3]
+    assert [step for step, _ in notes] == [3]
+    assert trainer.updates == STEPS - 1
+    assert all(torch.isfinite(p).all() for p in trainer.objective.nets.parameters())
+    json.loads(json.dumps(rows, allow_nan=False))
+
+
+def test_a_step_of_two_episodes_sees_what_two_steps_of_one_would(faces):
+    one, two = configuration(faces), configuration(faces, episodes=2)
+    for step in range(5):
+        singles = [need for s in (2 * step, 2 * step + 1) for need in plan(one, 0, s).needs[0]]
+        assert [need for needs in plan(two, 0, step).needs for need in needs] == singles
+
+
+def test_bf16_trains_and_keeps_its_weights_in_float32(faces):
+    rows, _, trainer, error = run(configuration(faces, precision="bf16"))
+    reference, *_ = run(configuration(faces))
+    assert error is None
+    assert rows[0]["loss"] == pytest.approx(reference[0]["loss"], rel=2e-2)
+    assert rows[0]["loss"] != reference[0]["loss"]
+    assert {p.dtype for p in trainer.objective.nets.parameters()} == {torch.float32}

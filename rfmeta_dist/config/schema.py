@@ -74,7 +74,8 @@ class Model(Section):
         description="M's running statistics: a moving average, or as the paper's release the last batch",
     )
     weights: Place | None = Field(
-        None, description="safetensors file on this machine to start F from; nothing is ever downloaded"
+        None,
+        description="timm's safetensors of the backbone, on every machine that trains; nothing is downloaded",
     )
 
     @model_validator(mode="after")
@@ -186,8 +187,8 @@ class Config(Section):
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers} but {self.method.name} on "
-                f"{len(self.data.sources)} source domains keeps at most {most} worker(s) an episode busy; set training.workers to "
-                f"{training.episodes * most} or less, or training.episodes to "
-                f"{-(-training.workers // most)} or more"
+                f"{len(self.data.sources)} source domains keeps at most {most} worker(s) an episode busy; "
+                f"set training.workers to {training.episodes * most} or less, "
+                f"or training.episodes to {-(-training.workers // most)} or more"
             )
         return self

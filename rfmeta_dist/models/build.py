@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.models.networks import Networks
 
@@ -9,10 +11,35 @@ MOMENTUM = {"stable": 0.1, "paper": 1.0}  # of M's running statistics; F and D u
 
 
 def build(model: Model, *, recompute: bool = False) -> Networks:
-    """Networks as configured, with weights still to be set: `initialise` them, or load a state.
+    """Networks as configured, with weights still to be set: `start` does, or load a state.
 
     Args:
         model: the configuration.
         recompute: keep little for the backward pass (activation checkpointing).
     """
-    return Networks(model.width, MOMENTUM[model.batch_norm], recompute=recompute)
+    extractor: nn.Module | None = None
+    if model.backbone.startswith("vit"):
+        from rfmeta_dist.models.vit import VisionTransformer
+
+        extractor = VisionTransformer(model.backbone, model.width, recompute=recompute)
+    elif model.backbone.startswith("convnext"):
+        from rfmeta_dist.models.convnext import ConvNeXt
+
+        extractor = ConvNeXt(model.backbone, model.width, recompute=recompute)
+    return Networks(model.width, MOMENTUM[model.batch_norm], extractor=extractor, recompute=recompute)
+
+
+def start(model: Model, seed: int, *, recompute: bool = False) -> Networks:
+    """Networks as a run starts with them: drawn from the seed, F from `model.weights` if given.
+
+    Raises:
+        ConfigError: the weights are missing, damaged or of another network.
+    """
+    nets = build(model, recompute=recompute).initialise(seed)
+    if model.weights:
+        from rfmeta_dist.models.attach import Backbone
+        from rfmeta_dist.models.pretrained import load_weights
+
+        assert isinstance(nets.F, Backbone)
+        load_weights(nets.F, model.weights)
+    return nets

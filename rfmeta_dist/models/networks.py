@@ -157,11 +157,23 @@ class Networks(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int) -> Networks:
-        """Xavier normal weights, zero biases, batch norm 1 and 0; each tensor depends on (seed, name) alone."""
+        """Draw all weights anew; each tensor depends on (seed, name) alone.
+
+        Xavier normal weights, zero biases, batch norm 1 and 0; an extractor with an `initialise` of its own
+        does that itself.
+        """
+
+        def draw(name: str) -> torch.Generator:
+            return torch.Generator().manual_seed(derive_seed(seed, "initialise", name))
+
+        own = getattr(self.F, "initialise", None)
+        if own is not None:
+            own(lambda name: draw(f"F.{name}"))
         for name, parameter in self.named_parameters():
+            if own is not None and name.startswith("F."):
+                continue
             if parameter.ndim > 1:
-                generator = torch.Generator().manual_seed(derive_seed(seed, "initialise", name))
-                nn.init.xavier_normal_(parameter, generator=generator)
+                nn.init.xavier_normal_(parameter, generator=draw(name))
             elif "bn" not in name:
                 parameter.zero_()
         return self

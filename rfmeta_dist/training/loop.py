@@ -17,7 +17,7 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import Episode, RawBatch
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.objective import Work
-from rfmeta_dist.models.build import build as build_networks
+from rfmeta_dist.models.build import start
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.training.checkpoint import Progress, Row
@@ -53,10 +53,13 @@ class Hooks:
 
 
 def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
-    """Networks (initialised from the seed), objective and optimiser, as configured."""
+    """Networks, objective and optimiser, as configured.
+
+    Raises:
+        ConfigError: `model.weights` cannot be used.
+    """
     training = config.training
-    nets = build_networks(config.model, recompute=training.recompute)
-    nets.initialise(training.seed).to(device)
+    nets = start(config.model, training.seed, recompute=training.recompute).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
     return Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
 

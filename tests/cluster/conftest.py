@@ -41,14 +41,14 @@ STEPS = 24
 
 @pytest.fixture(scope="session")
 def configure(faces: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Makes a small configuration; keyword arguments are fields of `training`."""
+    """Makes a small configuration; further keyword arguments are fields of `training`."""
     folder = tmp_path_factory.mktemp("runs")
 
-    def make(name: str, **training: Any) -> Config:
+    def make(name: str, backbone: str = "paper", **training: Any) -> Config:
         tree: dict[str, Any] = {
             "run": {"name": name, "folder": str(folder)},
             "data": {"prefix": faces, "sources": ["O", "C", "I"], "target": "M", "image_size": 32, "batch": 4},
-            "model": {"width": 0.05},
+            "model": {"width": 0.05, "backbone": backbone},
             "training": {"steps": STEPS, "checkpoint_every": 4, **training},
             "evaluation": {"recalibration_batches": 2},
         }

@@ -17,6 +17,7 @@ from safetensors.numpy import load
 from rfmeta_dist.cluster.streams import RayBatches, start
 from rfmeta_dist.cluster.train import evaluate_run, open_sources, train_run
 from rfmeta_dist.config.load import dump
+from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import Store, open_store
@@ -52,8 +53,8 @@ def test_a_run_holds_configuration_ledger_metrics_model_and_figures(configure, u
     assert load(folder.read("model/weights.safetensors")).keys() >= {"F.conv1_1.weight", "M.bn2_3.running_var"}
 
 
-def test_a_killed_worker_changes_no_bit_of_the_weights(configure, undisturbed):
-    """SIGKILL between two checkpoints: the run goes on by itself from the last one, to the same weights."""
+def train_and_kill_a_worker(config: Config) -> Store:
+    """SIGKILL between two checkpoints; the run goes on by itself from the last one."""
     killed: list[int] = []
 
     def kill(row: Row) -> None:
@@ -61,10 +62,24 @@ def test_a_killed_worker_changes_no_bit_of_the_weights(configure, undisturbed):
             killed.extend([descendants("ray::RayTrainWorker")[-1], row["step"]])
             os.kill(killed[0], signal.SIGKILL)
 
-    folder = train_run(configure("hurt"), kill, local=True)
+    folder = train_run(config, kill, local=True)
     assert killed
     assert killed[1] < STEPS - 1
-    assert weights(folder) == weights(undisturbed[0])
+    return folder
+
+
+def test_a_killed_worker_changes_no_bit_of_the_weights(configure, undisturbed):
+    assert weights(train_and_kill_a_worker(configure("hurt"))) == weights(undisturbed[0])
+
+
+def test_a_transformer_under_zero_2_trains_resumes_to_the_same_weights_and_is_judged(configure):
+    settings = {"backbone": "vit_micro", "strategy": "deepspeed", "zero": 2, "precision": "bf16", "clip": 1.0}
+    whole = train_run(configure("vit", **settings), ignore, local=True)
+    hurt = configure("vit-hurt", **settings)
+    folder = train_and_kill_a_worker(hurt)
+    assert weights(folder) == weights(whole)
+    assert 0 <= evaluate_run(hurt, folder)["figures"]["video"]["HTER"]["value"] <= 1
+    assert "F.blocks.3.attn.qkv.weight" in load(folder.read("model/weights.safetensors"))
 
 
 @pytest.mark.drill

@@ -158,6 +158,18 @@ def test_clipping_is_of_the_whole_gradient():
     assert_agree(expected, team(2).run(run_with, "ddp", case))
 
 
+def gradient_sent_in_bf16(case: Case) -> Any:
+    run = trainer(case, make(Training(bf16_reduce=True)))
+    return advance(run, case, 0, 1)["gradient"]
+
+
+def test_gradients_sent_in_bf16_have_about_three_digits():
+    case = Case()
+    expected = torch.tensor(alone(case)["gradient"])
+    for rank in team(2).run(gradient_sent_in_bf16, case):
+        assert 1e-4 < episodes.relative(torch.tensor(rank), expected) < 1e-2
+
+
 def test_several_episodes_a_step_are_the_mean_of_their_objectives():
     """The gradient of a step of two is the mean of the gradients of its episodes, each alone."""
     case = Case(episodes=2)

@@ -33,8 +33,12 @@ golden: setup  ## recompute the reference figures of the distributed step, one a
 drill: setup  ## slow failure drills: killed workers, killed servers
 	$(BIN)/python -m pytest -m drill
 
-bench: setup  ## benchmarks; each prints ratios measured in one run
+bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 minutes on two cores)
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.step --out bench/results/step.json
+	$(BIN)/python -m bench.scaling --out bench/results/scaling.json
+	$(BIN)/python -m bench.overhead --out bench/results/overhead.json
+	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 
 clean:  ## remove the environment and the demo's runs
 	rm -rf .venv runs

@@ -2,51 +2,193 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, say
-from rfmeta_dist.core.errors import VerificationError
+from rfmeta_dist.cli.leave_one_out import numbers
+from rfmeta_dist.cli.terminal import Json, print_json, progress, say
+from rfmeta_dist.core.errors import ConfigError, VerificationError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.verification.parity import Distributed, Result
 
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta verify --golden tests/numerics/rfmeta_float64.json
+  rfmeta verify                                       [dim]# every method and strategy, 2 and 3 workers[/]
 
-  rfmeta verify --golden tests/numerics/rfmeta_float64.json --workers 1,2
+  rfmeta verify --workers 4,5 --method rfmeta --domains 5
+
+  rfmeta verify --strategy ddp --meta-test replicate --json
+
+  rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2
 """
-TOLERANCE = 1e-9
 SHOWN = 5
+Names = list[str] | None
+Choice = TypeVar("Choice", bound=str)
 
 
 def verify(
-    golden: Annotated[Path, typer.Option(help="Reference figures of the RFMeta step; see docs/golden.md.")],
-    workers: Annotated[str, typer.Option(help="Numbers of processes to prove it with.")] = "1,2",
+    golden: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare with these reference figures of the RFMeta step instead; see docs/verify.md."
+        ),
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Numbers of processes: 2,3 if not given, with --golden 1,2.")
+    ] = None,
+    method: Annotated[
+        Names, typer.Option(help="Methods, all if not given; repeatable, or with commas.")
+    ] = None,
+    strategy: Annotated[
+        Names, typer.Option(help="ddp, deepspeed; all that are installed if not given, with --golden ddp.")
+    ] = None,
+    meta_test: Annotated[
+        Names, typer.Option(help="shard, replicate; both if not given, with --golden shard.")
+    ] = None,
+    domains: Annotated[str | None, typer.Option(help="Numbers of source domains: 3,4 if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of networks and episodes; 0 if not given.")] = None,
     json: Json = False,
 ) -> None:
-    """Recompute reference figures of the distributed step in float64 and compare."""
-    from rfmeta_dist.cli.leave_one_out import numbers
-    from rfmeta_dist.verification import golden as proof
+    """Prove that distributed training computes what one process does, in float64, with real local processes.
 
-    reference = proof.load(golden)
-    worst = {}
-    for count in numbers("workers", workers, least=1):
-        differences = proof.verify(reference, count)
-        worst[count] = differences[0]
-        say(
-            f"{count} process(es): {len(differences)} figures, largest relative difference "
-            f"{differences[0].relative:.2e} ({differences[0].name})"
-        )
-        for d in differences[1:SHOWN]:
-            say(f"    then {d.relative:.2e} ({d.name})")
+    Gradients, parameters after Adam, running statistics and losses of small random networks are compared; the
+    exit code is 1 if a relative difference is more than 1e-9.
+    """
+    if golden is not None:
+        for option, given in {"method": method, "domains": domains, "seed": seed}.items():
+            if given is not None:
+                raise ConfigError(f"--{option} has no meaning with --golden", "leave one of them out")
+        _golden(golden, workers or "1,2", strategy or ["ddp"], meta_test or ["shard"], json)
+        return
+    counts = sorted({*numbers("workers", workers or "2,3", least=1)})
+    sources = sorted({*numbers("domains", domains or "3,4", least=2)})
+
+    from rfmeta_dist.methods import METHODS
+    from rfmeta_dist.verification import parity
+
+    methods = _chosen("method", method, list(METHODS))
+    meta_tests = _chosen("meta-test", meta_test, parity.META_TESTS)
+    cases = parity.cases(counts, methods, _strategies(strategy), meta_tests, sources, seed or 0)
+    results = []
+    with progress(json) as bar:
+        task = bar.add_task("starting processes", total=len(cases))
+        for result in parity.prove_locally(cases):
+            results.append(result)
+            bar.update(task, advance=1, description=parity.describe(result.config))
+    worst = max(results, key=lambda r: r.largest)
     if json:
-        print_json({str(n): {"largest": d.relative, "figure": d.name} for n, d in worst.items()})
-    failed = [n for n, d in worst.items() if not d.relative <= TOLERANCE]
-    if failed:
-        raise VerificationError(
-            f"with {failed[0]} process(es) {worst[failed[0]].name} differs by {worst[failed[0]].relative:.2e}, "
-            f"more than {TOLERANCE:.0e}",
-            "this build of PyTorch or this machine computes something else: do not trust its training",
+        print_json(
+            {"tolerance": parity.TOLERANCE, "largest": worst.largest, "proofs": [_row(r) for r in results]}
         )
+    else:
+        _print_table(results)
+        say(
+            f"{len(results)} proofs; largest relative difference {worst.largest:.1e} "
+            f"({parity.describe(worst.config)})"
+        )
+    worst.require()
+
+
+def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str], json: bool) -> None:
+    """Recompute the reference figures in each way asked for."""
+    counts = numbers("workers", workers, least=1)
+
+    from rfmeta_dist.verification import golden, parity
+
+    reference = golden.load(path)
+    ways = [(s, m) for s in _strategies(strategy) for m in _chosen("meta-test", meta_test, parity.META_TESTS)]
+    rows = []
+    for count in counts:
+        for how, rule in ways[:1] if count == 1 else ways:
+            name = "one process" if count == 1 else f"{count} × {how}, {rule}"
+            differences = golden.verify(reference, count, how, rule)
+            largest = differences[0]
+            rows.append((name, largest))
+            say(
+                f"{name}: {len(differences)} figures, largest relative difference "
+                f"{largest.relative:.2e} ({largest.name})"
+            )
+            for d in differences[1:SHOWN]:
+                say(f"    then {d.relative:.2e} ({d.name})")
+    if json:
+        proofs = [{"proof": name, "largest": d.relative, "figure": d.name} for name, d in rows]
+        print_json({"tolerance": parity.TOLERANCE, "proofs": proofs})
+    for name, d in rows:
+        if not d.relative <= parity.TOLERANCE:
+            raise VerificationError(
+                f"with {name} {d.name} differs by {d.relative:.2e}, more than {parity.TOLERANCE:.0e}",
+                "this build of PyTorch or this machine computes something else: do not trust its training",
+            )
+
+
+def _strategies(given: Names) -> list[Distributed]:
+    """Those asked for; all that are installed if none is named.
+
+    Raises:
+        ConfigError: one is unknown or not installed.
+    """
+    from importlib.util import find_spec
+
+    from rfmeta_dist.verification.parity import STRATEGIES
+
+    here = [s for s in STRATEGIES if s == "ddp" or find_spec(s)]
+    chosen = _chosen("strategy", given, STRATEGIES if given else here)
+    if missing := [s for s in chosen if s not in here]:
+        raise ConfigError(
+            f"--strategy {missing[0]} is not installed here", f"pip install 'rfmeta_dist[{missing[0]}]'"
+        )
+    return chosen
+
+
+def _chosen(option: str, given: Names, known: Sequence[Choice]) -> list[Choice]:
+    """The names of a repeatable, comma-separated option, in the order they are known in; all if none is given.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    names = [name.strip() for part in given or known for name in part.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"--{option} {unknown[0]!r} is unknown", f"choose from {', '.join(known)}")
+    return [name for name in known if name in names]
+
+
+def _row(result: Result) -> dict[str, Any]:
+    training = result.config.training
+    return {
+        "workers": training.workers,
+        "strategy": training.strategy,
+        **({"zero": training.zero} if training.strategy == "deepspeed" else {}),
+        "meta_test": training.meta_test,
+        "method": result.config.method.name,
+        "domains": len(result.config.data.sources),
+        "episodes": training.episodes,
+        "differences": dict(result.differences),
+    }
+
+
+def _print_table(results: Sequence[Result]) -> None:
+    """Workers and strategy down, methods across; the largest relative difference in each cell, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rfmeta_dist.verification.parity import TOLERANCE, manner
+
+    cells: dict[tuple[str, str], float] = {}
+    for result in results:
+        training = result.config.training
+        place = f"{training.workers} × {manner(training)}", result.config.method.name
+        cells[place] = max(cells.get(place, 0.0), result.largest)
+    methods = list(dict.fromkeys(method for _, method in cells))
+    table = Table(title=f"Largest relative difference from one process (at most {TOLERANCE:.0e})")
+    table.add_column("workers × strategy", no_wrap=True)
+    for method in methods:
+        table.add_column(method, justify="right")
+    for row in dict.fromkeys(row for row, _ in cells):
+        values = (cells[row, method] for method in methods)
+        table.add_row(row, *(f"[{'green' if v <= TOLERANCE else 'bold red'}]{v:.1e}[/]" for v in values))
+    Console().print(table)

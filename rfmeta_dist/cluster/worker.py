@@ -24,6 +24,7 @@ from rfmeta_dist.training.checkpoint import Progress, Row
 from rfmeta_dist.training.folder import open_folder
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
+from rfmeta_dist.verification.certificate import prove
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ def _train(task: Assignment) -> None:
     config = task.config
     torch.set_num_threads(config.training.threads)
     device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
+    certificate = prove(config, device)
     trainer = build(config, make(config.training), device)
+    if trainer.strategy.rank == 0:
+        open_folder(config).write("certificate.json", certificate.to_json())
     progress = _resume(task, trainer)
     hooks = Hooks(
         after_step=lambda row: _tell(task, trainer, row),

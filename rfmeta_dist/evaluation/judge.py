@@ -67,6 +67,8 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
         f"{', '.join(config.data.sources)}",
     }
     chosen = [thresholds.from_sources(validation, unit) for unit in UNITS]
+    if folder.exists("certificate.json"):
+        folder.write("model/certificate.json", folder.read("certificate.json"))
     package.save(folder.sub("model"), nets, config.model_dump(mode="json"), chosen, facts)
 
 

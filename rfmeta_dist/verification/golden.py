@@ -1,6 +1,6 @@
 """Recompute a file of reference figures of the RFMeta step through our own networks, method and strategy.
 
-The file's form is described in docs/golden.md; all settings are read from it. A figure's difference is relative
+The file's form is described in docs/verify.md; all settings are read from it. A figure's difference is relative
 to the figure, with one exception. The bias of a convolution before batch norm cancels, so in theory its
 gradient is exactly zero. We compute it as zero; an implementation that does not gets rounding noise, which Adam
 divides by its own size and so turns into steps, and the running mean behind it follows. Those figures hold the
@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.step import Trainer
+from rfmeta_dist.verification.parity import Distributed
 
 Array = NDArray[np.float64]
 Figures = dict[str, Array]
@@ -71,28 +72,31 @@ def load(path: Path) -> dict[str, Any]:
         "eval_logit",
     }
     if missing := sorted(needed - set(golden)):
-        raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/golden.md")
+        raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/verify.md")
     return golden
 
 
-Prover = Literal["single", "ddp", "deepspeed"]
-
-
 def verify(
-    golden: dict[str, Any], workers: int = 1, prover: Prover = "ddp", meta_test: MetaTest = "shard"
+    golden: dict[str, Any],
+    workers: int = 1,
+    strategy: Distributed = "ddp",
+    meta_test: MetaTest = "shard",
 ) -> list[Difference]:
-    """Recompute every figure with so many local processes; the differences, largest first."""
-    if prover == "single":
+    """Recompute every figure with so many local processes; the differences, largest first.
+
+    One process needs no strategy and no meta-test batch split.
+    """
+    if workers == 1:
         figures = recompute(golden, Single())
     else:
-        figures = spawn(_recompute, workers, golden, prover, meta_test)[0]
+        figures = spawn(_recompute, workers, golden, strategy, meta_test)[0]
     reference = dict(_references(golden))
     differences = [_difference(name, figures, reference) for name in reference]
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
 
-def _recompute(golden: dict[str, Any], prover: Prover, meta_test: MetaTest) -> Figures:
-    return recompute(golden, make(Training(strategy=prover)), meta_test)
+def _recompute(golden: dict[str, Any], strategy: Distributed, meta_test: MetaTest) -> Figures:
+    return recompute(golden, make(Training(strategy=strategy)), meta_test)
 
 
 def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = "shard") -> Figures:

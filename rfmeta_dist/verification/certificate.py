@@ -1,0 +1,141 @@
+"""The certificate of a run: its own workers, strategy and method, proved to compute what one process does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from rfmeta_dist.config.schema import Config, Training
+from rfmeta_dist.strategy import choose
+from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.verification import parity
+from rfmeta_dist.verification.small import RATE, small
+
+STEPS = 2
+SMALLEST = {"vit": "vit_micro", "convnext": "convnext_micro", "paper": "paper"}
+ROUNDED: Mapping[str, Any] = {"precision": "fp32", "bf16_reduce": False}  # bf16 keeps three digits, on purpose
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was proved, how well it held, and with what.
+
+    Attributes:
+        method: the run's `method`, whole.
+        backbone: the smallest of the run's family.
+        sources: number of source domains.
+        workers: of the run's own process group.
+        strategy: the run's.
+        zero: ZeRO stage of DeepSpeed; None for other strategies.
+        meta_test: the run's.
+        recompute: the run's.
+        clip: the run's.
+        episodes: a step; no more than give one group two of them.
+        steps: of the optimiser.
+        differences: the largest relative difference of any worker from one process (parity.py), by kind.
+        tolerance: what they may be.
+        passed: whether they all are.
+        left_out: settings of the run that the proof did without.
+        device: type of the workers' devices.
+        torch: its version.
+        deepspeed: its version; None for other strategies.
+        date: in UTC.
+    """
+
+    method: dict[str, Any]
+    backbone: str
+    sources: int
+    workers: int
+    strategy: str
+    zero: int | None
+    meta_test: str
+    recompute: bool
+    clip: float | None
+    episodes: int
+    steps: int
+    differences: Mapping[str, float]
+    tolerance: float
+    passed: bool
+    left_out: tuple[str, ...]
+    device: str
+    torch: str
+    deepspeed: str | None
+    date: str
+
+    def to_json(self) -> bytes:
+        """The content of certificate.json."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
+
+
+def prove(
+    config: Config, device: torch.device, make: Callable[[Training], Strategy] = choose.make
+) -> Certificate:
+    """Prove a run's step at its start: small networks in float64, random episodes from the run's seed.
+
+    Every worker calls it together, in the run's process group, and gets the same certificate.
+
+    Args:
+        config: the run's.
+        device: this worker's.
+        make: makes the strategy; the proof has one of its own.
+
+    Raises:
+        VerificationError: the workers compute something else than one process; the figure is named.
+    """
+    less = _small(config)
+    training = less.training
+    result = parity.prove(less, make(training), device)
+    result.require()
+    deepspeed = training.strategy == "deepspeed"
+    return Certificate(
+        method=config.method.model_dump(),
+        backbone=less.model.backbone,
+        sources=len(config.data.sources),
+        workers=training.workers,
+        strategy=training.strategy,
+        zero=training.zero if deepspeed else None,
+        meta_test=training.meta_test,
+        recompute=training.recompute,
+        clip=training.clip,
+        episodes=training.episodes,
+        steps=training.steps,
+        differences=result.differences,
+        tolerance=parity.TOLERANCE,
+        passed=result.passed,
+        left_out=_left_out(config),
+        device=device.type,
+        torch=torch.__version__,
+        deepspeed=version("deepspeed") if deepspeed else None,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _small(config: Config) -> Config:
+    """The run, small enough to be proved while it starts."""
+    training = config.training
+    fewer = {"steps": STEPS, "rate": RATE, "episodes": min(training.episodes, training.workers + 1)}
+    return small(
+        config.method,
+        training.model_copy(update={**fewer, **ROUNDED}),
+        len(config.data.sources),
+        batch=config.data.batch,
+        model=config.model.model_copy(update={"backbone": _smallest(config)}),
+    )
+
+
+def _smallest(config: Config) -> str:
+    return SMALLEST[config.model.backbone.partition("_")[0]]
+
+
+def _left_out(config: Config) -> tuple[str, ...]:
+    left = [f"training.{f}={getattr(config.training, f)}" for f in ROUNDED]
+    proved = [f"training.{f}={value}" for f, value in ROUNDED.items()]
+    left.append(f"model.backbone={config.model.backbone}")
+    proved.append(f"model.backbone={_smallest(config)}")
+    return tuple(setting for setting in left if setting not in proved)

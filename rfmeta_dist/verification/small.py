@@ -1,0 +1,114 @@
+"""A configuration made small enough to be proved, and what its steps compute, in float64.
+
+Networks and images are random; plan, method, strategy and optimiser are those of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
+from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.methods import METHODS
+from rfmeta_dist.methods.objective import Work
+from rfmeta_dist.models.build import build
+from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.training.plan import Need, layout_of, plan
+from rfmeta_dist.training.step import Trainer
+
+KINDS = ("gradient", "parameters", "statistics", "losses")
+WIDTH, RATE = 0.03, 1e-3
+# At 32×32 the last layers of M see one pixel, and the bias of the batch norm before them cancels in theirs: its
+# gradient is zero but for rounding, of which Adam would make steps.
+IMAGE_SIZE = 64
+
+Figures = Mapping[str, Tensor]
+
+
+def small(
+    method: Method, training: Training, sources: int, *, batch: int, model: Model | None = None
+) -> Config:
+    """A configuration quick enough to prove: narrow networks, small images, no more of them than needed.
+
+    Args:
+        method: the learning rule.
+        training: workers, strategy, episodes, steps and the rest.
+        sources: number of source domains.
+        batch: images a domain at most.
+        model: the networks, of which all but width and weights is kept.
+    """
+    group = -(-training.workers // min(training.workers, training.episodes))
+    least = max(4, group + group % 2)  # a row of the meta-test batch for each worker of a group
+    return Config(
+        run=Run(name="proof", folder="generated://"),
+        data=Data(
+            prefix="generated://",
+            sources=tuple(f"source-{d}" for d in range(sources)),
+            target="none",
+            image_size=IMAGE_SIZE,
+            batch=min(batch, least),
+        ),
+        model=(model or Model()).model_copy(update={"width": WIDTH, "weights": None}),
+        method=method,
+        training=training,
+    )
+
+
+def alone(config: Config) -> Config:
+    """The same computation by one process, which knows nothing of groups, shards, ZeRO or recomputing."""
+    kept = config.training.model_dump(include={"steps", "rate", "seed", "episodes", "clip"})
+    single = Training.model_validate({**kept, "workers": 1, "strategy": "single"})
+    return config.model_copy(update={"training": single})
+
+
+def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures:
+    """Take the configuration's steps; every worker calls it together.
+
+    Returns:
+        Flat tensors on the CPU: `gradient` of each step, whole; `parameters` and running `statistics` after the
+        last; `losses`, that is J, its parts and the gradient's norm, of each step.
+    """
+    training = config.training
+    nets = build(config.model, recompute=training.recompute).initialise(training.seed).double()
+    with torch.no_grad():  # at first every batch norm is the identity, which would hide mistakes
+        for name, parameter in nets.named_parameters():
+            noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
+            parameter.add_(0.05 * torch.from_numpy(noise))
+    objective = METHODS[config.method.name](nets.to(device), config.method)
+    trainer = Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
+    gradients: list[Tensor] = []
+    losses: list[float] = []
+    for step in range(training.steps):
+        losses += trainer.gradient(_work(config, strategy.rank, step, device)).values()
+        gradients += [tensor for _, tensor in sorted(strategy.gradient().items())]
+        strategy.update()
+    return {
+        "gradient": _flat(gradients),
+        "parameters": _flat(nets.parameters()),
+        "statistics": _flat(nets.buffers()),
+        "losses": torch.tensor(losses, dtype=torch.float64),
+    }
+
+
+def _work(config: Config, rank: int, step: int, device: torch.device) -> Work:
+    now = plan(config, rank, step)
+    given = [[_batch(config, need, device) if need else None for need in needs] for needs in now.needs]
+    return [(Episode(tuple(batches)), part) for batches, part in zip(given, now.parts, strict=True)]
+
+
+def _batch(config: Config, need: Need, device: torch.device) -> Batch:
+    """Random images and depth of attacks and live faces in turn, a function of seed, domain and index."""
+    random = generator(config.training.seed, "proof", need.domain, need.index)
+    size, side = config.data.batch, config.data.image_size
+    label = torch.arange(size, dtype=torch.float64) % 2
+    image = torch.from_numpy(random.random((size, 6, side, side)))
+    depth = torch.from_numpy(random.random((size, 1, side // 8, side // 8))) * label[:, None, None, None]
+    return Batch(image.to(device), depth.to(device), label.to(device)).rows(need.rows)
+
+
+def _flat(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.cat([t.detach().flatten().double().cpu() for t in tensors])

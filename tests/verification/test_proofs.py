@@ -1,0 +1,69 @@
+"""`rfmeta verify`: what it proves, what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rfmeta_dist.cli.verify import verify
+from rfmeta_dist.core.errors import ConfigError, VerificationError
+from rfmeta_dist.methods import METHODS
+from rfmeta_dist.verification import parity
+from rfmeta_dist.verification.small import KINDS
+
+
+def test_the_defaults_prove_every_method_and_strategy_with_nobody_idle():
+    cases = parity.cases([2, 3], METHODS, parity.STRATEGIES, parity.META_TESTS, [3, 4], 0)
+    rows = {(c.training.workers, c.method.name, parity.manner(c.training)) for c in cases}
+    assert rows == {
+        (workers, method, manner)
+        for workers in (2, 3)
+        for method in METHODS
+        for manner in ("ddp, shard", "ddp, replicate", "deepspeed ZeRO-1, shard", "deepspeed ZeRO-2, shard")
+    }
+    assert {len(c.data.sources) for c in cases if c.training.strategy == "ddp"} == {3, 4}
+    assert len(set(cases)) == len(cases) == 60
+
+
+def test_proofs_come_as_json_and_one_beyond_the_tolerance_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)  # sums in another order differ in the last bits
+    with pytest.raises(
+        VerificationError, match=r"rfmeta on 3 sources with 2 × ddp, shard .*gradient by 1?\d\.\de-1\d"
+    ):
+        verify(workers="2", method=["rfmeta"], strategy=["ddp"], meta_test=["shard"], domains="3", json=True)
+    (proof,) = json.loads(capsys.readouterr().out)["proofs"]
+    assert proof["differences"].keys() == set(KINDS)
+    assert 0 < max(proof["differences"].values()) < 1e-11
+
+
+def test_a_worker_that_dies_is_an_error_and_not_a_hang():
+    (case,) = parity.cases([1], ["no_meta"], ["ddp"], ["shard"], [2], 0)
+    method = case.method.model_copy(update={"name": "nothing"})
+    with pytest.raises(VerificationError, match="worker processes died"):
+        list(parity.prove_locally([case.model_copy(update={"method": method})]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"method": ["rfmeta,sgd"]}, "--method 'sgd' is unknown; choose from rfmeta"),
+        ({"strategy": ["zero"]}, "--strategy 'zero' is unknown; choose from ddp, deepspeed"),
+        ({"meta_test": ["both"]}, "--meta-test 'both' is unknown; choose from shard, replicate"),
+        ({"workers": "0"}, "--workers '0'"),
+        ({"domains": "1"}, "--domains '1'"),
+        ({"golden": "x.json", "seed": 1}, "--seed has no meaning with --golden"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_remedy(wrong, words):
+    with pytest.raises(ConfigError, match=words):
+        verify(**wrong)
+
+
+def test_deepspeed_that_is_not_installed_is_left_out_or_refused(monkeypatch):
+    from rfmeta_dist.cli.verify import _strategies
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert _strategies(None) == ["ddp"]
+    with pytest.raises(ConfigError, match=r"pip install 'rfmeta_dist\[deepspeed\]'"):
+        _strategies(["deepspeed"])

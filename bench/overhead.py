@@ -23,6 +23,7 @@ from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.monitor import Monitor
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.train import open_sources
+from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Episode
@@ -59,7 +60,8 @@ def measure(given: dict[str, Any]) -> None:
     device = torch.device("cpu")
     trainer = build(config, make(config.training), device)
     source = streams.RayBatches(given["actors"])
-    hooks = Hooks(given["monitor"].push.remote, lambda _: None, lambda *_: None)
+    assignment = Assignment(config, "", given["actors"], given["monitor"], "overhead")
+    hooks = Hooks(News(assignment, trainer).tell, lambda _: None, lambda *_: None)
     now = plan(config, 0, 0)
     raw = [source.batch(need) for need in now.needs[0] if need]
     work = [(Episode(tuple(to_batch(b, device) for b in raw)), now.parts[0])]
@@ -74,7 +76,7 @@ def measure(given: dict[str, Any]) -> None:
         for _ in range(block):
             trainer.step(work)
         bare.append((time.perf_counter() - started) / block)
-    ray.get(given["results"].push.remote({"looped": looped[1:], "bare": bare[1:]}))
+    ray.get(given["results"].push.remote([{"looped": looped[1:], "bare": bare[1:]}]))
 
 
 def main() -> None:

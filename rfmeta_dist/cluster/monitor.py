@@ -22,9 +22,9 @@ class NewsDesk:
         self._rows: list[News] = []
         self._fatal: RfmetaError | None = None
 
-    def push(self, row: News) -> None:
-        """Add a row."""
-        self._rows.append(row)
+    def push(self, rows: list[News]) -> None:
+        """Add some rows."""
+        self._rows.extend(rows)
 
     def drain(self) -> list[News]:
         """Take all rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from rfmeta_dist.training.folder import open_folder
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import prove
+
+NEWS_S = 0.1  # a message costs a worker about half a millisecond, which a short step would feel
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def _train(task: Assignment) -> None:
         open_folder(config).write("certificate.json", certificate.to_json())
     progress = _resume(task, trainer)
     hooks = Hooks(
-        after_step=lambda row: _tell(task, trainer, row),
+        after_step=News(task, trainer).tell,
         checkpoint=lambda done: _save(task, trainer, done),
         not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )
@@ -98,9 +101,24 @@ def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
     open_folder(task.config).write(name, json.dumps(keys, indent=1).encode())
 
 
-def _tell(task: Assignment, trainer: Trainer, row: Row) -> None:
-    if trainer.strategy.rank == 0:
-        task.monitor.push.remote({"label": task.label, "steps": task.config.training.steps, **row})
+class News:
+    """Sends the steps' rows to the monitor: from the first worker, and a few at a time if steps are short."""
+
+    def __init__(self, task: Assignment, trainer: Trainer) -> None:
+        self._task = task
+        self._silent = trainer.strategy.rank != 0
+        self._rows: list[Row] = []
+        self._sent = time.monotonic()
+
+    def tell(self, row: Row) -> None:
+        """Send the row, now or soon."""
+        if self._silent:
+            return
+        training = self._task.config.training
+        self._rows.append({"label": self._task.label, "steps": training.steps, **row})
+        if row["step"] + 1 == training.steps or time.monotonic() - self._sent > NEWS_S:
+            self._task.monitor.push.remote(self._rows)
+            self._rows, self._sent = [], time.monotonic()
 
 
 def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:

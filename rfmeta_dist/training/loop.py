@@ -1,12 +1,13 @@
 """The training loop. Its order is fixed; whatever has an effect outside goes through a hook.
 
-for each step:   plan → this worker's batches → one optimiser step → hooks
+for each step:   plan → this worker's batches, made ready in a thread → one optimiser step → hooks
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,26 +81,19 @@ def train(
     Raises:
         RunError: loss or gradient is not finite and `training.not_finite` is `stop`; the step is named.
     """
-    rows, rank, last = list(progress.metrics), trainer.strategy.rank, config.training.steps
-    for ahead in range(progress.step, min(progress.step + PREFETCH, last)):
-        _prefetch(source, plan(config, rank, ahead))
-    for step in range(progress.step, last):
-        started = time.perf_counter()
-        if step + PREFETCH < last:
-            _prefetch(source, plan(config, rank, step + PREFETCH))
-        now = plan(config, rank, step)
-        raw = [[source.batch(need) if need else None for need in needs] for needs in now.needs]
-        work = _work(now, raw, device)
-        waited = time.perf_counter() - started
-        parts = trainer.step(work)
-        row: Row = {"step": step, "meta_test": now.meta_test}
+    rows, last = list(progress.metrics), config.training.steps
+    images = config.training.episodes * len(config.data.sources) * config.data.batch
+    started = time.perf_counter()
+    for step, waited, ready in _prepared(config, trainer.strategy.rank, source, progress.step, device):
+        parts = trainer.step(ready.work)
+        row: Row = {"step": step, "meta_test": ready.plan.meta_test}
         if finite(parts):
             row |= parts
         else:
-            _not_finite(config, hooks, step, now, raw)
+            _not_finite(config, hooks, step, ready)
             row["skipped"] = True
-        seconds = time.perf_counter() - started
-        images = config.training.episodes * len(config.data.sources) * config.data.batch
+        now = time.perf_counter()
+        seconds, started = now - started, now
         row |= {"seconds": seconds, "data_seconds": waited, "images_per_second": images / seconds}
         rows.append(row)
         hooks.after_step(row)
@@ -109,20 +103,56 @@ def train(
     return Progress(last, tuple(rows))
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A step's batches, as they came and as the networks take them."""
+
+    plan: Plan
+    raw: list[list[RawBatch | None]]
+    work: Work
+
+
+def _prepared(
+    config: Config, rank: int, source: BatchSource, start: int, device: torch.device
+) -> Iterator[tuple[int, float, _Ready]]:
+    """The steps from `start` on, the next one made ready in a thread while the caller computes.
+
+    Yields:
+        The step, the seconds that it was waited for, and all that it needs.
+    """
+    last = config.training.steps
+
+    def prepare(step: int) -> _Ready:
+        if step + PREFETCH < last:
+            _prefetch(source, plan(config, rank, step + PREFETCH))
+        now = plan(config, rank, step)
+        raw = [[source.batch(need) if need else None for need in needs] for needs in now.needs]
+        episodes = [Episode(tuple(to_batch(b, device) if b else None for b in batches)) for batches in raw]
+        return _Ready(now, raw, list(zip(episodes, now.parts, strict=True)))
+
+    for ahead in range(start, min(start + PREFETCH, last)):
+        _prefetch(source, plan(config, rank, ahead))
+    with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
+        coming = pool.submit(prepare, start) if start < last else None
+        for step in range(start, last):
+            assert coming is not None
+            started = time.perf_counter()
+            ready = coming.result()
+            waited = time.perf_counter() - started
+            if step + 1 < last:
+                coming = pool.submit(prepare, step + 1)
+            yield step, waited, ready
+
+
 def _prefetch(source: BatchSource, coming: Plan) -> None:
     for needs in coming.needs:
         for need in filter(None, needs):
             source.prefetch(need)
 
 
-def _work(now: Plan, raw: list[list[RawBatch | None]], device: torch.device) -> Work:
-    episodes = [Episode(tuple(to_batch(b, device) if b else None for b in batches)) for batches in raw]
-    return list(zip(episodes, now.parts, strict=True))
-
-
-def _not_finite(config: Config, hooks: Hooks, step: int, now: Plan, raw: list[list[RawBatch | None]]) -> None:
+def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready) -> None:
     keys: Keys = {}
-    for needs, batches in zip(now.needs, raw, strict=True):
+    for needs, batches in zip(ready.plan.needs, ready.raw, strict=True):
         for need, batch in zip(needs, batches, strict=True):
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)

@@ -1,0 +1,92 @@
+"""The face annotations data sets ship → one box a frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.ingest.layouts.layout import read_text
+from rfmeta_dist.ingest.recording import Box, Boxes
+
+# A face box seen from the eyes, in distances between them: as face detectors draw it.
+_EYES_WIDTH, _EYES_HEIGHT, _EYES_ABOVE = 2.2, 2.9, 1.1
+
+
+def read_boxes(root: Path, path: str, parse: Callable[[str], Boxes]) -> Boxes:
+    """Read an annotation file.
+
+    Raises:
+        DataError: naming the file and line that cannot be understood.
+        StorageError: it cannot be read.
+    """
+    try:
+        return parse(read_text(root, path))
+    except ValueError as error:
+        raise DataError(
+            f"face annotation {path}, {error}",
+            "restore the file from the data set, or remove it so that faces are detected instead",
+        ) from error
+
+
+def sized(text: str) -> Boxes:
+    """Lines `frame x y w h`."""
+    return _kept((int(row[0]), _box(row[1:5])) for row in _rows(text, None, 5))
+
+
+def cornered(text: str) -> Boxes:
+    """Lines `frame,left,top,right,bottom,…`."""
+    return _kept((int(row[0]), _spanned(row[1:5])) for row in _rows(text, ",", 5))
+
+
+def cornered_lines(text: str) -> Boxes:
+    """Lines `left top right bottom`, the first for frame 0."""
+    return _kept((frame, _spanned(row)) for frame, row in enumerate(_rows(text, None, 4)))
+
+
+def unnumbered(text: str) -> Boxes:
+    """The one line `x y w h score` of a still image, as frame 0."""
+    return dict(list(_kept((0, _box(row[:4])) for row in _rows(text, None, 4)).items())[:1])
+
+
+def eyed(text: str) -> Boxes:
+    """Lines `frame,x_right,y_right,x_left,y_left`: the eyes, around which a box is drawn."""
+    return _kept((int(row[0]), _around(row[1:5])) for row in _rows(text, ",", 5))
+
+
+def _rows(text: str, separator: str | None, columns: int) -> Iterator[list[float]]:
+    """The numbers of each line that is not blank. Raises ValueError naming the line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = [float(cell) for cell in line.split(separator) if cell.strip()]
+        except ValueError:
+            row = []
+        if len(row) < columns or not all(map(math.isfinite, row)):
+            raise ValueError(f"line {number}: {line[:40]!r} is not {columns} numbers")
+        yield row
+
+
+def _kept(boxes: Iterator[tuple[int, Box]]) -> Boxes:
+    """Without those of no size, which say that no face was found."""
+    return {frame: box for frame, box in boxes if box[2] > 0 and box[3] > 0}
+
+
+def _box(row: list[float]) -> Box:
+    x, y, width, height = row
+    return x, y, width, height
+
+
+def _spanned(row: list[float]) -> Box:
+    left, top, right, bottom = row
+    return left, top, right - left, bottom - top
+
+
+def _around(row: list[float]) -> Box:
+    (right_x, right_y), (left_x, left_y) = row[:2], row[2:]
+    apart = math.hypot(left_x - right_x, left_y - right_y)
+    x, y = (left_x + right_x) / 2, (left_y + right_y) / 2
+    width, height = _EYES_WIDTH * apart, _EYES_HEIGHT * apart
+    return x - width / 2, y - _EYES_ABOVE * apart, width, height

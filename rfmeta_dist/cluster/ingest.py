@@ -1,0 +1,179 @@
+"""Ingest as a Ray Data pipeline: recordings → faces, in a pool of actors → staging → shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.data
+
+from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.ingest.crop import CropRule
+from rfmeta_dist.ingest.extract import contract
+from rfmeta_dist.ingest.layouts import LAYOUTS
+from rfmeta_dist.ingest.layouts.layout import Survey
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.ingest.stage import Stage, Tally, name_of
+from rfmeta_dist.ingest.video import FrameRule
+from rfmeta_dist.storage.store import open_store
+
+SHOWN = 5  # recordings that an error lists
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be ingested, and how.
+
+    Attributes:
+        layout: name of the layout.
+        root: folder of the source, reachable from every machine.
+        out: prefix to write to.
+        domain: the domain's name.
+        frames: which frames of a video.
+        rule: how faces are cut out.
+        skip_unreadable: leave out recordings that do not decode, instead of refusing.
+    """
+
+    layout: str
+    root: Path
+    out: str
+    domain: str
+    frames: FrameRule
+    rule: CropRule
+    skip_unreadable: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        """Where finished recordings wait."""
+        rule = {"layout": self.layout, **contract(self.frames, self.rule)}
+        return Stage(open_store(self.out), self.domain, rule)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What came of it: the manifest, and a tally for each recording."""
+
+    manifest: Manifest
+    tallies: tuple[Tally, ...]
+
+
+class _Extractor:
+    """One actor of the pool: builds the face models once, then turns recordings into staged samples."""
+
+    def __init__(self, order: Order) -> None:
+        from rfmeta_dist.ingest.face import Faces
+
+        self._order, self._stage, self._faces = order, order.stage, Faces()
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        from rfmeta_dist.ingest.sampling import sample
+
+        order, recording = self._order, _parse(row["recording"])
+        samples, tally = sample(
+            recording, order.root, LAYOUTS[order.layout], order.frames, order.rule, self._faces
+        )
+        self._stage.write(row["name"], samples, tally)
+        return {"path": recording.path}
+
+
+def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[[int, int], None]) -> Ingested:
+    """Ingest what a survey found; what an interrupted ingest of the same order finished is not done again.
+
+    Args:
+        order: what and how.
+        survey: of the source.
+        workers: actors at most, a CPU each; as many as the cluster has CPUs if not given.
+        on_done: called with the number of finished recordings and of all, as they finish.
+
+    Raises:
+        DataError: recordings cannot be read, unless they are to be skipped; or there is no face at all.
+        StorageError: the store cannot be written. The same ingest may be started again and goes on.
+    """
+    names = {name_of(r, (order.root / r.path).stat().st_size): r for r in survey.recordings}
+    pending = {name: r for name, r in names.items() if name not in order.stage.done()}
+    finished = len(names) - len(pending)
+    on_done(finished, len(names))
+    if pending:
+        for _ in _extracted(order, pending, workers or int(ray.cluster_resources().get("CPU", 1))):
+            finished += 1
+            on_done(finished, len(names))
+    in_order = sorted(names, key=lambda name: names[name].path)
+    return _publish(order, in_order, survey)
+
+
+def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any:
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
+    actors = max(1, min(workers, len(rows)))
+    with warnings.catch_warnings():
+        # Ray 2.60 deprecates the one way to say this; it is pinned, and the next has another.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * actors)).map(
+            _Extractor,
+            fn_constructor_args=(order,),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
+            num_cpus=1,
+            # A dead actor ends the ingest, and starting it again goes on: rare, and simpler to trust.
+            ray_remote_args_fn=lambda: {"max_restarts": 0},
+        )
+    try:
+        yield from pipeline.iter_rows()
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None)
+        raise cause if isinstance(cause, RfmetaError) else error from None
+
+
+def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
+    stage = order.stage
+    tallies = tuple(stage.read(name)[1] for name in names)
+    unreadable = [t for t in tallies if t.error]
+    if unreadable and not order.skip_unreadable:
+        lines = [f"{t.path}: {t.error}" for t in unreadable[:SHOWN]]
+        more = f" and {len(unreadable) - SHOWN} more" if len(unreadable) > SHOWN else ""
+        raise DataError(
+            "\n".join([*lines, f"{len(unreadable)} recording(s) cannot be read{more}"]),
+            "repair them and start again, what is done is kept; or leave them out with --skip-unreadable",
+        )
+    facts = {
+        "layout": order.layout,
+        **contract(order.frames, order.rule),
+        "source": _source_hash(tallies),
+        "recordings": len(tallies),
+        "unreadable": [t.path for t in unreadable],
+        "frames_read": sum(t.read for t in tallies),
+        "frames_without_face": sum(len(t.faceless) for t in tallies),
+        "frames_with_several_faces": sum(len(t.crowded) for t in tallies),
+        "notes": list(survey.notes),
+    }
+    manifest = pack(stage.samples(names), open_store(order.out), order.domain, contract=facts)
+    stage.clear()
+    return Ingested(manifest, tallies)
+
+
+def _source_hash(tallies: Sequence[Tally]) -> str:
+    """Over the paths and contents of all recordings."""
+    whole = json.dumps([[t.path, t.sha256] for t in tallies])
+    return hashlib.sha256(whole.encode()).hexdigest()
+
+
+def _text(recording: Recording) -> str:
+    from dataclasses import asdict
+
+    return json.dumps(asdict(recording) | {"protocols": sorted(recording.protocols)})
+
+
+def _parse(text: str) -> Recording:
+    fields = json.loads(text)
+    return Recording(**fields | {"protocols": frozenset(fields["protocols"])})

@@ -1,0 +1,89 @@
+"""How a face is cut out of a picture, and how the crop is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE
+from rfmeta_dist.ingest.face import bounds
+
+if TYPE_CHECKING:
+    from rfmeta_dist.ingest.face import Points
+
+    Pixels = NDArray[np.uint8]
+
+QUALITY = 95  # of JPEG crops
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """How a face is cut out: an upright square around the middle of its landmarks' box, not aligned.
+
+    Attributes:
+        size: side of the crop in pixels.
+        margin: side of the square over the longer side of the box, which spans from hairline to chin.
+        lossless: PNG instead of JPEG, for methods that look at texture.
+        full_depth: keep the depth map of 256×256 too.
+    """
+
+    size: int = 256
+    margin: float = 1.5
+    lossless: bool = False
+    full_depth: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size <= MAX_SIDE or self.size % DEPTH_STRIDE:
+            raise ConfigError(f"size is {self.size}", f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}")
+        if not 1 <= self.margin <= 4:
+            raise ConfigError(f"margin is {self.margin}", "use 1 for the face alone, up to 4 for more")
+
+
+class Square(NamedTuple):
+    """A square of whole pixels, which may reach beyond the picture."""
+
+    left: int
+    top: int
+    side: int
+
+    @classmethod
+    def around(cls, landmarks: Points, margin: float) -> Square:
+        """The square of a face; see `CropRule`."""
+        x, y, width, height = bounds(landmarks)
+        side = max(1, round(margin * max(width, height)))
+        return cls(round(x + (width - side) / 2), round(y + (height - side) / 2), side)
+
+    def cut(self, rgb: Pixels, size: int) -> Pixels:
+        """The square as size×size RGB. The picture's edge is repeated beyond it: black would be a cue."""
+        rows, columns = (
+            np.clip(np.arange(start, start + self.side), 0, length - 1)
+            for start, length in ((self.top, rgb.shape[0]), (self.left, rgb.shape[1]))
+        )
+        way = cv2.INTER_AREA if self.side >= size else cv2.INTER_LANCZOS4
+        crop: Pixels = cv2.resize(rgb[rows[:, None], columns], (size, size), interpolation=way)
+        return crop
+
+    def inward(self, landmarks: Points, size: int) -> Points:
+        """Points of the picture → of the square cut at this size, depth to the same scale."""
+        moved = landmarks - np.array([self.left, self.top, 0], np.float32)
+        return moved * np.float32(size / self.side)
+
+
+def encode_jpeg(pixels: Pixels) -> bytes:
+    """RGB pixels as a JPEG with its colours at full resolution."""
+    data: bytes = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels), quality=QUALITY, colorspace="RGB", colorsubsampling="444"
+    )
+    return data
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """RGB or grey pixels as a PNG."""
+    data: bytes = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
+    return data

@@ -1,0 +1,197 @@
+"""One file of a data set → face crops with depth maps, ready to be packed, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.data.decode import DEPTH_SIZE, DEPTH_STRIDE
+from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
+from rfmeta_dist.ingest.face import CONFIDENT, Box, Faces, choose
+from rfmeta_dist.ingest.mesh import depth_map
+from rfmeta_dist.ingest.models import SHA256
+from rfmeta_dist.ingest.video import Every, Frame, FrameRule, read_frames
+
+if TYPE_CHECKING:
+    from rfmeta_dist.ingest.crop import Pixels
+    from rfmeta_dist.ingest.face import Points
+    from rfmeta_dist.ingest.recording import Boxes
+
+RASTER = DEPTH_SIZE * DEPTH_STRIDE  # side of a depth map before it is reduced
+
+
+class Crop(NamedTuple):
+    """One face.
+
+    Attributes:
+        frame: its number in the video.
+        image: encoded square RGB crop.
+        depth: encoded 32×32 grey PNG; 255 is nearest; zeros for an attack.
+        full_depth: the same as 256×256, if asked for.
+    """
+
+    frame: int
+    image: bytes
+    depth: bytes
+    full_depth: bytes | None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a file gave.
+
+    Attributes:
+        crops: by frame.
+        read: how many frames were looked at.
+        faceless: the numbers of those without a face. A clip with such a frame is left out whole.
+        crowded: the numbers of those with several faces, of which one was taken.
+    """
+
+    crops: tuple[Crop, ...]
+    read: int
+    faceless: tuple[int, ...]
+    crowded: tuple[int, ...]
+
+
+def extract(  # noqa: PLR0913  what a data set may say of a file
+    source: Path | bytes,
+    *,
+    label: int,
+    frames: FrameRule,
+    faces: Faces,
+    rule: CropRule,
+    rotation: int = 0,
+    box_of: Boxes | None = None,
+    given_depth: bytes | None = None,
+    name: str | None = None,
+) -> Extracted:
+    """Cut the faces out of a video or still image.
+
+    A face is cut out where its landmarks are, for live faces and attacks alike: framing must not tell them
+    apart, and neither must which frames are left out. So a frame without landmarks is one without a face,
+    whatever its label.
+
+    Args:
+        source: a file, or its content.
+        label: 1 live, 0 attack; an attack has no depth.
+        frames: which frames to take.
+        faces: detector and landmarks.
+        rule: how to cut.
+        rotation: degrees clockwise that make the pixels as stored upright; 0 for what the file itself says.
+        box_of: the data set's own face by frame, in pixels of the file as stored: which face is meant if there
+            are several, and where to look if none is detected.
+        given_depth: a depth image of a live still image, 255 nearest, instead of the landmarks' own; encoded,
+            of any size but the picture's proportions.
+        name: names the source in errors; the path if not given.
+
+    Raises:
+        DataError: the file, or its depth image, cannot be read; see `read_frames`.
+    """
+    found = _Found(label, rule, faces, box_of or {}, _given(given_depth, name))
+    chosen = read_frames(source, frames, rotation=rotation, name=name)
+    for _, clip in groupby(chosen, key=lambda frame: frame.clip):
+        found.add(clip)
+    return Extracted(tuple(found.crops), found.read, tuple(found.faceless), tuple(found.crowded))
+
+
+def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
+    """How crops came about, for a manifest: what else than the source decides their pixels."""
+    return {
+        "frames": {"rule": type(frames).__name__.lower(), **asdict(frames)},
+        "crop": {**asdict(rule), "around": "landmarks", "aligned": False, "beyond": "edge repeated"},
+        "encoding": "png" if rule.lossless else f"jpeg {QUALITY} 4:4:4",
+        "colour": "RGB",
+        "models": dict(SHA256),
+        "depth": "landmark mesh, zeros for attacks",
+    }
+
+
+@dataclass
+class _Found:
+    """What the clips of a file gave so far."""
+
+    label: int
+    rule: CropRule
+    faces: Faces
+    box_of: Boxes
+    given: Pixels | None
+    crops: list[Crop] = field(default_factory=list)
+    read: int = 0
+    faceless: list[int] = field(default_factory=list)
+    crowded: list[int] = field(default_factory=list)
+
+    def add(self, clip: Iterable[Frame]) -> None:
+        """Cut the face out of each frame of a clip by the same square, so that only the face moves."""
+        crops: list[Crop] = []
+        square, whole = None, True
+        for frame in clip:
+            self.read += 1
+            landmarks = self._landmarks(frame)
+            if landmarks is None:
+                self.faceless.append(frame.number)
+                whole = False
+                continue
+            square = square or Square.around(landmarks, self.rule.margin)
+            crops.append(self._crop(frame, landmarks, square))
+        self.crops += crops if whole else []
+
+    def _landmarks(self, frame: Frame) -> Points | None:
+        detected = self.faces.detect(frame.pixels)
+        if len(detected) > 1:
+            self.crowded.append(frame.number)
+        given = self.box_of.get(frame.number)
+        face = choose(detected, _turned(Box(*given), frame) if given else None)
+        if face is None:
+            return None
+        landmarks, score = self.faces.landmarks(frame.pixels, face)
+        return landmarks if score > CONFIDENT else None
+
+    def _crop(self, frame: Frame, landmarks: Points, square: Square) -> Crop:
+        depth = np.zeros((RASTER, RASTER), np.float32)
+        if self.label == 1 and self.given is not None:
+            tall, wide = frame.pixels.shape[:2]
+            fitted = cv2.resize(self.given, (wide, tall), interpolation=cv2.INTER_LINEAR)
+            depth = np.asarray(square.cut(fitted, RASTER)[..., 0] / 255, np.float32)
+        elif self.label == 1:
+            depth = depth_map(square.inward(landmarks, RASTER), RASTER)
+        small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
+        image = square.cut(frame.pixels, self.rule.size)
+        return Crop(
+            frame=frame.number,
+            image=encode_png(image) if self.rule.lossless else encode_jpeg(image),
+            depth=encode_png(_grey(small)),
+            full_depth=encode_png(_grey(depth)) if self.rule.full_depth else None,
+        )
+
+
+def _given(encoded: bytes | None, name: str | None) -> Pixels | None:
+    """A depth image as H×W×3 grey."""
+    if encoded is None:
+        return None
+    (frame,) = read_frames(encoded, Every(1), name=f"the depth image of {name}")
+    return frame.pixels
+
+
+def _turned(box: Box, frame: Frame) -> Box:
+    """A box in the pixels as stored → in the upright picture."""
+    x, y, width, height = box
+    tall, wide = frame.pixels.shape[:2]
+    match frame.turned:
+        case 90:
+            return Box(wide - y - height, x, height, width)
+        case 180:
+            return Box(wide - x - width, tall - y - height, width, height)
+        case 270:
+            return Box(y, tall - x - width, height, width)
+    return box
+
+
+def _grey(depth: NDArray[np.float32]) -> Pixels:
+    return np.rint(depth * 255).astype(np.uint8)

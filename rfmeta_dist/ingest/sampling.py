@@ -1,0 +1,71 @@
+"""One recording → its samples and its tally."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from rfmeta_dist.core.errors import DataError, StorageError
+from rfmeta_dist.core.types import Sample
+from rfmeta_dist.ingest.crop import CropRule
+from rfmeta_dist.ingest.extract import Crop, extract
+from rfmeta_dist.ingest.face import Faces
+from rfmeta_dist.ingest.layouts.layout import Layout, read_bytes
+from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.ingest.stage import Tally
+from rfmeta_dist.ingest.video import FrameRule
+
+
+def sample(
+    recording: Recording, root: Path, layout: Layout, frames: FrameRule, rule: CropRule, faces: Faces
+) -> tuple[list[Sample], Tally]:
+    """Cut a recording's faces out; a recording that cannot be read gives no samples and says why in its tally.
+
+    Args:
+        recording: what to read.
+        root: of the source.
+        layout: knows the data set's own annotation.
+        frames: which frames to take; a still image has one.
+        rule: how to cut.
+        faces: detector and landmarks.
+
+    Raises:
+        StorageError: the source cannot be reached.
+    """
+    content = read_bytes(root, recording.path)
+    tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
+    try:
+        got = extract(
+            content,
+            label=recording.label,
+            frames=frames,
+            faces=faces,
+            rule=rule,
+            rotation=recording.rotation,
+            box_of=layout.faces(recording, root),
+            given_depth=read_bytes(root, recording.depth) if recording.depth and recording.label else None,
+            name=recording.path,
+        )
+    except StorageError:
+        raise
+    except DataError as error:
+        return [], Tally(recording.path, tally.sha256, error=error.problem)
+    samples = [_sample(recording, crop, rule) for crop in got.crops]
+    return samples, Tally(recording.path, tally.sha256, got.read, got.faceless, got.crowded)
+
+
+def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
+    frame = recording.frame + crop.frame  # of an image, the crop's is 0
+    return Sample(
+        key=f"{recording.video}-{frame:05d}",
+        domain=recording.domain,
+        split=recording.split,
+        label=recording.label,
+        attack_type=recording.attack_type,
+        subject=recording.subject,
+        video=recording.video,
+        frame=frame,
+        image=crop.image,
+        image_ext="png" if rule.lossless else "jpg",
+        depth=crop.depth,
+    )

@@ -1,0 +1,103 @@
+"""What recordings gave, kept in the store until all are there to be packed: the reason an ingest resumes.
+
+One parquet object a recording, written whole or not at all, and named by what decides its content. So whatever
+an interrupted ingest finished is found again, nothing is done twice, and nothing is packed twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rfmeta_dist.core.types import Sample
+from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of a recording.
+
+    Attributes:
+        path: of the recording.
+        sha256: of its file.
+        read: frames looked at.
+        faceless: numbers of the frames without a face; they are left out.
+        crowded: numbers of the frames with several faces, of which one was taken.
+        error: why it cannot be read; empty if it can.
+    """
+
+    path: str
+    sha256: str = ""
+    read: int = 0
+    faceless: tuple[int, ...] = ()
+    crowded: tuple[int, ...] = ()
+    error: str = ""
+
+
+class Stage:
+    """The staging area of one domain under one rule.
+
+    Args:
+        store: the parent of the domains' folders.
+        domain: the domain.
+        rule: all that decides what a recording gives, as JSON-able values.
+    """
+
+    def __init__(self, store: Store, domain: str, rule: Mapping[str, Any]) -> None:
+        key = hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()[:12]
+        self._store = store.sub(f"{domain}/staging-{key}")
+
+    def done(self) -> set[str]:
+        """Names of the recordings that are there."""
+        return {name.rpartition("/")[2] for name in self._store.list("")}
+
+    def write(self, name: str, samples: Sequence[Sample], tally: Tally) -> None:
+        """Keep what a recording gave."""
+        table = pa.Table.from_pylist([asdict(sample) for sample in samples], schema=SCHEMA)
+        table = table.replace_schema_metadata({"tally": json.dumps(asdict(tally))})
+        data = io.BytesIO()
+        pq.write_table(table, data, compression="none")
+        self._store.write(name, data.getvalue())
+
+    def read(self, name: str) -> tuple[list[Sample], Tally]:
+        """Give it back."""
+        table = pq.read_table(io.BytesIO(self._store.read(name)))
+        given: dict[str, Any] = json.loads(table.schema.metadata[b"tally"])
+        tally = Tally(**given | {key: tuple(given[key]) for key in ("faceless", "crowded")})
+        return [Sample(**row) for row in table.to_pylist()], tally
+
+    def samples(self, names: Sequence[str]) -> Iterator[Sample]:
+        """The samples of these recordings, in this order; memory holds one recording."""
+        for name in names:
+            yield from self.read(name)[0]
+
+    def clear(self) -> None:
+        """Remove everything."""
+        for name in self._store.list(""):
+            self._store.delete(name)
+
+
+def name_of(recording: Recording, size: int) -> str:
+    """What a recording is called while staged: by path, size, and what the layout says of it."""
+    said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, size], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:32] + ".parquet"
+
+
+SCHEMA = pa.schema(
+    [
+        *(
+            (name, pa.string())
+            for name in ("key", "domain", "split", "attack_type", "subject", "video", "image_ext")
+        ),
+        *((name, pa.int32()) for name in ("label", "frame")),
+        *((name, pa.binary()) for name in ("image", "depth")),
+    ]
+)

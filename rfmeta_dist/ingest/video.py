@@ -1,0 +1,235 @@
+"""Chosen frames of a video file, upright and in RGB; a still image is a video of one frame.
+
+A file is decoded from its start, never sought in, and one frame is held at a time. Damage that a decoder
+notices is an error: it would rather invent what it cannot read, and an invented texture is a wrong sample.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+
+from rfmeta_dist.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 1 << 26  # of a picture; a header may claim any size, and decoding would allocate it
+# Formats that hold their own pictures. Others, such as playlists, may name any file of this machine.
+_FORMATS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,asf,flv"
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_SLACK = 0.5  # seconds by which pictures may end before a header without their number says, for the sound
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every `step`-th frame from the first on."""
+
+    step: int
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ConfigError(f"step is {self.step}", "use 1 for every frame, 2 for every second, …")
+
+    def clips(self, total: int) -> list[range]:
+        """The frames taken from a video of `total`, each a clip of its own."""
+        return [range(number, number + 1) for number in range(0, total, self.step)]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`count` clips of `length` consecutive frames, evenly spaced and apart; fewer if there are not as many."""
+
+    count: int
+    length: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.length < 1:
+            raise ConfigError(f"count is {self.count} and length {self.length}", "use at least 1 of each")
+
+    def clips(self, total: int) -> list[range]:
+        """The frames taken from a video of `total`, by clip; none if it is shorter than one clip."""
+        count = min(self.count, total // self.length)
+        starts = ((2 * index + 1) * total // (2 * count) - self.length // 2 for index in range(count))
+        return [range(start, start + self.length) for start in starts]
+
+
+FrameRule = Every | Spread
+
+
+class Frame(NamedTuple):
+    """One picture of a file.
+
+    Attributes:
+        clip: which clip of the rule it belongs to, from 0.
+        number: from 0, in the order of showing.
+        pixels: H×W×3 uint8 RGB, upright.
+        turned: degrees clockwise by which it was turned to be so.
+    """
+
+    clip: int
+    number: int
+    pixels: Pixels
+    turned: int
+
+
+def read_frames(
+    source: Path | bytes, rule: FrameRule, *, rotation: int = 0, name: str | None = None
+) -> Iterator[Frame]:
+    """The frames that a rule takes from a video, or the one of a JPEG or PNG.
+
+    Args:
+        source: a file, or its content.
+        rule: which frames.
+        rotation: degrees clockwise, a multiple of 90, that make the pixels as stored upright; 0 for what the
+            file itself says.
+        name: names the source in errors; the path if not given.
+
+    Raises:
+        ConfigError: `rotation` is no multiple of 90.
+        DataError: the file cannot be read or decoded, is cut short, or too short for the rule.
+    """
+    if rotation % 90:
+        raise ConfigError(f"a rotation of {rotation} degrees", "use 0, 90, 180 or 270")
+    name = name or (str(source) if isinstance(source, Path) else f"a file of {len(source)} bytes")
+    with _explained(name):
+        head = _head(source)
+        if not head:
+            raise ValueError("it is empty")
+        still = head.startswith((_JPEG, _PNG))
+        clips = rule.clips(1 if still else _count(source))
+        if not clips:
+            raise ValueError("it has fewer frames than one clip")
+        if still:
+            yield _still(source, rotation)
+        else:
+            yield from _decoded(source, {n: clip for clip, span in enumerate(clips) for n in span}, rotation)
+
+
+def _head(source: Path | bytes) -> bytes:
+    with _file(source) as file:
+        return file.read(len(_PNG))
+
+
+def _file(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what goes wrong with a file into one error that names it."""
+    from av import FFmpegError
+
+    try:
+        yield
+    # The text of FFmpeg's errors would end with the name of our anonymous stream.
+    except (FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            f"{name} cannot be read: {reason[0].lower()}{reason[1:]}",
+            "restore it from the data set, or leave it out",
+        ) from error
+
+
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """A container and its pictures, decoded strictly and on one thread: processes share the cores."""
+    import av
+
+    with _file(source) as file, av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
+        if not container.streams.video:
+            raise ValueError("it has no pictures")
+        stream = container.streams.video[0]
+        decoder = stream.codec_context
+        if decoder.width * decoder.height > MAX_PIXELS:
+            raise ValueError(f"its pictures claim to be {decoder.width}×{decoder.height}")
+        decoder.thread_count = 1
+        decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
+        yield container, stream
+
+
+def _count(source: Path | bytes) -> int:
+    """How many frames a video shows, without decoding it where the container can tell."""
+    with _opened(source) as (container, stream):
+        present = shown = end = 0
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise ValueError("it is cut short in the midst of a frame")
+            if packet.size:
+                present += 1
+                shown += not packet.is_discard
+                end = max(end, (packet.pts or 0) + (packet.duration or 0))
+        seconds = float((end - (stream.start_time or 0)) * (stream.time_base or 0))
+        if _is_short(present, seconds, container, stream):
+            raise ValueError(f"it is cut short after {present} frames")
+        if stream.codec_context.name != "mpeg4":
+            return shown
+    # An MPEG-4 packet may say that its frame is left out. To decode them is cheap.
+    with _opened(source) as (container, stream):
+        return sum(1 for _ in container.decode(stream))
+
+
+def _is_short(
+    packets: int, seconds: float, container: av.container.InputContainer, stream: av.VideoStream
+) -> bool:
+    """Whether a container promises more than it holds."""
+    if stream.frames and stream.average_rate:
+        # Frames that a camera dropped are counted too, but then the others span the time.
+        return packets < stream.frames and round(seconds * stream.average_rate) < stream.frames
+    return seconds + _SLACK < (container.duration or 0) / 1e6
+
+
+def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> Iterator[Frame]:
+    """The frames that `wanted` maps to their clips."""
+    from av.video.reformatter import VideoReformatter
+
+    converter, last, number = VideoReformatter(), max(wanted), -1
+    with _opened(source) as (container, stream):
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                pixels = cast("Pixels", converter.reformat(frame, format="rgb24", threads=1).to_ndarray())
+                # The display matrix counts anticlockwise.
+                turned = rotation % 360 or -frame.rotation % 360
+                yield Frame(wanted[number], number, _turned(pixels, turned), turned)
+            if number == last:
+                return
+    raise ValueError(f"only {number + 1} of its frames can be decoded, and number {last} is wanted")
+
+
+def _still(source: Path | bytes, rotation: int) -> Frame:
+    """The picture of a JPEG or PNG; its own mark of rotation, or mirroring, is obeyed as for videos."""
+    import cv2
+    import numpy as np
+
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    if data.startswith(_JPEG):
+        import simplejpeg
+
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    else:
+        width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ValueError(f"it claims to be {width}×{height} pixels")
+    if data.startswith(_JPEG):
+        simplejpeg.decode_jpeg(data, strict=True)  # OpenCV fills in what is damaged
+    kept = cv2.IMREAD_COLOR_RGB | (cv2.IMREAD_IGNORE_ORIENTATION if rotation % 360 else 0)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), kept)
+    if pixels is None:
+        raise ValueError("the picture is damaged")
+    return Frame(0, 0, _turned(pixels, rotation % 360), rotation % 360)
+
+
+def _turned(pixels: Pixels, degrees: int) -> Pixels:
+    """Turn clockwise."""
+    import numpy as np
+
+    return np.ascontiguousarray(np.rot90(pixels, -degrees // 90))

@@ -29,14 +29,17 @@ SETTINGS = [
     ("training=3", ["training=3 is a section", "training.steps=100"], CONFIG),
     ("training.rate=${nothing}", ["nothing", "not found"], CONFIG),
     ("method.inner_rate=nan", ["method.inner_rate"], CONFIG),
-    ("method.name=sgd", ["method.name", "'rfmeta' or 'no_meta'"], CONFIG),
+    ("method.name=sgd", ["method.name", "'aggregate'"], CONFIG),
     ("data.sources=A", ['data.sources="A" is not a list', "[O,C,I]"], CONFIG),
     ("data.sources[0]=A", ["data.sources[0]=A", "[O,C,I]"], CONFIG),
     ("data.sources=[A]", ["data.sources", "at least two source domains"], CONFIG),
     ("data.sources=[A,A]", ["names a domain twice", "remove"], CONFIG),
     ("data.sources=[A,B,D]", ["target 'D' is among the sources", "remove it"], CONFIG),
     ("run.name=a/b", ['run.name="a/b" is not a name', "letters"], CONFIG),
-    ("training.workers=5", ["training.workers=5", "2 task(s)", "2 or less"], CONFIG),
+    ("training.workers=5", ["training.workers=5", "3 or less", "training.episodes to 2"], CONFIG),
+    ("training.zero=3", ["training.zero", "ZeRO-3 splits the parameters", "use 0, 1 or 2"], CONFIG),
+    ("training.offload=true", ["offload is for strategy deepspeed", "training.offload=false"], CONFIG),
+    ("model.weights=x.safetensors", ["set model.backbone", "drop model.weights"], CONFIG),
     ("training.strategy=single", ["'single' runs one worker, not 2", "training.workers=1"], CONFIG),
     ("data.sources=[A,B,X]", ["no domain 'X'", "A, B, C", "check the name"], DATA),
     ("data.prefix=/nowhere", ["'A' under /nowhere", "check the name and prefix"], DATA),
@@ -82,7 +85,7 @@ COMMANDS = [
     ("train missing.yaml", ["missing.yaml does not exist", "jobs/configs"], CONFIG),
     ("loo run.yaml --seeds a,b", ["--seeds 'a,b'", "write --seeds 0,1"], CONFIG),
     ("loo run.yaml --seeds -1", ["--seeds '-1'"], CONFIG),
-    ("loo run.yaml --methods sgd", ["method.name", "'rfmeta' or 'no_meta'"], CONFIG),
+    ("loo run.yaml --methods sgd", ["method.name", "'aggregate'"], CONFIG),
     ("loo run.yaml", ["no domain 'D'", "A, B, C"], DATA),
     ("demo run.yaml", ["data.prefix", "is not in S3", "set data.prefix=s3://bucket/name"], CONFIG),
     ("train run.yaml --address nonsense", ["nonsense", "check the address"], CLUSTER),
@@ -99,6 +102,8 @@ COMMANDS = [
     ("synth --out x --scale huge", ["'huge'", "tiny, demo, full"], CONFIG),
     ("synth --out x --domains O,X", ["'X'", "O, C, I, M"], CONFIG),
     ("synth --out x --scale tiny --identities nothing", ["nothing does not exist"], DATA),
+    ("ingest casia run.yaml --out x", ["no layout 'casia'", "casia_fasd"], CONFIG),
+    ("ingest folder . --domain a/b --out x", ["'a/b' is no domain name", "use letters"], CONFIG),
     ("verify --golden nothing.json", ["nothing.json", "give the path"], CONFIG),
     ("verify --golden run.yaml", ["run.yaml", "golden JSON"], CONFIG),
     ("s3 run.yaml -- true", ["run.yaml", "check the path"], STORAGE),
@@ -253,7 +258,7 @@ def test_evaluate_before_training_has_finished_is_refused(rfmeta, started):
 
 
 def test_report_before_evaluate_says_what_to_run_first(rfmeta, started):
-    (started / "metrics.jsonl").write_text(json.dumps({"step": 0, "loss": 1.0}) + "\n")
+    (started / "metrics.jsonl").write_text(json.dumps({"step": 0, "loss": 1.0, "seconds": 0.1}) + "\n")
     require(rfmeta("report", started), RUN, ["no evaluation.json", "`rfmeta evaluate RUN`"])
     assert not (started / "report.html").exists()
 

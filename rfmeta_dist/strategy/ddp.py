@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
 from rfmeta_dist.core.types import Peers
@@ -40,7 +41,7 @@ class DDP(WholeAdam):
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
         module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
         if self._bf16_reduce:
-            module.register_comm_hook(None, bf16_compress_hook)
+            module.register_comm_hook(None, lambda _, bucket: _mean_in_bf16(bucket))
         return module
 
     def peers(self, groups: Sequence[range]) -> Peers | None:
@@ -55,3 +56,11 @@ class DDP(WholeAdam):
         """All-reduce."""
         dist.all_reduce(record)
         return record
+
+
+def _mean_in_bf16(bucket: Any) -> torch.futures.Future[Tensor]:
+    """DDP's averaging with bfloat16 on the wire; PyTorch's own hook refuses gloo, which can do it."""
+    sent = bucket.buffer().to(torch.bfloat16).div_(dist.get_world_size())
+    future = dist.all_reduce(sent, async_op=True).get_future()
+    result: torch.futures.Future[Tensor] = future.then(lambda done: bucket.buffer().copy_(done.value()[0]))
+    return result

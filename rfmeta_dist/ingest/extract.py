@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rfmeta_dist.data.decode import DEPTH_SIZE, DEPTH_STRIDE
 from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
 from rfmeta_dist.ingest.face import CONFIDENT, Box, Faces, choose
-from rfmeta_dist.ingest.mesh import depth_map
+from rfmeta_dist.ingest.mesh import depth_map, fingerprint
 from rfmeta_dist.ingest.models import SHA256
 from rfmeta_dist.ingest.video import Every, Frame, FrameRule, read_frames
 
@@ -109,7 +109,7 @@ def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
         "encoding": "png" if rule.lossless else f"jpeg {QUALITY} 4:4:4",
         "colour": "RGB",
         "models": dict(SHA256),
-        "depth": "landmark mesh, zeros for attacks",
+        "depth": {"of": "landmark mesh", "mesh": fingerprint(), "attacks": "zeros"},
     }
 
 

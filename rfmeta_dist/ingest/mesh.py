@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     Points = NDArray[np.float32]
 
+_TABLE = Path(__file__).with_name("mesh.csv")
 FARTHEST = 0.1  # depth of the point that is farthest away: the face stands out from the background, 0
 _FLAT = 1e-6  # square pixels; smaller triangles are seen from their edge and cover nothing
 
@@ -19,7 +21,12 @@ _FLAT = 1e-6  # square pixels; smaller triangles are seen from their edge and co
 @cache
 def triangles() -> NDArray[np.intp]:
     """T×3 landmarks of each triangle. They cover the face from hairline to chin, eyes and mouth included."""
-    return np.loadtxt(Path(__file__).with_name("mesh.csv"), np.intp, delimiter=",")
+    return np.loadtxt(_TABLE, np.intp, delimiter=",")
+
+
+def fingerprint() -> str:
+    """SHA-256 in hex of the table of triangles."""
+    return hashlib.sha256(_TABLE.read_bytes()).hexdigest()
 
 
 def depth_map(landmarks: Points, side: int) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 """Where `mesh.csv` comes from: `python -m rfmeta_dist.ingest.triangulate FOLDER`. Nothing else needs this.
 
-The detector gives points, and we want a surface without holes. Seen from the front a face hides nothing of
-itself, so any triangulation of its points there is a surface: that of Delaunay over the mean of the frontal
-faces in a folder, each turned and scaled to put its eyes in the same place. Ours were 106 generated portraits.
+The detector gives points, and we want a surface without holes. Rolled flat from an upright axis behind the ears
+a face hides nothing of itself, so any triangulation of its points there is a surface: that of Delaunay over the
+mean of the frontal faces in a folder, each turned and scaled to put its eyes in the same place. Ours were 102
+generated portraits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rfmeta_dist.ingest.face import EYES, Faces
 from rfmeta_dist.ingest.video import Every, read_frames
 
 _NOSE, _CHEEKS = 1, (234, 454)
+_BEHIND = 0.1  # how far the axis lies behind the farthest point, in distances between the eyes
 _FRONTAL = 0.06  # how far the nose may be off the middle between the cheeks, in widths of the face
 
 
@@ -24,8 +26,9 @@ def triangulate(faces: NDArray[np.float32]) -> NDArray[np.int32]:
     """The triangles over the mean of N×468×3 landmarks, in an order that depends on nothing but them."""
     from scipy.spatial import Delaunay
 
-    mean = np.mean([_in_place(face) for face in faces if _is_frontal(face)], axis=0)
-    return np.array(sorted(map(sorted, Delaunay(mean).simplices)), np.int32)
+    x, y, z = np.mean([_in_place(face) for face in faces if _is_frontal(face)], axis=0).T
+    flat = np.column_stack([np.arctan2(x, z.max() + _BEHIND - z), y])
+    return np.array(sorted(map(sorted, Delaunay(flat).simplices)), np.int32)
 
 
 def _is_frontal(face: NDArray[np.float32]) -> bool:
@@ -34,11 +37,11 @@ def _is_frontal(face: NDArray[np.float32]) -> bool:
 
 
 def _in_place(face: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The points in the plane, the eyes' outer corners at −½ and ½."""
-    right, left = face[list(EYES), :2]
-    across, down = (left - right) / np.sum((left - right) ** 2)
-    turn = np.array([[across, down], [-down, across]], np.float32)
-    placed: NDArray[np.float32] = (face[:, :2] - (right + left) / 2) @ turn.T
+    """The points upright, the eyes' outer corners at x = −½ and ½."""
+    right, left = face[list(EYES)] * [1, 1, 0]
+    across, down, _ = left - right
+    turn = np.array([[across, down, 0], [-down, across, 0], [0, 0, np.hypot(across, down)]])
+    placed: NDArray[np.float32] = (face - (right + left) / 2) @ turn.T / (across**2 + down**2)
     return placed
 
 

@@ -15,6 +15,7 @@ import pytest
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import scan
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.layouts import LAYOUTS
@@ -32,6 +33,27 @@ MSU = [
     "scene01/real/real_client001_laptop_SD_scene01.mov",
     "scene01/attack/attack_client001_laptop_SD_iphone_video_scene01.mov",
 ]
+
+TREES = {
+    "oulu_npu": [
+        f"{folder}_files/1_1_{user}_{kind}.avi"
+        for folder, user in (("Train", "01"), ("Dev", "21"), ("Test", "36"))
+        for kind in (1, 4)
+    ],
+    "casia_fasd": [
+        f"{folder}_release/{subject}/{name}.avi"
+        for folder, subject in (("train", 1), ("train", 16), ("test", 1))
+        for name in ("1", "HR_3")
+    ],
+    "replay_attack": [
+        path.format(split, client)
+        for split, client in (("train", "001"), ("devel", "003"), ("test", "009"))
+        for path in (
+            "{}/real/client{}_session01_webcam_authenticate_adverse_1.mov",
+            "{}/attack/hand/attack_print_client{}_session01_highdef_photo_controlled.mov",
+        )
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +97,20 @@ def test_clips_become_whole_shards_and_the_same_input_the_same_bytes(source, tmp
     assert shards(first) == shards(second)
     contract = Manifest.open(open_store(str(first)), "M").contract
     assert contract.keys() >= {"layout", "frames", "crop", "models", "source", "depth", "colour", "encoding"}
+
+
+@pytest.mark.parametrize("layout", TREES)
+def test_every_layout_goes_from_clips_to_shards(layout, tmp_path):
+    for number, path in enumerate(TREES[layout]):
+        write_clip(tmp_path / "source" / path, moving(number % 3, 4))
+    done = run(tmp_path / "source", tmp_path / "out", layout, "X")
+    assert done.manifest.counts == {
+        split: {"live": 2, "attack": 2} for split in ("train", "validation", "test")
+    }
+    store = open_store(str(tmp_path / "out"))
+    for batch in scan(store, done.manifest, None, image_size=64, batch=12):
+        nearest = batch.depth.reshape(len(batch.label), -1).max(axis=1)
+        assert ((nearest > 200) == (batch.label == 1)).all()
 
 
 def test_a_clip_that_does_not_decode_is_named_and_can_be_left_out(source, tmp_path):

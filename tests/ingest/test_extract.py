@@ -195,3 +195,18 @@ def test_unfit_rules_are_refused():
 def test_the_contract_tells_any_two_ways_apart():
     ways = [(f, r) for f in (Every(1), Spread(5), Spread(5, 2)) for r in (CropRule(), RULE, CropRule(margin=2))]
     assert len({json.dumps(contract(*way), sort_keys=True) for way in ways}) == len(ways)
+
+
+def test_a_depth_image_that_came_with_a_picture_is_cut_as_the_picture_is(faces: Faces, tmp_path: Path):
+    picture = scene((0, 120, 80))
+    path = write_still(tmp_path / "a.png", picture)
+    # The picture's own brightness as its depth, at half the size: the crop's depth is then the crop, in grey.
+    half = cv2.resize(
+        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+    )
+    given = write_still(tmp_path / "depth.png", np.repeat(half[..., None], 3, 2)).read_bytes()
+    found = extract(path, label=1, frames=Every(1), faces=faces, rule=RULE, given_depth=given)
+    grey = cv2.cvtColor(pixels(found)[0], cv2.COLOR_RGB2GRAY)
+    assert difference(depths(found)[0], cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)) < 6
+    with pytest.raises(DataError, match="depth image"):
+        extract(path, label=1, frames=Every(1), faces=faces, rule=RULE, given_depth=b"no picture")

@@ -1,23 +1,33 @@
-"""`rfmeta shards`: what a prefix holds, and whether it is whole."""
+"""`rfmeta shards`: what a prefix holds, whether it is whole, and what must go from it."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from rfmeta_dist.data.manifest import Manifest
     from rfmeta_dist.storage.store import Store
 
-app = typer.Typer(help="Look at shards and check them.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Look at shards, check them, and erase people from them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
 
 Prefix = Annotated[str, typer.Argument(help="A folder or s3://… that holds domains.", show_default=False)]
 Domain = Annotated[str | None, typer.Option("--domain", "-d", help="One domain; all if not given.")]
+
+Side = Annotated[str, typer.Argument(help="A prefix, or the path of one manifest-….json.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+SHOWN = 8  # names printed of each kind of difference
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards ls s3://bucket/faces")
@@ -62,20 +72,137 @@ def stats(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards verify s3://bucket/faces")
 def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
-    """Hash and decode every sample again; name what is wrong."""
+    """Hash and decode every sample again; name what is wrong, and what interrupted work has left."""
+    from rfmeta_dist.data.orphans import orphans
     from rfmeta_dist.data.verify import verify as find
 
     store, names = _domains(prefix, domain)
     found = {name: find(store, name) for name in names}
+    # What a damaged manifest names cannot be known; the finding says that it is damaged.
+    left = {name: [] if found[name] else orphans(store, name) for name in names}
     if json:
-        print_json({name: [asdict(finding) for finding in findings] for name, findings in found.items()})
-    for name, findings in found.items():
-        say(f"domain {name}: {'whole' if not findings else f'{len(findings)} finding(s)'}")
-        for finding in findings:
+        print_json(
+            {name: {"findings": [asdict(f) for f in found[name]], "orphans": left[name]} for name in names}
+        )
+    for name in names:
+        say(f"domain {name}: {'whole' if not found[name] else f'{len(found[name])} finding(s)'}")
+        for finding in found[name]:
             say(f"  {finding.where}: {finding.problem}")
+        for orphan in left[name]:
+            say(f"  {orphan}: named by no manifest; unless it is being packed now, `rfmeta shards clean`")
     if any(found.values()):
-        bad = ", ".join(name for name, findings in found.items() if findings)
+        bad = ", ".join(name for name in names if found[name])
         raise DataError(f"shards under {store.url} are not as their manifests say ({bad})", "ingest them again")
+
+
+@app.command(epilog="[bold]Example[/]\n\n  rfmeta shards clean s3://bucket/faces --domain O")
+def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = False) -> None:
+    """Delete what interrupted work has left: what no manifest names and is older than the newest."""
+    from rfmeta_dist.data.orphans import clean as remove
+
+    store, names = _domains(prefix, domain)
+    _confirm(f"Is nothing being packed under {store.url} now?", yes)
+    removed = {name: remove(store, name) for name in names}
+    if json:
+        print_json(removed)
+    for name, objects in removed.items():
+        say(f"domain {name}: {len(objects)} object(s) deleted")
+        for found in objects:
+            say(f"  {found}")
+
+
+@app.command(
+    epilog="[bold]Examples[/]\n\n  rfmeta shards diff s3://bucket/old s3://bucket/new --domain O"
+    "\n\n  rfmeta shards diff data/O/manifest-000001.json data/O/manifest-000002.json"
+)
+def diff(before: Side, after: Side, domain: Domain = None, json: Json = False) -> None:
+    """Compare two states of a domain, or of all domains of two prefixes: samples, shards, contract."""
+    from rfmeta_dist.data.diff import diff as compare
+
+    old, new = _manifests(before, domain), _manifests(after, domain)
+    found = {name: asdict(compare(old[name], new[name])) for name in sorted(old.keys() & new.keys())}
+    alone = {name: before if name in old else after for name in sorted(old.keys() ^ new.keys())}
+    if json:
+        print_json({"both": found, "alone": alone})
+        return
+    for name, place in alone.items():
+        say(f"domain {name}: only under {place}")
+    for name, parts in found.items():
+        differs = any(names for change in parts.values() for names in change.values())
+        say(f"domain {name}: {'differs' if differs else 'the same'}")
+        for part, change in parts.items():
+            for kind, names in change.items():
+                if names:
+                    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+                    say(f"  {part} {kind}: {len(names)} ({', '.join(names[:SHOWN])}{rest})")
+
+
+@app.command(epilog="[bold]Example[/]\n\n  rfmeta shards preview s3://bucket/faces --domain O --out O.png")
+def preview(
+    prefix: Prefix,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("preview.png"),
+    domain: Domain = None,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Samples of each attack type and live.")] = 6,
+) -> None:
+    """Draw a contact sheet: images beside their depth, evenly from each attack type."""
+    from rfmeta_dist.data.preview import contact_sheet
+    from rfmeta_dist.storage.store import open_store
+
+    store, manifests = _open(prefix, domain)
+    path = out.expanduser().resolve()
+    open_store(str(path.parent)).write(path.name, contact_sheet(store, manifests, count))
+    say(f"wrote {path}")
+
+
+@app.command(epilog="[bold]Example[/]\n\n  rfmeta shards forget s3://bucket/faces --domain O --subject O_017")
+def forget(
+    prefix: Prefix,
+    domain: Annotated[str, typer.Option("--domain", "-d", help="The subject's domain.", show_default=False)],
+    subject: Annotated[str, typer.Option(help="As in the samples table.", show_default=False)],
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Erase a person: rewrite the shards concerned, publish, then delete all that held or named the subject."""
+    from rfmeta_dist.data.cache import Cache, default_folder
+    from rfmeta_dist.data.forget import forget as erase
+
+    store, _ = _domains(prefix, domain)
+    _confirm(f"Erase subject {subject} from domain {domain} under {store.url} for good?", yes)
+    done = erase(store, domain, subject)
+    cache = Cache(default_folder())
+    for shard in done.rewritten:
+        cache.drop(shard.sha256)
+    if json:
+        print_json(asdict(done))
+    say(f"{len(done.samples)} sample(s) of {subject} removed, {len(done.rewritten)} shard(s) rewritten")
+    say(f"{len(done.deleted)} object(s) deleted:")
+    for name in done.deleted:
+        say(f"  {name}")
+    say(
+        "Not reached from here: older versions that a versioned bucket keeps, shard caches of other machines, "
+        "and the raw data; runs on an older state of the domain have to start anew."
+    )
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError("this deletes data, and there is nobody to ask", "add --yes")
+    typer.confirm(question, abort=True, err=True)
+
+
+def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:
+    """Manifests by domain: of a prefix, or the one whose own path is given."""
+    from rfmeta_dist.data.manifest import parse
+    from rfmeta_dist.storage.store import open_store
+
+    folder, _, name = side.rpartition("/")
+    if not name.endswith(".json"):
+        return {manifest.domain: manifest for manifest in _open(side, domain)[1]}
+    store = open_store(folder or ".")
+    found = parse(store, store.url.rpartition("/")[2], name)
+    return {found.domain: found}
 
 
 def _domains(prefix: str, domain: str | None) -> tuple[Store, list[str]]:

@@ -19,12 +19,15 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _GREY8, _RGB8 = (8, 0), (8, 2)  # PNG's bit depth and colour type
 
 
-def decode(sample: Packed, image_size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def decode(
+    sample: Packed, image_size: int, out: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Decode a sample, resizing by area where the stored size differs.
 
     Args:
         sample: as in the shard.
         image_size: S, a multiple of 8.
+        out: S×S×3 uint8, contiguous; if given, the image is written there, and is this array.
 
     Returns:
         S×S×3 uint8 RGB, and S/8×S/8 uint8 depth.
@@ -34,18 +37,22 @@ def decode(sample: Packed, image_size: int) -> tuple[NDArray[np.uint8], NDArray[
     """
     row = sample.row
     try:
-        image = decode_image(sample.image, row["image_ext"], (row["width"], row["height"]))
+        size = row["width"], row["height"]
+        fitting = out if size == (image_size, image_size) else None
+        image = decode_image(sample.image, row["image_ext"], size, fitting)
         depth = decode_depth(sample.depth)
     except ValueError as error:
         raise DataError(
             f"sample {row['key']} cannot be decoded: {error}",
             "ingest the domain again without it; skipping it would change every later batch",
         ) from error
-    return _resized(image, image_size), _resized(depth, image_size // DEPTH_STRIDE)
+    return _resized(image, image_size, out), _resized(depth, image_size // DEPTH_STRIDE)
 
 
-def decode_image(data: bytes, ext: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode a JPEG or PNG of known width and height into H×W×3 uint8 RGB.
+def decode_image(
+    data: bytes, ext: str, size: tuple[int, int], out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Decode a JPEG or PNG of known width and height into H×W×3 uint8 RGB, a JPEG into `out` if given.
 
     Raises:
         ValueError: its header says otherwise, or its content is damaged.
@@ -57,8 +64,8 @@ def decode_image(data: bytes, ext: str, size: tuple[int, int]) -> NDArray[np.uin
         return _decode_png(data, grey=False)
     import simplejpeg
 
-    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
-    return pixels
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True, buffer=out)
+    return pixels if out is None else out
 
 
 def decode_depth(data: bytes) -> NDArray[np.uint8]:
@@ -112,10 +119,14 @@ def _decode_png(data: bytes, *, grey: bool) -> NDArray[np.uint8]:
     return pixels
 
 
-def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    if pixels.shape[:2] == (side, side):
-        return pixels
-    import cv2
+def _resized(pixels: NDArray[np.uint8], side: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """The pixels at another size, in `out` if given; `out` itself may be the pixels already."""
+    if pixels.shape[:2] != (side, side):
+        import cv2
 
-    resized: NDArray[np.uint8] = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
-    return resized
+        pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+    if out is None:
+        return pixels
+    if pixels is not out:
+        out[:] = pixels
+    return out

@@ -4,34 +4,61 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Shard
+from rfmeta_dist.data.metrics import Meter
 from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.s3 import retries_counted
 from rfmeta_dist.storage.store import Store
 
-_AHEAD = 2  # shards on their way while one is used
+T = TypeVar("T")
+R = TypeVar("R")
+
+_READS = 5
 
 
-def fetch(folder: Store, shard: Shard) -> bytes:
-    """Read one shard of a domain's folder.
+def fetch(folder: Store, shard: Shard, cache: Cache | None = None, meter: Meter | None = None) -> bytes:
+    """Read one shard of a domain's folder, from the node's cache if it is there.
 
-    A damaged transfer passes, so a mismatch is read once more; what stays is damage at rest.
+    Args:
+        folder: of the domain.
+        shard: as the manifest describes it.
+        cache: of this node, if there is to be one.
+        meter: counts what is read.
 
     Raises:
         DataError: the shard is missing, or is not the one the manifest describes.
-        StorageError: the store cannot be read.
+        StorageError: the store cannot be read; it has been tried again for as long as that may help.
     """
+    meter = meter or Meter()
+    load = partial(_load, folder, shard, meter)
+    return cache.get(shard, load, meter) if cache else load()
+
+
+def _load(folder: Store, shard: Shard, meter: Meter) -> bytes:
+    """Read the shard until it matches its hash; two equal answers that do not are damage at rest."""
     where = f"shard {folder.url}/{shard.name}"
-    for _ in range(2):
+    before = b""
+    for attempt in range(_READS):
+        meter.add(retries=int(attempt > 0))
         try:
-            data = folder.read(shard.name)
+            with retries_counted(lambda: meter.add(retries=1)):
+                data = folder.read(shard.name)
         except MissingError as error:
             raise DataError(f"{where} is missing", "restore it or ingest the domain again") from error
+        meter.add(bytes_read=len(data))
         if len(data) == shard.size and hashlib.sha256(data).hexdigest() == shard.sha256:
+            meter.add(shards_read=1)
             return data
+        if attempt and data == before:
+            break
+        before = data
     fault = "its SHA-256" if len(data) == shard.size else f"{len(data)} bytes, not {shard.size}:"
     raise DataError(
         f"{where} is damaged: {fault} does not match the manifest",
@@ -39,26 +66,34 @@ def fetch(folder: Store, shard: Shard) -> bytes:
     )
 
 
-def read_ahead(folder: Store, shards: Iterable[Shard]) -> Iterator[tuple[Shard, bytes]]:
-    """Fetch shards in order, the next ones in a thread while the caller uses the last.
+def ahead(
+    function: Callable[[T], R], items: Iterable[T], *, pool: ThreadPoolExecutor, depth: int, meter: Meter
+) -> Iterator[R]:
+    """Apply a function to items in a pool's threads, and deliver the results in order.
 
-    Raises:
-        DataError, StorageError: as `fetch`, in place of the shard concerned.
+    Args:
+        function: what to apply; what it raises comes in place of the item's result.
+        items: taken only as results are consumed, so that no more than `depth` wait beyond the one in use.
+        pool: where the function runs.
+        depth: how many items to begin before their turn.
+        meter: counts the time the consumer waits for a result.
     """
-    pool = ThreadPoolExecutor(1, thread_name_prefix="fetch")
-    coming: deque[tuple[Shard, Future[bytes]]] = deque()
+    coming: deque[Future[R]] = deque()
+
+    def arrived() -> R:
+        future = coming.popleft()
+        if future.done():
+            return future.result()
+        with meter.stall():
+            return future.result()
+
     try:
-        for shard in shards:
-            coming.append((shard, pool.submit(fetch, folder, shard)))
-            if len(coming) > _AHEAD:
-                yield _arrived(coming)
+        for item in items:
+            coming.append(pool.submit(function, item))
+            if len(coming) > depth:
+                yield arrived()
         while coming:
-            yield _arrived(coming)
+            yield arrived()
     finally:
-        # Also when the caller stops early: leave nothing reading behind its back.
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _arrived(coming: deque[tuple[Shard, Future[bytes]]]) -> tuple[Shard, bytes]:
-    shard, future = coming.popleft()
-    return shard, future.result()
+        for future in coming:
+            future.cancel()

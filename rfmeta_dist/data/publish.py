@@ -58,21 +58,42 @@ def publish(
         latest = _readable(folder, domain, manifests)
         if latest and _same(latest, shards, contract):
             return latest
-        content = {
-            "format": FORMAT,
-            "domain": domain,
-            "image_size": image_size,
-            "contract": contract,
-            "counts": _counts(shards),
-            "samples": _write_table(folder, "samples", rows, sample_schema()),
-            "shards": _write_table(folder, "shards", _shard_rows(domain, shards), shard_schema()),
-        }
         name = next_version(manifests)
         try:
-            folder.create(name, json_bytes(content))
+            put(folder, name, domain, shards, rows, image_size=image_size, contract=contract)
         except AlreadyExistsError:
             continue  # someone else published meanwhile: perhaps the same, else come after it
         return parse(folder, domain, name)
+
+
+def put(
+    folder: Store,
+    name: str,
+    domain: str,
+    shards: Sequence[Shard],
+    rows: Sequence[Row],
+    *,
+    image_size: int,
+    contract: Mapping[str, Any],
+) -> None:
+    """Write the two tables and then the manifest `name`, unless there is one of that name.
+
+    Arguments as of `publish`.
+
+    Raises:
+        AlreadyExistsError: someone else published this version first.
+        StorageError: the store cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "domain": domain,
+        "image_size": image_size,
+        "contract": contract,
+        "counts": _counts(shards),
+        "samples": _write_table(folder, "samples", rows, sample_schema()),
+        "shards": _write_table(folder, "shards", _shard_rows(domain, shards), shard_schema()),
+    }
+    folder.create(name, json_bytes(content))
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:

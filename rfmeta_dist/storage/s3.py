@@ -1,4 +1,4 @@
-"""A prefix of an S3 bucket as an object store, with one patient retry loop."""
+"""A prefix of an S3 bucket as an object store; its one retry loop is patient, but not without end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import functools
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,40 +18,57 @@ from rfmeta_dist.storage.store import checked
 
 T = TypeVar("T")
 
-# The layers below try once, lest waiting times multiply: botocore's own 8 attempts took 43 s to
-# report a wrong endpoint (measured), times ours. 7 tries wait 13–25 s in all: a server's restart.
-_TRIES = 7
-_CONNECT_S, _READ_S = 3, 20
+_CONNECT_S, _READ_S = 3, 20  # read: between two pieces of an answer, not for all of it
 _PASSING = ("SlowDown", "RequestTimeout", "ConditionalRequestConflict")
 _BUCKET_EXISTS = ("BucketAlreadyExists", "BucketAlreadyOwnedByYou")
 
 
+_count: ContextVar[Callable[[], None] | None] = ContextVar("count", default=None)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try before a fault that may pass counts as one that stays.
+
+    The layers below try once, lest waiting times multiply: botocore's own 8 attempts took 43 s to
+    report a wrong endpoint (measured), times ours.
+
+    Attributes:
+        tries: of one request; 7 wait 13–25 s in all, the restart of a server.
+        deadline: seconds for all tries of one request and the waiting between them.
+    """
+
+    tries: int = 7
+    deadline: float = 120.0
+
+
 @dataclass(frozen=True)
 class S3Store:
-    """Objects below `s3://bucket/prefix`. Holds the URL alone; a process opens its own client."""
+    """Objects below `s3://bucket/prefix`. Holds no client: a process opens its own."""
 
     url: str
+    patience: Patience = Patience()
 
     def read(self, name: str) -> bytes:
         """The whole object in one GET. Raises `MissingError` if there is none."""
         path = self._path(name)
-        data: bytes = self._do(path, lambda fs: fs.cat_file(path))
+        data: bytes = self._do(path, lambda fs, limit: fs.cat_file(path, timeout=limit))
         return data
 
     def write(self, name: str, data: bytes) -> None:
         """Put the object; S3 shows it only when it is whole."""
         path = self._path(name)
-        self._do(path, lambda fs: fs.pipe_file(path, data))
+        self._do(path, lambda fs, limit: fs.pipe_file(path, data, timeout=limit))
 
     def create(self, name: str, data: bytes) -> None:
         """Put the object if there is none (`If-None-Match: *`), else raise `AlreadyExistsError`."""
         path = self._path(name)
         tries = 0
 
-        def put(fs: Any) -> None:
+        def put(fs: Any, limit: float) -> None:
             nonlocal tries
             tries += 1
-            fs.pipe_file(path, data, mode="create")
+            fs.pipe_file(path, data, mode="create", timeout=limit)
 
         try:
             self._do(path, put)
@@ -60,44 +79,73 @@ class S3Store:
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of this name."""
-        path = self._path(name)
-        bucket, _, key = path.partition("/")
         try:
-            self._do(path, lambda fs: fs.call_s3("head_object", Bucket=bucket, Key=key))
+            self._head(name)
         except MissingError:
             return False
         return True
+
+    def written(self, name: str) -> float:
+        """When the object was last written, in seconds since 1970 by the server's clock."""
+        modified: float = self._head(name)["LastModified"].timestamp()
+        return modified
 
     def list(self, prefix: str = "") -> list[str]:
         """The sorted names of all objects below the folder `prefix`."""
         root = self.url.removeprefix("s3://")
         top = self._path(prefix) if prefix else root
-        found = self._do(top, lambda fs: fs.find(top))
+        found = self._do(top, lambda fs, limit: fs.find(top, timeout=limit))
         return sorted(path.removeprefix(f"{root}/") for path in found)
 
     def delete(self, name: str) -> None:
         """Remove the object if it is there."""
         path = self._path(name)
-        self._do(path, lambda fs: fs.rm_file(path))
+        self._do(path, lambda fs, limit: fs.rm_file(path, timeout=limit))
 
     def sub(self, name: str) -> S3Store:
         """The store below the prefix `name`."""
-        return S3Store(f"{self.url}/{checked(name)}")
+        return S3Store(f"{self.url}/{checked(name)}", self.patience)
+
+    def _head(self, name: str) -> Any:
+        path = self._path(name)
+        bucket, _, key = path.partition("/")
+        return self._do(
+            path, lambda fs, limit: fs.call_s3("head_object", Bucket=bucket, Key=key, timeout=limit)
+        )
 
     def _path(self, name: str) -> str:
         return f"{self.url.removeprefix('s3://')}/{checked(name)}"
 
-    @staticmethod
-    def _do(path: str, request: Callable[[Any], T]) -> T:
-        """Send a request, again if the fault may pass, and explain the fault that stays."""
-        for attempt in range(_TRIES):
+    def _do(self, path: str, request: Callable[[Any, float], T]) -> T:
+        """Send a request, again if the fault may pass, and explain the fault that stays.
+
+        Args:
+            path: bucket and key, for errors.
+            request: takes the client, and the seconds it may last.
+        """
+        end = time.monotonic() + self.patience.deadline
+        for attempt in range(self.patience.tries):
             try:
-                return request(_filesystem())
+                return request(_filesystem(), end - time.monotonic())
             except _faults() as error:
-                if attempt + 1 == _TRIES or not _may_pass(error):
+                pause = 0.2 * 2**attempt * (1 + random.random())
+                late = time.monotonic() + pause >= end
+                if late or attempt + 1 == self.patience.tries or not _may_pass(error):
                     raise _explained(path, error) from error
-            time.sleep(0.2 * 2**attempt * (1 + random.random()))
+            if count := _count.get():
+                count()
+            time.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def retries_counted(count: Callable[[], None]) -> Iterator[None]:
+    """Call `count` for each request that this thread sends again while the context is open."""
+    token = _count.set(count)
+    try:
+        yield
+    finally:
+        _count.reset(token)
 
 
 def _filesystem() -> Any:
@@ -182,6 +230,11 @@ def _unanswered(url: str, error: BaseException) -> StorageError:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return AccessError(f"{url}: no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "AWS")
+    if isinstance(error, TimeoutError):
+        return StorageError(
+            f"{url}: {endpoint} did not answer in full within the time allowed",
+            "check the network and the server's load",
+        )
     return StorageError(
         f"{url} cannot be reached at {endpoint} ({type(error).__name__}: {error})",
         "check AWS_ENDPOINT_URL and that the server is up",
@@ -195,7 +248,9 @@ def make_bucket(name: str) -> None:
         StorageError: the server cannot be reached or refused the name.
     """
     try:
-        S3Store._do(name, lambda fs: fs.call_s3("create_bucket", Bucket=name))
+        S3Store(f"s3://{name}")._do(
+            name, lambda fs, limit: fs.call_s3("create_bucket", Bucket=name, timeout=limit)
+        )
     except StorageError as error:
         if _status(error.__cause__ or error)[1] not in _BUCKET_EXISTS:
             raise

@@ -1,0 +1,259 @@
+"""Samples a second from S3 to decoded batches, against the least that reading and decoding them can cost.
+
+    python -m bench.stream [--samples 6000] [--rounds 3] [--threads 2] [--out FILE]
+
+The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is checked,
+shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The stream reads from that
+server on the same cores, checks every hash, shuffles and stacks; once without and once with a filled cache.
+mosaicml-streaming and litdata read the same samples in their own formats from the same server, each with its
+better number of loader processes; they are measured where they can be imported, and left out elsewhere. All take
+turns in one run. The clock of each starts with its first batch, so that starting up counts for nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import os
+import shutil
+import statistics
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.core.types import Sample
+from rfmeta_dist.data.cache import Cache
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage.embedded import embedded_s3
+from rfmeta_dist.storage.store import Store, open_store
+
+SIZE, BATCH = 256, 20
+CHUNK = 16 << 20
+LOADERS = (0, 2)  # processes of the others' loaders
+
+Contestant = Callable[[], Iterator[int]]  # the sizes of its batches, as they are ready
+
+
+def samples(count: int) -> Iterator[Sample]:
+    """Half live, half attacks; images of about 36 kB, as face crops at quality 95 have."""
+    for number in range(count):
+        rng, label = generator("bench", number), number % 2
+        coarse = rng.integers(0, 256, (24, 24, 3), np.uint8)
+        image = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC).astype(np.int16)
+        image = np.clip(image + rng.integers(-9, 10, image.shape), 0, 255).astype(np.uint8)
+        depth = cv2.resize(rng.integers(1, 256, (4, 4), np.uint8), (32, 32)) * np.uint8(label)
+        yield Sample(
+            key=f"A-v-{number:06d}",
+            domain="A",
+            split="train",
+            label=label,
+            attack_type="live" if label else "print",
+            subject=f"A-{number}",
+            video="v",
+            frame=number,
+            image=simplejpeg.encode_jpeg(image, quality=95, colorsubsampling="420"),
+            image_ext="jpg",
+            depth=cv2.imencode(".png", depth)[1].tobytes(),
+        )
+
+
+def decoded(image: bytes, depth: bytes) -> tuple[Any, Any]:
+    """The work that all share."""
+    pixels = simplejpeg.decode_jpeg(image, colorspace="RGB")
+    return pixels, cv2.imdecode(np.frombuffer(depth, np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+def raw(reads: list[Callable[[], bytes]], threads: int) -> Iterator[int]:
+    """Read tars and decode what is in them, a tar a thread."""
+
+    def read(source: Callable[[], bytes]) -> int:
+        found, depth = 0, b""
+        with tarfile.open(fileobj=io.BytesIO(source()), mode="r|") as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                data = file.read() if file else b""
+                if member.name.endswith(".depth.png"):
+                    depth = data
+                elif member.name.endswith(".jpg"):
+                    decoded(data, depth)
+                    found += 1
+        return found
+
+    yield 0  # nothing is ready beforehand
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(read, reads)
+
+
+def ours(store: Store, manifest: Manifest, cache: Cache | None) -> Iterator[int]:
+    """An epoch of the stream; at its end as many shards are ready as at its beginning."""
+    stream = DomainStream(store, manifest, split="train", batch=BATCH, image_size=SIZE, seed=0, cache=cache)
+    return (len(batch.keys) for batch in islice(stream.batches(), manifest.samples.num_rows // BATCH))
+
+
+def collate(rows: list[dict[str, Any]]) -> tuple[Any, Any, list[int]]:
+    """Decode and stack, as the stream does, in the loader's process."""
+    images, depths = zip(*(decoded(row["image"], row["depth"]) for row in rows), strict=True)
+    return np.stack(images), np.stack(depths), [row["label"] for row in rows]
+
+
+def row(sample: Sample) -> dict[str, Any]:
+    """A sample as the others store it."""
+    return {"image": sample.image, "depth": sample.depth, "label": sample.label}
+
+
+def mosaic(folder: Path, workers: int) -> Iterator[int]:
+    """An epoch of mosaicml-streaming, with nothing on the local disk to begin with."""
+    from streaming import StreamingDataset
+    from streaming.base.util import clean_stale_shared_memory
+    from torch.utils.data import DataLoader
+
+    clean_stale_shared_memory()
+    shutil.rmtree(folder, ignore_errors=True)
+    data = StreamingDataset(
+        remote="s3://bench/mosaicml_streaming",
+        local=str(folder),
+        batch_size=BATCH,
+        shuffle=True,
+        shuffle_seed=0,
+    )
+    loader = DataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
+    return (len(labels) for _, _, labels in loader)
+
+
+def write_mosaic(folder: Path, count: int) -> None:
+    """Store the samples as MDS."""
+    from streaming import MDSWriter
+
+    columns = {"image": "bytes", "depth": "bytes", "label": "int"}
+    with MDSWriter(out=str(folder), columns=columns, size_limit=CHUNK) as writer:
+        for sample in samples(count):
+            writer.write(row(sample))
+
+
+def litdata(folder: Path, workers: int) -> Iterator[int]:
+    """An epoch of litdata, with nothing on the local disk to begin with."""
+    from litdata import StreamingDataLoader, StreamingDataset
+
+    shutil.rmtree(folder, ignore_errors=True)
+    data = StreamingDataset(
+        "s3://bench/litdata",
+        cache_dir=str(folder),
+        shuffle=True,
+        seed=0,
+        storage_options={"endpoint_url": os.environ["AWS_ENDPOINT_URL"]},
+    )
+    loader = StreamingDataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
+    return (len(labels) for _, _, labels in loader)
+
+
+def write_litdata(folder: Path, count: int) -> None:
+    """Store the samples as litdata's chunks."""
+    from litdata.streaming.writer import BinaryWriter
+
+    writer = BinaryWriter(str(folder), chunk_bytes=CHUNK)
+    for number, sample in enumerate(samples(count)):
+        writer[number] = row(sample)
+    writer.done()
+    writer.merge()
+
+
+OTHERS: dict[str, tuple[str, Any, Any]] = {
+    "mosaicml_streaming": ("streaming", write_mosaic, mosaic),
+    "litdata": ("litdata", write_litdata, litdata),
+}
+
+
+def prepare(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Contestant], int, list[str]]:
+    """Store the samples for all; what to time by name, bytes of the shards, and who is left out."""
+    store = open_store("s3://bench/ours")
+    manifest = pack(samples(options.samples), store, "A", contract={})
+    names = [f"A/{shard.name}" for shard in manifest.shards]
+    disk = open_store(str(folder / "disk"))
+    for name in names:
+        disk.write(name, store.read(name))
+    contestants: dict[str, Contestant] = {
+        "raw": partial(raw, [partial(disk.read, name) for name in names], options.threads),
+        "raw_s3": partial(raw, [partial(store.read, name) for name in names], options.threads),
+        "stream": partial(ours, store, manifest, None),
+        "stream_cached": partial(ours, store, manifest, Cache(folder / "cache")),
+    }
+    absent = []
+    for name, (module, write, read) in OTHERS.items():
+        if importlib.util.find_spec(module) is None:
+            absent.append(name)
+            continue
+        write(folder / name, options.samples)
+        for path in (folder / name).iterdir():
+            open_store(f"s3://bench/{name}").write(path.name, path.read_bytes())
+        for workers in LOADERS:
+            contestants[f"{name}_{workers}"] = partial(read, folder / f"{name}_local", workers)
+    return contestants, sum(shard.size for shard in manifest.shards), absent
+
+
+def rate(run: Contestant, count: int) -> float:
+    """Samples a second of an epoch, from its first batch on."""
+    batches = iter(run())
+    first = next(batches)
+    started = time.perf_counter()
+    rest = sum(batches)
+    if first + rest < count - count % BATCH:
+        raise SystemExit(f"{first + rest} of {count} samples were delivered")
+    return rest / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Print and write the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=6000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="of the raw reading; as many as there are cores")
+    parser.add_argument("--out", type=Path)
+    o = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, embedded_s3(Path(name) / "s3") as server:
+        server.make_bucket("bench")
+        contestants, size, absent = prepare(Path(name), o)
+        # The first round fills the cache and is not counted.
+        rounds = [
+            {name: rate(run, o.samples) for name, run in contestants.items()} for _ in range(o.rounds + 1)
+        ][1:]
+    middle = {name: statistics.median(found[name] for found in rounds) for name in contestants}
+
+    def ratio(one: str, other: str) -> float:
+        return round(statistics.median(found[one] / found[other] for found in rounds), 3)
+
+    result: dict[str, Any] = {
+        "samples_per_s": {name: round(found) for name, found in middle.items()},
+        "MB_per_s": {name: round(found * size / o.samples / 1e6, 1) for name, found in middle.items()},
+        "stream_to_raw": ratio("stream", "raw"),
+        "stream_to_raw_s3": ratio("stream", "raw_s3"),
+        "stream_cached_to_raw": ratio("stream_cached", "raw"),
+    }
+    for other in OTHERS:
+        ways = [name for name in middle if name.startswith(other)]
+        if ways:
+            result[f"stream_to_{other}"] = ratio("stream", max(ways, key=lambda name: middle[name]))
+    result |= {"left_out": absent, "settings": vars(o) | {"out": None}}
+    text = json.dumps(result, indent=1)
+    print(text)
+    if o.out:
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Random variations of a training sample, the same for the same key whoever asks. The paper uses none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.seeds import Part, generator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much to vary; each field is from 0, not at all, to 1.
+
+    Hue is left alone: it is among what tells a print or a screen from skin.
+
+    Attributes:
+        flip: probability of a mirror image.
+        crop: the largest part of the side that is cut off; what is left is resized to the full side.
+        brightness, contrast, saturation: the largest change, relative to the full range or value.
+        cutout: side of a black square at a random place, relative to the image's. Depth keeps what it hides.
+
+    Raises:
+        ConfigError: a field is out of range.
+    """
+
+    flip: float = 0.5
+    crop: float = 0.2
+    brightness: float = 0.1
+    contrast: float = 0.2
+    saturation: float = 0.2
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"augmentation.{field.name} is {value}", "use a number from 0 to 1")
+        if self.crop == 1:
+            raise ConfigError("augmentation.crop is 1", "leave something of the image: use less than 1")
+
+
+def augment(
+    image: NDArray[np.uint8], depth: NDArray[np.uint8], key: tuple[Part, ...], settings: Augmentation
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Vary an image and its depth map together.
+
+    Args:
+        image: S×S×3 RGB.
+        depth: D×D, where D divides S.
+        key: decides what is drawn; in a stream (seed, sample key, epoch).
+        settings: how much to vary.
+
+    Returns:
+        New arrays of the same shapes; a depth map that is zero stays zero.
+    """
+    # One draw for each purpose, used or not: changing one setting leaves what the others do.
+    flip, *box, brightness, contrast, saturation, across, down = generator("augment", *key).random(9).tolist()
+    image, depth = _cropped(image, depth, box, settings.crop)
+    if flip < settings.flip:
+        image, depth = image[:, ::-1], depth[:, ::-1]
+    image = _coloured(
+        image,
+        shift=255 * settings.brightness * (2 * brightness - 1),
+        contrast=1 + settings.contrast * (2 * contrast - 1),
+        saturation=1 + settings.saturation * (2 * saturation - 1),
+    )
+    return _cut_out(image, across, down, settings.cutout), depth.copy()
+
+
+def _cropped(
+    image: NDArray[np.uint8], depth: NDArray[np.uint8], draws: list[float], most: float
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cut out a square and resize it; counted in depth pixels, so that image and depth stay aligned."""
+    import cv2
+
+    full, stride = depth.shape[0], image.shape[0] // depth.shape[0]
+    share, across, down = draws
+    side = max(1, full - int(share * (most * full + 1)))
+    left, top = int(across * (full - side + 1)), int(down * (full - side + 1))
+
+    def resized(pixels: NDArray[np.uint8], unit: int) -> NDArray[np.uint8]:
+        part = pixels[top * unit : (top + side) * unit, left * unit : (left + side) * unit]
+        # Always a copy, and with side == full the same pixels.
+        return cv2.resize(part, pixels.shape[:2], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+    return resized(image, stride), resized(depth, 1)
+
+
+def _coloured(
+    image: NDArray[np.uint8], *, shift: float, contrast: float, saturation: float
+) -> NDArray[np.uint8]:
+    """Stretch values about the middle and shift them, and pull colours to or from their grey."""
+    import cv2
+    import numpy as np
+
+    values = np.clip((np.arange(256) - 128) * contrast + 128 + shift, 0, 255).round().astype(np.uint8)
+    image = cv2.LUT(np.ascontiguousarray(image), values)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    coloured: NDArray[np.uint8] = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+    return coloured
+
+
+def _cut_out(image: NDArray[np.uint8], across: float, down: float, share: float) -> NDArray[np.uint8]:
+    side = round(share * image.shape[0])
+    left, top = (int(draw * (image.shape[0] - side + 1)) for draw in (across, down))
+    image[top : top + side, left : left + side] = 0
+    return image

@@ -1,0 +1,28 @@
+"""When an object was written, by its store's own clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.s3 import S3Store
+from rfmeta_dist.storage.store import Store, checked
+
+
+def written(store: Store, name: str) -> float:
+    """Seconds since 1970; only to be compared with those of other objects of the same store.
+
+    Raises:
+        MissingError: there is no such object.
+        StorageError: the store cannot be read, or does not keep times.
+    """
+    if isinstance(store, S3Store):
+        return store.written(name)
+    path = Path(store.url) / checked(name)
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise MissingError(f"{path} does not exist", "check the path") from error
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}", "check the path and the disk") from error

@@ -2,12 +2,13 @@
 
     python -m bench.stream [--samples 6000] [--rounds 3] [--threads 2] [--out FILE]
 
-The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is checked,
-shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The stream reads from that
-server on the same cores, checks every hash, shuffles and stacks; once without and once with a filled cache.
-mosaicml-streaming and litdata read the same samples in their own formats from the same server, each with its
-better number of loader processes; they are measured where they can be imported, and left out elsewhere. All take
-turns in one run. The clock of each starts with its first batch, so that starting up counts for nobody.
+The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is
+checked, shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The
+stream reads from that server on the same cores, checks every hash, shuffles and stacks; once without and
+once with a filled cache. mosaicml-streaming and litdata read the same samples in their own formats from the
+same server, each with its better number of loader processes; they are measured where they can be imported,
+and left out elsewhere. All take turns in one run. The clock of each starts with its first batch, so that
+starting up counts for nobody.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import tempfile
 from itertools import chain, islice
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from bench.result import give
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import RawBatch
@@ -124,11 +124,7 @@ def main() -> None:
             "jump_mean": round(float(steps.mean()), 4),
             "jump_largest": round(float(steps.max()), 4),
         }
-    text = json.dumps({"AUC": results, "settings": vars(o) | {"out": None}}, indent=1)
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text + "\n")
+    give({"AUC": results, "settings": vars(o) | {"out": None}}, o.out)
 
 
 if __name__ == "__main__":

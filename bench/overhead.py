@@ -9,7 +9,6 @@ sent to the monitor) take turns with the same steps on batches already in memory
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ import ray.train
 import torch
 from ray.train.torch import TorchTrainer
 
+from bench.result import give
 from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.monitor import Monitor
 from rfmeta_dist.cluster.session import session
@@ -112,11 +112,7 @@ def main() -> None:
         "overhead_of_fastest": round(min(row["looped"]) / min(row["bare"]) - 1, 4),
         "settings": vars(o) | {"out": None},
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text + "\n")
+    give(result, o.out)
 
 
 if __name__ == "__main__":

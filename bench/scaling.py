@@ -9,7 +9,6 @@ worker really makes, forward and backward, counted as it happens, in units of on
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.result import give
 from bench.step import batches
 from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.types import Episode
@@ -139,11 +139,7 @@ def main() -> None:
             )
     note = f"{os.cpu_count()} cores; more workers than cores take turns"
     result = {"cores": note, "settings": vars(o) | {"out": None}, "time": times, "operations": operations}
-    text = json.dumps(result, indent=1)
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text + "\n")
+    give(result, o.out)
 
 
 if __name__ == "__main__":

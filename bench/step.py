@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.plain import Plain
+from bench.result import give
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.types import Batch, Episode
@@ -200,11 +201,7 @@ def main() -> None:
     if o.contender:
         print(json.dumps(run(o.contender, o.size, o.width, o.images, o.steps, o.gradient)))
         return
-    text = json.dumps(compare(o), indent=1)
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text + "\n")
+    give(compare(o), o.out)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
     python -m bench.stream [--samples 6000] [--rounds 3] [--threads 2] [--out FILE]
 
-The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is
-checked, shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The
-stream reads from that server on the same cores, checks every hash, shuffles and stacks; once without and
-once with a filled cache. mosaicml-streaming and litdata read the same samples in their own formats from the
-same server, each with its better number of loader processes; they are measured where they can be imported,
-and left out elsewhere. All take turns in one run. The clock of each starts with its first batch, so that
-starting up counts for nobody.
+The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is checked,
+shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The stream reads from
+that server on the same cores, checks every hash, shuffles and stacks; once without and once with a full cache.
+mosaicml-streaming and litdata read the same samples in their own formats from the same server, each with its
+better number of loader processes; they are measured where they can be imported, and left out elsewhere. All
+take turns in one run. The clock of each starts with its first batch, so that starting up counts for nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import io
-import json
 import os
 import shutil
 import statistics
@@ -34,6 +32,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from bench.result import give
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.cache import Cache
@@ -249,11 +248,7 @@ def main() -> None:
         if ways:
             result[f"stream_to_{other}"] = ratio("stream", max(ways, key=lambda name: middle[name]))
     result |= {"left_out": absent, "settings": vars(o) | {"out": None}}
-    text = json.dumps(result, indent=1)
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text + "\n")
+    give(result, o.out)
 
 
 if __name__ == "__main__":

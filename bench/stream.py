@@ -2,12 +2,13 @@
 
     python -m bench.stream [--samples 6000] [--rounds 3] [--threads 2] [--out FILE]
 
-The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is checked,
-shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The stream reads from
-that server on the same cores, checks every hash, shuffles and stacks; once without and once with a full cache.
-mosaicml-streaming and litdata read the same samples in their own formats from the same server, each with its
-better number of loader processes; they are measured where they can be imported, and left out elsewhere. All
-take turns in one run. The clock of each starts with its first batch, so that starting up counts for nobody.
+The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is
+checked, shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The
+stream reads from that server on the same cores, checks every hash, shuffles and stacks; once without and
+once with a filled cache. mosaicml-streaming and litdata read the same samples in their own formats from the
+same server, each with its better number of loader processes; they are measured where they can be imported,
+and left out elsewhere. All take turns in one run. The clock of each starts with its first batch, so that
+starting up counts for nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import argparse
 import importlib.util
 import io
 import os
-import shutil
 import statistics
 import tarfile
 import tempfile
@@ -123,16 +123,16 @@ def mosaic(folder: Path, workers: int) -> Iterator[int]:
     from torch.utils.data import DataLoader
 
     clean_stale_shared_memory()
-    shutil.rmtree(folder, ignore_errors=True)
-    data = StreamingDataset(
-        remote="s3://bench/mosaicml_streaming",
-        local=str(folder),
-        batch_size=BATCH,
-        shuffle=True,
-        shuffle_seed=0,
-    )
-    loader = DataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
-    return (len(labels) for _, _, labels in loader)
+    with tempfile.TemporaryDirectory(dir=folder) as local:
+        data = StreamingDataset(
+            remote="s3://bench/mosaicml_streaming",
+            local=local,
+            batch_size=BATCH,
+            shuffle=True,
+            shuffle_seed=0,
+        )
+        loader = DataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
+        yield from (len(labels) for _, _, labels in loader)
 
 
 def write_mosaic(folder: Path, count: int) -> None:
@@ -149,16 +149,16 @@ def litdata(folder: Path, workers: int) -> Iterator[int]:
     """An epoch of litdata, with nothing on the local disk to begin with."""
     from litdata import StreamingDataLoader, StreamingDataset
 
-    shutil.rmtree(folder, ignore_errors=True)
-    data = StreamingDataset(
-        "s3://bench/litdata",
-        cache_dir=str(folder),
-        shuffle=True,
-        seed=0,
-        storage_options={"endpoint_url": os.environ["AWS_ENDPOINT_URL"]},
-    )
-    loader = StreamingDataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
-    return (len(labels) for _, _, labels in loader)
+    with tempfile.TemporaryDirectory(dir=folder) as local:
+        data = StreamingDataset(
+            "s3://bench/litdata",
+            cache_dir=local,
+            shuffle=True,
+            seed=0,
+            storage_options={"endpoint_url": os.environ["AWS_ENDPOINT_URL"]},
+        )
+        loader = StreamingDataLoader(data, batch_size=BATCH, num_workers=workers, collate_fn=collate)
+        yield from (len(labels) for _, _, labels in loader)
 
 
 def write_litdata(folder: Path, count: int) -> None:
@@ -201,7 +201,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Contes
         for path in (folder / name).iterdir():
             open_store(f"s3://bench/{name}").write(path.name, path.read_bytes())
         for workers in LOADERS:
-            contestants[f"{name}_{workers}"] = partial(read, folder / f"{name}_local", workers)
+            contestants[f"{name}_{workers}"] = partial(read, folder, workers)
     return contestants, sum(shard.size for shard in manifest.shards), absent
 
 

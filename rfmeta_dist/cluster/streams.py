@@ -6,21 +6,27 @@ started again by Ray and goes on at the step it is asked for.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RfmetaError
 from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.training.plan import Need
 
 KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
+METER_S = 1.0  # Prometheus asks every few seconds
 
 
 class DomainReader:
@@ -29,6 +35,8 @@ class DomainReader:
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
         self._given = config, domain, fingerprint
         self._keep = KEEP * config.training.episodes
+        self._meter = StreamMeter(config.run.name, domain)
+        self._metered = time.monotonic()
         self._next = 0
         self._batches: Iterator[RawBatch] = iter(())
         self._kept: dict[int, RawBatch] = {}
@@ -51,7 +59,15 @@ class DomainReader:
             batch=config.data.batch,
             image_size=config.data.image_size,
             seed=config.training.seed,
+            augmentation=config.data.augmentation,
+            cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
         )
+
+    def metrics(self) -> Metrics:
+        """What this reader has read and waited for since it was last started."""
+        found = self._stream.metrics
+        self._meter.read(found)
+        return found
 
     def batch(self, index: int, start: int, stop: int) -> RawBatch:
         """Rows of batch `index`; the second worker that asks for it is served from the one already decoded."""
@@ -62,7 +78,19 @@ class DomainReader:
                 self._kept[self._next] = next(self._batches)
                 self._next += 1
             self._kept = {i: b for i, b in self._kept.items() if i > self._next - self._keep}
+            if time.monotonic() - self._metered > METER_S:
+                self._metered = time.monotonic()
+                self.metrics()
         return self._kept[index].rows(range(start, stop))
+
+
+def totals(actors: Mapping[str, Any]) -> dict[str, Metrics]:
+    """What the actors have read and waited for, by domain; of one that does not answer, nothing."""
+    found = {}
+    for name, actor in actors.items():
+        with suppress(ray.exceptions.RayError, RfmetaError):
+            found[name] = got(actor.metrics.remote())
+    return found
 
 
 # It takes no slot, and is started again for as long as anybody asks for batches.

@@ -118,8 +118,9 @@ def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
 
 def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor: Any, local: bool) -> None:
     hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
+    actors = streams.start(config, hashes)
     assignment = worker.Assignment(
-        config, runs.fingerprint(config, hashes), streams.start(config, hashes), monitor, config.data.target
+        config, runs.fingerprint(config, hashes), actors, monitor, config.data.target
     )
     settings, training = config.run, config.training
     trainer = (_LocalTrainer if local else _Trainer)(
@@ -150,6 +151,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         trainer.fit()
     except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error below tells more
         failure = error
+    runs.add_streams(folder, streams.totals(actors))
     fatal: RfmetaError | None = ray.get(monitor.fatal.remote())
     if fatal is not None:
         raise fatal

@@ -16,6 +16,7 @@ import ray
 import ray.train
 import torch
 
+from rfmeta_dist.cluster.meters import StepMeter
 from rfmeta_dist.cluster.streams import RayBatches
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
@@ -79,8 +80,14 @@ def _train(task: Assignment) -> None:
     if trainer.strategy.rank == 0:
         open_folder(config).write("certificate.json", certificate.to_json())
     progress = _resume(task, trainer)
+    news, meter = News(task, trainer), StepMeter(config.run.name, trainer.strategy.rank)
+
+    def after_step(row: Row) -> None:
+        news.tell(row)
+        meter.step(row)
+
     hooks = Hooks(
-        after_step=News(task, trainer).tell,
+        after_step=after_step,
         checkpoint=lambda done: _save(task, trainer, done),
         not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )

@@ -29,6 +29,20 @@ class Run(Section):
     folder: Place = Field("runs", validate_default=True)
 
 
+class Augmentation(Section):
+    """How much training samples are varied, anew in each epoch; the paper does not.
+
+    Hue is left alone: it is among what tells a print or a screen from skin.
+    """
+
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
+    crop: float = Field(0.2, ge=0, lt=1, description="largest part of the side that is cut off")
+    brightness: float = Field(0.1, ge=0, le=1, description="largest change, of the full range")
+    contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
+    saturation: float = Field(0.2, ge=0, le=1, description="largest change, relative")
+    cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, of the image's")
+
+
 class Data(Section):
     """Which shards, and how a batch is cut from them."""
 
@@ -37,6 +51,10 @@ class Data(Section):
     target: Name
     image_size: int = Field(256, ge=32, le=1024, multiple_of=32)
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
+    augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
+    cache_gb: float = Field(
+        50.0, ge=0, description="of each machine's disk, for copies of shards in object storage; 0 for none"
+    )
 
     @field_validator("sources")
     @classmethod

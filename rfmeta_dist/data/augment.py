@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.seeds import Part, generator
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How much to vary; each field is from 0, not at all, to 1.
-
-    Hue is left alone: it is among what tells a print or a screen from skin.
-
-    Attributes:
-        flip: probability of a mirror image.
-        crop: the largest part of the side that is cut off; what is left is resized to the full side.
-        brightness, contrast, saturation: the largest change, relative to the full range or value.
-        cutout: side of a black square at a random place, relative to the image's. Depth keeps what it hides.
-
-    Raises:
-        ConfigError: a field is out of range.
-    """
-
-    flip: float = 0.5
-    crop: float = 0.2
-    brightness: float = 0.1
-    contrast: float = 0.2
-    saturation: float = 0.2
-    cutout: float = 0.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"augmentation.{field.name} is {value}", "use a number from 0 to 1")
-        if self.crop == 1:
-            raise ConfigError("augmentation.crop is 1", "leave something of the image: use less than 1")
+    from rfmeta_dist.config.schema import Augmentation
 
 
 def augment(

@@ -21,7 +21,7 @@ from pathlib import Path
 from rfmeta_dist.data.manifest import Shard
 from rfmeta_dist.data.metrics import Meter
 
-BUDGET = 50 << 30
+BUDGET = 50_000_000_000
 _PARTIAL = "partial-"  # starts the names of copies being written
 _ABANDONED_S = 3600.0  # a partial copy this old is of a process that was killed
 
@@ -44,6 +44,13 @@ class Cache:
 
     folder: Path
     budget: int = BUDGET
+
+    @classmethod
+    def of_node(cls, prefix: str, gigabytes: float) -> Cache | None:
+        """The cache of this machine for shards under `prefix`; None for a folder, which would gain nothing."""
+        if not gigabytes or "://" not in prefix or prefix.startswith("file:"):
+            return None
+        return cls(default_folder(), int(gigabytes * 1e9))
 
     def get(self, shard: Shard, load: Callable[[], bytes], meter: Meter) -> bytes:
         """The shard's bytes, from its copy or else from `load`, whose result is kept.

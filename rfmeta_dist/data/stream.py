@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import RawBatch, Split
-from rfmeta_dist.data.augment import Augmentation, augment
+from rfmeta_dist.data.augment import augment
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE, decode
 from rfmeta_dist.data.fetch import ahead, fetch
@@ -26,6 +26,8 @@ from rfmeta_dist.storage.store import Store
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from rfmeta_dist.config.schema import Augmentation
 
     Pixels = NDArray[np.uint8]
     Vary = Callable[["_Visited", Pixels, Pixels], tuple[Pixels, Pixels]]

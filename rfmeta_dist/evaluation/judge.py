@@ -13,6 +13,7 @@ from safetensors.torch import load as parse_tensors
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import RawBatch, Split
+from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.evaluation import examples, figures, package, thresholds
@@ -48,7 +49,8 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
     count = recalibrate(nets, _recalibration_batches(config, shards, manifests), device)
     scored = []
     for name, manifest in manifests.items():
-        scored.append(_score_domain(nets, shards, manifest, "validation", config.data.image_size, device))
+        batches = _scan(config, shards, manifest, "validation", config.data.image_size)
+        scored.append(_score_domain(nets, manifest, batches, device))
         record(
             folder,
             "threshold",
@@ -90,7 +92,8 @@ def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, A
     split: Split | None = None if chosen == "all" else chosen
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
-    target = _score_domain(model.nets.to(device), shards, manifest, split, model.image_size, device)
+    batches = _scan(config, shards, manifest, split, model.image_size)
+    target = _score_domain(model.nets.to(device), manifest, batches, device)
     result = {
         "target": config.data.target,
         "target_split": chosen,
@@ -104,7 +107,8 @@ def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, A
     }
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
     picked = examples.pick(target, model.thresholds["frame"].value)
-    folder.write("examples.parquet", _pictures(shards, manifest, split, model.image_size, picked))
+    batches = _scan(config, shards, manifest, split, model.image_size)
+    folder.write("examples.parquet", _pictures(batches, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
 
@@ -127,22 +131,25 @@ def _recalibration_batches(
             batch=data.batch,
             image_size=data.image_size,
             seed=config.training.seed,
+            cache=Cache.of_node(data.prefix, data.cache_gb),
         )
         yield from islice(stream.batches(config.training.steps), count)
 
 
+def _scan(
+    config: Config, shards: Store, manifest: Manifest, split: Split | None, size: int
+) -> Iterator[RawBatch]:
+    cache = Cache.of_node(config.data.prefix, config.data.cache_gb)
+    return scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH, cache=cache)
+
+
 def _score_domain(
-    nets: Networks,
-    shards: Store,
-    manifest: Manifest,
-    split: Split | None,
-    size: int,
-    device: torch.device,
+    nets: Networks, manifest: Manifest, batches: Iterator[RawBatch], device: torch.device
 ) -> Scores:
     rows = {row["key"]: row for row in manifest.samples.to_pylist()}
     keys: list[str] = []
     values = []
-    for raw in scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH):
+    for raw in batches:
         values.append(score(nets, raw, device).numpy())
         keys.extend(raw.keys)
     found = [rows[key] for key in keys]
@@ -158,14 +165,12 @@ def _score_domain(
     )
 
 
-def _pictures(
-    shards: Store, manifest: Manifest, split: Split | None, size: int, picked: dict[str, list[str]]
-) -> bytes:
+def _pictures(batches: Iterator[RawBatch], picked: dict[str, list[str]]) -> bytes:
     import simplejpeg
 
     wanted = set(chain.from_iterable(picked.values()))
     images: dict[str, bytes] = {}
-    for raw in scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH):
+    for raw in batches:
         for key, image in zip(raw.keys, raw.image, strict=True):
             if key in wanted:
                 images[key] = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=90)

@@ -47,6 +47,8 @@ def render(record: RunRecord) -> str:
             examples=_examples(record),
             config=record.config,
             throughput=_throughput(record.metrics),
+            waited=_waited(record.metrics),
+            streams=record.streams,
             **_plots(record),
         )
     )
@@ -177,3 +179,10 @@ def _throughput(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
 
     rates = [row["images_per_second"] for row in metric_rows if row.get("images_per_second")]
     return float(np.median(rates)) if rates else None
+
+
+def _waited(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The share of the training time that was spent waiting for data, or None if no step recorded it."""
+    rows = [row for row in metric_rows if "data_seconds" in row]
+    whole = sum(row["seconds"] for row in rows)
+    return sum(row["data_seconds"] for row in rows) / whole if whole else None

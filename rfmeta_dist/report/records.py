@@ -24,12 +24,14 @@ T = TypeVar("T")
 MADE_BY = {
     "config.yaml": "rfmeta train CONFIG",
     "metrics.jsonl": "rfmeta train CONFIG",
+    "streams.json": "rfmeta train CONFIG",
     "ledger.jsonl": "rfmeta evaluate RUN",
     "evaluation.json": "rfmeta evaluate RUN",
     "scores.parquet": "rfmeta evaluate RUN",
     "examples.parquet": "rfmeta evaluate RUN",
 }
 _EVALUATION = ("target", "sources", "method", "seed", "step", "figures", "recalibration")
+_STREAM = ("bytes_read", "shards_read", "cache_hits", "retries", "samples")
 _READ = ("time", "domain", "split", "samples", "manifest", "sealed")
 
 
@@ -45,6 +47,7 @@ class RunRecord:
         evaluation: `target`, `sources`, `method`, `seed`, `step`, `figures`, `recalibration`.
         scores: of the target and of the sources' validation splits, by frame.
         examples: frames to show.
+        streams: by domain, what its reader read and waited for (data/metrics.py).
     """
 
     config: str
@@ -53,6 +56,7 @@ class RunRecord:
     evaluation: Row
     scores: Scores
     examples: list[Example]
+    streams: dict[str, Row]
 
     @property
     def target(self) -> Scores:
@@ -82,7 +86,14 @@ def load(read: Callable[[str], bytes]) -> RunRecord:
         evaluation=_evaluation(read),
         scores=_parsed(read, "scores.parquet", Scores.from_parquet),
         examples=_parsed(read, "examples.parquet", examples.from_parquet),
+        streams=_streams(read),
     )
+
+
+def _streams(read: Callable[[str], bytes]) -> dict[str, Row]:
+    name = "streams.json"
+    found = _with_fields(name, _parsed(read, name, json.loads), ())
+    return {domain: _with_fields(name, done, _STREAM) for domain, done in found.items()}
 
 
 def _bytes(read: Callable[[str], bytes], name: str) -> bytes:

@@ -4,6 +4,7 @@ config.yaml         written once, when the run starts
 ledger.jsonl        every read of labelled data: when, why, which domain and split
 step-0000100/       checkpoints, kept by Ray Train, newest two
 metrics.jsonl       one line a step, when training ends
+streams.json        by domain, what its reader read and waited for; over all starts that ended by themselves
 model/              the package (evaluation/package.py)
 evaluation.json, scores.parquet, examples.parquet, report.html
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import yaml
@@ -20,12 +22,13 @@ import yaml
 from rfmeta_dist.config import load as configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
+from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
 # A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
 HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
-MAY_DIFFER = {"run.folder", *(f"training.{field}" for field in HARDWARE)}
+MAY_DIFFER = {"run.folder", "data.cache_gb", *(f"training.{field}" for field in HARDWARE)}
 
 
 def open_folder(config: Config) -> Store:
@@ -91,6 +94,7 @@ def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
     decides = config.model_dump(mode="json", include={"data", "model", "method", "training"})
     for field in (*HARDWARE, "checkpoint_every"):
         del decides["training"][field]
+    del decides["data"]["cache_gb"]
     whole = json.dumps([decides, dict(sorted(manifests.items()))], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
 
@@ -123,3 +127,14 @@ def record(  # the ledger's columns
     except MissingError:
         before = b""
     folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def add_streams(folder: Store, totals: Mapping[str, Metrics]) -> None:
+    """Add what the domains' readers did in this start of the run to what they did in earlier ones."""
+    try:
+        before = json.loads(folder.read("streams.json"))
+    except MissingError:
+        before = {}
+    for domain, found in totals.items():
+        before[domain] = asdict(Metrics(**before.get(domain, {})) + found)
+    folder.write("streams.json", json.dumps(before, indent=1).encode())

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.schema import Augmentation
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.data.augment import Augmentation, augment
+from rfmeta_dist.data.augment import augment
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import open_store
@@ -78,7 +80,8 @@ def test_depth_moves_with_the_image(key):
 
 def test_settings_do_what_they_say():
     image, depth = picture(3)
-    outcomes = [augment(image, depth, (0, "k", n), Augmentation(1, 0, 0, 0, 0, 0.5)) for n in range(50)]
+    settings = Augmentation(flip=1, crop=0, brightness=0, contrast=0, saturation=0, cutout=0.5)
+    outcomes = [augment(image, depth, (0, "k", n), settings) for n in range(50)]
     for varied, mirrored in outcomes:
         assert np.array_equal(mirrored, depth[:, ::-1])
         assert (varied == 0).all(axis=2).sum() >= 32 * 32
@@ -89,8 +92,9 @@ def test_settings_do_what_they_say():
 
 @pytest.mark.parametrize("change", [{"flip": -0.1}, {"cutout": 1.5}, {"crop": 1}, {"contrast": float("nan")}])
 def test_unfit_settings_are_refused(change):
-    with pytest.raises(ConfigError, match=f"augmentation.{next(iter(change))} is"):
-        Augmentation(**change)
+    data = {"prefix": "s3://b/p", "sources": ["A", "B"], "target": "C", "augmentation": change}
+    with pytest.raises(ConfigError, match=rf"data\.augmentation\.{next(iter(change))}="):
+        check({"run": {"name": "r"}, "data": data}, "test")
 
 
 def test_a_stream_varies_each_epoch_anew_and_resumes_the_same(tmp_path: Path):

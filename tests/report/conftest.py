@@ -63,6 +63,9 @@ def training_rows(steps: int = 120) -> list[dict]:
     return rows
 
 
+STREAM = {"bytes_read": 7_340_032, "shards_read": 41, "cache_hits": 3, "retries": 2, "samples": 2400}
+
+
 def ledger_rows() -> list[dict]:
     def read(minute, purpose, domain, split, samples, sealed=False):
         return {
@@ -109,6 +112,7 @@ def run_files(evaluation) -> dict[str, bytes]:
     return {
         "config.yaml": CONFIG.encode(),
         "metrics.jsonl": jsonl(training_rows()),
+        "streams.json": json.dumps({name: STREAM for name in "OCI"}).encode(),
         "ledger.jsonl": jsonl(ledger_rows()),
         "evaluation.json": json.dumps(evaluation).encode(),
         "scores.parquet": Scores(**joined).to_parquet(),

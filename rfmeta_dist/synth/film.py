@@ -13,10 +13,11 @@ from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.synth.camera import Settings, capture, resolution, set_up
 from rfmeta_dist.synth.domains import SOURCE, Domain
+from rfmeta_dist.synth.framing import Framing, square
 from rfmeta_dist.synth.head import EXTENT
 from rfmeta_dist.synth.identities import Identity
 from rfmeta_dist.synth.plane import Surface, draw_carrier, look_at
-from rfmeta_dist.synth.pose import Framing, Pose, draw_pose, move, project, shake
+from rfmeta_dist.synth.pose import Pose, draw_pose, move, project, shake
 from rfmeta_dist.synth.prints import separate, show_print
 from rfmeta_dist.synth.scene import DEPTH_SIZE, Lamp, depth_map, draw_lamp, paint_backdrop, shade
 from rfmeta_dist.synth.screens import show_screen
@@ -62,7 +63,7 @@ class Session:
         # Painted a little coarser than the scene is sampled: the lens blurs more than that.
         bust = self.video.identity.bust(max(256, self.video.size * 7 // 2))
         pose = move(self.pose, self.video.random(self.occasion, "move", frame))
-        view = project(bust, pose, framing, self.backdrop.shape[0])
+        view = project(bust, pose, framing, square(self.backdrop.shape[0]))
         return shade(view, self.lamp, self.backdrop), depth_map(view)
 
 

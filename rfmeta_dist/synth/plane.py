@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rfmeta_dist.synth.framing import Framing
 from rfmeta_dist.synth.head import EXTENT
-from rfmeta_dist.synth.pose import Framing
 from rfmeta_dist.synth.texture import Image, Rng, grid, sample, step
 
 

@@ -1,4 +1,4 @@
-"""Framing, head pose and expression: a bust as the camera frames it, with depth kept in register."""
+"""Head pose and expression: a bust as the camera frames it, with depth kept in register."""
 
 from __future__ import annotations
 
@@ -8,25 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rfmeta_dist.synth.bust import Bust
+from rfmeta_dist.synth.framing import Framing, Raster
 from rfmeta_dist.synth.head import EXTENT, MOUTH_Y
-from rfmeta_dist.synth.texture import Image, Rng, grid, pair, sample, step
+from rfmeta_dist.synth.texture import Image, Rng, pair, sample, step
 
 PIVOT = 0.12  # height of the axis the head turns about
-
-
-@dataclass(frozen=True)
-class Framing:
-    """Where the crop lies: centre and half width in face units, roll in radians."""
-
-    x: float
-    y: float
-    half: float
-    roll: float
-
-    def to_face(self, x: Image, y: Image) -> tuple[Image, Image]:
-        """Crop coordinates in [−1, 1] → face coordinates."""
-        cos, sin = math.cos(self.roll) * self.half, math.sin(self.roll) * self.half
-        return cos * x - sin * y + self.x, sin * x + cos * y + self.y
 
 
 @dataclass(frozen=True)
@@ -41,23 +27,13 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """A posed bust in crop coordinates, R×R: as `Bust`, with `scale` = face units per pixel."""
+    """A posed bust as the camera sees it, H×W: as `Bust`, with `scale` = face units per pixel."""
 
     albedo: Image
     height: Image
     cover: Image
     gloss: Image
     scale: float
-
-
-def draw_framing(rng: Rng) -> Framing:
-    """How a face detector happens to crop: one distribution for live faces and attacks alike."""
-    return Framing(
-        x=float(rng.uniform(-0.06, 0.06)),
-        y=float(rng.uniform(-0.12, 0.04)),
-        half=float(rng.uniform(0.68, 0.86)),
-        roll=float(rng.normal(0.0, 0.05)),
-    )
 
 
 def draw_pose(rng: Rng) -> Pose:
@@ -80,13 +56,13 @@ def move(pose: Pose, rng: Rng) -> Pose:
     return replace(pose, yaw=pose.yaw + yaw, pitch=pose.pitch + pitch, blink=blink, jaw=jaw)
 
 
-def project(bust: Bust, pose: Pose, framing: Framing, resolution: int) -> View:
-    """Turn the head, set the expression and crop it, by one backward warp.
+def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
+    """Turn the head, set the expression and frame it, by one backward warp.
 
     A height field turned by a small angle moves each point sideways by height × sin(angle); which
     point lands on a pixel is found by two rounds of substitution.
     """
-    x, y = framing.to_face(*grid(resolution))
+    x, y = framing.to_face(*raster.grid())
     # The body stays while the head turns.
     turn = step(0.95, 0.60, y)
     sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
@@ -102,7 +78,7 @@ def project(bust: Bust, pose: Pose, framing: Framing, resolution: int) -> View:
     lift = sample(bust.height, column, row)
     height = lift * cos_yaw - source_x * sin_yaw - source_y * sin_pitch
     cover, gloss = sample(bust.cover, column, row), sample(bust.gloss, column, row)
-    return View(albedo, height, cover, gloss, 2.0 * framing.half / resolution)
+    return View(albedo, height, cover, gloss, framing.half * raster.pitch)
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:

@@ -13,7 +13,7 @@ from rfmeta_dist.synth.pose import View
 from rfmeta_dist.synth.texture import Image, Rng, blur, mix, noise, resize, sample, step
 
 WRAP = np.array([0.30, 0.16, 0.12], np.float32)  # red light travels furthest inside skin
-SHADOW_RESOLUTION = 96
+SHADOW_PITCH = 0.016  # face units a pixel of the height field that casts shadows
 DEPTH_SIZE = 32
 
 
@@ -71,7 +71,7 @@ def warm(amount: float) -> NDArray[np.float32]:
 
 
 def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
-    """Linear radiance R×R×3 of a posed bust before a backdrop of the same size."""
+    """Linear radiance H×W×3 of a posed bust before a backdrop of the same size."""
     normal = _normals(view)
     facing = normal @ lamp.direction
     key = np.clip((facing[..., None] + WRAP) / (1.0 + WRAP), 0.0, None)
@@ -100,7 +100,7 @@ def depth_map(view: View) -> NDArray[np.uint8]:
 
 
 def _normals(view: View) -> Image:
-    """Unit normals R×R×3 (x right, y down, z to the camera)."""
+    """Unit normals H×W×3 (x right, y down, z to the camera)."""
     slope_x = cv2.Sobel(view.height, cv2.CV_32F, 1, 0, scale=0.125 / view.scale)
     slope_y = cv2.Sobel(view.height, cv2.CV_32F, 0, 1, scale=0.125 / view.scale)
     # Outlines are cliffs in a height field; unlimited they would draw a bright or black rim.
@@ -112,27 +112,34 @@ def _normals(view: View) -> Image:
 
 def _openness(view: View) -> Image:
     """How much of the sky a point sees: less where it lies deeper than its surroundings."""
-    small = resize(view.height, SHADOW_RESOLUTION)
-    around = blur(small, 0.07 / (view.scale * view.height.shape[0] / SHADOW_RESOLUTION))
+    small, scale = _shrink(view)
+    around = blur(small, 0.07 / scale)
     opening = np.clip(1.0 - 3.2 * np.clip(around - small, 0.0, None), 0.3, 1.0)
-    return resize(opening.astype(np.float32), view.height.shape[1])
+    return resize(opening.astype(np.float32), *view.height.shape[::-1])
 
 
 def _cast_shadow(view: View, lamp: Lamp) -> Image:
     """Shadows of nose, brow and chin: does the ray to the lamp run into the height field?"""
-    small = resize(view.height, SHADOW_RESOLUTION)
-    scale = view.scale * view.height.shape[0] / SHADOW_RESOLUTION
+    small, scale = _shrink(view)
     right, down, front = lamp.direction.tolist()
     across = max(math.hypot(right, down), 1e-3)
     rise = max(front, 0.05) / across
-    row, column = np.mgrid[0:SHADOW_RESOLUTION, 0:SHADOW_RESOLUTION].astype(np.float32)
+    row, column = np.mgrid[0 : small.shape[0], 0 : small.shape[1]].astype(np.float32)
     blocked = np.zeros_like(small)
     for distance in (0.03, 0.06, 0.10, 0.16, 0.24):
         pixels = distance / scale / across
         there = sample(small, column + right * pixels, row + down * pixels)
         blocked = np.maximum(blocked, there - small - distance * rise)
     soft = blur(step(0.0, 0.06, blocked.astype(np.float32)), 0.8)
-    return resize(soft, view.height.shape[1])
+    return resize(soft, *view.height.shape[::-1])
+
+
+def _shrink(view: View) -> tuple[Image, float]:
+    """Heights as coarse as shadows need, and the face units of one of their pixels."""
+    height, width = view.height.shape
+    scale = max(view.scale, SHADOW_PITCH)
+    rows, columns = (max(2, round(side * view.scale / scale)) for side in (height, width))
+    return resize(view.height, columns, rows), scale
 
 
 def paint_backdrop(kind: str, resolution: int, rng: Rng) -> Image:

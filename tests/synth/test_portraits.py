@@ -13,9 +13,10 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.synth.bust import paint_bust
 from rfmeta_dist.synth.domains import DOMAINS, OFFICE
+from rfmeta_dist.synth.framing import Framing, square
 from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.portraits import survey
-from rfmeta_dist.synth.pose import Framing, Pose, project
+from rfmeta_dist.synth.pose import Pose, project
 from rfmeta_dist.synth.scale import SCALES
 from rfmeta_dist.synth.scene import draw_lamp, paint_backdrop, shade
 from rfmeta_dist.synth.texture import encode_srgb
@@ -26,7 +27,7 @@ SMALLEST = replace(SCALES["tiny"], subjects={"*": {"train": 1, "validation": 1, 
 def draw_portrait(path: Path, number: int) -> None:
     """Save a made-up person as if photographed in a studio."""
     rng = np.random.default_rng(number)
-    view = project(paint_bust(number, 320), Pose(), Framing(0.0, 0.0, 1.0, 0.0), 320)
+    view = project(paint_bust(number, 320), Pose(), Framing(0.0, 0.0, 1.0, 0.0), square(320))
     radiance = shade(view, draw_lamp(OFFICE, rng), paint_backdrop("wall", 320, rng))
     picture = (encode_srgb(radiance * 0.3 / np.median(radiance)) * 255).astype(np.uint8)
     cv2.imwrite(str(path), picture[..., ::-1])

@@ -14,8 +14,8 @@ from rfmeta_dist.core.types import LIVE, Sample
 from rfmeta_dist.synth.camera import Pixels, Settings, capture, encode_jpeg, set_up
 from rfmeta_dist.synth.domains import Domain, find_domain
 from rfmeta_dist.synth.film import CLASSES, Video, film, pick
+from rfmeta_dist.synth.framing import draw_framing
 from rfmeta_dist.synth.identities import cast
-from rfmeta_dist.synth.pose import draw_framing
 from rfmeta_dist.synth.scale import Scale
 from rfmeta_dist.synth.texture import Rng
 

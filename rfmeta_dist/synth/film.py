@@ -31,9 +31,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Video:
-    """One recording to render: all that decides its bytes."""
+    """One recording to render: all that decides its bytes.
 
-    domain: str
+    Attributes:
+        card: its domain.
+        rho: how strongly the domain's nuisances follow the label, 0 to 1.
+    """
+
+    card: Domain
+    rho: float
     split: Split
     subject: str
     attack_type: str
@@ -42,6 +48,11 @@ class Video:
     size: int
     seed: int
     identity: Identity
+
+    @property
+    def domain(self) -> str:
+        """The domain's name."""
+        return self.card.name
 
     def random(self, *purpose: int | str) -> Rng:
         """This recording's randomness for one purpose."""
@@ -82,8 +93,9 @@ def pick(choices: tuple[T, ...], rng: Rng) -> T:
 
 def _open(video: Video, domain: Domain, occasion: str, pixels: int) -> Session:
     rng = video.random(occasion)
-    pose, lamp = draw_pose(rng), draw_lamp(pick(domain.lights, rng), rng)
-    return Session(video, occasion, pose, lamp, paint_backdrop(pick(domain.backdrops, rng), pixels, rng))
+    venue = pick(domain.sessions, rng)
+    pose, lamp = draw_pose(rng), draw_lamp(pick(venue.lights, rng), rng)
+    return Session(video, occasion, pose, lamp, paint_backdrop(pick(venue.backdrops, rng), pixels, rng))
 
 
 def _film_live(video: Video, domain: Domain, settings: Settings, framings: list[Framing]) -> Iterator[Shot]:

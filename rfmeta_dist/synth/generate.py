@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE, Sample
-from rfmeta_dist.synth.camera import Pixels, Settings, capture, encode_jpeg, set_up
-from rfmeta_dist.synth.domains import Domain, find_domain
-from rfmeta_dist.synth.film import CLASSES, Video, film, pick
+from rfmeta_dist.synth.camera import Pixels, capture, encode_jpeg, set_up
+from rfmeta_dist.synth.card import DOMAINS, find_domain
+from rfmeta_dist.synth.domains import Domain
+from rfmeta_dist.synth.film import Video, film, pick
 from rfmeta_dist.synth.framing import draw_framing
 from rfmeta_dist.synth.identities import cast
+from rfmeta_dist.synth.nuisances import Take, disturb, flicker
 from rfmeta_dist.synth.scale import Scale
-from rfmeta_dist.synth.texture import Rng
+
+RHO = 0.5  # how strongly nuisances follow the label, unless said otherwise
 
 
-def plan(domain: str, scale: Scale, seed: int, identities: Path | None) -> list[Video]:
-    """The videos of a domain, subject by subject, each subject in every class.
+def plan(
+    domain: str,
+    scale: Scale,
+    seed: int,
+    identities: Path | None,
+    rho: float = RHO,
+    domains: Mapping[str, Domain] = DOMAINS,
+) -> list[Video]:
+    """The videos of a domain, subject by subject, each subject live and in every attack.
 
     Args:
-        domain: a name in DOMAINS.
+        domain: a name in `domains`.
         scale: how much.
-        seed: of the whole data set; the same seed for all four domains keeps their people apart.
+        seed: of the whole data set; the same seed for all domains keeps their people apart.
         identities: folder of portraits, or None for made-up people.
+        rho: how strongly the domain's nuisances follow the label: 0 not at all, 1 they decide it.
+        domains: all there are; see `card.join`.
 
     Raises:
-        ConfigError: no such domain.
+        ConfigError: no such domain, or rho is out of range.
         DataError: the folder is missing, has no usable portrait, or too few.
     """
-    find_domain(domain)
+    card = find_domain(domain, domains)
+    if not 0.0 <= rho <= 1.0:
+        raise ConfigError(f"rho={rho} is out of range", "use 0 (independent of the label) to 1 (decides it)")
     return [
         Video(
-            domain=domain,
+            card=card,
+            rho=rho,
             split=split,
             subject=f"{domain}_{number:03d}",
             attack_type=attack_type,
@@ -46,46 +61,44 @@ def plan(domain: str, scale: Scale, seed: int, identities: Path | None) -> list[
             seed=seed,
             identity=identity,
         )
-        for number, (split, identity) in enumerate(cast(domain, scale, seed, identities))
-        for attack_type in CLASSES
-        for take in range(scale.videos)
+        for number, (split, identity) in enumerate(cast(domain, scale, seed, identities, domains))
+        for attack_type, take in _takes(scale, card)
     ]
 
 
-def generate(domain: str, scale: Scale, seed: int, identities: Path | None = None) -> Iterator[Sample]:
+def _takes(scale: Scale, card: Domain) -> Iterator[tuple[str, int]]:
+    """Attack type and number of each of a subject's recordings."""
+    recordings = (LIVE, *scale.attacks_of(card))
+    for attack_type in dict.fromkeys(recordings):
+        for take in range(scale.videos * recordings.count(attack_type)):
+            yield attack_type, take
+
+
+def generate(
+    domain: str,
+    scale: Scale,
+    seed: int,
+    identities: Path | None = None,
+    rho: float = RHO,
+    domains: Mapping[str, Domain] = DOMAINS,
+) -> Iterator[Sample]:
     """All samples of a domain, video by video; see `plan` for arguments and errors."""
-    for video in plan(domain, scale, seed, identities):
+    for video in plan(domain, scale, seed, identities, rho, domains):
         yield from render(video)
 
 
 def render(video: Video) -> list[Sample]:
     """Film a recording: a pure function of the video, in any process."""
-    domain, rng = find_domain(video.domain), video.random("set-up")
-    settings = set_up(pick(domain.cameras, rng), video.size, rng)
-    settings = _disturb(settings, video, domain, rng)
-    framing, quality = draw_framing(rng), rng.uniform(*domain.quality)
+    rng = video.random("set-up")
+    settings = set_up(pick(video.card.cameras, rng), video.size, rng)
+    framing, quality = draw_framing(rng), rng.uniform(*video.card.quality)
+    taken = disturb(Take(video.card, settings, quality, bands=None), video)
     samples = []
-    for frame, (radiance, depth) in enumerate(film(video, domain, settings, framing)):
-        picture = capture(radiance, settings, video.size, video.random("sensor", frame))
-        samples.append(_sample(video, frame, picture, quality, depth))
+    for frame, (radiance, depth) in enumerate(film(video, taken.card, taken.settings, framing)):
+        lit = radiance if taken.bands is None else flicker(radiance, taken.bands, frame)
+        picture = capture(lit, taken.settings, video.size, video.random("sensor", frame))
+        samples.append(_sample(video, frame, picture, taken.quality, depth))
     return samples
-
-
-def _disturb(settings: Settings, video: Video, domain: Domain, rng: Rng) -> Settings:
-    """Apply the domain's spurious cues to this recording, each or not by the luck of its class."""
-    for cue in domain.nuisances:
-        if rng.random() >= (cue.live if video.attack_type == LIVE else cue.attack):
-            continue
-        match cue.kind:
-            case "warm":
-                settings = replace(settings, balance=settings.balance + 0.40)
-            case "dim":
-                settings = replace(settings, exposure=settings.exposure - 0.6)
-            case "vignette":
-                settings = replace(settings, vignette=settings.vignette + 0.4)
-            case "soft":
-                settings = replace(settings, defocus=settings.defocus + 0.35)
-    return settings
 
 
 def _sample(video: Video, frame: int, picture: Pixels, quality: float, depth: NDArray[np.uint8]) -> Sample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -12,7 +12,8 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import permutation, seed
 from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.synth.bust import Bust, paint_bust
-from rfmeta_dist.synth.domains import DOMAINS
+from rfmeta_dist.synth.card import DOMAINS
+from rfmeta_dist.synth.domains import Domain
 from rfmeta_dist.synth.portraits import Portrait, survey
 from rfmeta_dist.synth.scale import Scale
 
@@ -38,45 +39,51 @@ class MadeUp:
         return paint_bust(self.number, resolution)
 
 
-def cast(domain: str, scale: Scale, base_seed: int, folder: Path | None) -> list[tuple[Split, Identity]]:
+def cast(
+    domain: str, scale: Scale, base_seed: int, folder: Path | None, domains: Mapping[str, Domain] = DOMAINS
+) -> list[tuple[Split, Identity]]:
     """The people of one domain with their splits, in a fixed order.
 
-    No person, and no group of look-alikes, is in two domains or two splits.
+    No person, and no group of look-alikes, is in two domains or two splits. A domain of the user's own changes
+    nothing for the others: it gets portraits that they leave.
     Raises DataError if the folder is missing or holds too few portraits for all domains of the scale.
     """
     if folder is None:
-        counts = scale.subjects_of(domain)
+        counts = scale.subjects_of(domains[domain])
         return [
             (split, MadeUp(seed("identity", base_seed, domain, split, number)))
             for split in SPLITS
             for number in range(counts[split])
         ]
-    places = _deal(survey(folder.resolve()).groups, _needs(scale), base_seed, folder)
+    own = [card for name, card in domains.items() if name not in DOMAINS]
+    rounds = [_needs(scale, cards) for cards in (DOMAINS.values(), own)]
+    places = _deal(survey(folder.resolve()).groups, rounds, base_seed, folder)
     return [(split, person) for split in SPLITS for person in places[domain, split]]
 
 
-def _needs(scale: Scale) -> dict[Place, int]:
-    return {(d, split): scale.subjects_of(d)[split] for d in DOMAINS for split in SPLITS}
+def _needs(scale: Scale, cards: Iterable[Domain]) -> dict[Place, int]:
+    return {(card.name, split): scale.subjects_of(card)[split] for card in cards for split in SPLITS}
 
 
 def _deal(
-    groups: tuple[tuple[Portrait, ...], ...], needs: dict[Place, int], base_seed: int, folder: Path
+    groups: tuple[tuple[Portrait, ...], ...], rounds: list[dict[Place, int]], base_seed: int, folder: Path
 ) -> dict[Place, list[Portrait]]:
-    """Give each place whole groups until it has enough people.
+    """Give each place whole groups until it has enough people, one round of places after the other.
 
     Smallest groups go first, each to the place that lacks most, so that look-alikes are
     used only when distinct people run out.
     """
-    lacking = dict(needs)
+    needs = {place: count for places in rounds for place, count in places.items()}
     held: dict[Place, list[tuple[Portrait, ...]]] = {place: [] for place in needs}
     shuffled = [groups[i] for i in permutation(len(groups), "groups", base_seed)]
-    for group in sorted(shuffled, key=len):
-        place = max(lacking, key=lambda p: lacking[p])
-        if lacking[place] <= 0:
-            break
-        held[place].append(group)
-        lacking[place] -= len(group)
-    short = sum(max(0, lack) for lack in lacking.values())
+    waiting, short = sorted(shuffled, key=len), 0
+    for places in rounds:
+        lacking = dict(places)
+        while waiting and max(lacking.values(), default=0) > 0:
+            place, group = max(lacking, key=lacking.__getitem__), waiting.pop(0)
+            held[place].append(group)
+            lacking[place] -= len(group)
+        short += sum(max(0, lack) for lack in lacking.values())
     if short:
         needed, found = sum(needs.values()), sum(len(group) for group in groups)
         raise DataError(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.synth.domains import Domain
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,12 @@ class Scale:
 
     Attributes:
         size: side of the crops in pixels, a multiple of 32.
-        subjects: per domain name, subjects in each split; "*" stands for the domains not named.
-        videos: recordings of each subject and class (live, print, replay).
+        subjects: per domain name, subjects in each split; "*" stands for the domains not named, and a domain
+            that this does not settle has the subjects of its card.
+        videos: live recordings of each subject.
         frames: frames of each recording.
+        every_attack: for each live recording all attacks of the domain's card, as often as they stand there;
+            otherwise one of each type.
     """
 
     name: str
@@ -26,6 +30,7 @@ class Scale:
     subjects: Mapping[str, Mapping[Split, int]]
     videos: int
     frames: int
+    every_attack: bool = False
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
@@ -36,9 +41,13 @@ class Scale:
             if self.subjects[domain].get(split, 0) < 1:
                 raise ConfigError(f"domain {domain} has no {split} subjects", "give each split at least one")
 
-    def subjects_of(self, domain: str) -> Mapping[Split, int]:
+    def subjects_of(self, card: Domain) -> Mapping[Split, int]:
         """Subjects of a domain in each split."""
-        return self.subjects.get(domain) or self.subjects["*"]
+        return self.subjects.get(card.name) or self.subjects.get("*") or card.subjects
+
+    def attacks_of(self, card: Domain) -> tuple[str, ...]:
+        """The attack recordings that go with each live one of a domain."""
+        return card.attacks if self.every_attack else tuple(dict.fromkeys(card.attacks))
 
 
 def _split(train: int, validation: int, test: int) -> Mapping[Split, int]:
@@ -49,18 +58,7 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
     {
         "tiny": Scale("tiny", 64, {"*": _split(3, 1, 2)}, videos=1, frames=2),
         "demo": Scale("demo", 64, {"*": _split(16, 6, 6)}, videos=2, frames=3),
-        # The subjects of OULU-NPU, CASIA-FASD, Replay-Attack and MSU-MFSD.
-        "full": Scale(
-            "full",
-            256,
-            {
-                "O": _split(20, 15, 20),
-                "C": _split(15, 5, 30),
-                "I": _split(15, 15, 20),
-                "M": _split(12, 3, 20),
-            },
-            videos=2,
-            frames=7,
-        ),
+        # People and ratio of live to attack as in OULU-NPU, CASIA-FASD, Replay-Attack and MSU-MFSD.
+        "full": Scale("full", 256, {}, videos=3, frames=3, every_attack=True),
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.synth.domains import DOMAINS
+from rfmeta_dist.synth.card import DOMAINS
 from rfmeta_dist.synth.generate import generate
 from rfmeta_dist.synth.scale import SCALES
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.synth.camera import decode_jpeg
-from rfmeta_dist.synth.domains import DOMAINS
+from rfmeta_dist.synth.card import DOMAINS
 from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.scale import SCALES
 

@@ -12,7 +12,7 @@ import pytest
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.synth.bust import paint_bust
-from rfmeta_dist.synth.domains import DOMAINS, OFFICE
+from rfmeta_dist.synth.card import DOMAINS
 from rfmeta_dist.synth.framing import Framing, square
 from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.portraits import survey
@@ -28,7 +28,7 @@ def draw_portrait(path: Path, number: int) -> None:
     """Save a made-up person as if photographed in a studio."""
     rng = np.random.default_rng(number)
     view = project(paint_bust(number, 320), Pose(), Framing(0.0, 0.0, 1.0, 0.0), square(320))
-    radiance = shade(view, draw_lamp(OFFICE, rng), paint_backdrop("wall", 320, rng))
+    radiance = shade(view, draw_lamp(DOMAINS["O"].sessions[0].lights[0], rng), paint_backdrop("wall", 320, rng))
     picture = (encode_srgb(radiance * 0.3 / np.median(radiance)) * 255).astype(np.uint8)
     cv2.imwrite(str(path), picture[..., ::-1])
 

@@ -37,7 +37,7 @@ def _root(
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
-app.command(rich_help_panel=DATA, epilog=synth.EXAMPLES)(synth.synth)
+app.add_typer(synth.app, name="synth", rich_help_panel=DATA, epilog=synth.EXAMPLES)
 app.command(rich_help_panel=DATA, epilog=ingest.EXAMPLES)(ingest.ingest)
 app.add_typer(ingest.faces_app, name="faces", rich_help_panel=DATA)
 app.add_typer(shards.app, name="shards", rich_help_panel=DATA)

@@ -33,29 +33,34 @@ def demo(
 ) -> None:
     """Generate domains, serve S3, ingest, train on the sources, judge on the target, write the page."""
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
-    from rfmeta_dist.cli.synth import generate_domains
+    from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run, prepare, train_run
     from rfmeta_dist.config.load import load
-    from rfmeta_dist.storage.embedded import embedded_s3
+    from rfmeta_dist.synth.card import DOMAINS
+    from rfmeta_dist.synth.generate import RHO
 
     chosen = load(config, overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
     bucket = _bucket(chosen)
-    with embedded_s3(Path(chosen.run.folder) / "s3") as server:
+    plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # before anything is started
+
+    from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.cluster.train import evaluate_run, prepare, train_run
+    from rfmeta_dist.storage.embedded import embedded_s3
+
+    # Ray starts inside the server, whose address and credentials its workers inherit.
+    with embedded_s3(Path(chosen.run.folder) / "s3") as server, session(slots_for(chosen, None)) as local:
         server.make_bucket(bucket)
         say(f"[bold]1/4[/] S3 server at {server.endpoint}; generating {', '.join(domains)}")
-        generate_domains(chosen.data.prefix, domains, scale, 0, identities, None, quiet=False)
+        generate_domains(chosen.data.prefix, plans, None, quiet=False)
         prepare(chosen)
         workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
         say(f"[bold]2/4[/] training {what} with {workers} Ray Train workers")
-        with session(slots_for(chosen, None)) as local:
-            with training_display(quiet=False) as show:
-                folder = train_run(chosen, show, local=local)
-            say(f"[bold]3/4[/] judging on {chosen.data.target}, sealed until now")
-            result = evaluate_run(chosen, folder)
+        with training_display(quiet=False) as show:
+            folder = train_run(chosen, show, local=local)
+        say(f"[bold]3/4[/] judging on {chosen.data.target}, sealed until now")
+        result = evaluate_run(chosen, folder)
         page = write_report(folder)
     print_table([result])
     _explain(result)

@@ -2,109 +2,175 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from itertools import chain
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, progress, say
+from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rfmeta_dist.core.types import Sample
+    from rich.progress import Progress, Task
+    from rich.text import Text
+
+    from rfmeta_dist.synth.domains import Domain
+    from rfmeta_dist.synth.film import Video
+    from rfmeta_dist.synth.scale import Scale
 
 EXAMPLES = """
 [bold]Examples[/]
 
   rfmeta synth --out runs/data --scale demo
 
-  rfmeta synth --out s3://bucket/faces --scale full --identities portraits/ --workers 8
+  rfmeta synth --out s3://bucket/faces --scale full --rho 0.9 --identities portraits/ --address auto
+
+  rfmeta synth --out runs/data --card mine.yaml --domains O,C,I,M,MINE      [dim]# docs/synth.md has cards[/]
 
   rfmeta synth --sheet sheet.png --scale full        [dim]# only a picture of what would be made[/]
+
+  rfmeta synth probe runs/data                       [dim]# what gives an attack away that should not?[/]
+
+An interrupted command goes on when it is given again.
 """
+LINES = 10  # a log without a terminal gets this many lines a domain
+
+app = typer.Typer(invoke_without_command=True)
 
 
+class Planned(NamedTuple):
+    """A domain to generate: its recordings, and what decides their bytes."""
+
+    videos: list[Video]
+    contract: dict[str, Any]
+
+
+@app.callback(invoke_without_command=True)
 def synth(
+    context: typer.Context,
     out: Annotated[str | None, typer.Option(help="Prefix to write to: a folder or s3://….")] = None,
     scale: Annotated[str, typer.Option(help="How much: tiny, demo (64×64) or full (256×256).")] = "demo",
     seed: Annotated[int, typer.Option(min=0, help="Decides every pixel.")] = 0,
-    domains: Annotated[str, typer.Option(help="Which domains, separated by commas.")] = "O,C,I,M",
+    rho: Annotated[
+        float,
+        typer.Option(help="How strongly spurious cues follow the label: 0 not at all, 1 they decide it."),
+    ] = 0.5,
+    domains: Annotated[
+        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
+    ] = None,
+    card: Annotated[
+        list[Path] | None, typer.Option(help="A domain of your own, as a YAML file; may be repeated.")
+    ] = None,
     identities: Annotated[
         Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the cores if not given.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) here.")] = None,
+    address: Address = None,
     json: Json = False,
 ) -> None:
     """Generate face domains: live, printed and replayed, each with its own cameras and light."""
+    if context.invoked_subcommand:
+        return
     if out is None and sheet is None:
         raise ConfigError("neither --out nor --sheet is given", "give --out PREFIX, --sheet FILE, or both")
-    names = [name.strip() for name in domains.split(",")]
+    from rfmeta_dist.synth.card import join
+
+    known = join(card or [])
+    names = re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
+    plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray's slow import
     if sheet is not None:
-        _write_sheet(sheet, names, scale, seed, identities)
-    if out is not None:
-        counts = generate_domains(out, names, scale, seed, identities, workers, quiet=json)
-        if json:
-            print_json({"prefix": out, "domains": counts})
+        _write_sheet(sheet, plans)
+    if out is None:
+        return
+
+    from rfmeta_dist.cluster.session import session
+
+    with session(workers, address):
+        counts = generate_domains(out, plans, workers, quiet=json)
+    if json:
+        print_json({"prefix": out, "domains": counts})
 
 
-def generate_domains(
-    out: str,
+def plan_domains(
     names: list[str],
     scale: str,
     seed: int,
     identities: Path | None,
-    workers: int | None,
-    *,
-    quiet: bool,
-) -> dict[str, Any]:
-    """Generate and pack domains, with progress; samples by domain, split and class."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    rho: float,
+    domains: Mapping[str, Domain],
+) -> dict[str, Planned]:
+    """What is to be generated, by domain; every mistake of the user shows here.
 
-    from rfmeta_dist.ingest.pack import pack
-    from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.generate import plan, render
+    Raises:
+        ConfigError: no such scale or domain, or rho is out of range.
+        DataError: the portraits are missing, unusable or too few.
+    """
+    from rfmeta_dist.synth.generate import contract, plan
 
     chosen = _scale(scale)
-    store = open_store(out)
-    plans = {name: plan(name, chosen, seed, identities) for name in names}
-    contract = {
-        "generator": "rfmeta synth",
-        "scale": scale,
-        "seed": seed,
-        "identities": "portraits" if identities else "procedural",
-    }
+    plans = {name: plan(name, chosen, seed, identities, rho, domains) for name in names}
+    return {name: Planned(videos, contract(chosen, videos)) for name, videos in plans.items()}
+
+
+def generate_domains(
+    out: str, plans: Mapping[str, Planned], workers: int | None, *, quiet: bool
+) -> dict[str, Any]:
+    """Generate and publish domains, with progress, in a Ray session; samples by domain, split and class."""
+    from rfmeta_dist.cluster.synth import synthesise
+    from rfmeta_dist.storage.store import open_store
+
     counts: dict[str, Any] = {}
-    # spawn: a forked child would share this process's threads and connections
-    with (
-        ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool,
-        progress(quiet) as bars,
-    ):
-        for name, videos in plans.items():
-            task = bars.add_task(f"synth {name}", total=len(videos))
-            rendered = pool.map(render, videos, chunksize=2)
-            samples = _counted(rendered, lambda task=task: bars.advance(task))
-            manifest = pack(samples, store, name, contract=contract)
+    with progress(quiet, _rate_column()) as bars:
+        for name, planned in plans.items():
+            shown = _Shown(bars, name, quiet)
+            manifest = synthesise(out, planned.videos, planned.contract, workers, shown.update)
             counts[name] = manifest.counts
             if not quiet:
-                total = sum(shard.samples for shard in manifest.shards)
-                say(f"{name}: {total} samples, manifest {manifest.fingerprint[:12]}, at {store.url}/{name}")
+                where, total = open_store(out).url, sum(shard.samples for shard in manifest.shards)
+                say(f"{name}: {total} samples, manifest {manifest.fingerprint[:12]}, at {where}/{name}")
     return counts
 
 
-def _counted(rendered: Iterable[list[Sample]], advance: Any) -> Iterator[Sample]:
-    def step(samples: list[Sample]) -> list[Sample]:
-        advance()
-        return samples
+class _Shown:
+    """The progress of one domain: a bar on a terminal, a few lines elsewhere."""
 
-    return chain.from_iterable(map(step, rendered))
+    def __init__(self, bars: Progress, name: str, quiet: bool) -> None:
+        self._bars, self._task = bars, bars.add_task(f"synth {name}", total=None)
+        self._name, self._lines = name, not (quiet or console.is_terminal)
+        self._said = 0
+
+    def update(self, done: int, total: int) -> None:
+        """So many frames of all are done."""
+        self._bars.update(self._task, completed=done, total=total)
+        tenth = LINES * done // total
+        if self._lines and tenth > self._said:
+            self._said = tenth
+            task = next(task for task in self._bars.tasks if task.id == self._task)
+            left = f", {task.time_remaining / 60:.1f} minutes left" if task.time_remaining else ""
+            say(f"synth {self._name}  {done}/{total} frames  {_rate(task)}{left}")
 
 
-def _scale(name: str) -> Any:
+def _rate(task: Task) -> str:
+    return f"{task.speed:.1f} frames/s" if task.speed else ""
+
+
+def _rate_column() -> Any:
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Frames a second, lately."""
+
+        def render(self, task: Task) -> Text:
+            return Text(_rate(task))
+
+    return Rate()
+
+
+def _scale(name: str) -> Scale:
     from rfmeta_dist.synth.scale import SCALES
 
     if name not in SCALES:
@@ -112,10 +178,10 @@ def _scale(name: str) -> Any:
     return SCALES[name]
 
 
-def _write_sheet(path: Path, names: list[str], scale: str, seed: int, identities: Path | None) -> None:
+def _write_sheet(path: Path, plans: Mapping[str, Planned]) -> None:
     from rfmeta_dist.storage.store import open_store
     from rfmeta_dist.synth.sheet import contact_sheet
 
-    picture = contact_sheet(names, _scale(scale), seed, identities)
+    picture = contact_sheet({name: planned.videos for name, planned in plans.items()})
     open_store(str(path.parent)).write(path.name, picture)
     say(f"contact sheet at {path}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +21,7 @@ from rfmeta_dist.synth.film import Video, film, pick
 from rfmeta_dist.synth.framing import draw_framing
 from rfmeta_dist.synth.identities import cast
 from rfmeta_dist.synth.nuisances import Take, disturb, flicker
+from rfmeta_dist.synth.portraits import Portrait
 from rfmeta_dist.synth.scale import Scale
 
 RHO = 0.5  # how strongly nuisances follow the label, unless said otherwise
@@ -85,6 +89,47 @@ def generate(
     """All samples of a domain, video by video; see `plan` for arguments and errors."""
     for video in plan(domain, scale, seed, identities, rho, domains):
         yield from render(video)
+
+
+def contract(scale: Scale, videos: Sequence[Video]) -> dict[str, Any]:
+    """What decides the bytes of a domain, as JSON-able values for its manifest.
+
+    Args:
+        scale: the one planned for.
+        videos: the domain's plan.
+    """
+    first, card = videos[0], asdict(videos[0].card)
+    return {
+        "generator": "rfmeta synth",
+        "code": _code(),
+        "scale": {
+            "name": scale.name,
+            "size": scale.size,
+            "videos": scale.videos,
+            "frames": scale.frames,
+            "every_attack": scale.every_attack,
+            "subjects": dict(scale.subjects_of(first.card)),
+        },
+        "seed": first.seed,
+        "rho": first.rho,
+        "identities": _people(videos),
+        "card": card,
+    }
+
+
+def _code() -> str:
+    """A hash over this package's files, which are as good as an argument of every picture."""
+    files = (p for p in sorted(Path(__file__).parent.iterdir()) if p.suffix in {".py", ".npz"})
+    return hashlib.sha256(b"".join(hashlib.sha256(p.read_bytes()).digest() for p in files)).hexdigest()[:12]
+
+
+def _people(videos: Sequence[Video]) -> str:
+    """Whose faces: made-up ones, or the hash of the portraits."""
+    portraits = dict.fromkeys(v.identity.path for v in videos if isinstance(v.identity, Portrait))
+    if not portraits:
+        return "procedural"
+    hashes = (hashlib.sha256(Path(path).read_bytes()).digest() for path in portraits)
+    return f"portraits {hashlib.sha256(b''.join(hashes)).hexdigest()[:12]}"
 
 
 def render(video: Video) -> list[Sample]:

@@ -1,50 +1,80 @@
-"""A contact sheet: what each domain looks like, live faces and attacks beside their depth."""
+"""A contact sheet: what each domain looks like, live and attacked, with the depth labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.core.types import Sample
+from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.synth.camera import decode_jpeg
-from rfmeta_dist.synth.film import CLASSES
-from rfmeta_dist.synth.generate import plan, render
-from rfmeta_dist.synth.scale import Scale
+from rfmeta_dist.synth.film import Video
+from rfmeta_dist.synth.generate import render
 
-PER_CLASS = 2
+Pixels = NDArray[np.uint8]
+
+SIDE = 256  # of a crop on the sheet, whatever the scale: it is there to be looked at
+INSET = 64
+PEOPLE = 2
 GAP = 4
+LINE = 30  # height of a line of text
+PAPER, INK = 24, "0.9"
 
 
-def contact_sheet(domains: Iterable[str], scale: Scale, seed: int, identities: Path | None = None) -> bytes:
-    """PNG bytes: a row a domain; live, print and replay examples in columns, each beside its depth.
+def contact_sheet(plans: Mapping[str, Sequence[Video]]) -> bytes:
+    """PNG bytes: a row a domain; the same two people live and in each type of attack, depth in the corner.
 
-    Errors as `generate.plan`.
+    Args:
+        plans: the recordings of each domain, to choose from.
     """
-    rows = [_row(domain, scale, seed, identities) for domain in domains]
-    sheet = np.vstack(rows)
+    types = dict.fromkeys(video.attack_type for videos in plans.values() for video in videos)
+    columns = [LIVE, *sorted(types.keys() - {LIVE})]
+    wide = (SIDE + GAP) * PEOPLE
+    rows = [np.hstack([_text(name, wide, centred=True) for name in columns])]
+    for name, videos in plans.items():
+        rows.append(_text(f"{name}: {videos[0].card.title}", wide * len(columns)))
+        rows.append(np.hstack([_examples(videos, attack_type) for attack_type in columns]))
+    sheet = np.pad(np.vstack(rows), ((GAP, GAP), (GAP, 0), (0, 0)), constant_values=PAPER)
     return bytes(cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1])
 
 
-def _row(domain: str, scale: Scale, seed: int, identities: Path | None) -> NDArray[np.uint8]:
-    videos = plan(domain, scale, seed, identities)
-    cells = []
-    for attack_type in CLASSES:
-        chosen = [v for v in videos if v.attack_type == attack_type]
-        # Every class shows the same people, so that only the class differs along a row.
-        stride = max(1, len(chosen) // PER_CLASS)
-        cells += [_cell(render(v)[-1]) for v in chosen[::stride][:PER_CLASS]]
-    return np.hstack(cells)
+def _examples(videos: Sequence[Video], attack_type: str) -> Pixels:
+    """One type of recording of each of a few people, the same for every type; blank if the domain has none."""
+    people = list(dict.fromkeys(video.subject for video in videos))
+    chosen = people[:: max(1, len(people) // PEOPLE)][:PEOPLE]
+    cells = [
+        next((_cell(v) for v in videos if (v.subject, v.attack_type) == (person, attack_type)), _blank())
+        for person in chosen
+    ]
+    return np.hstack([*cells, *[_blank()] * (PEOPLE - len(cells))])
 
 
-def _cell(sample: Sample) -> NDArray[np.uint8]:
-    """A crop and its depth at half size, with a gap around them."""
-    picture = decode_jpeg(sample.image)
-    size = picture.shape[0]
+def _cell(video: Video) -> Pixels:
+    """A crop with its depth map in the corner and a gap around them."""
+    sample = render(replace(video, size=SIDE, frames=1))[0]
+    picture = decode_jpeg(sample.image).copy()
     depth = cv2.imdecode(np.frombuffer(sample.depth, np.uint8), cv2.IMREAD_GRAYSCALE)
-    inset = np.full((size, size // 2, 3), 64, np.uint8)
-    inset[: size // 2] = cv2.resize(depth, (size // 2, size // 2), interpolation=cv2.INTER_NEAREST)[..., None]
-    return np.pad(np.hstack([picture, inset]), ((0, GAP), (0, GAP), (0, 0)))
+    inset = cv2.resize(depth, (INSET, INSET), interpolation=cv2.INTER_NEAREST)
+    framed = cv2.copyMakeBorder(inset, 1, 0, 1, 0, cv2.BORDER_CONSTANT, value=255)
+    picture[-INSET - 1 :, -INSET - 1 :] = framed[..., None]
+    return np.pad(picture, ((0, GAP), (0, GAP), (0, 0)), constant_values=PAPER)
+
+
+def _blank() -> Pixels:
+    return np.full((SIDE + GAP, SIDE + GAP, 3), PAPER, np.uint8)
+
+
+def _text(line: str, width: int, *, centred: bool = False) -> Pixels:
+    """A line of text, LINE×width×3."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / 100, LINE / 100), dpi=100, facecolor=str(PAPER / 255))
+    place, side = (0.5, "center") if centred else (GAP / width, "left")
+    figure.text(place, 0.5, line, color=INK, size=12, va="center", ha=side)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,109 @@
+"""Generated domains on Ray: a task a person, recordings to the staging area as they are done, then shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+import ray
+
+from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.data.manifest import Manifest, versions
+from rfmeta_dist.data.publish import json_bytes
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.ingest.stage import Stage, Tally
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.synth.film import Video
+
+
+def synthesise(
+    out: str,
+    videos: Sequence[Video],
+    contract: Mapping[str, Any],
+    workers: int | None,
+    on_done: Callable[[int, int], None],
+) -> Manifest:
+    """Render the videos of one domain and publish it; what an interrupted call finished is not done again.
+
+    The result depends on the plan alone, not on the workers, nor on what happened to them. A domain that is
+    there already, under the same contract, is left as it is.
+
+    Args:
+        out: prefix to write to.
+        videos: the domain's plan.
+        contract: see `generate.contract`.
+        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
+        on_done: called with the number of finished frames and of all, as they finish.
+
+    Raises:
+        DataError: a portrait cannot be read.
+        StorageError: the store cannot be written. The same call may be made again and goes on.
+    """
+    store, domain = open_store(out), videos[0].domain
+    total = sum(video.frames for video in videos)
+    published = _published(store, domain, contract)
+    if published:
+        on_done(total, total)
+        return published
+    stage = Stage(store, domain, contract)
+    done = stage.done()
+    pending = [video for video in videos if _name(video) not in done]
+    finished = total - sum(video.frames for video in pending)
+    on_done(finished, total)
+    for frames in _rendered(pending, stage, workers or int(ray.cluster_resources().get("CPU", 1))):
+        finished += frames
+        on_done(finished, total)
+    manifest = pack(stage.samples([_name(video) for video in videos]), store, domain, contract=contract)
+    stage.clear()
+    return manifest
+
+
+def _published(store: Store, domain: str, contract: Mapping[str, Any]) -> Manifest | None:
+    """The domain's latest state, if it came of this contract and is whole."""
+    if not versions(store, domain):
+        return None
+    try:
+        latest = Manifest.open(store, domain)
+    except DataError:
+        return None  # damaged, which publishing repairs
+    there = set(store.sub(domain).list())
+    whole = all(shard.name in there for shard in latest.shards)
+    return latest if whole and json_bytes(latest.contract) == json_bytes(contract) else None
+
+
+def _rendered(videos: Sequence[Video], stage: Stage, workers: int) -> Iterator[int]:
+    """Frames of each recording as it is done, in any order; no more than `workers` tasks are under way."""
+    # A person's recordings together, since painting the person is part of the work.
+    people = iter([list(group) for _, group in groupby(videos, key=lambda video: video.subject)])
+    tasks = [_render.remote(person, stage) for person in islice(people, workers)]
+    try:
+        while tasks:
+            for task in ray.wait(tasks, num_returns=1)[0]:
+                try:
+                    yield ray.get(next(task))
+                except StopIteration:
+                    tasks.remove(task)
+                    tasks += [_render.remote(person, stage) for person in islice(people, 1)]
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None)
+        raise cause if isinstance(cause, RfmetaError) else error from None
+
+
+@ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]
+def _render(person: list[Video], stage: Stage) -> Iterator[int]:
+    """Render one person's recordings into the staging area; yields the frames of each."""
+    import cv2
+
+    from rfmeta_dist.synth.generate import render
+
+    cv2.setNumThreads(1)  # a CPU each
+    for video in person:
+        samples = render(video)
+        stage.write(_name(video), samples, Tally(path=video.name, read=len(samples)))
+        yield len(samples)
+
+
+def _name(video: Video) -> str:
+    """What a recording is called while staged: the staging area is of one plan, where names are unique."""
+    return f"{video.name}.parquet"

@@ -1,0 +1,78 @@
+"""`rfmeta synth probe`: does anything but liveness tell the classes of some shards apart?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rfmeta_dist.cli.terminal import Json, print_json, progress, say
+from rfmeta_dist.core.errors import DataError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.evaluation.probe import Area, Probed
+
+EXAMPLES = """
+[bold]Examples[/]
+
+  rfmeta synth probe runs/data
+
+  rfmeta synth probe s3://bucket/faces --domains O,M --require 0.6
+"""
+
+
+def probe(
+    prefix: Annotated[str, typer.Argument(help="A folder or s3://… that holds domains.", show_default=False)],
+    domains: Annotated[
+        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
+    ] = None,
+    require: Annotated[
+        float | None, typer.Option(help="Fail if any cue but the control has an AUC above this.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    json: Json = False,
+) -> None:
+    """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
+    from rfmeta_dist.data.manifest import domains as found
+    from rfmeta_dist.evaluation import probe as probes
+    from rfmeta_dist.storage.store import open_store
+
+    store = open_store(prefix)
+    names = [name.strip() for name in domains.split(",")] if domains else found(store)
+    if not names:
+        raise DataError(f"no domains under {store.url}", "check the prefix, or make some with `rfmeta synth`")
+    with progress(json) as bars:
+        task = bars.add_task("probe", total=None)
+        results = probes.probe(store, names, seed, lambda samples: bars.advance(task, samples))
+    if json:
+        print_json([asdict(result) for result in results])
+    else:
+        _show(results)
+    if require is not None:
+        probes.require(results, require)
+
+
+def _show(results: list[Probed]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from rfmeta_dist.synth.cues import CONTROL
+
+    table = Table("cue", "judged on", "trained there", "trained on the others", title="AUC \\[95 % interval]")
+    for cue, group in groupby(results, key=lambda result: result.cue):
+        for index, result in enumerate(group):
+            title = f"{cue} (control)" if cue == CONTROL else cue
+            areas = (_cell(result.within), _cell(result.across) if result.across else "")
+            table.add_row("" if index else title, result.domain, *areas)
+        table.add_section()
+    Console().print(table)
+    say(
+        "A cue that leaks lies well above 0.5 on people it was not trained on. 0.5 is chance, and so is less: "
+        "there the cue is reversed. The control should tell, since recapture leaves its trace in texture."
+    )
+
+
+def _cell(area: Area) -> str:
+    return f"{area.value:.2f} \\[{area.low:.2f}, {area.high:.2f}]"

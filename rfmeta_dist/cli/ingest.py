@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
-from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.ingest import Ingested
     from rfmeta_dist.ingest.layouts.layout import Layout, Survey
+    from rfmeta_dist.ingest.stage import Tally
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -79,17 +82,18 @@ def ingest(
     load()  # a missing model should show before a large tree is walked
     survey = chosen.survey(source.resolve(), name)
     _say_strays(survey)
-    if not accept_counts:
-        require_whole(chosen, survey)
-    if not skip_unreadable:
-        require_content(survey)
+    with _listed():
+        if not accept_counts:
+            require_whole(chosen, survey)
+        if not skip_unreadable:
+            require_content(survey)
 
     from rfmeta_dist.cluster.ingest import Order
     from rfmeta_dist.cluster.ingest import ingest as run
     from rfmeta_dist.cluster.session import session
 
     order = Order(layout, source.resolve(), out, name, chosen_frames, rule, skip_unreadable)
-    with session(workers, address), progress(json) as bars:
+    with _listed(), session(workers, address), progress(json) as bars:
         task = bars.add_task(f"ingest {name}", total=None)
         done = run(order, survey, workers, lambda n, total: bars.update(task, completed=n, total=total))
     if json:
@@ -98,12 +102,38 @@ def ingest(
         _summary(chosen, survey, done)
 
 
+@contextmanager
+def _listed() -> Iterator[None]:
+    """Print what an error lists, one a line, above the error itself, which is one line."""
+    try:
+        yield
+    except DataError as error:
+        *listed, problem = error.problem.splitlines()
+        for line in listed:
+            _tell(line)
+        raise DataError(problem, error.remedy) from error
+
+
+def _tell(line: str) -> None:
+    """Say something with names of files in it, which may look like markup."""
+    from rich.markup import escape
+
+    say(escape(line))
+
+
+def _tell_some(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        _tell(line)
+    if len(lines) > SHOWN:
+        say(f"  and {len(lines) - SHOWN} more; all of them with --json")
+
+
 def _say_strays(survey: Survey) -> None:
     for note in survey.notes:
-        say(note)
+        _tell(note)
     if survey.unknown:
         some = ", ".join(survey.unknown[:SHOWN])
-        say(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
+        _tell(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
 
 
 def _result(done: Ingested) -> dict[str, Any]:
@@ -137,8 +167,12 @@ def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
     read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
     missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
     say(f"{read} frames read; {missing} without a face, left out; {crowded} with several, the largest taken")
-    for tally in faceless[:SHOWN]:
-        say(f"  no face: {tally.path}, frames {', '.join(map(str, tally.faceless[:SHOWN]))}")
-    for tally in [t for t in done.tallies if t.error][:SHOWN]:
-        say(f"  unreadable: {tally.path}: {tally.error}")
+    _tell_some([f"  no face: {t.path}{_frames(t)}" for t in faceless])
+    _tell_some([f"  unreadable: {t.error}" for t in done.tallies if t.error])
     say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")
+
+
+def _frames(tally: Tally) -> str:
+    """Which frames have no face, if there is more than the one of a still image."""
+    some = ", ".join(map(str, tally.faceless[:SHOWN]))
+    return f", frames {some}{', …' if len(tally.faceless) > SHOWN else ''}" if tally.read > 1 else ""

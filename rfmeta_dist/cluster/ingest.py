@@ -98,7 +98,7 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
         DataError: recordings cannot be read, unless they are to be skipped; or there is no face at all.
         StorageError: the store cannot be written. The same ingest may be started again and goes on.
     """
-    names = {name_of(r, (order.root / r.path).stat().st_size): r for r in survey.recordings}
+    names = {name_of(r, order.root): r for r in survey.recordings}
     pending = {name: r for name, r in names.items() if name not in order.stage.done()}
     finished = len(names) - len(pending)
     on_done(finished, len(names))
@@ -140,11 +140,19 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
     tallies = tuple(stage.read(name)[1] for name in names)
     unreadable = [t for t in tallies if t.error]
     if unreadable and not order.skip_unreadable:
-        lines = [f"{t.path}: {t.error}" for t in unreadable[:SHOWN]]
-        more = f" and {len(unreadable) - SHOWN} more" if len(unreadable) > SHOWN else ""
+        # Once repaired they must be read again, even if nothing about the file shows that it was.
+        stage.remove([name for name, tally in zip(names, tallies, strict=True) if tally.error])
+        lines = [f"  {t.error}" for t in unreadable[:SHOWN]]
+        lines += [f"  and {len(unreadable) - SHOWN} more"] if len(unreadable) > SHOWN else []
         raise DataError(
-            "\n".join([*lines, f"{len(unreadable)} recording(s) cannot be read{more}"]),
+            "\n".join([*lines, f"{len(unreadable)} recording(s) cannot be read"]),
             "repair them and start again, what is done is kept; or leave them out with --skip-unreadable",
+        )
+    read, faceless = sum(t.read for t in tallies), sum(len(t.faceless) for t in tallies)
+    if read == faceless:
+        raise DataError(
+            f"no face was found in any of {read} frame(s) of {len(tallies)} recording(s)",
+            "see that the pictures are upright and show a face from the front",
         )
     facts = {
         "layout": order.layout,
@@ -152,8 +160,8 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
         "source": _source_hash(tallies),
         "recordings": len(tallies),
         "unreadable": [t.path for t in unreadable],
-        "frames_read": sum(t.read for t in tallies),
-        "frames_without_face": sum(len(t.faceless) for t in tallies),
+        "frames_read": read,
+        "frames_without_face": faceless,
         "frames_with_several_faces": sum(len(t.crowded) for t in tallies),
         "notes": list(survey.notes),
     }

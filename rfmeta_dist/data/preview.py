@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.data.decode import decode
+from rfmeta_dist.data.decode import decode, decode_depth
 from rfmeta_dist.data.fetch import fetch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.unpack import Packed, unpack
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SIDE = 128  # of an image on the sheet
+_ACROSS = 8  # samples side by side; more go on in the next row
 _LABEL, _GAP = 14, 4
 _GROUND, _INK = 24, 220
 
@@ -33,7 +34,7 @@ def contact_sheet(store: Store, manifests: Iterable[Manifest], per_type: int) ->
         per_type: samples of each attack type and of the live ones, or as many as there are.
 
     Returns:
-        A PNG: a row for each domain and type, live first; depth beside each image, the sample's key above it.
+        A PNG: rows for each domain and type, live first; beside each image its depth as stored, and its key above.
 
     Raises:
         DataError: a shard or sample is damaged, or there is none to draw.
@@ -63,7 +64,9 @@ def _rows(store: Store, manifest: Manifest, per_type: int) -> Iterable[NDArray[n
         chosen[kind] = [members[number * len(members) // count] for number in range(count)]
     samples = _read(store, manifest, {index for found in chosen.values() for index in found})
     for kind, found in chosen.items():
-        yield np.hstack([_cell(samples[i], f"{kind} {samples[i].row['key']}") for i in found])
+        for first in range(0, len(found), _ACROSS):
+            part = [samples[index] for index in found[first : first + _ACROSS]]
+            yield np.hstack([_cell(sample, f"{kind} {sample.row['key']}") for sample in part])
 
 
 def _read(store: Store, manifest: Manifest, wanted: set[int]) -> dict[int, Packed]:
@@ -81,7 +84,8 @@ def _cell(sample: Packed, label: str) -> NDArray[np.uint8]:
     import cv2
     import numpy as np
 
-    image, depth = decode(sample, _SIDE)
+    image, _ = decode(sample, _SIDE)
+    depth = decode_depth(sample.depth)  # all there is of it, whatever the side of images here
     grey = cv2.resize(depth, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
     pair = np.hstack([image, np.repeat(grey[..., None], 3, axis=2)])
     cell: NDArray[np.uint8] = np.pad(pair, ((_LABEL, _GAP), (0, _GAP), (0, 0)), constant_values=_GROUND)

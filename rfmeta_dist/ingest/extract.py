@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.decode import DEPTH_SIZE, DEPTH_STRIDE
 from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
 from rfmeta_dist.ingest.face import CONFIDENT, Box, Faces, choose
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.recording import Boxes
 
 RASTER = DEPTH_SIZE * DEPTH_STRIDE  # side of a depth map before it is reduced
+_SLANT = 0.05  # by how much a depth image's proportions may differ, for small ones are rounded
 
 
 class Crop(NamedTuple):
@@ -92,7 +94,8 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
         name: names the source in errors; the path if not given.
 
     Raises:
-        DataError: the file, or its depth image, cannot be read; see `read_frames`.
+        DataError: the file, or its depth image, cannot be read; see `read_frames`. Or the depth image is not of
+            the picture's proportions, or empty where the face is.
     """
     found = _Found(label, rule, faces, box_of or {}, _given(given_depth, name))
     chosen = read_frames(source, frames, rotation=rotation, name=name)
@@ -121,7 +124,7 @@ class _Found:
     rule: CropRule
     faces: Faces
     box_of: Boxes
-    given: Pixels | None
+    given: _Given | None
     crops: list[Crop] = field(default_factory=list)
     read: int = 0
     faceless: list[int] = field(default_factory=list)
@@ -156,12 +159,12 @@ class _Found:
     def _crop(self, frame: Frame, landmarks: Points, square: Square) -> Crop:
         depth = np.zeros((RASTER, RASTER), np.float32)
         if self.label == 1 and self.given is not None:
-            tall, wide = frame.pixels.shape[:2]
-            fitted = cv2.resize(self.given, (wide, tall), interpolation=cv2.INTER_LINEAR)
-            depth = np.asarray(square.cut(fitted, RASTER)[..., 0] / 255, np.float32)
+            depth = np.asarray(square.cut(self.given.fitted(frame), RASTER)[..., 0] / 255, np.float32)
         elif self.label == 1:
             depth = depth_map(square.inward(landmarks, RASTER), RASTER)
         small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
+        if self.label == 1 and self.given is not None and not _grey(small).any():
+            raise self.given.unfit("is black where the face is, which would make an attack of it")
         image = square.cut(frame.pixels, self.rule.size)
         return Crop(
             frame=frame.number,
@@ -171,12 +174,31 @@ class _Found:
         )
 
 
-def _given(encoded: bytes | None, name: str | None) -> Pixels | None:
-    """A depth image as H×W×3 grey."""
+@dataclass(frozen=True)
+class _Given:
+    """A depth image that came with a picture, H×W×3 grey."""
+
+    name: str
+    pixels: Pixels
+
+    def fitted(self, frame: Frame) -> Pixels:
+        """At the size of the picture."""
+        (tall, wide), (height, width) = frame.pixels.shape[:2], self.pixels.shape[:2]
+        if abs(wide * height - tall * width) > _SLANT * tall * width:
+            raise self.unfit(f"is {width}×{height}, and the picture {wide}×{tall}: other proportions")
+        return cast("Pixels", cv2.resize(self.pixels, (wide, tall), interpolation=cv2.INTER_LINEAR))
+
+    def unfit(self, problem: str) -> DataError:
+        """An error about it."""
+        return DataError(f"{self.name} {problem}", "correct the depth image, or give none")
+
+
+def _given(encoded: bytes | None, name: str | None) -> _Given | None:
     if encoded is None:
         return None
-    (frame,) = read_frames(encoded, Every(1), name=f"the depth image of {name}")
-    return frame.pixels
+    name = f"the depth image of {name}"
+    (frame,) = read_frames(encoded, Every(1), name=name)
+    return _Given(name, frame.pixels)
 
 
 def _turned(box: Box, frame: Frame) -> Box:

@@ -14,6 +14,7 @@ from rfmeta_dist.ingest.layouts.layout import Layout, read_bytes
 from rfmeta_dist.ingest.recording import Recording
 from rfmeta_dist.ingest.stage import Tally
 from rfmeta_dist.ingest.video import FrameRule
+from rfmeta_dist.storage.errors import MissingError
 
 
 def sample(
@@ -32,7 +33,10 @@ def sample(
     Raises:
         StorageError: the source cannot be reached.
     """
-    content = read_bytes(root, recording.path)
+    try:
+        content = read_bytes(root, recording.path)
+    except MissingError:
+        return [], Tally(recording.path, error=f"{recording.path} is not there, or is a link to what is not")
     tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
     try:
         got = extract(

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ class Tally:
         read: frames looked at.
         faceless: numbers of the frames without a face; they are left out.
         crowded: numbers of the frames with several faces, of which one was taken.
-        error: why it cannot be read; empty if it can.
+        error: why it cannot be read, naming it; empty if it can.
     """
 
     path: str
@@ -79,15 +80,21 @@ class Stage:
         for name in names:
             yield from self.read(name)[0]
 
-    def clear(self) -> None:
-        """Remove everything."""
-        for name in self._store.list(""):
+    def remove(self, names: Sequence[str]) -> None:
+        """Let these recordings be read again by the next ingest."""
+        for name in names:
             self._store.delete(name)
 
+    def clear(self) -> None:
+        """Remove everything."""
+        self.remove(self._store.list(""))
 
-def name_of(recording: Recording, size: int) -> str:
-    """What a recording is called while staged: by path, size, and what the layout says of it."""
-    said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, size], sort_keys=True)
+
+def name_of(recording: Recording, root: Path) -> str:
+    """What a recording is called while staged: by path, size, time, and what the layout says of it."""
+    file = root / recording.path
+    state = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else ()
+    said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, state], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:32] + ".parquet"
 
 

@@ -7,7 +7,6 @@ notices is an error: it would rather invent what it cannot read, and an invented
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.ingest.still import HEAD, MAX_PIXELS, decode_still, is_still
 
 if TYPE_CHECKING:
     import av
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-MAX_PIXELS = 1 << 26  # of a picture; a header may claim any size, and decoding would allocate it
 # Formats that hold their own pictures. Others, such as playlists, may name any file of this machine.
 _FORMATS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,asf,flv"
-_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _SLACK = 0.5  # seconds by which pictures may end before a header without their number says, for the sound
 
 
@@ -85,7 +83,7 @@ class Frame(NamedTuple):
 def read_frames(
     source: Path | bytes, rule: FrameRule, *, rotation: int = 0, name: str | None = None
 ) -> Iterator[Frame]:
-    """The frames that a rule takes from a video, or the one of a JPEG or PNG.
+    """The frames that a rule takes from a video, or the one of a still image.
 
     Args:
         source: a file, or its content.
@@ -105,7 +103,7 @@ def read_frames(
         head = _head(source)
         if not head:
             raise ValueError("it is empty")
-        still = head.startswith((_JPEG, _PNG))
+        still = is_still(head)
         clips = rule.clips(1 if still else _count(source))
         if not clips:
             raise ValueError("it has fewer frames than one clip")
@@ -117,7 +115,7 @@ def read_frames(
 
 def _head(source: Path | bytes) -> bytes:
     with _file(source) as file:
-        return file.read(len(_PNG))
+        return file.read(HEAD)
 
 
 def _file(source: Path | bytes) -> BinaryIO:
@@ -206,25 +204,9 @@ def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> 
 
 
 def _still(source: Path | bytes, rotation: int) -> Frame:
-    """The picture of a JPEG or PNG; its own mark of rotation, or mirroring, is obeyed as for videos."""
-    import cv2
-    import numpy as np
-
+    """The picture of a still image; its own mark of rotation, or mirroring, is obeyed as for videos."""
     data = source if isinstance(source, bytes) else source.read_bytes()
-    if data.startswith(_JPEG):
-        import simplejpeg
-
-        height, width, *_ = simplejpeg.decode_jpeg_header(data)
-    else:
-        width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
-    if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"it claims to be {width}×{height} pixels")
-    if data.startswith(_JPEG):
-        simplejpeg.decode_jpeg(data, strict=True)  # OpenCV fills in what is damaged
-    kept = cv2.IMREAD_COLOR_RGB | (cv2.IMREAD_IGNORE_ORIENTATION if rotation % 360 else 0)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), kept)
-    if pixels is None:
-        raise ValueError("the picture is damaged")
+    pixels = decode_still(data, upright=not rotation % 360)
     return Frame(0, 0, _turned(pixels, rotation % 360), rotation % 360)
 
 

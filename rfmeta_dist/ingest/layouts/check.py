@@ -59,12 +59,14 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     extra = [path for path in survey.unknown if is_media(path)]
     if not (missing or extra or any(row.differs for row in rows)):
         return
-    lines = [_line(row) for row in rows]
+    published = layout.expected is not None
+    wanted = f"{layout.name} as published" if published else "as its own lists say"
+    lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
     lines += _named("not recognised", extra)
     lines += _named("zero bytes", survey.empty)
     raise DataError(
-        "\n".join([*lines, f"the source is not {layout.name} as published"]),
+        "\n".join([*lines, f"the source is not {wanted}"]),
         "restore or rename what is listed above, or take what was recognised as it is with --accept-counts",
     )
 
@@ -78,15 +80,14 @@ def require_content(survey: Survey) -> None:
     if survey.empty:
         raise DataError(
             "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
-            "copy them again, or remove them and take the rest as it is with --accept-counts",
+            "copy them again, or leave them out with --skip-unreadable",
         )
 
 
 def _line(row: Count) -> str:
-    published = "?" if row.expected is None else row.expected
     mark = "  ←" if row.differs else ""
     name = "live" if row.label else "attack"
-    return f"  {row.split:<10} {name:<6}  published {published:>6}  found {row.found:>6}{mark}"
+    return f"  {row.split:<10} {name:<6}  published {row.expected or 0:>6}  found {row.found:>6}{mark}"
 
 
 def _named(what: str, paths: Sequence[str]) -> list[str]:

@@ -12,10 +12,11 @@ from typing import Protocol
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.ingest.recording import Boxes, Recording
+from rfmeta_dist.storage.errors import MissingError
 
 Counts = Mapping[tuple[Split, int], int]  # recordings by official split and label
 
-IMAGES = (".jpg", ".jpeg", ".png")
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".avi", ".mov", ".mp4", ".mkv", ".m4v", ".webm")
 _COMPANIONS = (".txt", ".face", ".pdf", ".md", ".rst", ".lst", ".csv", ".json", ".html", ".m")
 
@@ -119,9 +120,11 @@ def read_text(root: Path, path: str) -> str:
 
 
 def read_bytes(root: Path, path: str) -> bytes:
-    """A file of the source. Raises StorageError if it cannot be read."""
+    """A file of the source. Raises StorageError if it cannot be read, MissingError if it is not there."""
     try:
         return (root / path).read_bytes()
+    except FileNotFoundError as error:
+        raise MissingError(f"{root / path} does not exist", "restore it from the data set") from error
     except OSError as error:
         raise StorageError(f"{root / path}: {error.strerror}", "check the file and its owner") from error
 

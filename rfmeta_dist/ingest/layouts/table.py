@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.ingest.layouts.layout import read_text
+from rfmeta_dist.ingest.layouts.layout import read_bytes
+from rfmeta_dist.ingest.layouts.words import plain
 
 NAME = "labels.csv"
-_REQUIRED = ("path", "label", "attack_type", "subject")
-_OPTIONAL = ("video", "split", "depth")
+_REQUIRED = ("path", "label", "subject")
+_OPTIONAL = ("attack_type", "video", "split", "depth")
+_SEPARATORS = ",;\t"  # spreadsheets write what the user's country separates lists by
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 T = TypeVar("T")
 
@@ -30,22 +35,27 @@ class Line:
     number: int
     cells: Mapping[str, str]
 
-    def wrong(self, column: str, problem: str, also: Line | None = None) -> DataError:
+    def wrong(
+        self, column: str, problem: str, also: Line | None = None, remedy: str = "correct the table"
+    ) -> DataError:
         """An error about one cell, which a cell of another line may contradict."""
         where = f"lines {also.number} and {self.number}" if also else f"line {self.number}"
-        return DataError(f"{NAME}, {where}, column {column}: {problem}", "correct the table")
+        return DataError(f"{NAME}, {where}, column {column}: {problem}", remedy)
 
     def choice(self, column: str, choices: Mapping[str, T]) -> T:
-        """What a cell stands for. Raises DataError if it is none of `choices`."""
-        value = self.cells[column].lower()
+        """What a cell stands for, however it is spelled. Raises DataError if it is none of `choices`."""
+        value = plain(self.cells[column])
         if value not in choices:
             raise self.wrong(column, f"'{self.cells[column]}' is not one of {', '.join(choices)}")
         return choices[value]
 
-    def inside(self, column: str) -> str:
+    def inside(self, column: str, root: Path) -> str:
         """A path below the table's folder, tidied. Raises DataError if it leads out of it."""
         value = PurePosixPath(self.cells[column].replace("\\", "/"))
-        if not value.name or value.is_absolute() or ".." in value.parts:
+        if value.is_relative_to(root):
+            value = value.relative_to(root)
+        outside = value.is_absolute() or ".." in value.parts or _DRIVE.match(value.as_posix())
+        if not value.name or outside:
             raise self.wrong(column, f"'{self.cells[column]}' is not a path below the table's folder")
         return value.as_posix()
 
@@ -73,7 +83,9 @@ def read_table(root: Path) -> Table:
             f"{root} has no {NAME}",
             f"write one with the columns {', '.join(_REQUIRED)} and, if you like, {', '.join(_OPTIONAL)}",
         )
-    reader = csv.reader(read_text(root, NAME).splitlines())
+    text = _decoded(read_bytes(root, NAME)).splitlines()
+    separator = max(_SEPARATORS, key=text[0].count) if text else ","
+    reader = csv.reader(text, delimiter=separator)
     try:
         header = _header(next(reader, []))
         lines = [_line(reader.line_num, header, row) for row in reader if any(cell.strip() for cell in row)]
@@ -84,10 +96,28 @@ def read_table(root: Path) -> Table:
     return Table(tuple(lines))
 
 
+def _decoded(data: bytes) -> str:
+    """The text of the file: UTF-8, or UTF-16 if it says so."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{NAME}, line {line}: a letter in it is not UTF-8", "save it as CSV UTF-8") from error
+
+
+def _filled(row: Sequence[str]) -> list[str]:
+    """Stripped cells, without the empty ones that spreadsheets leave at the end."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
 def _header(row: list[str]) -> list[str]:
-    header = [name.strip().lower() for name in row]
+    header = [name.lower() for name in _filled(row)]
     lacking = [name for name in _REQUIRED if name not in header]
-    twice = [name for name in header if header.count(name) > 1]
+    twice = [name for name in header if name and header.count(name) > 1]
     if lacking or twice:
         what = f"lacks column {', '.join(lacking)}" if lacking else f"has column {twice[0]} twice"
         columns = ", ".join(_REQUIRED + _OPTIONAL)
@@ -96,10 +126,11 @@ def _header(row: list[str]) -> list[str]:
 
 
 def _line(number: int, header: list[str], row: list[str]) -> Line:
-    if len(row) != len(header):
+    cells = _filled(row)
+    if len(row) < len(header) or len(cells) > len(header):
         raise DataError(
             f"{NAME}, line {number}: {len(row)} cells, but the header has {len(header)}",
             "correct the table; put cells that hold a comma in double quotes",
         )
-    given = dict(zip(header, (cell.strip() for cell in row), strict=True))
-    return Line(number, dict.fromkeys(_REQUIRED + _OPTIONAL, "") | given)
+    cells += [""] * (len(header) - len(cells))
+    return Line(number, dict.fromkeys(_REQUIRED + _OPTIONAL, "") | dict(zip(header, cells, strict=True)))

@@ -1,0 +1,74 @@
+"""The words people write into a table for labels, splits and attacks → ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from rfmeta_dist.core.types import LIVE, Split
+from rfmeta_dist.ingest.recording import ATTACK_TYPES
+
+_LONGEST = 32  # characters of an attack type
+_BLANK = ("", "-", "none", "null", "nan", "n/a", "na")
+
+LABELS: Mapping[str, int] = MappingProxyType(
+    dict.fromkeys(("live", "real", "bonafide", "genuine", "1"), 1)
+    | dict.fromkeys(("attack", "spoof", "fake", "0"), 0)
+)
+_SPLIT_WORDS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "development", "devel", "dev"),
+    "test": ("test", "testing"),
+}
+SPLITS: Mapping[str, Split] = MappingProxyType(
+    {word: split for split, words in _SPLIT_WORDS.items() for word in words}
+)
+_ATTACKS = {
+    "print": ("printed", "print_attack", "printed_photo", "print_photo", "photo_print", "paper"),
+    "warped": ("warped_photo", "warped_print", "bent_print"),
+    "cut": ("cut_photo", "cut_print", "eye_cut", "eyes_cut"),
+    "replay": ("replay_attack", "video_replay", "replay_video", "screen", "screen_replay", "display", "video"),
+    "paper_mask": ("papermask", "cut_out_mask"),
+    "mask": ("3d_mask", "mask_3d", "mask3d", "3dmask"),
+    "makeup": ("make_up",),
+    "partial": ("partial_attack",),
+    "other": ("attack", "spoof", "fake", "unknown"),
+}
+_OURS = {word: ours for ours, words in _ATTACKS.items() for word in (ours, *words)}
+
+
+def plain(word: str) -> str:
+    """A word in lower case without what only writes it otherwise: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
+    number = re.fullmatch(r"(\d+)\.0+", word)
+    # Only between letters: the minus of -1, which some use for attacks, must not get lost.
+    return number[1] if number else re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", "", word.lower())
+
+
+def is_blank(word: str) -> bool:
+    """Whether a cell is empty, or says that it is."""
+    return word.lower() in _BLANK
+
+
+def attack_type(word: str) -> str | None:
+    """What an attack is called here: one of `ATTACK_TYPES`, or a word of the table's own, tidied.
+
+    Returns:
+        `other` for a blank cell; None for what cannot be an attack: `live` or the like, or no word at all.
+    """
+    if is_blank(word):
+        return "other"
+    tidy = re.sub(r"\W+", "_", word.lower()).strip("_")
+    if not 0 < len(tidy) <= _LONGEST or LABELS.get(plain(word)) == 1:
+        return None
+    return _OURS.get(tidy, tidy)
+
+
+def live_type(word: str) -> str | None:
+    """`live`, if a live recording may say so of its attack type; None if the word contradicts that."""
+    return LIVE if is_blank(word) or LABELS.get(plain(word)) == 1 else None
+
+
+def is_own(kind: str) -> bool:
+    """Whether an attack type is a word of the table's own."""
+    return kind not in (*ATTACK_TYPES, LIVE)

@@ -1,0 +1,87 @@
+"""A still image → its pixels, upright and in RGB: JPEG, PNG, BMP or WebP, told by its content."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 1 << 26  # of a picture; a header may claim any size, and decoding would allocate it
+HEAD = 12  # bytes that tell what a file is
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+def is_still(head: bytes) -> bool:
+    """Whether a file with these first bytes is a still image that can be read here."""
+    return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
+
+
+def decode_still(data: bytes, *, upright: bool) -> Pixels:
+    """Decode a still image; grey, deeper than 8 bits, transparent or CMYK ones become 8-bit RGB.
+
+    Args:
+        data: the file.
+        upright: turn or mirror it as it says itself; otherwise the pixels are as stored.
+
+    Returns:
+        H×W×3 uint8.
+
+    Raises:
+        ValueError: it is damaged, or claims more than `MAX_PIXELS`.
+    """
+    import cv2
+    import numpy as np
+
+    width, height = _size(data)
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ValueError(f"it claims to be {width}×{height} pixels")
+    if data.startswith(_JPEG):
+        import simplejpeg
+
+        simplejpeg.decode_jpeg(data, strict=True)  # OpenCV fills in what is damaged
+    kept = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), kept)
+    if pixels is None:
+        raise ValueError("the picture is damaged")
+    return cast("Pixels", pixels)
+
+
+def _is_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Width and height as the header claims them. A header that is cut short claims nothing."""
+    if data.startswith(_JPEG):
+        import simplejpeg
+
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        return int(width), int(height)
+    head = data[:32].ljust(32, b"\0")
+    if head.startswith(_PNG):
+        width, height = struct.unpack(">II", head[16:24])
+    elif _is_webp(head):
+        return _webp_size(head)
+    elif head[14:18] == b"\x0c\0\0\0":  # the BMP header of OS/2
+        width, height = struct.unpack("<HH", head[18:22])
+    else:
+        width, height = struct.unpack("<ii", head[18:26])
+    return abs(width), abs(height)  # rows of a BMP may be counted from the top by a minus
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    match head[12:16]:
+        case b"VP8X":
+            return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+        case b"VP8L":
+            bits = int.from_bytes(head[21:25], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width, height = struct.unpack("<HH", head[26:30])
+            return width & 0x3FFF, height & 0x3FFF
+    return 0, 0

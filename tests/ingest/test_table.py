@@ -1,0 +1,337 @@
+"""A folder with a table: whatever people write is understood, or one line says where it is not."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.ingest.layouts import LAYOUTS
+from rfmeta_dist.ingest.layouts.check import require_whole
+from rfmeta_dist.ingest.layouts.layout import Survey
+from rfmeta_dist.ingest.recording import Recording
+from tests.ingest.layout_trees import build, touch, write
+
+FOLDER = LAYOUTS["folder"]
+HEADER = "path,label,attack_type,subject,video,split,depth\n"
+
+
+def table(root: Path, *rows: str, header: str = HEADER) -> Survey:
+    for name in ("a.mp4", "b/c.mp4", "i1.jpg", "i2.jpg", "d.png"):
+        touch(root / name)
+    write(root / "labels.csv", header + "\n".join(rows) + "\n")
+    return FOLDER.survey(root, "mine")
+
+
+def one(root: Path, row: str, **options: str) -> Recording:
+    (recording,) = table(root, row, **options).recordings
+    return recording
+
+
+def test_a_table_says_everything(tmp_path: Path):
+    survey = table(
+        tmp_path,
+        "a.mp4,bonafide,,ann,,train,",
+        "b/c.mp4,Spoof,mask,ann,take-2,train,",
+        "i1.jpg,1,live,bob,still,test,d.png",
+        "i2.jpg,1,live,bob,still,test,",
+    )
+    found = {r.path: r for r in survey.recordings}
+    assert [(r.label, r.attack_type, r.kind, r.split) for r in found.values()] == [
+        (1, "live", "video", "train"),
+        (0, "mask", "video", "train"),
+        (1, "live", "image", "test"),
+        (1, "live", "image", "test"),
+    ]
+    assert [r.video for r in found.values()] == ["mine-a", "mine-take-2", "mine-still", "mine-still"]
+    assert (found["i1.jpg"].frame, found["i2.jpg"].frame, found["i1.jpg"].depth) == (0, 1, "d.png")
+    assert found["a.mp4"].subject == "mine-ann"
+    assert (survey.unknown, survey.missing, survey.notes) == ((), (), ())
+    assert FOLDER.faces(found["a.mp4"], tmp_path) is None
+
+
+# --- what people write ------------------------------------------------------------------------------
+
+LABELS = {
+    1: ["1", "1.0", "live", "Live", "REAL", "bonafide", "bona fide", "Bona-Fide", "genuine"],
+    0: ["0", "0.0", "attack", "Spoof", "fake"],
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "label"), [(word, label) for label, words in LABELS.items() for word in words]
+)
+def test_labels_have_many_words(tmp_path: Path, word: str, label: int):
+    assert one(tmp_path, f"a.mp4,{word},,ann,,train,").label == label
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ("train", "train Train training"),
+        ("validation", "validation valid val dev devel Development"),
+        ("test", "test TEST testing"),
+    ],
+)
+def test_splits_have_many_words(tmp_path: Path, split: str, words: str):
+    for word in words.split():
+        assert one(tmp_path, f"a.mp4,1,,ann,,{word},").split == split
+
+
+ATTACKS = {
+    "print": "Print",
+    "printed photo": "print",
+    "Print-Attack": "print",
+    "warped_photo": "warped",
+    "cut photo": "cut",
+    "screen": "replay",
+    "Video Replay": "replay",
+    "3D mask": "mask",
+    "3d-mask": "mask",
+    "make-up": "makeup",
+    "attack": "other",
+    "": "other",
+    "none": "other",
+    "N/A": "other",
+}
+
+
+@pytest.mark.parametrize(("word", "kind"), [(w, k.lower()) for w, k in ATTACKS.items()])
+def test_attacks_have_many_words(tmp_path: Path, word: str, kind: str):
+    found = table(tmp_path, f"a.mp4,0,{word},ann,,train,")
+    assert found.recordings[0].attack_type == kind
+    assert "own" not in "".join(found.notes)
+
+
+def test_attacks_of_a_kind_of_their_own_are_kept_and_said(tmp_path: Path):
+    found = table(
+        tmp_path,
+        "a.mp4,0,Deep Fake,ann,,train,",
+        "b/c.mp4,0,deep-fake,ann,,train,",
+        "i1.jpg,0,wachs,bob,,test,",
+    )
+    assert [r.attack_type for r in found.recordings] == ["deep_fake", "deep_fake", "wachs"]
+    assert "attack types of the table's own, kept as they are: deep_fake (2), wachs (1)" in found.notes
+
+
+@pytest.mark.parametrize("word", ["", "live", "Real", "bona fide", "none", "-", "nan"])
+def test_a_live_recording_may_say_so_twice(tmp_path: Path, word: str):
+    assert one(tmp_path, f"a.mp4,1,{word},ann,,train,").attack_type == "live"
+
+
+def test_a_person_with_a_number_is_one_person_however_it_is_written(tmp_path: Path):
+    found = table(tmp_path, "a.mp4,1,,007,,train,", "b/c.mp4,1,,7,,train,", "i1.jpg,1,,7.0,,train,")
+    assert {r.subject for r in found.recordings} == {"mine-7"}
+    with pytest.raises(DataError, match="lines 2 and 3, column split: '7' is in test here but in train"):
+        table(tmp_path, "a.mp4,1,,007,,train,", "b/c.mp4,1,,7,,test,")
+
+
+def test_names_that_do_not_fit_get_one_that_does_and_stay_apart(tmp_path: Path):
+    people = ["Ann Lee", "Ann_Lee", "ann lee", "李雷", "josé", "x" * 100, "s.1"]
+    for number in range(len(people)):
+        touch(tmp_path / f"p{number}.png")
+    rows = "".join(f"p{number}.png,1,,{who},clip {who},train,\n" for number, who in enumerate(people))
+    write(tmp_path / "labels.csv", HEADER + rows)
+    found = FOLDER.find(tmp_path)
+    for names in ([r.subject for r in found], [r.video for r in found]):
+        assert len(set(names)) == len(people)
+        assert all(re.fullmatch(r"F-[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name) for name in names)
+    assert found[1].subject == "F-Ann_Lee"
+    decomposed = unicodedata.normalize("NFD", "josé")
+    assert one(tmp_path, f"a.mp4,1,,{decomposed},,train,").subject[5:] == found[4].subject[2:]
+
+
+def test_paths_are_found_as_other_systems_write_them(tmp_path: Path):
+    for name in ("Bilder/Größe 1.JPG", "Bilder/zwei.JPEG"):
+        touch(tmp_path / unicodedata.normalize("NFC", name))
+    rows = [
+        unicodedata.normalize("NFD", r"Bilder\Größe 1.JPG"),
+        "./bilder/ZWEI.jpeg",
+        str(tmp_path / "a.mp4"),
+    ]
+    found = table(tmp_path, *(f"{path},1,,ann,,train," for path in rows))
+    assert [r.path for r in found.recordings] == ["Bilder/Größe 1.JPG", "Bilder/zwei.JPEG", "a.mp4"]
+    touch(tmp_path / "bilder/zwei.jpeg")  # now either may be meant
+    assert table(tmp_path, "a.mp4,1,,ann,,train,", "bilder/Zwei.jpeg,1,,ann,,train,").missing == (
+        "bilder/Zwei.jpeg",
+    )
+
+
+ROW = ("i1.jpg", "1", "", "josé", "", "train", "")
+FILES = {
+    "Excel, Germany": ";".join(HEADER.strip().split(",")) + ";;\r\n" + ";".join(ROW) + ";;\r\n",
+    "Excel, Unicode text": HEADER.replace(",", "\t") + "\t".join(ROW) + "\r\n",
+    "quoted": "\r\n".join(",".join(f'"{cell}"' for cell in row) for row in (HEADER.strip().split(","), ROW)),
+    "blank lines and case": "Path , LABEL,Attack_Type,Subject,Video,Split,Depth\n\n"
+    + " , ".join(ROW)
+    + "\n,,,,,,\n",
+    "columns of its own": "id,subject,path,note,label\n17,josé,i1.jpg,,1\n",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES.keys())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_may_come_from_any_program(tmp_path: Path, text: str, encoding: str):
+    touch(tmp_path / "i1.jpg")
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    (recording,) = FOLDER.find(tmp_path)
+    assert (recording.path, recording.label, recording.split) == ("i1.jpg", 1, "train")
+    assert recording.subject == one(tmp_path, ",".join(ROW)).subject.replace("mine", "F")
+
+
+def test_another_alphabet_than_utf_8_is_named_with_its_line(tmp_path: Path):
+    touch(tmp_path / "i1.jpg")
+    (tmp_path / "labels.csv").write_bytes((HEADER + "i1.jpg,1,,ann,,,\ni1.jpg,1,,josé,,,\n").encode("cp1252"))
+    with pytest.raises(
+        DataError, match=r"labels\.csv, line 3: a letter in it is not UTF-8; save it as CSV UTF-8"
+    ):
+        FOLDER.find(tmp_path)
+
+
+def test_images_of_one_stem_are_two_clips(tmp_path: Path):
+    for name in ("x.png", "x.jpg"):
+        touch(tmp_path / name)
+    found = table(tmp_path, "x.png,1,,ann,,train,", "x.jpg,0,print,bob,,train,").recordings
+    assert len({r.video for r in found}) == 2
+
+
+def test_images_of_a_clip_are_numbered_as_people_count(tmp_path: Path):
+    names = ["f1.png", "f10.png", "f2.png"]
+    for name in names:
+        touch(tmp_path / name)
+    found = table(tmp_path, *(f"{name},1,,ann,v,train," for name in names)).recordings
+    assert [(r.path, r.frame) for r in found] == [("f1.png", 0), ("f10.png", 2), ("f2.png", 1)]
+
+
+# --- files against the table ------------------------------------------------------------------------
+
+
+def test_what_the_table_names_must_be_there(tmp_path: Path):
+    survey = table(tmp_path, "a.mp4,1,,ann,,train,", "i1.jpg,1,,ann,,train,gone.png", "gone.mp4,1,,ann,,train,")
+    with pytest.raises(DataError) as caught:
+        require_whole(FOLDER, survey)
+    assert "missing: 2\n    gone.mp4\n    gone.png\n" in caught.value.problem
+    assert "--accept-counts" in caught.value.remedy
+    # Accepted as it is, a picture without its depth is left out: another depth would be another sample.
+    assert [r.path for r in survey.recordings] == ["a.mp4"]
+
+
+def test_what_the_table_does_not_name_is_left_out_and_said(tmp_path: Path):
+    survey = table(tmp_path, "a.mp4,1,,ann,,train,")
+    require_whole(FOLDER, survey)
+    assert survey.notes == ("4 file(s) are not in labels.csv and are left out: b/c.mp4, d.png, i1.jpg, i2.jpg",)
+
+
+def test_paths_from_another_folder_are_told_where_to_begin(tmp_path: Path):
+    with pytest.raises(
+        DataError, match=f"names 2 recordings, and none of them is there: ours/a.mp4.*{tmp_path}"
+    ):
+        table(tmp_path, "ours/a.mp4,1,,ann,,train,", "ours/i1.jpg,1,,ann,,train,")
+
+
+def test_people_without_a_split_are_dealt_out_and_it_is_said(tmp_path: Path):
+    survey = FOLDER.survey(build(tmp_path / "many", "folder"))
+    splits = {r.subject: r.split for r in survey.recordings}
+    dealt = Counter(splits.values())
+    assert dealt["train"] > dealt["validation"] > 0 < dealt["test"]
+    numbers = f"train {dealt['train']}, validation {dealt['validation']}, test {dealt['test']}"
+    assert "60/20/20" in survey.notes[0]
+    assert survey.notes[0].endswith(f"({numbers})")
+    # A person's split depends on the person alone, not on who else is there.
+    alone = table(tmp_path, "a.mp4,1,,p7,,,")
+    assert alone.recordings[0].split == splits["F-p7"]
+    assert alone.notes[1].endswith("; a part without people needs a column split")
+
+
+def test_paths_that_do_not_fit_into_a_name_get_one_of_their_own(tmp_path: Path):
+    names = ["a b.mp4", "a_b.mp4", "a.b.mp4", "ä.mp4", f"{'x' * 200}.mp4", f"y/{'x' * 200}.mp4"]
+    for name in names:
+        touch(tmp_path / name)
+    write(tmp_path / "labels.csv", HEADER + "".join(f"{name},1,,ann,,train,\n" for name in names))
+    videos = [r.video for r in FOLDER.find(tmp_path)]
+    assert len(set(videos)) == len(names)
+    assert all(re.fullmatch(r"F-[A-Za-z0-9][A-Za-z0-9_-]{0,60}", video) for video in videos)
+
+
+# --- mistakes ---------------------------------------------------------------------------------------
+
+WRONG = {
+    "label": ("a.mp4,yes,,ann,,train,", "line 2, column label: 'yes' is not one of live, real, bonafide"),
+    "minus": ("a.mp4,-1,,ann,,train,", "line 2, column label: '-1' is not one of"),
+    "no label": ("a.mp4,,,ann,,train,", "line 2, column label: '' is not one of"),
+    "live attack": ("a.mp4,1,print,ann,,train,", "line 2, column attack_type: 'print' contradicts"),
+    "attack of type live": (
+        "a.mp4,0,live,ann,,train,",
+        "line 2, column attack_type: 'live' is no kind of attack",
+    ),
+    "no word": (
+        "a.mp4,0,??,ann,,train,",
+        r"line 2, column attack_type: '\?\?' is no kind of attack; use print",
+    ),
+    "no subject": ("a.mp4,1,,,,train,", "line 2, column subject: it is empty; say who is shown"),
+    "split": ("a.mp4,1,,ann,,eval,", "line 2, column split: 'eval' is not one of train, training, validation"),
+    "climbing": ("../a.mp4,1,,ann,,train,", "line 2, column path: '../a.mp4' is not a path below"),
+    "absolute": ("/a.mp4,1,,ann,,train,", "line 2, column path"),
+    "a drive": (r"C:\a.mp4,1,,ann,,train,", r"line 2, column path: 'C:\\a.mp4' is not a path below"),
+    "no path": (",1,,ann,,train,", "line 2, column path"),
+    "not media": (
+        "a.heic,1,,ann,,train,",
+        r"line 2, column path: 'a.heic' is no .* by its ending \(jpg, jpeg, png",
+    ),
+    "depth out of the tree": ("i1.jpg,1,,ann,,train,../d.png", "line 2, column depth"),
+    "depth of a video": ("a.mp4,1,,ann,,train,d.png", "line 2, column depth: 'a.mp4' is a video"),
+    "cells": ("a.mp4,1,,ann,train", "line 2: 5 cells, but the header has 7"),
+    "a comma": ("a.mp4,1,,Lee, Ann,v,train,d.png", "line 2: 8 cells, but the header has 7"),
+}
+CONTRADICTIONS = {
+    "a path twice": (("a.mp4,1,,ann,,train,", "./A.mp4,1,,ann,,train,"), "lines 2 and 3, column path"),
+    "two splits": (("b/c.mp4,1,,ann,,train,", "a.mp4,1,,ann,,test,"), "lines 2 and 3, column split: 'ann'"),
+    "some splits": (("a.mp4,1,,ann,,train,", "b/c.mp4,1,,bob,,,"), "line 3, column split: ''"),
+    "one name": (
+        ("a.mp4,1,,ann,v,train,", "b/c.mp4,1,,ann,v,train,"),
+        "lines 2 and 3, column video: 'v' names",
+    ),
+    "two people in a clip": (
+        ("i1.jpg,1,,ann,v,train,", "i2.jpg,1,,bob,v,train,"),
+        "lines 2 and 3, column video: 'v' has another subject or attack type elsewhere; .* a name of its own",
+    ),
+    "half a clip live": (
+        ("i1.jpg,1,,ann,v,train,", "i2.jpg,0,print,ann,v,train,"),
+        "lines 2 and 3, column video: 'v' has another",
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "problem"), WRONG.values(), ids=WRONG.keys())
+def test_a_mistake_in_the_table_names_line_and_column(tmp_path: Path, row: str, problem: str):
+    with pytest.raises(DataError, match=f"labels.csv, {problem}"):
+        table(tmp_path, row)
+
+
+@pytest.mark.parametrize(("rows", "problem"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_lines_that_contradict_each_other_are_both_named(tmp_path: Path, rows: tuple[str, ...], problem: str):
+    with pytest.raises(DataError, match=f"labels.csv, {problem}"):
+        table(tmp_path, *rows)
+
+
+def test_the_first_mistake_in_the_file_is_the_one_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"labels.csv, line 2, column label: 'x'"):
+        table(tmp_path, "b/c.mp4,x,,ann,,train,", "a.mp4,y,,ann,,train,")
+
+
+def test_a_table_needs_its_columns(tmp_path: Path):
+    with pytest.raises(DataError, match="line 1: the header lacks column label, subject"):
+        table(tmp_path, "a.mp4,1", header="path,class\n")
+    with pytest.raises(DataError, match="has column label twice"):
+        table(tmp_path, "a.mp4,1,,ann,1", header="path,label,attack_type,subject,label\n")
+    with pytest.raises(DataError, match="no lines"):
+        table(tmp_path)
+    (tmp_path / "labels.csv").unlink()
+    with pytest.raises(
+        DataError, match=r"has no labels\.csv; write one with the columns path, label, subject and"
+    ):
+        FOLDER.find(tmp_path)

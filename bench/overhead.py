@@ -1,9 +1,9 @@
-"""What the Ray Train loop costs over the bare one: streaming, prefetching, news and all, at about 50 ms a step.
+"""What the Ray Train loop costs over the bare one, and how much of its time waits for data; about 50 ms a step.
 
     python -m bench.overhead [--steps 100] [--rounds 3] [--out FILE]
 
-In one Ray Train worker, blocks of steps through the real loop (batches from the domain actors, each step's row
-sent to the monitor) take turns with the same steps on batches already in memory and no loop around them.
+In one Ray Train worker, blocks of steps through the real loop (batches from the domain actors, from S3; each
+step's row sent to the monitor) take turns with the same steps on batches in memory and no loop around them.
 """
 
 from __future__ import annotations
@@ -29,23 +29,33 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.preprocess import to_batch
+from rfmeta_dist.storage.embedded import embedded_s3
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.synth.generate import generate
 from rfmeta_dist.synth.scale import SCALES
-from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.checkpoint import Progress, Row
 from rfmeta_dist.training.loop import Hooks, build, train
 from rfmeta_dist.training.plan import plan
 
+PREFIX = "s3://bench/faces"
+
 
 def configuration(folder: str, steps: int) -> Config:
-    """Generated domains at 32×32, one worker; about 50 ms a step on one core."""
+    """Generated domains at 32×32 on S3, one worker; about 50 ms a step on one core."""
     for name in "OCI":
-        pack(generate(name, SCALES["tiny"], 0), open_store(folder), name, contract={"seed": 0})
+        pack(generate(name, SCALES["tiny"], 0), open_store(PREFIX), name, contract={"seed": 0})
     return check(
         {
             "run": {"name": "overhead", "folder": folder},
-            "data": {"prefix": folder, "sources": ["O", "C", "I"], "target": "M", "image_size": 32, "batch": 8},
+            "data": {
+                "prefix": PREFIX,
+                "sources": ["O", "C", "I"],
+                "target": "M",
+                "image_size": 32,
+                "batch": 8,
+                "cache_gb": 0,
+            },
             "model": {"width": 0.15},
             "training": {"steps": steps, "workers": 1, "strategy": "single", "checkpoint_every": 10**6},
         },
@@ -61,7 +71,13 @@ def measure(given: dict[str, Any]) -> None:
     trainer = build(config, make(config.training), device)
     source = streams.RayBatches(given["actors"])
     assignment = Assignment(config, "", given["actors"], given["monitor"], "overhead")
-    hooks = Hooks(News(assignment, trainer).tell, lambda _: None, lambda *_: None)
+    news, rows = News(assignment, trainer), []
+
+    def after_step(row: Row) -> None:
+        news.tell(row)
+        rows.append(row)
+
+    hooks = Hooks(after_step, lambda _: None, lambda *_: None)
     now = plan(config, 0, 0)
     raw = [source.batch(need) for need in now.needs[0] if need]
     work = [(Episode(tuple(to_batch(b, device) for b in raw)), now.parts[0])]
@@ -76,7 +92,8 @@ def measure(given: dict[str, Any]) -> None:
         for _ in range(block):
             trainer.step(work)
         bare.append((time.perf_counter() - started) / block)
-    ray.get(given["results"].push.remote([{"looped": looped[1:], "bare": bare[1:]}]))
+    stalled = sum(row["data_seconds"] for row in rows[block:]) / sum(row["seconds"] for row in rows[block:])
+    ray.get(given["results"].push.remote([{"looped": looped[1:], "bare": bare[1:], "stalled": stalled}]))
 
 
 def main() -> None:
@@ -86,7 +103,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, session(2):
+    with tempfile.TemporaryDirectory() as folder, embedded_s3(Path(folder) / "s3") as server, session(2):
+        server.make_bucket("bench")
         config = configuration(folder, o.steps * (o.rounds + 1))
         hashes = {name: manifest.fingerprint for name, manifest in open_sources(config).items()}
         results = Monitor.remote()
@@ -110,6 +128,7 @@ def main() -> None:
         "looped_ms": round(1000 * min(row["looped"]), 2),
         "overhead_median": round(ratios[len(ratios) // 2] - 1, 4),
         "overhead_of_fastest": round(min(row["looped"]) / min(row["bare"]) - 1, 4),
+        "waiting_for_data": round(row["stalled"], 4),
         "settings": vars(o) | {"out": None},
     }
     give(result, o.out)

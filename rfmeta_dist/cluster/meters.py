@@ -1,7 +1,7 @@
 """What a run reads and waits for, as counters that Ray hands to Prometheus on every node.
 
-    ray_rfmeta_stream_NAME_total{run, domain}   NAME as in data/metrics.py: bytes_read, cache_hits, stalled, …
-    ray_rfmeta_train_NAME_total{run, worker}    steps, seconds, and data_seconds: waited for batches
+ray_rfmeta_stream_NAME_total{run, domain}   NAME as in data/metrics.py: bytes_read, cache_hits, stalled, …
+ray_rfmeta_train_NAME_total{run, worker}    steps, seconds, and data_seconds: waited for batches
 """
 
 from __future__ import annotations

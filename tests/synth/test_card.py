@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -57,6 +58,13 @@ def test_a_fifth_domain_from_a_card_is_planned_and_rendered_and_leaves_the_other
     samples = render(replace(videos[-1], size=64, frames=1))
     assert samples[0].key.startswith("X-")
     assert plan("M", SCALES["full"], 0, None, domains=domains) == plan("M", SCALES["full"], 0, None)
+
+
+def test_the_card_in_the_documentation_is_a_card(tmp_path):
+    text = (ROOT / "docs/synth.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "lab.yaml").write_text(example, encoding="utf-8")
+    assert list(join([tmp_path / "lab.yaml"]))[-1] == "LAB"
 
 
 CAMERA = {

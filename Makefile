@@ -38,6 +38,7 @@ bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 mi
 	$(BIN)/python -m bench.step --out bench/results/step.json
 	$(BIN)/python -m bench.scaling --out bench/results/scaling.json
 	$(BIN)/python -m bench.overhead --out bench/results/overhead.json
+	$(BIN)/python -m bench.stream --out bench/results/stream.json
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 
 clean:  ## remove the environment and the demo's runs

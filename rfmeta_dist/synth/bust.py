@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.synth.features import draw_look, paint_features
-from rfmeta_dist.synth.hair import Layer, draw_hair, paint_clothes, paint_hair
-from rfmeta_dist.synth.head import (
-    EXTENT,
-    HeadShape,
-    body_height,
-    draw_shape,
-    eye_centre,
-    face_height,
-    ovoid,
-)
+from rfmeta_dist.synth.canvas import Canvas, blank_canvas
+from rfmeta_dist.synth.clothes import contact_shade, paint_clothes, paint_scarf
+from rfmeta_dist.synth.eyes import EyeLook, draw_eyes, paint_brow, paint_eye, shut_eye, eye_shade
+from rfmeta_dist.synth.features import draw_look, paint_beard, paint_ears, paint_glasses, paint_mouth, paint_nose, parting
+from rfmeta_dist.synth.hair import draw_hair, paint_hair
+from rfmeta_dist.synth.head import EYE, MOUTH, build_head, draw_shape, draw_traits
+from rfmeta_dist.synth.mimic import Mimic
 from rfmeta_dist.synth.skin import draw_complexion, paint_skin
-from rfmeta_dist.synth.texture import Image, grid, mix, noise, step
+from rfmeta_dist.synth.texture import Image, Rng
 
-COVERED_EARS = {"long", "bob", "scarf", "afro"}
 CACHED = 4  # busts kept per process: the videos of one subject follow one another
+BACK = -0.15  # heights behind this are cut off: what is seen from the front does not reach there
 
 
 @dataclass(frozen=True)
@@ -34,56 +30,85 @@ class Bust:
         albedo: N×N×3 reflectance in linear light.
         height: N×N, towards the camera, in face units.
         cover: N×N in [0, 1], 0 where there is only background.
-        gloss: N×N in [0, 1], weight of the specular highlight.
+        gloss: N×N in [0, 1], weight of the specular highlight; above a half it is wet and sharp.
+        skin: N×N in [0, 1], where light enters bare skin and spreads in it.
         eyes: |x| and y of the eye centres.
+        mimic: how the face moves.
     """
 
     albedo: Image
     height: Image
     cover: Image
     gloss: Image
+    skin: Image
     eyes: tuple[float, float]
+    mimic: Mimic
 
 
 @lru_cache(maxsize=CACHED)
 def paint_bust(seed: int, resolution: int) -> Bust:
     """The made-up person number `seed`, the same whoever asks; `resolution` is N."""
     rng = generator("bust", seed)
-    shape, skin, hair = draw_shape(rng), draw_complexion(rng), draw_hair(rng)
-    look = draw_look(rng, hair.colour)
-    x, y = grid(resolution, EXTENT)
-    albedo = paint_skin(skin, shape, x, y, rng)
-    albedo, wet = paint_features(albedo, look, skin.makeup, shape, (x, y), rng)
-    height, cover, below = _relief(shape, x, y, ears=hair.style not in COVERED_EARS)
-    # Relief of pores as a slope, so that it looks the same at every resolution.
-    bumps = 0.13 * skin.pores * 2.0 * EXTENT / resolution
-    height = height + bumps * noise(rng, x.shape, resolution / 2.0)
-    gloss = 0.06 + 0.08 * wet
-    bare = Bust(albedo, height, cover, gloss, eye_centre(shape))
-    dressed = _wear(bare, paint_clothes(below, x, y, rng))
-    return _wear(dressed, paint_hair(hair, shape, x, y, rng))
+    traits = draw_traits(rng)
+    head = build_head(draw_shape(traits, rng), resolution)
+    skin, hair = draw_complexion(traits, rng), draw_hair(traits, rng)
+    eyes, look = draw_eyes(traits, skin.makeup, rng), draw_look(traits, skin.makeup, rng)
+    canvas = blank_canvas(head)
+    paint_skin(canvas, skin, rng)
+    eye_shade(canvas)
+    paint_ears(canvas)
+    paint_nose(canvas)
+    paint_mouth(canvas, look, rng)
+    if not traits.woman:
+        paint_beard(canvas, look, hair.beard, rng)
+    shut, closing = _shut(canvas, eyes, rng)
+    for side in (-1, 1):
+        paint_eye(canvas, eyes, side, rng)
+    for each in (canvas, shut):
+        for side in (-1, 1):
+            paint_brow(each, eyes, hair.brows, side, generator("brow", seed, side))
+        if look.glasses:
+            paint_glasses(each, look.glasses, generator("glasses", seed))
+    layers = [paint_clothes(canvas, traits.woman, rng)]
+    for each in (canvas, shut):
+        each.wear(layers[0])
+    hat = paint_scarf(canvas, rng) if hair.style == "scarf" else paint_hair(canvas, hair, rng)
+    for each in (canvas, shut) if hat else ():
+        contact_shade(each, hat, 0.035, 0.55)
+        each.wear(hat)
+    return _assemble(canvas, shut, closing)
 
 
-def _relief(shape: HeadShape, x: Image, y: Image, ears: bool) -> tuple[Image, Image, Image]:
-    """Height and cover of head, ears, neck and shoulders, and the distance below the shoulder line."""
-    head, (body, below) = face_height(shape, x, y), body_height(shape, x, y)
-    ear_x = np.abs(x) - shape.width - 0.015
-    ear = 1.0 - (ear_x / 0.062) ** 2 - ((y - 0.02 + 0.5 * ear_x) / 0.155) ** 2
-    if not ears:
-        ear = np.full_like(ear, -1.0)
-    height = np.maximum(np.maximum(head, body), np.where(ear > 0, 0.06 + 0.05 * ear, -1.0))
-    outline = np.maximum(ovoid(shape, x, y) * 0.5, ear * 0.06)
-    neck = np.where(y > 0.25, shape.neck - np.abs(x), -1.0)
-    cover = step(-0.006, 0.010, np.maximum(np.maximum(outline, neck), below).astype(np.float32))
-    return np.maximum(height, -0.15).astype(np.float32), cover, below
+def _shut(canvas: Canvas, eyes: EyeLook, rng: Rng) -> tuple[Canvas, Image]:
+    """A second canvas with the eyes closed, and how far down their openings each pixel lies."""
+    shut = replace(
+        canvas,
+        albedo=canvas.albedo.copy(),
+        height=canvas.height + canvas.head.shut - canvas.head.height,
+        gloss=canvas.gloss.copy(),
+        body=canvas.body.copy(),
+        skin=canvas.skin.copy(),
+    )
+    closing = np.maximum(*(shut_eye(shut, eyes, side, rng) for side in (-1, 1)))
+    return shut, closing
 
 
-def _wear(bust: Bust, layer: Layer) -> Bust:
-    """The bust with one more layer on it."""
+def _assemble(canvas: Canvas, shut: Canvas, closing: Image) -> Bust:
+    head = canvas.head
+    t = np.linspace(-1.0, 1.0, 41)
+    lips = head.at(np.stack([t * MOUTH[0], parting(t)], -1)).T
+    rows, columns = np.flatnonzero((closing >= 0).any(1)), np.flatnonzero((closing >= 0).any(0))
+    pad = int(0.09 / canvas.pixel)
+    top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
+    part = slice(top, rows[-1] + pad), slice(left, columns[-1] + pad)
+    lids = np.dstack([shut.albedo[part], shut.height[part]])
+    left_eye, right_eye = head.at(np.array([[-EYE[0], EYE[1]], EYE]))
     return Bust(
-        albedo=mix(bust.albedo, layer.albedo, layer.cover),
-        height=np.maximum(bust.height, 0.02 * layer.cover) + layer.thickness * layer.cover,
-        cover=np.maximum(bust.cover, layer.cover),
-        gloss=bust.gloss + (layer.gloss - bust.gloss) * layer.cover,
-        eyes=bust.eyes,
+        albedo=np.clip(canvas.albedo, 0.002, 0.95).astype(np.float32),
+        height=np.maximum(canvas.height, BACK).astype(np.float32),
+        cover=np.clip(canvas.body, 0.0, 1.0).astype(np.float32),
+        gloss=np.clip(canvas.gloss, 0.0, 1.0).astype(np.float32),
+        skin=np.clip(canvas.skin, 0.0, 1.0).astype(np.float32),
+        eyes=(float(right_eye[0] - left_eye[0]) / 2, float(right_eye[1] + left_eye[1]) / 2),
+        mimic=Mimic(head.acts, lips, (top, left), np.ascontiguousarray(closing[part]), lids.astype(np.float32)),
     )

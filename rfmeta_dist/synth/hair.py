@@ -1,4 +1,4 @@
-"""Hair styles, head coverings and clothes: where they lie, how thick they are and what colour."""
+"""Hair: styles as rules for how strands leave the scalp, and strands drawn by the thousand."""
 
 from __future__ import annotations
 
@@ -6,141 +6,351 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from rfmeta_dist.synth.head import HeadShape, ovoid
-from rfmeta_dist.synth.texture import Image, Rng, noise, step
+from rfmeta_dist.synth.canvas import Canvas, Layer
+from rfmeta_dist.synth.head import EXTENT, Traits
+from rfmeta_dist.synth.strands import brush
+from rfmeta_dist.synth.texture import Image, Rng, blur, noise, sample, step
 
-Colour = tuple[float, float, float]
-COLOURS: tuple[Colour, ...] = (
-    (0.012, 0.010, 0.010),
-    (0.020, 0.013, 0.009),
-    (0.055, 0.028, 0.014),
-    (0.11, 0.06, 0.028),
-    (0.34, 0.22, 0.10),
-    (0.20, 0.065, 0.02),
-    (0.30, 0.29, 0.28),
+Vectors = NDArray[np.float64]
+SKULL, RADII = np.array([0.0, -0.215, 0.0]), np.array([0.478, 0.585, 0.56])
+HAIRLINE = (  # |x| and y, from the middle of the forehead to before the ear
+    (0.0, 0.10, 0.18, 0.25, 0.31, 0.36, 0.40, 0.43, 0.455, 0.50),
+    (-0.570, -0.568, -0.555, -0.525, -0.470, -0.385, -0.270, -0.130, 0.0, 0.06),
 )
-STYLES = ("bald", "buzz", "short", "parted", "fringe", "long", "bob", "afro", "bun", "scarf")
+BLACK, DARK, BROWN, LIGHT, BLOND, RED, GREY, WHITE = (
+    (0.010, 0.008, 0.007),
+    (0.022, 0.014, 0.010),
+    (0.052, 0.028, 0.015),
+    (0.115, 0.065, 0.034),
+    (0.30, 0.19, 0.095),
+    (0.155, 0.050, 0.018),
+    (0.17, 0.165, 0.16),
+    (0.46, 0.45, 0.43),
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How hair grows and falls.
+
+    Attributes:
+        comb: which way it is led: a name of `_led`.
+        length, volume: in face units; volume is how far it stands off the scalp.
+        gravity, stiffness: pull downwards and along the comb, against its own direction.
+        curl: amplitude and turns of waves.
+        clump: 0 loose to 1 in locks.
+        width: of a strand in pixels of a canvas of 900.
+        strands: how many.
+    """
+
+    comb: str
+    length: float
+    volume: float
+    gravity: float
+    stiffness: float
+    curl: tuple[float, float] = (0.0, 0.0)
+    clump: float = 0.5
+    width: float = 1.0
+    strands: int = 7000
+
+
+STYLES = {
+    "buzz": Style("radial", 0.022, 0.02, 0.0, 0.3, clump=0.0, strands=11000),
+    "crew": Style("crew", 0.10, 0.05, 0.0, 0.8, clump=0.35, strands=8000),
+    "swept": Style("swept", 0.27, 0.08, 0.15, 0.9, (0.006, 1.0), 0.6),
+    "back": Style("back", 0.45, 0.06, 0.05, 1.3, (0.004, 1.0), 0.6),
+    "parted": Style("parted", 0.34, 0.065, 0.5, 0.9, (0.006, 1.0), 0.6),
+    "fringe": Style("forward", 0.34, 0.06, 0.9, 0.6, (0.006, 1.2), 0.65),
+    "messy": Style("messy", 0.20, 0.10, 0.15, 0.7, (0.016, 1.6), 0.75),
+    "curly": Style("radial", 0.26, 0.12, 0.5, 0.4, (0.026, 3.5), 0.75, strands=6000),
+    "afro": Style("radial", 0.22, 0.20, 0.0, 0.5, (0.020, 4.0), 0.35, strands=7000),
+    "bob": Style("parted", 0.78, 0.075, 1.1, 0.7, (0.006, 1.2), 0.6),
+    "straight": Style("parted", 1.55, 0.06, 1.4, 0.6, (0.005, 1.5), 0.6, strands=8000),
+    "wavy": Style("parted", 1.35, 0.085, 1.3, 0.6, (0.032, 3.0), 0.7, strands=8000),
+    "ringlets": Style("parted", 1.10, 0.12, 1.2, 0.45, (0.036, 6.0), 0.8, strands=5500),
+    "fringed": Style("fringed", 1.25, 0.06, 1.4, 0.6, (0.005, 1.5), 0.6, strands=8500),
+    "bun": Style("back", 0.60, 0.022, 0.0, 1.6, (0.003, 1.0), 0.5),
+    "locs": Style("parted", 0.95, 0.09, 1.2, 0.5, (0.010, 2.5), 0.97, width=1.0, strands=9000),
+}
+WOMEN = "straight straight wavy wavy ringlets fringed bob bob bun bun back curly afro parted locs swept scarf".split()
+MEN = "buzz buzz crew crew crew swept swept parted messy messy fringe curly back afro balding balding bald wavy locs".split()
+DARKER = {"african": "afro curly locs ringlets bun buzz"}
 
 
 @dataclass(frozen=True)
 class Hair:
-    """One person's hair: style name, linear colour, thickness over the skull and hairline height."""
+    """One person's hair.
+
+    Attributes:
+        style: a key of STYLES, or balding, bald or scarf.
+        colour, brows, beard: linear RGB.
+        grey: share of grey strands.
+        line: how far the hairline lies above (negative) or below the mean.
+        recede: how far it has gone back at the temples, in face units.
+        part: x of the parting.
+        stretch: of length and volume.
+    """
 
     style: str
-    colour: Colour
-    volume: float
+    colour: Vectors
+    brows: Vectors
+    beard: Vectors
+    grey: float
     line: float
+    recede: float
     part: float
+    stretch: float
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Something worn: albedo H×W×3, cover H×W in [0, 1], thickness H×W in face units, gloss scalar."""
-
-    albedo: Image
-    cover: Image
-    thickness: Image
-    gloss: float
-
-
-def draw_hair(rng: Rng) -> Hair:
-    """A person's hair; styles are equally likely."""
-    style = STYLES[int(rng.integers(len(STYLES)))]
-    volume = {"bald": 0.0, "buzz": 0.015, "afro": 0.2, "scarf": 0.07}.get(style, 0.075)
+def draw_hair(traits: Traits, rng: Rng) -> Hair:
+    """A person's hair; no style is rare, some are commoner by sex, age and ancestry."""
+    style = str(rng.choice(WOMEN if traits.woman else MEN))
+    if rng.random() < traits.ancestry[0] and style not in {"scarf", "bald", "balding"}:
+        style = str(rng.choice(("afro", "curly", "locs", "ringlets", "bun") if traits.woman else ("buzz", "buzz", "afro", "curly", "locs", "crew")))
+    if style == "balding" and traits.age < 0.3:
+        style = "crew"
+    fair = rng.random() < 0.8 * traits.ancestry[2]
+    shades = (BROWN, LIGHT, LIGHT, BLOND, BLOND, RED) if fair else (BLACK, BLACK, DARK, DARK, BROWN)
+    colour = np.array(shades[int(rng.integers(len(shades)))]) * rng.uniform(0.8, 1.25)
+    grey = float(np.clip(1.9 * traits.age - 0.75 + rng.normal(0, 0.2), 0.0, 1.0))
+    dyed = traits.woman and rng.random() < 0.5
+    grey = 0.0 if dyed else grey
+    ashen = np.array(WHITE if rng.random() < 0.4 * grey else GREY)
+    brows = colour * 0.55 + (0.10 * ashen - 0.1 * colour) * grey
     return Hair(
         style=style,
-        colour=COLOURS[int(rng.integers(len(COLOURS)))],
-        volume=float(volume * rng.uniform(0.8, 1.3)),
-        line=float(-0.50 + rng.uniform(-0.06, 0.05)),
-        part=float(rng.uniform(-0.22, 0.22)),
+        colour=colour + (ashen - colour) * 0.8 * grey,
+        brows=np.minimum(brows, 0.09),
+        beard=colour * 0.65 + (ashen - 0.65 * colour) * 0.75 * grey,
+        grey=grey,
+        line=float(rng.normal(0.0, 0.022)),
+        recede=float(0.0 if traits.woman else max(0.0, rng.uniform(-0.05, 0.10) + 0.06 * traits.age)),
+        part=float(rng.choice([0.0, 0.16, -0.16, 0.22, -0.22])),
+        stretch=float(rng.uniform(0.85, 1.2)),
     )
 
 
-def paint_hair(hair: Hair, shape: HeadShape, x: Image, y: Image, rng: Rng) -> Layer:
-    """The hair (or scarf) of a head; nothing at all for a bald one."""
-    size = (x.shape[0], x.shape[1])
-    frizz = 0.03 if hair.style == "afro" else 0.012
-    rough = frizz * noise(rng, size, 40, 3)
-    shell = step(-0.03, 0.06, ovoid(shape, x, y, hair.volume) + rough * 2)
-    above = step(0.02, -0.03, y - _hairline(hair, shape, x) - rough * 1.5)
-    cover = shell * above
-    if hair.style in {"long", "bob", "scarf"}:
-        cover = np.maximum(cover, _curtain(hair, shape, x, y))
-    if hair.style == "bun":
-        cover = np.maximum(cover, step(0.17, 0.14, np.hypot(x, y + 0.92) + rough))
-    if hair.style == "bald":
-        cover = np.zeros_like(x)
-    # Hair stands out sideways more than forwards; the nose stays nearest.
-    forwards = np.clip(ovoid(shape, x, y), 0.0, 1.0)
-    thickness = (hair.volume * 0.6 + 0.01) * step(0.0, 0.7, cover) * (1.0 - 0.8 * forwards)
-    return _finish(hair, x, y, cover, thickness, rng)
+def hairline(hair: Hair, u: Image) -> Image:
+    """Template height of the hair's lower edge: level over the forehead, falling in front of the ears."""
+    a = np.abs(u)
+    level = np.interp(a, *HAIRLINE) + hair.line * step(0.42, 0.3, a)
+    temples = -hair.recede * np.exp(-(((a - 0.27) / 0.09) ** 2))
+    bald = -0.42 * step(0.44, 0.33, a) if hair.style == "balding" else 0.0
+    line: Image = level + temples + bald
+    return line
 
 
-def paint_clothes(below: Image, x: Image, y: Image, rng: Rng) -> Layer:
-    """A top over the shoulders with a round or pointed collar; `below` is depth under the shoulder line."""
-    size = (x.shape[0], x.shape[1])
-    colour = np.array(rng.uniform(0.02, 0.65, 3) * rng.uniform(0.35, 1.0), np.float32)
-    neckline = 0.90 - rng.uniform(0.35, 1.0) * np.abs(x) + 0.06
-    cover = step(-0.01, 0.01, below) * step(-0.01, 0.01, y - neckline)
-    weave = 1.0 + 0.08 * noise(rng, size, size[1] / 3) + 0.10 * noise(rng, size, 5, 2)
-    stripe = 1.0 - float(rng.random() < 0.4) * 0.6 * step(0.2, 0.5, np.sin(y * rng.uniform(30, 70)))
-    albedo = colour * (weave * stripe)[..., None]
-    return Layer(albedo.astype(np.float32), cover, np.full_like(x, 0.03), 0.02)
+def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
+    """The hair of a head over the canvas as it is; None for a bald one."""
+    if hair.style in {"bald", "scarf"}:
+        return None
+    style = STYLES["buzz" if hair.style == "balding" else hair.style]
+    guides, frontal = _guides(hair, style, rng)
+    paths, tone, thin = _strands(hair, style, guides, rng)
+    points = canvas.head.at_depth(paths.reshape(-1, 3)).reshape(paths.shape)
+    pixels = (points[..., :2] + EXTENT) / canvas.pixel - 0.5
+    middle = (points[:, 1:] + points[:, :-1]) / 2
+    template = (paths[:, 1:] + paths[:, :-1]) / 2
+    seen = _seen(canvas, hair, middle, template)
+    order = np.argsort(thin, kind="stable")
+    width = max(1, round(style.width * canvas.size[1] / 900))
+    grey, cover = brush(pixels[order], tone[order], canvas.size, width, seen[order])
+    return _finish(canvas, hair, style, (grey, cover), middle[seen], rng)
 
 
-def _hairline(hair: Hair, shape: HeadShape, x: Image) -> Image:
-    """Height of the hair's lower edge: level over the forehead, falling to the ears at the temples."""
-    temples = 0.52 * np.clip(np.abs(x) / (shape.width * 0.93), 0.0, 1.4) ** 5
-    line = hair.line + temples
-    if hair.style == "fringe":
-        line = np.maximum(line, -0.30 + 0.02 * np.sin(x * 25.0))
-    if hair.style == "parted":
-        line = line + 0.20 * np.clip((x - hair.part) * np.sign(-hair.part + 1e-6), 0.0, 0.5)
-    if hair.style == "scarf":
-        line = -0.40 + 0.9 * np.clip(np.abs(x) / shape.width, 0.0, 1.2) ** 4
-    result: Image = line.astype(np.float32)
-    return result
+def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.bool_]]:
+    """Paths G×P×3 of the guide hairs, from roots spread over the scalp."""
+    count = 1600 if style.length < 0.15 else 900
+    index = np.arange(count) + 0.5
+    polar, azimuth = np.arccos(1 - 2 * index / count), index * np.pi * (3 - np.sqrt(5))
+    around = np.stack([np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)], -1)
+    around += rng.normal(0, 0.03, around.shape)
+    around /= np.linalg.norm(around, axis=1, keepdims=True)
+    root = SKULL + RADII * around
+    front = around[:, 2] > -0.12
+    ragged = np.abs(rng.normal(0, 0.022, count))
+    scalp = np.where(front, root[:, 1] + ragged < hairline(hair, root[:, 0]), root[:, 1] < 0.15)
+    root, around, front = root[scalp], around[scalp], front[scalp]
+    steps = 16
+    length = hair.stretch * style.length * rng.uniform(0.75, 1.1, len(root))
+    if style.comb in {"forward", "fringed"}:
+        # The fringe ends above the eyes.
+        fringe = front & (np.abs(root[:, 0]) < 0.34) & (root[:, 1] < -0.3)
+        length = np.where(fringe, np.clip(-0.17 + rng.normal(0, 0.02, len(root)) - root[:, 1], 0.05, 0.45), length)
+    lift = hair.stretch * style.volume * rng.uniform(0.15, 1.0, len(root)) ** 0.7
+    direction, point = around + rng.normal(0, 0.1, around.shape), root.copy()
+    path = [point]
+    led = _led(hair, style.comb, root, around, rng)
+    for k in range(steps):
+        outward = (point - SKULL) / RADII**2
+        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+        # A comb sets the way hair leaves; what hangs free falls.
+        kept = np.exp(-((k / steps * length / 0.30) ** 2))[:, None] if style.gravity > 0.4 else 1.0
+        pull = style.stiffness * led * kept + np.array([0.0, style.gravity * (0.3 + k / steps), 0.0])
+        direction = direction * 0.55 + 0.45 * pull
+        inwards = np.minimum((direction * outward).sum(1, keepdims=True), 0.0)
+        near = np.linalg.norm((point - SKULL) / RADII, axis=1, keepdims=True) < 1.0 + lift[:, None] / 0.5
+        direction -= inwards * outward * near
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
+        point = point + direction * (length / steps)[:, None]
+        if style.comb in {"parted", "fringed"}:
+            point = _off_the_face(point, root, hair, rng)
+        # Hair that starts in front falls before the shoulder, the rest behind it.
+        forward = np.where(root[:, 2] > 0.17, 0.03, -0.004) * step(0.3, 0.7, point[:, 1])
+        point[:, 2] += forward
+        grown = min(1.0, (k + 1) / 4.0)
+        level = np.linalg.norm((point - SKULL) / RADII, axis=1) / (1.0 + (0.01 + lift * grown) / 0.5)
+        inside = level < 1.0
+        point[inside] = SKULL + (point[inside] - SKULL) / level[inside, None]
+        path.append(point)
+    return np.stack(path, 1), front
 
 
-def _curtain(hair: Hair, shape: HeadShape, x: Image, y: Image) -> Image:
-    """Hair falling beside the face, to the chin (bob), the chest (long), or all round (scarf)."""
-    longest = {"long": 1.3, "bob": 0.52, "scarf": 1.3}[hair.style]
-    inner = shape.width * (0.90 - 0.10 * step(0.1, 0.6, y))
-    outer = shape.width + hair.volume + 0.05 + 0.06 * step(-0.3, 0.6, y)
-    side = step(inner - 0.015, inner + 0.02, np.abs(x)) * step(outer + 0.02, outer - 0.02, abs(x))
-    if hair.style == "scarf":
-        chin = step(0.0, 0.05, y - (shape.chin - 0.13) + 0.55 * (x / shape.width) ** 2)
-        side = np.maximum(side, chin * step(outer + 0.02, outer - 0.02, np.abs(x)))
-    end = longest - 6.0 * (np.abs(x) - (inner + outer) / 2) ** 2
-    fall: Image = side * step(-0.35, -0.05, y) * step(end + 0.05, end - 0.05, y)
-    return fall
+def _off_the_face(point: Vectors, root: Vectors, hair: Hair, rng: Rng) -> Vectors:
+    """Hair led aside hangs beside the face, not before it."""
+    side = np.sign(root[:, 0] - hair.part + 1e-6)
+    beside = 0.385 + 0.05 * np.clip(rng.standard_normal(len(point)), -1, 1)
+    short = np.clip(beside - side * point[:, 0], 0.0, None)
+    before = step(-0.62, -0.36, point[:, 1]) * (point[:, 2] > 0.1)
+    moved = point.copy()
+    moved[:, 0] += side * short * 0.55 * before
+    return moved
 
 
-def _finish(hair: Hair, x: Image, y: Image, cover: Image, thickness: Image, rng: Rng) -> Layer:
-    """Colour the cover with strands radiating from the crown (or folds of cloth)."""
-    size = (x.shape[0], x.shape[1])
-    if hair.style == "scarf":
-        cloth = np.array(rng.uniform(0.05, 0.6, 3), np.float32)
-        folds = 1.0 + 0.16 * np.sin(18 * np.hypot(x, y) + 2 * noise(rng, size, 4))
-        return Layer(cloth * folds[..., None].astype(np.float32), cover, thickness, 0.02)
-    strands = noise(rng, size, 60, 2) if hair.style == "afro" else _strands(hair, x, y, rng)
-    shade = np.clip(1.0 + 0.27 * strands, 0.35, 2.0)
-    depth = thickness * (1.0 + 0.06 * strands)
-    albedo = np.array(hair.colour, np.float32) * shade[..., None]
-    return Layer(albedo, cover, depth.astype(np.float32), 0.10)
+def _led(hair: Hair, comb: str, root: Vectors, outward: Vectors, rng: Rng) -> Vectors:
+    """Unit vectors along which each root's hair is led."""
+    x, zero, one = root[:, 0], np.zeros(len(root)), np.ones(len(root))
+    away = np.sign(x - hair.part + 1e-6) * np.clip(np.abs(x - hair.part) / 0.05, 0.3, 1.0)
+    side = np.sign(hair.part + 1e-6)
+    match comb:
+        case "crew":
+            led = np.stack([0.5 * x + 0.2 * side, -0.5 * one, 0.45 * one], -1)
+        case "swept":
+            led = np.stack([-side * one, -0.35 * one, 0.15 * one], -1)
+        case "back":
+            led = np.stack([0.35 * x, -0.25 * one, -1.0 * one], -1)
+        case "parted":
+            led = np.stack([away, 0.1 * one, -0.25 * one], -1)
+        case "forward" | "fringed":
+            led = np.stack([0.35 * x + 0.15 * side, 0.5 * one, 0.8 * one], -1)
+            if comb == "fringed":
+                behind = (np.abs(x) > 0.30) | (root[:, 2] < 0.20)
+                led[behind] = np.stack([np.sign(x) * 0.6, 0.8 * one, zero], -1)[behind]
+        case "messy":
+            led = outward + np.stack([-0.4 * side * one, -0.2 * one, 0.5 * one], -1) + rng.normal(0, 0.45, root.shape)
+        case _:
+            led = outward.copy()
+    beside = step(0.34, 0.44, np.abs(x))[:, None] * (comb in {"crew", "swept", "forward", "messy", "back"})
+    down = np.stack([0.1 * np.sign(x), 0.8 * one, -0.5 * one], -1)
+    led = led + (down - led) * beside
+    return led / (np.linalg.norm(led, axis=1, keepdims=True) + 1e-9)
 
 
-def _strands(hair: Hair, x: Image, y: Image, rng: Rng) -> Image:
-    """Noise stretched along lines leaving the parting: fine across strands, slow along them."""
-    size = x.shape[1]
-    angle = np.arctan2(x - hair.part, y + 0.95)
-    radius = np.hypot(x - hair.part, y + 0.95)
-    wave = 0.03 * np.sin(radius * 9.0)
-    flat = noise(rng, (size, size), size / 2.2)
-    flat = cv2.GaussianBlur(flat, (1, 0), sigmaX=0.4, sigmaY=size / 14)
-    column = ((angle + wave) / np.pi * 0.5 + 0.5) * (size - 1)
-    row = np.clip(radius / 2.6, 0.0, 1.0) * (size - 1)
-    strands: Image = cv2.remap(flat, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
-    scaled: Image = strands / (strands.std() + 1e-6)
-    return scaled
+def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Vectors, Image, Vectors]:
+    """Strands K×P×3 around the guides, a tone for every piece and how far inside each lies."""
+    if style.curl[1] >= 3.0:
+        guides = _resampled(guides, 1 + int(7 * style.curl[1]))
+    count, steps = len(guides), guides.shape[1]
+    owner = np.arange(style.strands) % count
+    t = np.linspace(0.0, 1.0, steps)
+    spacing = 1.1 * np.sqrt(2.5 / count)
+    scatter = rng.normal(0, 0.55 * spacing, (style.strands, 3)) * [1, 1, 0.6]
+    loose = 1.0 - style.clump * np.clip(t * 2.2, 0, 1)
+    paths = guides[owner] + scatter[:, None] * loose[:, None]
+    amplitude, turns = style.curl
+    phase = rng.uniform(0, 2 * np.pi, count)[owner] + rng.normal(0, 0.35, style.strands)
+    pace = turns * rng.uniform(0.8, 1.2, count)[owner]
+    wave = 2 * np.pi * pace[:, None] * t + phase[:, None]
+    size = amplitude * hair.stretch * np.clip(t * 3, 0, 1) * rng.uniform(0.7, 1.2, style.strands)[:, None]
+    paths[..., 0] += size * np.sin(wave)
+    paths[..., 1] += 0.5 * size * np.cos(wave)
+    paths[..., 2] += size * np.cos(wave)
+    stray = rng.random(style.strands) < 0.06
+    drift = np.cumsum(rng.normal(0, 0.010, paths.shape), 1) * np.where(stray, 1.2, 0.16)[:, None, None]
+    paths = paths + drift * min(1.0, 0.3 + 2 * style.length)
+    along = np.diff(paths, axis=1)
+    along /= np.linalg.norm(along, axis=2, keepdims=True) + 1e-9
+    # Light mostly comes from above and in front; strands across it shine.
+    sheen = (1.0 - (along @ np.array([0.1, -0.75, 0.65])) ** 2) ** 4
+    depth = np.linalg.norm((paths[:, steps // 3] - SKULL) / RADII, axis=1) + rng.normal(0, 0.02, style.strands)
+    rank = np.argsort(np.argsort(depth)) / style.strands
+    tone = 0.17 + 0.22 * rank + rng.normal(0, 0.05, count)[owner] + rng.normal(0, 0.05, style.strands)
+    behind = step(-0.05, -0.35, paths[:, 1:, 2]) * step(-0.1, 0.4, paths[:, 1:, 1])
+    grey = (rng.random(style.strands) < hair.grey) * 0.14
+    shade = tone[:, None] + grey[:, None] + 0.20 * sheen + 0.07 * (t[1:] - 0.5)
+    return paths, np.clip(shade * (1.0 - 0.75 * behind), 0.0, 1.0), depth
+
+
+def _resampled(paths: Vectors, steps: int) -> Vectors:
+    """Paths with more, evenly spread points, for curls to be round."""
+    at = np.linspace(0, paths.shape[1] - 1, max(steps, paths.shape[1]))
+    low = np.minimum(at.astype(int), paths.shape[1] - 2)
+    share = (at - low)[None, :, None]
+    finer: Vectors = paths[:, low] * (1 - share) + paths[:, low + 1] * share
+    return finer
+
+
+def _seen(canvas: Canvas, hair: Hair, middle: Image, template: Vectors) -> NDArray[np.bool_]:
+    """Which pieces are not behind head, neck or clothes."""
+    column, row = (((middle[..., i] + EXTENT) / canvas.pixel - 0.5).astype(np.float32) for i in (0, 1))
+    # A piece at the very edge of the face is behind it, too.
+    surface = sample(cv2.dilate(canvas.height, np.ones((9, 9))), column, row)
+    body = sample(canvas.body, column, row)
+    on_scalp = (template[..., 1] < hairline(hair, template[..., 0]) + 0.03) & (template[..., 2] > SKULL[2] - 0.3)
+    seen: NDArray[np.bool_] = (body < 0.5) | (middle[..., 2] > surface - 0.01) | on_scalp
+    return seen
+
+
+def _finish(
+    canvas: Canvas, hair: Hair, style: Style, drawn: tuple[Image, Image], middle: Image, rng: Rng
+) -> Layer:
+    """Strands over a dark base on the scalp, with the height of the hair's surface."""
+    grey, strands = drawn
+    size = canvas.size
+    u, v = canvas.u, canvas.v
+    ragged = 0.018 * noise(rng, size, 60, 2)
+    line = hairline(hair, u)
+    scalp = step(0.03, -0.07, v - line + ragged) * canvas.head.cover * step(0.1, 0.0, v)
+    thin = 0.62 if style.length < 0.05 else 0.90
+    if hair.style == "balding":
+        thin = 0.45
+    base = thin * scalp * np.clip(0.92 + 0.12 * noise(rng, size, size[1] / 3.2), 0, 1)
+    inside = np.clip(blur(strands, 0.02 / canvas.pixel) * 1.5 - 0.35, 0, 1) * (style.length > 0.15)
+    base = np.maximum(base, 0.9 * inside)
+    cover = 1.0 - (1.0 - base) * (1.0 - strands)
+    colour = np.asarray(hair.colour, np.float32)
+    grain = noise(rng, size, size[1] / 2.5)
+    lit = np.clip(0.30 + 2.1 * (grey - 0.17), 0.18, 2.2) * (1.0 + 0.05 * grain)
+    lit = 0.42 + (lit - 0.42) * strands
+    # Light strands bleach, dark ones stay: contrast in hue as well.
+    albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
+    height = _surface(canvas, middle)
+    # At the hairline the hair grows out of the head.
+    rooted = canvas.head.cover * (v < line + 0.05)
+    grown = 1.0 - rooted * step(-0.16, 0.0, v - line)
+    height = canvas.height + (height - canvas.height) * np.where(canvas.body > 0.5, grown, 1.0)
+    height = height + 0.010 * (grey - 0.4) * strands
+    gloss = 0.02 + 0.07 * np.clip(lit - 0.6, 0, 1)
+    return Layer(albedo.astype(np.float32), cover.astype(np.float32), height.astype(np.float32), gloss)
+
+
+def _surface(canvas: Canvas, middle: Image) -> Image:
+    """Height of the outermost hair, smooth over gaps."""
+    side = 224
+    scale = side / 2 / EXTENT
+    column = np.clip(((middle[:, 0] + EXTENT) * scale).astype(int), 0, side - 1)
+    row = np.clip(((middle[:, 1] + EXTENT) * scale).astype(int), 0, side - 1)
+    top = np.full(side * side, -9.0, np.float32)
+    np.maximum.at(top, row * side + column, middle[:, 2].astype(np.float32))
+    top = top.reshape(side, side)
+    known = (top > -8).astype(np.float32)
+    top = np.where(known > 0, top, 0).astype(np.float32)
+    height, weight = np.zeros_like(top), np.zeros_like(top)
+    for sigma, share in ((5.0, 1.0), (12.0, 1e-2), (30.0, 1e-4)):
+        height += share * cv2.GaussianBlur(top * known, (0, 0), sigma)
+        weight += share * cv2.GaussianBlur(known, (0, 0), sigma)
+    smooth = (height / np.maximum(weight, 1e-9)).astype(np.float32)
+    resized: Image = cv2.resize(smooth, canvas.size[::-1], interpolation=cv2.INTER_CUBIC)
+    return resized

@@ -1,153 +1,175 @@
-"""The analytic head: a height field over face coordinates, for made-up people and for portraits.
+"""One person's head: the mean head bent into their shape, as a height field over face coordinates.
 
-Face coordinates: x right, y down, z towards the camera, origin midway between the eyes and the mouth's
-height such that eyes lie near y = −0.09, the mouth near 0.33, the chin near 0.62 and the crown near −0.8.
+Face coordinates: x right, y down, z towards the camera; the eyes are about 0.39 apart at y = −0.09 and z = 0.45,
+the mouth lies near y = 0.37, the chin near 0.65 and the crown near −0.8. One unit is about 15 cm.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from rfmeta_dist.synth.texture import Image, Rng, blob, pair, step
+from rfmeta_dist.synth.anatomy import ACTS, MOVES_STEP, MOVES_TOP, anatomy
+from rfmeta_dist.synth.anatomy import EXTENT as EXTENT
+from rfmeta_dist.synth.texture import Image, Rng, grid, sample, step
 
-EXTENT = 1.25  # a bust is drawn over [−EXTENT, EXTENT]²
 EYE = (0.195, -0.09)
-MOUTH_Y = 0.335
-WIDEST_Y = -0.14
+MOUTH = (0.155, 0.366)  # corner and parting of the lips of the mean head
+CHIN_Y = 0.65
+COARSE = 160  # side of the grid on which shapes are bent; they are smooth
+# Whole-head and forehead targets were drawn for extremes; features vary more than they do.
+SPREAD = {
+    "head-": 0.13,
+    "head-scale": 0.10,
+    "forehead": 0.08,
+    "ear-scale": 0.25,
+    "neck": 0.3,
+    "chin": 0.28,
+    "mouth-trans": 0.15,
+}
+SPREAD |= {"eye-trans": 0.22, "eyebrows": 0.3, "nose-scale-vert": 0.2, "nose-point": 0.25}
+FEATURE_SPREAD = 0.36
 
 
 @dataclass(frozen=True)
-class HeadShape:
-    """Proportions of one head; the defaults are the generic head fitted to portraits.
+class Traits:
+    """What face, skin and hair of one person have in common.
 
     Attributes:
-        width: half width of the face; the others are multiples of, or offsets to, the average head.
+        woman: whether the face is drawn after the mesh's women.
+        age: 0 (eighteen) to 1 (eighty).
+        ancestry: shares of the mesh's African, Asian and Caucasian faces; they sum to 1.
     """
 
-    width: float = 0.47
-    chin: float = 0.63
-    jaw: float = 2.2
-    depth: float = 0.50
-    eye_gap: float = 1.0
-    eye_size: float = 1.0
-    eye_tilt: float = 0.0
-    brow: float = 1.0
-    nose: float = 1.0
-    nose_width: float = 1.0
-    nose_length: float = 0.0
-    lips: float = 1.0
-    mouth_width: float = 1.0
-    cheek: float = 1.0
-    neck: float = 0.29
+    woman: bool
+    age: float
+    ancestry: tuple[float, float, float]
 
 
-def draw_shape(rng: Rng) -> HeadShape:
-    """A person's proportions: independent draws, wide enough to tell people apart."""
+@dataclass(frozen=True)
+class Head:
+    """A bent head over [−EXTENT, EXTENT]² at N×N.
 
-    def around(centre: float, spread: float) -> float:
-        return float(centre + spread * np.clip(rng.standard_normal(), -2.0, 2.0))
+    Attributes:
+        u, v: template coordinates of each pixel, N×N: painters work in these.
+        height: N×N towards the camera, smooth across the outline.
+        shut: as `height`, with the eyes closed.
+        cover: N×N, 1 inside the outline of head, neck and shoulders.
+        moves: rows×columns×3, where the template's points go.
+        acts: COARSE×COARSE×3 for each expression of ACTS: what it adds to a face coordinate.
+    """
 
-    return HeadShape(
-        width=around(0.47, 0.022),
-        chin=around(0.63, 0.025),
-        jaw=around(2.25, 0.2),
-        depth=around(0.50, 0.02),
-        eye_gap=around(1.0, 0.05),
-        eye_size=around(1.0, 0.07),
-        eye_tilt=around(0.03, 0.05),
-        brow=around(1.0, 0.35),
-        nose=around(1.0, 0.14),
-        nose_width=around(1.0, 0.13),
-        nose_length=around(0.0, 0.018),
-        lips=around(1.0, 0.2),
-        mouth_width=around(1.0, 0.08),
-        cheek=around(1.0, 0.35),
-        neck=around(0.29, 0.03),
+    u: Image
+    v: Image
+    height: Image
+    shut: Image
+    cover: Image
+    moves: Image
+    acts: tuple[Image, ...]
+
+    def at(self, points: NDArray[np.floating]) -> Image:
+        """Template points K×2 → face coordinates K×2."""
+        result: Image = (points + _at(self.moves, points)[:, :2]).astype(np.float32)
+        return result
+
+
+    def at_depth(self, points: NDArray[np.floating]) -> Image:
+        """Points K×3, the first two in template coordinates and the third a height → face coordinates K×3."""
+        result: Image = (points + _at(self.moves, points)).astype(np.float32)
+        return result
+
+
+def draw_traits(rng: Rng) -> Traits:
+    """Who it is: both sexes alike, all ages from youth, every ancestry and mixture."""
+    shares = rng.dirichlet((0.45, 0.45, 0.45))
+    return Traits(
+        woman=bool(rng.random() < 0.5),
+        age=float(np.clip(rng.beta(1.1, 1.7), 0.0, 1.0)),
+        ancestry=(float(shares[0]), float(shares[1]), float(shares[2])),
     )
 
 
-def eye_centre(shape: HeadShape) -> tuple[float, float]:
-    """Centre (x > 0, y) of the eye on the right of the picture; the other is its mirror image."""
-    return EYE[0] * shape.eye_gap, EYE[1]
+def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
+    """2×K strengths of the ways of `anatomy()` for the left and right half; faces are not quite symmetric."""
+    names = anatomy().names
+    spread = [
+        next((s for stem, s in SPREAD.items() if name.startswith(stem)), FEATURE_SPREAD) for name in names
+    ]
+    weights = np.array(spread) * np.clip(rng.standard_normal(len(names)), -2.2, 2.2)
+    old = traits.age**1.5
+    for race, share in zip(("african", "asian", "caucasian"), traits.ancestry, strict=True):
+        for sex in ("female", "male"):
+            for age, portion in (("young", 1.0 - old), ("old", old)):
+                chosen = (sex == "female") == traits.woman
+                weights[names.index(f"{race}-{sex}-{age}")] = share * portion * chosen
+    for word in ("oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"):
+        index = names.index(f"head-{word}")
+        weights[index] = abs(weights[index])
+    weights[names.index("head-age")] = 0.5 * old
+    weights[names.index("mouth-angles-up")] += 0.25
+    weights[names.index("mouth-scale-horiz")] += 0.30
+    uneven = 0.06 * rng.standard_normal((2, len(names)))
+    shape: NDArray[np.float32] = (weights * (1.0 + uneven)).astype(np.float32)
+    return shape
 
 
-def ovoid(shape: HeadShape, x: Image, y: Image, grow: float = 0.0) -> Image:
-    """1 at the middle of the face, 0 on the head's outline (enlarged by `grow`), negative outside."""
-    above_brow = y < WIDEST_Y
-    height = np.where(above_brow, 0.66 + grow, shape.chin - WIDEST_Y + grow)
-    power = np.where(above_brow, 2.3, shape.jaw)
-    inside: Image = (
-        1.0 - np.abs(x / (shape.width + grow)) ** 2.2 - np.abs((y - WIDEST_Y) / height) ** power
-    ).astype(np.float32)
-    return inside
+def mean_shape() -> NDArray[np.float32]:
+    """The generic head."""
+    return np.zeros((2, len(anatomy().names)), np.float32)
 
 
-def face_height(shape: HeadShape, x: Image, y: Image) -> Image:
-    """Height of the bare head in face units, zero and below outside its outline."""
-    inside = ovoid(shape, x, y)
-    skull = np.sign(inside) * shape.depth * np.abs(inside) ** 0.5
-    features = _nose(shape, x, y) + _eyes(shape, x, y) + _mouth(shape, x, y) + _cheeks(shape, x, y)
-    height: Image = skull + features * step(0.0, 0.35, inside)
-    return height
-
-
-def body_height(shape: HeadShape, x: Image, y: Image) -> tuple[Image, Image]:
-    """Height of neck and shoulders, and the signed distance below the shoulder line (positive inside)."""
-    side = np.clip(np.abs(x) / shape.neck, 0.0, 1.0)
-    neck = np.where(y > 0.2, 0.30 * np.sqrt(1.0 - side**2) - 0.12, -1.0)
-    slope = np.clip(np.abs(x) - shape.neck, 0.0, None)
-    shoulder = y - (0.84 + 0.30 * slope**1.3)
-    torso = np.where(shoulder > 0.0, 0.42 * np.sqrt(np.clip(shoulder, 0.0, 0.5)) - 0.05, -1.0)
-    height: Image = np.maximum(neck, torso).astype(np.float32)
-    below: Image = shoulder.astype(np.float32)
-    return height, below
-
-
-def _nose(shape: HeadShape, x: Image, y: Image) -> Image:
-    tip = 0.155 + shape.nose_length
-    rise = step(-0.16, tip, y) ** 1.4 * step(tip + 0.085, tip - 0.02, y)
-    width = (0.050 + 0.025 * step(0.0, tip, y)) * shape.nose_width
-    ridge = 0.105 * shape.nose * rise * np.exp(-((x / width) ** 2))
-    ball = 0.040 * shape.nose * blob(x, y, (0.0, tip), (0.060 * shape.nose_width, 0.055))
-    wings = 0.050 * pair(x, y, (0.078 * shape.nose_width, tip + 0.022), (0.036, 0.036))
-    total: Image = ridge + ball + wings
-    return total
-
-
-def _eyes(shape: HeadShape, x: Image, y: Image) -> Image:
-    column, row = eye_centre(shape)
-    socket = -0.062 * pair(x, y, (column * 0.95, row - 0.005), (0.13, 0.085))
-    ball = 0.034 * shape.eye_size * pair(x, y, (column, row), (0.075, 0.055))
-    brow = 0.026 * shape.brow * pair(x, y, (column * 0.9, row - 0.15), (0.15, 0.05))
-    bags = -0.008 * pair(x, y, (column, row + 0.10), (0.09, 0.025))
-    total: Image = socket + ball + brow + bags
-    return total
-
-
-def _mouth(shape: HeadShape, x: Image, y: Image) -> Image:
-    half = 0.13 * shape.mouth_width
-    muzzle = 0.055 * blob(x, y, (0.0, MOUTH_Y), (0.22, 0.16))
-    upper = 0.028 * shape.lips * blob(x, y, (0.0, MOUTH_Y - 0.026), (half, 0.026))
-    lower = 0.034 * shape.lips * blob(x, y, (0.0, MOUTH_Y + 0.036), (half * 0.85, 0.030))
-    parting = -0.022 * blob(x, y, (0.0, MOUTH_Y + 0.004), (half * 1.1, 0.012))
-    groove = -0.022 * blob(x, y, (0.0, MOUTH_Y + 0.105), (0.12, 0.030))
-    philtrum = -0.008 * blob(x, y, (0.0, MOUTH_Y - 0.085), (0.018, 0.035))
-    corners = -0.012 * pair(x, y, (half * 1.25, MOUTH_Y + 0.005), (0.03, 0.03))
-    total: Image = muzzle + upper + lower + parting + groove + philtrum + corners
-    return total
-
-
-def _cheeks(shape: HeadShape, x: Image, y: Image) -> Image:
-    bone = 0.032 * shape.cheek * pair(x, y, (0.27, 0.06), (0.13, 0.11))
-    fold = (
-        -0.012
-        * np.exp(-(((np.abs(x) - (0.10 + 0.35 * (y - 0.15))) / 0.022) ** 2))
-        * step(0.15, 0.20, y)
-        * step(0.36, 0.28, y)
+def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
+    """Bend the mean head; `resolution` is N."""
+    known = anatomy()
+    left, right = (_mirrored(np.tensordot(half, known.moves, 1)) for half in shape)
+    column = np.arange(left.shape[1], dtype=np.float32) - left.shape[1] // 2
+    moves = left + (right - left) * step(-8.0, 8.0, column)[None, :, None]
+    x, y = grid(COARSE, EXTENT)
+    u, v = x, y
+    for _ in range(5):
+        there = _look_up(moves, u, v)
+        u, v = x - there[..., 0], y - there[..., 1]
+    lift = _look_up(moves, u, v)[..., 2]
+    bend = cv2.resize(np.dstack([u - x, v - y, lift]), (resolution, resolution), interpolation=cv2.INTER_CUBIC)
+    x, y = grid(resolution, EXTENT)
+    u_fine, v_fine = x + bend[..., 0], y + bend[..., 1]
+    side = known.height.shape[0]
+    where = tuple(((c + EXTENT) * (side / 2 / EXTENT) - 0.5).astype(np.float32) for c in (u_fine, v_fine))
+    height, shut = (
+        cv2.remap(relief, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) + bend[..., 2]
+        for relief in (known.height, known.shut)
     )
-    chin = 0.055 * blob(x, y, (0.0, shape.chin - 0.09), (0.12, 0.075))
-    temple = -0.02 * pair(x, y, (shape.width * 0.92, -0.25), (0.10, 0.16))
-    total: Image = bone + fold + chin + temple
-    return total
+    cover = step(0.25, 0.75, sample(known.cover, *where))
+    acts = tuple(_look_up(_mirrored(act), u, v) for act in known.acts)
+    return Head(u_fine, v_fine, height, shut, cover, moves, acts)
+
+
+def _mirrored(half: Image) -> Image:
+    """Moves over the whole face from those given for x ≥ 0."""
+    whole: Image = np.concatenate([half[:, :0:-1] * np.array([-1, 1, 1], np.float32), half], axis=1)
+    return whole.astype(np.float32)
+
+
+def _look_up(moves: Image, u: Image, v: Image) -> Image:
+    """Moves at template points of any shape H×W, as H×W×3."""
+    column = u / MOVES_STEP + moves.shape[1] // 2
+    return sample(moves, column, (v - MOVES_TOP) / MOVES_STEP)
+
+
+def _at(moves: Image, points: NDArray[np.floating]) -> Image:
+    """Moves K×3 at template points K×2 or K×3."""
+    # OpenCV samples no picture wider than 2¹⁵, so the points are laid out in rows.
+    rows = -(-len(points) // 4096)
+    laid = np.zeros((rows * 4096, 2), np.float32)
+    laid[: len(points)] = points[:, :2]
+    laid = laid.reshape(rows, 4096, 2)
+    moved: Image = _look_up(moves, laid[..., 0], laid[..., 1]).reshape(-1, 3)[: len(points)]
+    return moved
+
+
+def act_index(name: str) -> int:
+    """Where an expression stands among a head's acts."""
+    return ACTS.index(name)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.synth.bust import CACHED, Bust
-from rfmeta_dist.synth.head import EXTENT, EYE, HeadShape, body_height, face_height, ovoid
+from rfmeta_dist.synth.features import parting
+from rfmeta_dist.synth.head import EXTENT, EYE, MOUTH, Head, build_head, mean_shape
+from rfmeta_dist.synth.mimic import no_lids
 from rfmeta_dist.synth.texture import Image, blur, decode_srgb, grid, luminance, resize, step
 
-GENERIC = HeadShape()
 SEARCH_SIZE = 320  # faces are looked for in a picture reduced to this
 MATTE_SIZE = 160
 BOX_TO_FACE = 0.95  # face units across a Haar box
@@ -153,10 +154,14 @@ def _cut_out(path: str, fit: Affine, resolution: int) -> Bust:
         borderMode=cv2.BORDER_REPLICATE,
     )
     matte = _matte(drawn)
-    height = _relief(matte, x, y)
+    head = build_head(mean_shape(), resolution)
+    height = _relief(matte, head)
     gloss = (0.05 * matte).astype(np.float32)
     albedo = _flatten(decode_srgb((drawn / np.float32(255)).astype(np.float32)), matte)
-    return Bust(albedo, height, matte, gloss, EYE)
+    t = np.linspace(-1.0, 1.0, 41)
+    lips = head.at(np.stack([t * MOUTH[0], parting(t)], -1)).T
+    skin = matte * step(0.72, 0.66, np.hypot(x / 0.66, y - 0.02))
+    return Bust(albedo, height, matte, gloss, skin, EYE, no_lids(head.acts, lips))
 
 
 def _matte(drawn: NDArray[np.uint8]) -> Image:
@@ -164,10 +169,10 @@ def _matte(drawn: NDArray[np.uint8]) -> Image:
     small = cv2.resize(drawn, (MATTE_SIZE, MATTE_SIZE), interpolation=cv2.INTER_AREA)
     x, y = grid(MATTE_SIZE, EXTENT)
     labels = np.full((MATTE_SIZE, MATTE_SIZE), cv2.GC_PR_BGD, np.uint8)
-    inside = ovoid(GENERIC, x, y)
-    below = body_height(GENERIC, x, y)[1]
-    labels[(ovoid(GENERIC, x, y, 0.14) > 0) | (below > 0)] = cv2.GC_PR_FGD
-    labels[(inside > 0.5) | ((np.abs(x) < 0.2) & (y > 0.5)) | (below > 0.15)] = cv2.GC_FGD
+    dome = 1.0 - np.hypot(x / 0.47, np.where(y < -0.1, (y + 0.1) / 0.70, (y + 0.1) / 0.73))
+    below = y - (0.90 + 0.30 * np.clip(np.abs(x) - 0.3, 0.0, None) ** 1.3)
+    labels[(dome > -0.3) | (below > 0)] = cv2.GC_PR_FGD
+    labels[(dome > 0.25) | ((np.abs(x) < 0.2) & (y > 0.5)) | (below > 0.15)] = cv2.GC_FGD
     labels[(np.hypot(x, y * 0.8) > 0.95) & (y < 0.3)] = cv2.GC_BGD
     # GrabCut seeds its clusters from OpenCV's global generator.
     cv2.setRNGSeed(1)
@@ -178,15 +183,15 @@ def _matte(drawn: NDArray[np.uint8]) -> Image:
     return step(0.40, 0.85, soft)
 
 
-def _relief(matte: Image, x: Image, y: Image) -> Image:
+def _relief(matte: Image, head: Head) -> Image:
     """The generic head and shoulders; hair and clothes outside them rise gently from the outline."""
     inward = cv2.distanceTransform((matte > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     inward = inward.astype(np.float32) * (2 * EXTENT / matte.shape[0])
     rise = 0.32 * np.sqrt(np.clip(inward / 0.4, 0.0, 1.0)) - 0.08
-    head = face_height(GENERIC, x, y)
-    around = np.maximum(np.maximum(rise, body_height(GENERIC, x, y)[0]), np.clip(head, -0.1, 0.3))
+    face = step(1.1, 0.85, np.hypot(head.u / 0.44, (head.v - 0.02) / 0.60))
+    around = np.maximum(rise, np.minimum(head.height, 0.35) * head.cover)
     around = blur(around.astype(np.float32), 0.03 * matte.shape[0] / EXTENT)
-    height: Image = around + (np.maximum(head, around) - around) * step(0.05, 0.45, ovoid(GENERIC, x, y))
+    height: Image = around + (head.height - around) * face
     return height.astype(np.float32)
 
 

@@ -1,0 +1,109 @@
+"""The surface that painters work on: all images of a bust in the making, and windows into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.synth.anatomy import EXTENT
+from rfmeta_dist.synth.head import Head
+from rfmeta_dist.synth.strands import brush
+from rfmeta_dist.synth.texture import Image, blur, grid, step
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Something worn: albedo H×W×3, cover H×W in [0, 1], height H×W in face units, gloss."""
+
+    albedo: Image
+    cover: Image
+    height: Image
+    gloss: Image | float
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Images of one size, changed in place.
+
+    Attributes:
+        head: whose shape it is, over the whole canvas.
+        x, y: face coordinates of the pixels.
+        u, v: their template coordinates.
+        albedo: H×W×3 in linear light.
+        height: H×W in face units.
+        gloss: H×W in [0, 1].
+        body: H×W in [0, 1], 0 where there is only background.
+        skin: H×W in [0, 1], where skin is bare.
+        corner: row and column of the window within the whole canvas.
+    """
+
+    head: Head
+    x: Image
+    y: Image
+    u: Image
+    v: Image
+    albedo: Image
+    height: Image
+    gloss: Image
+    body: Image
+    skin: Image
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.x.shape[0], self.x.shape[1]
+
+    @property
+    def pixel(self) -> float:
+        """Face units a pixel."""
+        return 2.0 * EXTENT / self.head.cover.shape[0]
+
+    def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
+        """The part of the whole canvas around template points K×2, sharing its memory."""
+        points = self.head.at(around)
+        low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel, 0).astype(int)
+        high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1
+        part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+        images = (self.x, self.y, self.u, self.v, self.albedo, self.height, self.gloss, self.body, self.skin)
+        return Canvas(self.head, *(image[part] for image in images), (int(low[1]), int(low[0])))
+
+    def tint(self, factor: Image | float, amount: Image) -> None:
+        """Multiply the albedo by a colour, as far as `amount`, H×W in [0, 1], says."""
+        self.albedo[...] = self.albedo * (1.0 + (np.asarray(factor, np.float32) - 1.0) * amount[..., None])
+
+    def cover(self, colour: Image, amount: Image) -> None:
+        """Lay a colour, or an image of colours, over the albedo."""
+        self.albedo[...] = self.albedo + (colour - self.albedo) * amount[..., None]
+
+    def wear(self, layer: Layer) -> None:
+        """Put a layer over everything."""
+        self.cover(layer.albedo, layer.cover)
+        # Beside the body there is no height to blend with.
+        firm = np.where(self.body > 0.5, layer.cover, step(0.0, 0.3, layer.cover))
+        self.height[...] += (layer.height - self.height) * firm
+        self.gloss[...] += (layer.gloss - self.gloss) * layer.cover
+        self.body[...] = np.maximum(self.body, layer.cover)
+        self.skin[...] *= 1.0 - layer.cover
+
+    def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
+        """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""
+        points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
+        alpha = brush(self._pixels(points), np.ones(len(paths)), self.size)[1]
+        return blur(alpha, width / self.pixel) if width else alpha
+
+    def _pixels(self, points: Image) -> Image:
+        shifted: Image = (points + EXTENT) / self.pixel - 0.5 - np.array(self.corner[::-1])
+        return shifted
+
+
+def blank_canvas(head: Head) -> Canvas:
+    """A canvas of a head's size without paint: albedo and gloss are zero."""
+    resolution = head.cover.shape[0]
+    x, y = grid(resolution, EXTENT)
+    albedo = np.zeros((resolution, resolution, 3), np.float32)
+    body = (head.cover * (np.abs(x) < EXTENT)).astype(np.float32)
+    gloss, skin = np.zeros_like(x), body.copy()
+    return Canvas(head, x, y, head.u, head.v, albedo, head.height.copy(), gloss, body, skin)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rfmeta_dist.synth.domains import Domain
-    from rfmeta_dist.synth.film import Video
+    from rfmeta_dist.synth.recording import Video
     from rfmeta_dist.synth.scale import Scale
 
 EXAMPLES = """

@@ -14,7 +14,7 @@ from rfmeta_dist.data.publish import json_bytes
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.ingest.stage import Stage, Tally
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.synth.film import Video
+from rfmeta_dist.synth.recording import Video
 
 
 def synthesise(

@@ -16,8 +16,8 @@ from rfmeta_dist.synth.scene import Light
 from rfmeta_dist.synth.screens import Screen
 
 Backdrop = Literal["wall", "curtain", "office", "window", "outdoor"]
-Attack = Literal["print", "replay"]
-PRINTED = {"print"}  # the others are shown on screens
+Attack = Literal["print", "warped", "cut", "replay"]
+PRINTED = {"print", "warped", "cut"}  # the others are shown on screens
 NuisanceKind = Literal["warm", "dim", "vignette", "banding", "soft", "blocks", "backdrop"]
 LayoutName = Literal["oulu_npu", "casia_fasd", "replay_attack", "msu_mfsd", "folder"]
 

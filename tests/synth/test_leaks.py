@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.synth.camera import decode_jpeg
 from rfmeta_dist.synth.card import DOMAINS
+from rfmeta_dist.synth.codec import decode_jpeg
 from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.scale import SCALES
 

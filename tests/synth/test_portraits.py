@@ -17,8 +17,9 @@ from rfmeta_dist.synth.framing import Framing, square
 from rfmeta_dist.synth.generate import plan, render
 from rfmeta_dist.synth.portraits import survey
 from rfmeta_dist.synth.pose import Pose, project
+from rfmeta_dist.synth.rooms import paint_backdrop
 from rfmeta_dist.synth.scale import SCALES
-from rfmeta_dist.synth.scene import draw_lamp, paint_backdrop, shade
+from rfmeta_dist.synth.scene import draw_lamp, shade
 from rfmeta_dist.synth.texture import encode_srgb
 
 SMALLEST = replace(SCALES["tiny"], subjects={"*": {"train": 1, "validation": 1, "test": 1}}, frames=1)
@@ -27,8 +28,10 @@ SMALLEST = replace(SCALES["tiny"], subjects={"*": {"train": 1, "validation": 1, 
 def draw_portrait(path: Path, number: int) -> None:
     """Save a made-up person as if photographed in a studio."""
     rng = np.random.default_rng(number)
-    view = project(paint_bust(number, 320), Pose(), Framing(0.0, 0.0, 1.0, 0.0), square(320))
-    radiance = shade(view, draw_lamp(DOMAINS["O"].sessions[0].lights[0], rng), paint_backdrop("wall", 320, rng))
+    framing, raster = Framing(0.0, 0.0, 1.0, 0.0), square(320)
+    view = project(paint_bust(number, 320), Pose(), framing, raster)
+    backdrop = paint_backdrop("wall", framing, raster, rng)
+    radiance = shade(view, draw_lamp(DOMAINS["O"].sessions[0].lights[0], rng), backdrop)
     picture = (encode_srgb(radiance * 0.3 / np.median(radiance)) * 255).astype(np.uint8)
     cv2.imwrite(str(path), picture[..., ::-1])
 

@@ -1,4 +1,4 @@
-"""The camera: scene radiance in, JPEG crop out; the same steps for live faces and attacks."""
+"""The camera: scene radiance in, recorded picture out; the same steps for live faces and attacks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import simplejpeg
-from numpy.typing import NDArray
 
-from rfmeta_dist.synth.texture import Image, Rng, blur, encode_srgb, grid, luminance, resize
+from rfmeta_dist.synth.codec import Format, Pixels, recorded
+from rfmeta_dist.synth.framing import Raster
+from rfmeta_dist.synth.texture import Image, Rng, blur, encode_srgb, luminance, resize
 
 Range = tuple[float, float]
-Pixels = NDArray[np.uint8]
 OVERSAMPLING = 2  # scene samples per sensor pixel and axis
 MIDDLE_GREY = 0.20
+METERED = 0.6  # of the crop's half width: where exposure and white balance are measured
+SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, relative to green
+BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Camera:
     Attributes:
         sensor: pixels across the face crop.
         defocus: lens blur, standard deviation in sensor pixels.
-        vignette: light lost at the corner of the crop.
+        vignette: light lost far from the lens axis; two thirds of it at the corner of the crop.
         balance: white balance error, −1 (blue) to 1 (orange).
         noise: standard deviation of noise at middle grey, in linear units.
         exposure: error in stops.
@@ -32,7 +34,8 @@ class Camera:
         saturation: 0 grey, 1 as the scene.
         sharpen: unsharp mask weight.
         flare: light scattered evenly over the picture, relative to its mean.
-        codec: quality of the video codec (JPEG at sensor resolution).
+        codec: quality of the recording, 1 to 100, at sensor resolution.
+        format: of the recording.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Camera:
     sharpen: Range = (0.0, 0.3)
     flare: Range = (0.0, 0.25)
     codec: Range = (60, 90)
+    format: Format = "jpeg"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Settings:
     sharpen: float
     flare: float
     codec: float
+    format: Format
     centre: tuple[float, float]
 
 
@@ -81,67 +86,81 @@ def set_up(camera: Camera, size: int, rng: Rng) -> Settings:
         sharpen=rng.uniform(*camera.sharpen),
         flare=rng.uniform(*camera.flare),
         codec=rng.uniform(*camera.codec),
-        centre=(rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)),
+        format=camera.format,
+        centre=(rng.uniform(-1.0, 1.0), rng.uniform(-0.5, 1.0)),
     )
 
 
-def resolution(settings: Settings) -> int:
-    """Pixels across an oversampled radiance image."""
-    return settings.sensor * OVERSAMPLING
+def see(settings: Settings, frame: tuple[int, int] | None = None) -> Raster:
+    """The samples of the scene that a camera needs.
+
+    Args:
+        settings: the camera's.
+        frame: height and width of the whole frame in sensor pixels, both even and no less than the crop's;
+            None for the crop alone.
+
+    The frame's middle is the lens axis, moved no further from the crop than keeps the crop in the frame.
+    """
+    pitch = 2.0 / (settings.sensor * OVERSAMPLING)
+    if frame is None:
+        return Raster(-1.0, -1.0, pitch, settings.sensor * OVERSAMPLING, settings.sensor * OVERSAMPLING)
+    corner = []
+    for side, axis in zip(frame, reversed(settings.centre), strict=True):
+        room = side / settings.sensor - 1.0
+        first = min(max(axis, -room), room) - side / settings.sensor
+        # The crop begins on a whole pixel, of the same colour of the mosaic as when it is alone.
+        corner.append(-1.0 - 2.0 * round((-1.0 - first) * settings.sensor / 4) * 2 / settings.sensor)
+    return Raster(corner[1], corner[0], pitch, frame[0] * OVERSAMPLING, frame[1] * OVERSAMPLING)
 
 
-def capture(radiance: Image, settings: Settings, size: int, rng: Rng) -> Pixels:
+def capture(radiance: Image, raster: Raster, settings: Settings, rng: Rng) -> Pixels:
     """Photograph a scene.
 
     Args:
-        radiance: linear RGB of the crop, any scale, one or OVERSAMPLING samples per sensor pixel
-            and axis; only oversampled patterns can fold into moiré.
+        radiance: linear RGB, H×W×3, any scale, one or OVERSAMPLING samples per sensor pixel and axis; only
+            oversampled patterns can fold into moiré.
+        raster: where its samples are.
         settings: the camera's.
-        size: side of the result in pixels.
         rng: source of this frame's noise.
 
     Returns:
-        size×size×3 8-bit display values.
+        8-bit display values, one a sensor pixel, before they are recorded (see `record`).
     """
-    stride = radiance.shape[0] // settings.sensor
+    stride = round(2.0 / raster.pitch / settings.sensor)
     optical = blur(radiance, settings.defocus * stride)
     # Point sampling after the lens is what folds fine patterns into moiré.
     optical = np.ascontiguousarray(optical[stride // 2 :: stride, stride // 2 :: stride])
-    exposed = _expose(optical, settings)
-    picture = _develop(_mosaic(exposed, settings, rng), settings)
-    stored = decode_jpeg(encode_jpeg(picture, settings.codec))
-    return stored if size == settings.sensor else _scale(stored, size)
+    height, width = optical.shape[:2]
+    sampled = Raster(raster.left, raster.top, raster.pitch * stride, height, width)
+    return _develop(_mosaic(_expose(optical, sampled, settings), settings, rng), settings)
 
 
-def encode_jpeg(picture: Pixels, quality: float) -> bytes:
-    """JPEG bytes of an RGB picture, chroma halved as cameras do."""
-    data: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(picture),
-        quality=round(quality),
-        colorspace="RGB",
-        colorsubsampling="420",
-    )
-    return data
+def record(picture: Pixels, settings: Settings) -> Pixels:
+    """The picture as it comes back from the camera's file."""
+    return recorded(picture, settings.format, settings.codec)
 
 
-def decode_jpeg(data: bytes) -> Pixels:
-    """The RGB picture of JPEG bytes."""
-    picture: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB")
-    return picture
+def fit(picture: Pixels, size: int) -> Pixels:
+    """A square picture at `size` pixels a side."""
+    if size == picture.shape[0]:
+        return picture
+    return _quantise(resize(picture.astype(np.float32), size))
 
 
-def _expose(optical: Image, settings: Settings) -> Image:
-    """Automatic exposure on the middle of the crop, vignetting, flare and the white balance error."""
-    border = settings.sensor // 5
-    middle = luminance(optical[border:-border, border:-border])
-    gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(middle.mean()), 1e-4)
-    x, y = grid(settings.sensor)
+def _expose(optical: Image, raster: Raster, settings: Settings) -> Image:
+    """Automatic exposure and white balance on the middle of the crop, vignetting, flare, and their errors."""
+    x, y = raster.grid()
+    rows, columns = np.abs(y[:, 0]) < METERED, np.abs(x[0]) < METERED
+    middle = optical[np.ix_(rows, columns)].mean(axis=(0, 1))
+    gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(luminance(middle)), 1e-4)
     corner = (x - settings.centre[0]) ** 2 + (y - settings.centre[1]) ** 2
-    falloff = gain * (1.0 - settings.vignette * np.clip(corner / 4.0, 0.0, 1.0))
-    # Green is fixed, so that the error changes hue and hardly exposure.
-    tint = np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance], np.float32)
-    scattered = settings.flare * MIDDLE_GREY
-    exposed: Image = (optical * falloff[..., None] + scattered) * tint / (1.0 + settings.flare)
+    falloff = np.float32(gain) * (1 - np.float32(settings.vignette) * corner / (corner + np.float32(2.0)))
+    # Green is fixed, so that balance changes hue and hardly exposure.
+    cast = np.clip(middle / max(float(middle[1]), 1e-4) / SKIN, 0.25, 4.0) ** -BALANCED
+    tint = cast * np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance])
+    exposed: Image = optical * (tint / (1.0 + settings.flare)).astype(np.float32)
+    exposed *= falloff[..., None]
+    exposed += (settings.flare * MIDDLE_GREY / (1.0 + settings.flare) * tint).astype(np.float32)
     return exposed
 
 
@@ -169,10 +188,6 @@ def _develop(linear: Image, settings: Settings) -> Pixels:
     if settings.sharpen > 0.02:
         display = display + settings.sharpen * 2.0 * (display - blur(display, 1.0))
     return _quantise(display * 255.0)
-
-
-def _scale(picture: Pixels, size: int) -> Pixels:
-    return _quantise(resize(picture.astype(np.float32), size))
 
 
 def _quantise(levels: Image) -> Pixels:

@@ -1,9 +1,11 @@
-"""Where the camera looks: the face crop in face units, and the samples of a picture in crop units."""
+"""Where the camera looks, where its samples lie, and where in its picture the face is."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,6 +58,28 @@ class Raster:
         """The raster of some rows and columns of this one, both slices with a start and a stop."""
         left, top = self.left + columns.start * self.pitch, self.top + rows.start * self.pitch
         return Raster(left, top, self.pitch, rows.stop - rows.start, columns.stop - columns.start)
+
+
+class Face(NamedTuple):
+    """Where a face is, in any coordinates; the first eye is the one on the left of the picture.
+
+    Attributes:
+        left, top, right, bottom: its box.
+        eyes: centres of the two.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    eyes: tuple[tuple[float, float], tuple[float, float]]
+
+
+def mapped(face: Face, place: Callable[[float, float], tuple[float, float]]) -> Face:
+    """A face in other coordinates: the box around the corners' new places."""
+    corners = [place(x, y) for x in (face.left, face.right) for y in (face.top, face.bottom)]
+    across, down = zip(*corners, strict=True)
+    return Face(min(across), min(down), max(across), max(down), (place(*face.eyes[0]), place(*face.eyes[1])))
 
 
 def square(resolution: int) -> Raster:

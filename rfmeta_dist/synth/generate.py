@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.core.types import LIVE, Sample
-from rfmeta_dist.synth.camera import Pixels, capture, encode_jpeg, set_up
+from rfmeta_dist.core.seeds import seed as seed_of
+from rfmeta_dist.core.types import LIVE, Sample, Split
+from rfmeta_dist.synth.camera import capture, fit, record, see, set_up
 from rfmeta_dist.synth.card import DOMAINS, find_domain
+from rfmeta_dist.synth.codec import Pixels, encode_jpeg
 from rfmeta_dist.synth.domains import Domain
-from rfmeta_dist.synth.film import Video, film, pick
-from rfmeta_dist.synth.framing import draw_framing
-from rfmeta_dist.synth.identities import cast
+from rfmeta_dist.synth.film import film
+from rfmeta_dist.synth.framing import Framing, draw_framing
+from rfmeta_dist.synth.identities import Identity, MadeUp, cast
+from rfmeta_dist.synth.motion import FPS
 from rfmeta_dist.synth.nuisances import Take, disturb, flicker
 from rfmeta_dist.synth.portraits import Portrait
+from rfmeta_dist.synth.recording import Video, pick
 from rfmeta_dist.synth.scale import Scale
 
 RHO = 0.5  # how strongly nuisances follow the label, unless said otherwise
@@ -52,6 +56,7 @@ def plan(
     card = find_domain(domain, domains)
     if not 0.0 <= rho <= 1.0:
         raise ConfigError(f"rho={rho} is out of range", "use 0 (independent of the label) to 1 (decides it)")
+    people = cast(domain, scale, seed, identities, domains)
     return [
         Video(
             card=card,
@@ -64,10 +69,20 @@ def plan(
             size=scale.size,
             seed=seed,
             identity=identity,
+            attacker=_another(people, number, seed),
         )
-        for number, (split, identity) in enumerate(cast(domain, scale, seed, identities, domains))
+        for number, (split, identity) in enumerate(people)
         for attack_type, take in _takes(scale, card)
     ]
+
+
+def _another(people: Sequence[tuple[Split, Identity]], number: int, seed: int) -> Identity:
+    """Who attacks in the name of a subject: somebody else of the same split, so that splits stay apart."""
+    split = people[number][0]
+    others = [i for i, (theirs, _) in enumerate(people) if theirs == split and i != number]
+    if not others:
+        return MadeUp(seed_of("attacker", seed, number))
+    return people[min(others, key=lambda i: (i - number) % len(people))][1]
 
 
 def _takes(scale: Scale, card: Domain) -> Iterator[tuple[str, int]]:
@@ -133,17 +148,24 @@ def _people(videos: Sequence[Video]) -> str:
 
 
 def render(video: Video) -> list[Sample]:
-    """Film a recording: a pure function of the video, in any process."""
+    """Film a recording and cut out its crops: a pure function of the video, in any process."""
+    taken, framing = prepare(video)
+    raster, samples = see(taken.settings), []
+    shots = film(video, taken.card, taken.settings, framing, video.times)
+    for frame, (seconds, shot) in enumerate(zip(video.times, shots, strict=True)):
+        tick = round(seconds * FPS)
+        lit = shot.radiance if taken.bands is None else flicker(shot.radiance, taken.bands, tick)
+        picture = record(capture(lit, raster, taken.settings, video.random("sensor", tick)), taken.settings)
+        samples.append(_sample(video, frame, fit(picture, video.size), taken.quality, shot.depth))
+    return samples
+
+
+def prepare(video: Video) -> tuple[Take, Framing]:
+    """What a recording is made with, spurious cues included, and how its face is framed."""
     rng = video.random("set-up")
     settings = set_up(pick(video.card.cameras, rng), video.size, rng)
     framing, quality = draw_framing(rng), rng.uniform(*video.card.quality)
-    taken = disturb(Take(video.card, settings, quality, bands=None), video)
-    samples = []
-    for frame, (radiance, depth) in enumerate(film(video, taken.card, taken.settings, framing)):
-        lit = radiance if taken.bands is None else flicker(radiance, taken.bands, frame)
-        picture = capture(lit, taken.settings, video.size, video.random("sensor", frame))
-        samples.append(_sample(video, frame, picture, taken.quality, depth))
-    return samples
+    return disturb(Take(video.card, settings, quality, bands=None), video), framing
 
 
 def _sample(video: Video, frame: int, picture: Pixels, quality: float, depth: NDArray[np.uint8]) -> Sample:

@@ -10,7 +10,7 @@ import numpy as np
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.synth.camera import Settings
 from rfmeta_dist.synth.domains import Domain
-from rfmeta_dist.synth.film import Video
+from rfmeta_dist.synth.recording import Video
 from rfmeta_dist.synth.texture import Image
 
 COARSE = 45  # JPEG quality that blocks take off

@@ -9,8 +9,9 @@ import numpy as np
 
 from rfmeta_dist.synth.bust import Bust
 from rfmeta_dist.synth.framing import Framing, Raster
-from rfmeta_dist.synth.head import EXTENT, MOUTH_Y
-from rfmeta_dist.synth.texture import Image, Rng, pair, sample, step
+from rfmeta_dist.synth.head import EXTENT
+from rfmeta_dist.synth.mimic import Surface, close_eyes, move, show_mouth
+from rfmeta_dist.synth.texture import Image, Rng, sample, step
 
 PIVOT = 0.12  # height of the axis the head turns about
 
@@ -23,6 +24,8 @@ class Pose:
     pitch: float = 0.0
     blink: float = 0.0
     jaw: float = 0.0
+    smile: float = 0.0
+    brows: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class View:
     height: Image
     cover: Image
     gloss: Image
+    skin: Image
     scale: float
 
 
@@ -55,25 +59,21 @@ def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
     """Turn the head, set the expression and frame it, by one backward warp.
 
     A height field turned by a small angle moves each point sideways by height × sin(angle); which
-    point lands on a pixel is found by two rounds of substitution.
+    point lands on a pixel is found by substitution. Nothing shows beside the shoulders; below its edge the
+    bust goes on as it ends.
     """
     x, y = framing.to_face(*raster.grid())
     # The body stays while the head turns.
-    turn = step(0.95, 0.60, y)
+    turn = step(1.0, 0.62, y)
     sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
     cos_yaw, cos_pitch = np.sqrt(1.0 - sin_yaw**2), np.sqrt(1.0 - sin_pitch**2)
     source_x, source_y = x, y
-    for _ in range(2):
-        lift = sample(bust.height, *_pixels(bust, source_x, source_y)) - PIVOT
-        source_x = (x - lift * sin_yaw) / cos_yaw
-        source_y = (y - lift * sin_pitch) / cos_pitch
-    source_y = _express(bust, pose, source_x, source_y)
-    column, row = _pixels(bust, source_x, source_y)
-    albedo = sample(bust.albedo, column, row)
-    lift = sample(bust.height, column, row)
-    height = lift * cos_yaw - source_x * sin_yaw - source_y * sin_pitch
-    cover, gloss = sample(bust.cover, column, row), sample(bust.gloss, column, row)
-    return View(albedo, height, cover, gloss, framing.half * raster.pitch)
+    for _ in range(4):
+        # What hides behind the outline turns with it.
+        lift = np.maximum(sample(bust.height, *_pixels(bust, source_x, source_y)), 0.0) - PIVOT
+        source_x = source_x + 0.75 * ((x - lift * sin_yaw) / cos_yaw - source_x)
+        source_y = source_y + 0.75 * ((y - lift * sin_pitch) / cos_pitch - source_y)
+    return _express(bust, pose, source_x, source_y, framing.half * raster.pitch)
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
@@ -83,12 +83,19 @@ def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
     return x * scale + half - 0.5, y * scale + half - 0.5
 
 
-def _express(bust: Bust, pose: Pose, x: Image, y: Image) -> Image:
-    """Where in the resting face to look: lids squeeze the eye shut, the jaw draws the mouth down."""
-    if pose.blink:
-        column, row = bust.eyes
-        squeeze = 2.0 * pose.blink * pair(x, y, (column, row + 0.01), (0.15, 0.042))
-        y = y + (y - row - 0.01) * squeeze
-    if pose.jaw:
-        y = y - 0.05 * pose.jaw * step(MOUTH_Y - 0.02, MOUTH_Y + 0.05, y) * step(0.95, 0.6, y)
-    return y
+def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
+    """The turned face with its expression; x and y are where its pixels lie on the face turned back."""
+    acts = {"jaw": pose.jaw, "smile": pose.smile, "brows": pose.brows}
+    motion = move(bust.mimic, acts, x, y)
+    column, row = _pixels(bust, motion.x, motion.y)
+    albedo, gloss = sample(bust.albedo, column, row), sample(bust.gloss, column, row)
+    surface = Surface(albedo, sample(bust.height, column, row), gloss)
+    squint = 0.22 * pose.smile
+    shut = max(pose.blink, squint)
+    if shut > 0.02:
+        surface = close_eyes(surface, bust.mimic, shut, column, row)
+    surface = show_mouth(surface, bust.mimic, motion, x, y)
+    # Turned back, a plane leans; its own slope must not show as relief.
+    height = surface.height + motion.lift - x * math.sin(pose.yaw) - y * math.sin(pose.pitch)
+    cover = sample(bust.cover, column, row) * step(1.32, 1.28, np.abs(x))
+    return View(surface.albedo, height.astype(np.float32), cover, surface.gloss, sample(bust.skin, column, row), scale)

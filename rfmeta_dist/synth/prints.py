@@ -1,4 +1,4 @@
-"""Printed photos: ink on paper by clustered-dot halftone, held up and lit as a plane."""
+"""Printed photos: ink on paper by halftone, held up and lit as the sheet turns and bends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.plane import Carrier, Surface, cover, drop_shadow, picture_on, planar_light
-from rfmeta_dist.synth.texture import Image, Rng, decode_srgb, mix, noise
+from rfmeta_dist.synth.framing import Framing, Raster
+from rfmeta_dist.synth.plane import Surface, inside, light_on, picture_on, sheen
+from rfmeta_dist.synth.scene import Lamp
+from rfmeta_dist.synth.texture import Image, Rng, decode_srgb, mix
+from rfmeta_dist.synth.tiles import Tile, draw_tile
 
 # Linear transmittance of solid cyan, magenta, yellow and black ink.
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
@@ -31,7 +34,8 @@ class Paper:
         gloss: strength of the sheen.
         grain: relative roughness of the sheet.
         banding: relative strength of printer head bands.
-        bend: largest cylindrical bend.
+        bend: largest curvature of a sheet held as flat as it goes, per face unit.
+        scattered: dots scattered as an inkjet does, rather than growing on a grid.
     """
 
     white: tuple[float, float, float]
@@ -43,40 +47,77 @@ class Paper:
     grain: float
     banding: float
     bend: float
+    scattered: bool = False
 
 
-def show_print(
-    plate: Image, paper: Paper, surface: Surface, carrier: Carrier, backdrop: Image, rng: Rng
-) -> Image:
-    """Radiance of a print before a backdrop.
+@dataclass(frozen=True)
+class Sheet:
+    """One printed photo.
+
+    Attributes:
+        plate: area coverage of C, M, Y, K, P×Q×4, from `separate`.
+        area: where on the sheet the plate's pixels are, in face coordinates.
+        cell: side of a halftone cell in face units.
+        phases: of the four screens, 4×2.
+        dots: thresholds of scattered dots, one tile an ink; none for a grid.
+        grain: of the paper.
+        bands: cycles per face unit and phase of the printer head's bands.
+        haze: light that the gloss mirrors from everywhere, relative to white.
+    """
+
+    paper: Paper
+    plate: Image
+    area: Raster
+    cell: float
+    phases: NDArray[np.floating]
+    dots: tuple[Tile, ...]
+    grain: Tile
+    bands: tuple[float, float]
+    haze: float
+
+
+def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, samples: int, rng: Rng) -> Sheet:
+    """Print a photo.
 
     Args:
-        plate: ink coverage over the whole face canvas, P×P×4, from `separate`.
+        photo: display values [0, 1], P×Q×3.
+        area: where its pixels lie, in face coordinates.
         paper: what it is printed with and on.
-        surface: where each of the R×R samples meets the sheet.
-        carrier: the sheet as held.
-        backdrop: R×R×3 linear.
-        rng: of the recording, so that every frame sees the same sheet.
-
-    Returns:
-        R×R×3 linear radiance.
+        framing: of the recording it is for, which says how large a cell is.
+        samples: of the scene across the crop; a cell finer than these would alias before the lens blurs it.
+        rng: of the recording.
     """
-    # A cell finer than our sampling of the scene would alias before the lens blurs it.
-    cell = max(surface.u.shape[0] / rng.uniform(*paper.cells), FINEST_CELL) * surface.pixel
-    inked = _halftone(picture_on(surface, plate), cell, paper, surface, rng)
-    sheet = np.array(paper.white, np.float32)
-    printed = cover(surface)[..., None]
-    reflectance = sheet * (inked * printed + 1.0 - printed)
-    reflectance = reflectance * _texture(paper, surface, rng)[..., None]
-    light, sheen = planar_light(surface, rng)
-    sheen = 0.08 * paper.gloss * sheen
-    radiance = reflectance * light[..., None] + sheen[..., None]
-    behind = backdrop * drop_shadow(surface, carrier.margin)[..., None]
-    return mix(behind, radiance.astype(np.float32), cover(surface, carrier.margin))
+    cell = 2.0 * framing.half * max(1.0 / rng.uniform(*paper.cells), FINEST_CELL / samples)
+    return Sheet(
+        paper,
+        separate(photo, paper),
+        area,
+        cell,
+        phases=rng.uniform(0, 2 * math.pi, (4, 2)),
+        dots=tuple(_scatter(cell, rng) for _ in range(4)) if paper.scattered else (),
+        grain=draw_tile(rng, 8.0 * framing.half / samples, octaves=2),
+        bands=(float(rng.uniform(25, 60)), float(rng.uniform(0, 2 * math.pi))),
+        haze=float(rng.uniform(0.0, 0.03)) * (0.5 + paper.gloss),
+    )
+
+
+def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> Image:
+    """Radiance of a printed sheet, H×W×3, as if it filled the picture; `lamp` lights it."""
+    paper = sheet.paper
+    inked = _halftone(picture_on(surface, sheet.plate, sheet.area), sheet, surface)
+    blank = np.ones_like(inked)
+    reflectance = mix(blank, inked, inside(surface.outside, surface)) * np.array(paper.white, np.float32)
+    bands = paper.banding * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
+    texture = 1.0 + paper.grain * sheet.grain.at(surface.u, surface.v) + bands
+    # Rough paper spreads its sheen; a glossy one keeps it small and bright.
+    mirrored = paper.gloss * 0.35 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
+    level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
+    radiance: Image = reflectance * level[..., None] + (mirrored + sheet.haze)[..., None]
+    return (radiance * lamp.colour).astype(np.float32)
 
 
 def separate(photo: Image, paper: Paper) -> Image:
-    """Area coverage of C, M, Y, K in [0, 1], P×P×4, for a photo's display values P×P×3.
+    """Area coverage of C, M, Y, K in [0, 1], P×Q×4, for a photo's display values P×Q×3.
 
     With partial black replacement and dot gain.
     """
@@ -89,39 +130,39 @@ def separate(photo: Image, paper: Paper) -> Image:
         others = [1.0 - inks[..., i] * (1.0 - INKS[i, channel]) for i in range(3) if i != channel]
         share = wanted[..., channel] / (others[0] * others[1])
         inks[..., channel] = np.clip((1.0 - share) / (1.0 - INKS[channel, channel]), 0.0, 1.0)
-    gained: Image = np.dstack([inks, black]) ** (1.0 - paper.gain)
-    return gained
+    gained: Image = np.dstack([inks, black]) ** np.float32(1.0 - paper.gain)
+    return gained.astype(np.float32)
 
 
-def _halftone(inks: Image, cell: float, paper: Paper, surface: Surface, rng: Rng) -> Image:
-    """Transmittance R×R×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
+def _halftone(inks: Image, sheet: Sheet, surface: Surface) -> Image:
+    """Transmittance H×W×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
     transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    softness = min(max(1.6 * surface.pixel / cell, 0.12), 1.0)
-    for channel, angle in enumerate(paper.angles):
-        threshold = _spots(surface, cell, math.radians(angle), rng)
+    softness = np.float32(min(max(1.6 * surface.pixel / sheet.cell, 0.12), 1.0))
+    for channel in range(4):
         wanted = inks[..., channel]
-        dot = np.clip((wanted - threshold) / softness + 0.5, 0.0, 1.0)
+        dot = np.clip((wanted - _threshold(sheet, channel, surface)) / softness + np.float32(0.5), 0.0, 1.0)
         # A dot screen must keep the mean tone, so a smeared dot gives way to plain coverage.
-        dot = wanted + (dot - wanted) * (1.0 - 0.6 * softness)
-        absorbed: NDArray[np.float32] = paper.ink * (1.0 - INKS[channel])
+        dot = wanted + (dot - wanted) * (1 - np.float32(0.6) * softness)
+        absorbed: NDArray[np.float32] = np.float32(sheet.paper.ink) * (1 - INKS[channel])
         transmitted *= 1.0 - dot[..., None] * absorbed
     return transmitted
 
 
-def _spots(surface: Surface, cell: float, angle: float, rng: Rng) -> Image:
-    """Threshold in [0, 1] whose level sets are round dots growing into round holes."""
-    wave = 2.0 * np.pi / cell
-    cos, sin = math.cos(angle) * wave, math.sin(angle) * wave
-    first = np.cos(surface.u * cos + surface.v * sin + rng.uniform(0, 6.28))
-    second = np.cos(surface.v * cos - surface.u * sin + rng.uniform(0, 6.28))
-    spots: Image = 0.5 + 0.25 * (first + second)
-    return spots
+def _threshold(sheet: Sheet, channel: int, surface: Surface) -> Image:
+    """Coverage at which a place gets ink, in [0, 1]: round dots growing into round holes, or scattered ones."""
+    if sheet.dots:
+        return sheet.dots[channel].at(surface.u, surface.v)
+    wave, angle = 2.0 * math.pi / sheet.cell, math.radians(sheet.paper.angles[channel])
+    cos, sin = np.float32(math.cos(angle) * wave), np.float32(math.sin(angle) * wave)
+    first, second = sheet.phases[channel].astype(np.float32)
+    spots: Image = np.cos(surface.u * cos + surface.v * sin + first)
+    spots += np.cos(surface.v * cos - surface.u * sin + second)
+    return spots * np.float32(0.25) + np.float32(0.5)
 
 
-def _texture(paper: Paper, surface: Surface, rng: Rng) -> Image:
-    """Paper grain and printer bands, around 1."""
-    size = (surface.u.shape[0], surface.u.shape[1])
-    grain = paper.grain * noise(rng, size, size[1] / 4, 2)
-    bands = paper.banding * np.sin(surface.v * rng.uniform(25, 60) + rng.uniform(0, 6.28))
-    texture: Image = np.clip(1.0 + grain + bands, 0.2, None).astype(np.float32)
-    return texture
+def _scatter(cell: float, rng: Rng) -> Tile:
+    """Evenly spread thresholds without the slow variation of plain noise."""
+    white = draw_tile(rng, cell, 192)
+    rough = white.image - np.roll(white.image, (2, 1), (0, 1)) * np.float32(0.5)
+    ranks = rough.ravel().argsort().argsort().reshape(rough.shape)
+    return Tile((ranks / np.float32(ranks.size)).astype(np.float32), white.side)

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from rfmeta_dist.synth.pose import View
 from rfmeta_dist.synth.texture import Image, Rng, blur, mix, resize, sample, step
 
-WRAP = np.array([0.30, 0.16, 0.12], np.float32)  # red light travels furthest inside skin
+SCATTER = (0.034, 0.013, 0.007)  # how far red, green and blue light travels inside skin, face units …
+ENTERS = (0.92, 0.80, 0.70)  # … and the share of it that enters
+BOUNCE = np.array([0.45, 0.05, -0.05], np.float32)
+SCATTER_PITCH = 0.007
 SHADOW_PITCH = 0.016  # face units a pixel of the height field that casts shadows
 DEPTH_SIZE = 32
 
@@ -73,20 +76,50 @@ def warm(amount: float) -> NDArray[np.float32]:
 def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
     """Linear radiance H×W×3 of a posed bust before a backdrop of the same size."""
     normal = _normals(view)
-    facing = normal @ lamp.direction
-    key = np.clip((facing[..., None] + WRAP) / (1.0 + WRAP), 0.0, None)
-    key = key * (1.0 - 0.85 * _cast_shadow(view, lamp))[..., None]
+    # A cliff stands where something hides what is behind it: there is no surface there to be lit.
+    cliff = step(0.26, 0.40, normal[..., 2])
+    lit = np.clip(normal @ lamp.direction, 0.0, None) * (1.0 - 0.9 * _cast_shadow(view, lamp)) * cliff
     openness = _openness(view)
-    sky = (0.75 - 0.25 * normal[..., 1]) * openness
-    light = lamp.ambient * sky[..., None] + (1.0 - lamp.ambient) * 1.25 * key
-    half = lamp.direction + np.array([0.0, 0.0, 1.0], np.float32)
-    shine = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, 1.0)
-    for _ in range(4):  # to the power 16, cheaper than pow
-        shine = shine * shine
-    # Skin reflects some of the surroundings unchanged in colour, which dark skin shows most.
-    surface = view.gloss * (shine * (1.0 - lamp.ambient) + 0.4 * lamp.ambient * openness)
+    sky = (0.78 - 0.22 * normal[..., 1]) * (0.6 + 0.4 * normal[..., 2]) * openness
+    key = _scattered(lit, view)
+    # What little light a hollow gets has met skin before and is red.
+    bounce = 1.0 + (view.skin * (1.0 - openness))[..., None] * BOUNCE
+    light = lamp.ambient * sky[..., None] * bounce + (1.0 - lamp.ambient) * 1.25 * key
+    surface = _highlights(view, normal, lamp, lit, openness)
     radiance = (view.albedo * light + surface[..., None]) * lamp.colour
     return mix(backdrop * lamp.backdrop * lamp.colour, radiance.astype(np.float32), view.cover)
+
+
+def _scattered(lit: Image, view: View) -> Image:
+    """Light of the lamp after it has spread inside skin: red furthest, so that shadows have a warm edge."""
+    small, scale = _shrink(view, lit, SCATTER_PITCH)
+    skin, _ = _shrink(view, view.skin, SCATTER_PITCH)
+    spread = [small if reach < scale / 2 else blur(small, reach / scale) for reach in SCATTER]
+    soft = resize(np.dstack(spread), *lit.shape[::-1])
+    # Fine relief still shows in what does not enter.
+    inner = np.array(ENTERS, np.float32) * resize(skin, *lit.shape[::-1])[..., None]
+    scattered: Image = lit[..., None] + (soft - lit[..., None]) * inner
+    return scattered
+
+
+def _highlights(view: View, normal: Image, lamp: Lamp, lit: Image, openness: Image) -> Image:
+    """What a surface mirrors: lamp and surroundings, dull on skin and sharp on what is wet."""
+    half = lamp.direction + np.array([0.0, 0.0, 1.0], np.float32)
+    shine = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, 1.0)
+    powers = [shine]
+    for _ in range(8):  # to the powers 2 … 256, cheaper than pow
+        powers.append(powers[-1] * powers[-1])
+    wet = step(0.55, 0.9, view.gloss)
+    dull = view.gloss * (0.62 * powers[3] + 0.75 * powers[5])
+    sharp = 1.1 * step(0.25, 0.6, powers[8]) + 0.01 * powers[4]
+    reached = step(0.0, 0.08, lit)
+    graze = 1.0 - normal[..., 2]
+    graze = 0.35 + 1.6 * graze * graze
+    lobes = (dull + (sharp - dull) * wet) * reached * (1.0 - lamp.ambient)
+    around = np.minimum(view.gloss, 0.25) * (1.0 - 0.7 * wet) * 0.55 * lamp.ambient * openness * graze
+    glint = 0.5 * wet * step(0.5, 0.9, powers[8]) * lamp.ambient
+    highlights: Image = lobes + around + glint
+    return highlights
 
 
 def depth_map(view: View) -> NDArray[np.uint8]:
@@ -104,7 +137,7 @@ def _normals(view: View) -> Image:
     slope_x = cv2.Sobel(view.height, cv2.CV_32F, 1, 0, scale=0.125 / view.scale)
     slope_y = cv2.Sobel(view.height, cv2.CV_32F, 0, 1, scale=0.125 / view.scale)
     # Outlines are cliffs in a height field; unlimited they would draw a bright or black rim.
-    slope_x, slope_y = np.clip(slope_x, -2.5, 2.5), np.clip(slope_y, -2.5, 2.5)
+    slope_x, slope_y = np.clip(slope_x, -3.5, 3.5), np.clip(slope_y, -3.5, 3.5)
     front = 1.0 / np.sqrt(1.0 + slope_x * slope_x + slope_y * slope_y)
     normal: Image = cv2.merge([-slope_x * front, -slope_y * front, front])
     return normal
@@ -112,15 +145,21 @@ def _normals(view: View) -> Image:
 
 def _openness(view: View) -> Image:
     """How much of the sky a point sees: less where it lies deeper than its surroundings."""
-    small, scale = _shrink(view)
-    around = blur(small, 0.07 / scale)
-    opening = np.clip(1.0 - 3.2 * np.clip(around - small, 0.0, None), 0.3, 1.0)
-    return resize(opening.astype(np.float32), *view.height.shape[::-1])
+    opening = np.ones(view.height.shape, np.float32)
+    for reach, depth, pitch in ((0.11, 2.0, SHADOW_PITCH), (0.030, 4.5, SCATTER_PITCH)):
+        small, scale = _shrink(view, view.height, pitch)
+        # The body's height is no measure of the background's.
+        body = _shrink(view, view.cover, pitch)[0]
+        weight = blur(body, reach / scale) + np.float32(1e-3)
+        around = blur(small * body, reach / scale) / weight
+        hollow = np.clip(1.0 - depth * np.clip(around - small, 0.0, None), 0.3, 1.0)
+        opening *= resize(hollow.astype(np.float32), *view.height.shape[::-1])
+    return opening
 
 
 def _cast_shadow(view: View, lamp: Lamp) -> Image:
     """Shadows of nose, brow and chin: does the ray to the lamp run into the height field?"""
-    small, scale = _shrink(view)
+    small, scale = _shrink(view, view.height, SHADOW_PITCH)
     right, down, front = lamp.direction.tolist()
     across = max(math.hypot(right, down), 1e-3)
     rise = max(front, 0.05) / across
@@ -134,9 +173,9 @@ def _cast_shadow(view: View, lamp: Lamp) -> Image:
     return resize(soft, *view.height.shape[::-1])
 
 
-def _shrink(view: View) -> tuple[Image, float]:
-    """Heights as coarse as shadows need, and the face units of one of their pixels."""
-    height, width = view.height.shape
-    scale = max(view.scale, SHADOW_PITCH)
+def _shrink(view: View, image: Image, pitch: float) -> tuple[Image, float]:
+    """An image of the view at a pitch of about `pitch` face units, and that pitch."""
+    height, width = image.shape
+    scale = max(view.scale, pitch)
     rows, columns = (max(2, round(side * view.scale / scale)) for side in (height, width))
-    return resize(view.height, columns, rows), scale
+    return resize(image, columns, rows), scale

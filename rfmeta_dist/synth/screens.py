@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from rfmeta_dist.synth.plane import Carrier, Surface, cover, picture_on
-from rfmeta_dist.synth.scene import warm
-from rfmeta_dist.synth.texture import Image, Rng, mix, resize
+from rfmeta_dist.synth.framing import Framing, Raster
+from rfmeta_dist.synth.plane import Surface, inside, picture_on, sheen
+from rfmeta_dist.synth.rooms import paint_backdrop
+from rfmeta_dist.synth.scene import Lamp, warm
+from rfmeta_dist.synth.texture import Image, Rng, blur, mix, resize, step
+
+MIRRORED = 96  # samples across the reflection
+RIM = 0.012  # width of the metal or plastic edge of a device, face units
 
 
 @dataclass(frozen=True)
@@ -36,54 +42,86 @@ class Screen:
     flicker: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Display:
+    """One screen as set up for a recording.
+
+    Attributes:
+        pitch: of its pixels, in face units.
+        phases: of stripes and rows.
+        mirrored: the room in the glass, H×W×3 relative to the panel's white.
+        bands: depth, cycles per crop and cycles a second of the brightness band.
+        gloss: brightness of the mirrored lamp.
+    """
+
+    screen: Screen
+    pitch: float
+    phases: tuple[float, float]
+    mirrored: Image
+    bands: tuple[float, float, float]
+    gloss: float
+
+
+def set_up_screen(screen: Screen, framing: Framing, raster: Raster, sensor: int, rng: Rng) -> Display:
+    """Set up a screen before a camera that has `sensor` pixels across the crop and sees `raster`."""
+    # The glass mirrors the other side of the room, out of focus; a window is what one sees there.
+    width, height = MIRRORED, max(8, round(MIRRORED * raster.height / raster.width))
+    coarse = Raster(raster.left, raster.top, raster.width * raster.pitch / width, height, width)
+    room = blur(paint_backdrop("window", framing, coarse, rng), rng.uniform(0.8, 3.0))
+    dull = np.float32(rng.uniform(*screen.reflection)) * resize(room, raster.width, raster.height)
+    return Display(
+        screen,
+        pitch=float(rng.uniform(*screen.pitch) * 2.0 * framing.half / sensor),
+        phases=(float(rng.uniform(0, 2 * math.pi)), float(rng.uniform(0, 2 * math.pi))),
+        mirrored=dull,
+        bands=(float(rng.uniform(*screen.flicker)), float(rng.uniform(0.4, 1.6)), float(rng.uniform(-2, 2))),
+        gloss=float(rng.uniform(0.0, 0.5)),
+    )
+
+
 def show_screen(
-    frame: Image,
-    screen: Screen,
-    surface: Surface,
-    carrier: Carrier,
-    rooms: tuple[Image, Image],
-    rng: Rng,
+    display: Display, frame: Image, area: Raster, surface: Surface, lamp: Lamp, raster: Raster, seconds: float
 ) -> Image:
-    """Radiance of a screen showing a video frame.
+    """Radiance of a screen showing a video frame, H×W×3, as if it filled the picture.
 
     Args:
-        frame: display values [0, 1] over the whole face canvas, P×P×3.
-        screen: the display.
-        surface: where each of the R×R samples meets the panel.
-        carrier: the device as held.
-        rooms: what is behind the device and what its glass mirrors, each R×R×3 linear.
-        rng: of the recording, so that every frame sees the same screen.
-
-    Returns:
-        R×R×3 linear radiance.
+        display: the screen.
+        frame: display values [0, 1], P×Q×3.
+        area: where the frame's pixels lie, in face coordinates.
+        surface: where each sample meets the panel.
+        lamp: what lights the room.
+        raster: the samples.
+        seconds: time, for the band that a rolling shutter sees.
     """
-    backdrop, mirrored = rooms
-    pitch = rng.uniform(*screen.pitch) * 2 * surface.pixel
-    panel = np.power(picture_on(surface, frame), screen.gamma, dtype=np.float32)
-    panel = (panel * (1.0 - screen.black) + screen.black) * warm(screen.white)
-    panel = panel * _stripes(surface, pitch, screen.matrix, rng)
-    depth, phase = rng.uniform(*screen.flicker), rng.uniform(0, 6.28)
-    panel = panel * (1.0 + depth * np.sin(surface.v * rng.uniform(2.0, 6.0) + phase))[..., None]
-    glass = rng.uniform(*screen.reflection) * resize(resize(mirrored[:, ::-1], 24), mirrored.shape[1])
-    lit = mix(np.full_like(panel, screen.bezel), panel.astype(np.float32), cover(surface))
-    return mix(backdrop, (lit + glass).astype(np.float32), cover(surface, carrier.margin))
+    screen = display.screen
+    panel = np.power(np.clip(picture_on(surface, frame, area), 0.0, 1.0), np.float32(screen.gamma))
+    panel = (panel * np.float32(1.0 - screen.black) + np.float32(screen.black)) * warm(screen.white)
+    panel *= _stripes(surface, display)
+    depth, cycles, speed = display.bands
+    rows = (raster.top + (np.arange(raster.height) + 0.5) * raster.pitch) * cycles / 2 + speed * seconds
+    panel *= (1.0 + depth * np.sin(2 * math.pi * rows)).astype(np.float32)[:, None, None]
+    metal = np.exp(-((np.abs(surface.beyond) / RIM) ** 2))
+    frame_grey = screen.bezel * (1.0 + 3.0 * metal) * (1.0 - 0.4 * step(0.0, 0.03, surface.outside))
+    lit = mix(frame_grey[..., None] * lamp.colour, panel, inside(surface.outside, surface))
+    glass = display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]
+    return (lit + glass * lamp.colour).astype(np.float32)
 
 
-def _stripes(surface: Surface, pitch: float, depth: float, rng: Rng) -> Image:
-    """Subpixel stripes and black matrix around 1, R×R×3.
+def _stripes(surface: Surface, display: Display) -> Image:
+    """Subpixel stripes and black matrix around 1, H×W×3.
 
     Their first two Fourier terms only: higher ones would alias in our own sampling of the scene,
     before the lens and sensor had their say.
     """
-    phase = rng.uniform(0, 2 * np.pi, 2)
-    across = surface.u * np.float32(2 * np.pi / pitch) + np.float32(phase[0])
-    down = surface.v * np.float32(2 * np.pi / pitch) + np.float32(phase[1])
-    second = 0.35 * float(pitch > 4.0 * surface.pixel)
-    rows = 1.0 + depth * 0.45 * np.cos(down)
-    channels = []
+    wave, deep = np.float32(2 * math.pi / display.pitch), np.float32(display.screen.matrix)
+    across = surface.u * wave + np.float32(display.phases[0])
+    rows = 1 + deep * np.float32(0.45) * np.cos(surface.v * wave + np.float32(display.phases[1]))
+    fine = display.pitch > 4.0 * surface.pixel
+    stripes = np.empty((*across.shape, 3), np.float32)
     for subpixel in range(3):
-        angle = across - np.float32(subpixel * 2 * np.pi / 3)
-        stripe = 1.0 + depth * (np.cos(angle) + second * np.cos(2 * angle))
-        channels.append(np.clip(stripe * rows, 0.0, None))
-    stripes: Image = np.dstack(channels).astype(np.float32)
+        angle = across - np.float32(subpixel * 2 * math.pi / 3)
+        stripe = np.cos(angle)
+        if fine:
+            stripe += np.float32(0.35) * np.cos(2 * angle)
+        stripes[..., subpixel] = np.clip((1 + deep * stripe) * rows, 0.0, None)
     return stripes

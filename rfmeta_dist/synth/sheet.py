@@ -7,14 +7,11 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.synth.camera import decode_jpeg
-from rfmeta_dist.synth.film import Video
+from rfmeta_dist.synth.codec import Pixels, decode_jpeg
 from rfmeta_dist.synth.generate import render
-
-Pixels = NDArray[np.uint8]
+from rfmeta_dist.synth.recording import Video
 
 SIDE = 256  # of a crop on the sheet, whatever the scale: it is there to be looked at
 INSET = 64

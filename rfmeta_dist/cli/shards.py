@@ -49,23 +49,29 @@ def ls(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards stats s3://bucket/faces --domain O")
-def stats(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
+def stats(
+    prefix: Prefix,
+    domain: Domain = None,
+    subjects: Annotated[bool, typer.Option("--subjects", help="A row for each subject.")] = False,
+    json: Json = False,
+) -> None:
     """Count samples, subjects and videos by split, class and attack type."""
     from rfmeta_dist.data.stats import stats as count
 
     _, manifests = _open(prefix, domain)
     if json:
-        print_json({m.domain: [asdict(row) for row in count(m)] for m in manifests})
+        print_json({m.domain: [asdict(row) for row in count(m, by_subject=subjects)] for m in manifests})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("domain", "split", "class", "attack type", "samples", "subjects", "videos")
+    who = "subject" if subjects else "subjects"
+    table = Table("domain", "split", "class", "attack type", who, "samples", "videos")
     for m in manifests:
-        for row in count(m):
+        for row in count(m, by_subject=subjects):
             kind = "live" if row.label else "attack"
-            numbers = (str(n) for n in (row.samples, row.subjects, row.videos))
-            table.add_row(m.domain, row.split, kind, row.attack_type, *numbers)
+            whom = row.subject or str(row.subjects)
+            table.add_row(m.domain, row.split, kind, row.attack_type, whom, str(row.samples), str(row.videos))
         table.add_section()
     Console().print(table)
 
@@ -178,9 +184,11 @@ def forget(
     say(f"{len(done.deleted)} object(s) deleted:")
     for name in done.deleted:
         say(f"  {name}")
+    kept = "" if done.reclaimed else "what the S3 server's own disk keeps of deleted objects, "
     say(
-        "Not reached from here: older versions that a versioned bucket keeps, shard caches of other machines, "
-        "and the raw data; runs on an older state of the domain have to start anew."
+        f"Not reached from here: {kept}older versions that a versioned bucket keeps, shard caches of other "
+        "machines, examples in evaluations and reports, and the raw data; runs on an older state of the domain "
+        "have to start anew."
     )
 
 

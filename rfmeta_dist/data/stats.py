@@ -18,11 +18,17 @@ class Count:
     samples: int
     subjects: int
     videos: int
+    subject: str | None = None
 
 
-def stats(manifest: Manifest) -> list[Count]:
-    """Counts by split, class and attack type: splits in their usual order, live first."""
-    kinds = ["split", "label", "attack_type"]
+def stats(manifest: Manifest, *, by_subject: bool = False) -> list[Count]:
+    """Counts by split, class and attack type: splits in their usual order, live first.
+
+    Args:
+        manifest: of the domain.
+        by_subject: whether to count each subject by itself.
+    """
+    kinds = ["split", "label", "attack_type", *(["subject_id"] if by_subject else [])]
     counts = manifest.samples.group_by(kinds).aggregate(
         [("key", "count"), ("subject_id", "count_distinct"), ("video_id", "count_distinct")]
     )
@@ -34,7 +40,10 @@ def stats(manifest: Manifest) -> list[Count]:
             row["key_count"],
             row["subject_id_count_distinct"],
             row["video_id_count_distinct"],
+            row["subject_id"] if by_subject else None,
         )
         for row in counts.to_pylist()
     ]
-    return sorted(rows, key=lambda row: (SPLITS.index(row.split), -row.label, row.attack_type))
+    return sorted(
+        rows, key=lambda row: (SPLITS.index(row.split), row.subject or "", -row.label, row.attack_type)
+    )

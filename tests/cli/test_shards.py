@@ -49,6 +49,15 @@ def test_preview_writes_a_sheet(rfmeta, packed: Path, tmp_path: Path):
     assert cv2.imread(str(tmp_path / "b.png")).shape == (3 * 146, 2 * 260, 3)
 
 
+def test_stats_count_kinds_and_each_subject(rfmeta, packed: Path):
+    kinds = json.loads(rfmeta("shards", "stats", packed, "--json").out)["A"]
+    people = json.loads(rfmeta("shards", "stats", packed, "--subjects", "--json").out)["A"]
+    assert sum(row["samples"] for row in kinds) == sum(row["samples"] for row in people) == 18
+    assert {row["subject"] for row in kinds} == {None}
+    assert {(row["subject"], row["samples"]) for row in people} >= {("A-train0", 3)}
+    assert "A-train0" in rfmeta("shards", "stats", packed, "--subjects").out
+
+
 def test_forget_asks_and_then_says_what_went(
     rfmeta, prefix: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

@@ -16,6 +16,7 @@ from rfmeta_dist.data.orphans import named, tables
 from rfmeta_dist.data.publish import put
 from rfmeta_dist.data.unpack import unpack
 from rfmeta_dist.storage.errors import AlreadyExistsError
+from rfmeta_dist.storage.reclaim import reclaim
 from rfmeta_dist.storage.store import Store
 
 _BLOCK, _RECORD = 512, 10_240  # a tar ends with two empty blocks and fills its last record
@@ -29,11 +30,14 @@ class Forgotten:
         samples: keys that the newest manifest no longer has.
         rewritten: shards of it that were replaced, or dropped if nothing remained.
         deleted: objects that no longer exist, relative to the domain's folder.
+        reclaimed: whether they are gone from the disk too: of a folder, or of the embedded server's files. What
+            another S3 server keeps of deleted objects is not known here.
     """
 
     samples: list[str] = field(default_factory=list)
     rewritten: list[Shard] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    reclaimed: bool = False
 
 
 def forget(store: Store, domain: str, subject: str) -> Forgotten:
@@ -58,14 +62,16 @@ def forget(store: Store, domain: str, subject: str) -> Forgotten:
     while not _published_without(store, domain, subject, done):
         done = Forgotten()  # someone else published meanwhile: begin with what they published
     done.deleted = _traces(store, domain, subject)
+    folder = store.sub(domain)
+    for name in done.deleted:
+        folder.delete(name)
+    # Also if there was nothing to delete: an interrupted call may have got as far as this.
+    done.reclaimed = reclaim() if store.url.startswith("s3://") else True
     if not done.samples and not done.deleted:
         raise DataError(
             f"domain '{domain}' under {store.url} has no subject '{subject}'",
             "take the name from the column subject_id of the samples table; it starts with the domain",
         )
-    folder = store.sub(domain)
-    for name in done.deleted:
-        folder.delete(name)
     return done
 
 

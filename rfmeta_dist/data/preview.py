@@ -34,7 +34,7 @@ def contact_sheet(store: Store, manifests: Iterable[Manifest], per_type: int) ->
         per_type: samples of each attack type and of the live ones, or as many as there are.
 
     Returns:
-        A PNG: rows for each domain and type, live first; beside each image its depth as stored, and its key above.
+        A PNG: rows for each domain and type, live first; the stored depth beside each image, its key above.
 
     Raises:
         DataError: a shard or sample is damaged, or there is none to draw.

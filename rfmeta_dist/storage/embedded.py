@@ -24,6 +24,7 @@ from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
 from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.storage.reclaim import SERVICES
 
 _SERVICES = ("master", "volume", "filer", "s3", "admin")
 # Told to end in its first second, it may hang; killing it loses nothing that was acknowledged.
@@ -40,7 +41,7 @@ class EmbeddedS3:
     Attributes:
         folder: where the objects live; starting again on it serves the same objects.
         endpoint: the URL of the server.
-        environment: endpoint, region and credentials as the AWS_… variables.
+        environment: endpoint, region and credentials as the AWS_… variables, and what `reclaim` needs.
         ports: of its services; each also has one 10000 higher, for gRPC.
         process: the running server.
     """
@@ -122,6 +123,7 @@ def _start(folder: Path, private: Path) -> EmbeddedS3:
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_REGION": "us-east-1",
+            SERVICES: f"{endpoint} 127.0.0.1:{ports['master']} 127.0.0.1:{ports['volume']}",
         }
         try:
             if _ready(process, endpoint, environment):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.decode import decode_depth
 from rfmeta_dist.data.forget import forget
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.preview import contact_sheet
@@ -36,6 +37,18 @@ def test_a_kind_with_few_samples_shows_them_all(tmp_path: Path):
     manifest = pack(make_samples("A", {"train": (2, 1)}), store, "A", contract={})
     sheet = cv2.imdecode(np.frombuffer(contact_sheet(store, [manifest], 8), np.uint8), cv2.IMREAD_COLOR)
     assert sheet.shape[:2] == (2 * 146, 2 * 260)
+
+
+def test_many_samples_go_on_in_the_next_row_with_their_depth_as_stored(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    samples = list(make_samples("A", {"train": (10, 0)}))
+    manifest = pack(samples, store, "A", contract={})
+    sheet = cv2.imdecode(np.frombuffer(contact_sheet(store, [manifest], 10), np.uint8), cv2.IMREAD_COLOR)
+    assert sheet.shape[:2] == (2 * 146, 8 * 260)
+    for number, sample in enumerate(samples):
+        row, column = divmod(number, 8)
+        shown = sheet[row * 146 + 14 :, column * 260 + 128 :][:128, :128, 0]
+        assert np.array_equal(shown[2::4, 2::4], decode_depth(sample.depth))
 
 
 def test_an_empty_domain_has_no_sheet(tmp_path: Path):

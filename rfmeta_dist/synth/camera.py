@@ -36,6 +36,7 @@ class Camera:
         flare: light scattered evenly over the picture, relative to its mean.
         codec: quality of the recording, 1 to 100, at sensor resolution.
         format: of the recording.
+        frame: height and width of the whole picture in sensor pixels, of which the face crop is a part.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Camera:
     flare: Range = (0.0, 0.25)
     codec: Range = (60, 90)
     format: Format = "jpeg"
+    frame: tuple[int, int] = (480, 640)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Paper:
         banding: relative strength of printer head bands.
         bend: largest curvature of a sheet held as flat as it goes, per face unit.
         scattered: dots scattered as an inkjet does, rather than growing on a grid.
+        name: tells it from the domain's others.
     """
 
     white: tuple[float, float, float]
@@ -48,6 +49,7 @@ class Paper:
     banding: float
     bend: float
     scattered: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Screen:
         reflection: range of the mirrored room relative to the panel's white.
         bezel: linear grey of the frame.
         flicker: range of the brightness band's depth.
+        name: tells it from the domain's others.
     """
 
     pitch: tuple[float, float]
@@ -40,6 +41,7 @@ class Screen:
     reflection: tuple[float, float]
     bezel: float
     flicker: tuple[float, float]
+    name: str = ""
 
 
 @dataclass(frozen=True)

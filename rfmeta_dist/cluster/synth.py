@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 
@@ -15,6 +15,8 @@ from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.ingest.stage import Stage, Tally
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.synth.recording import Video
+
+T = TypeVar("T")
 
 
 def synthesise(
@@ -75,19 +77,31 @@ def _published(store: Store, domain: str, contract: Mapping[str, Any]) -> Manife
 def _rendered(videos: Sequence[Video], stage: Stage, workers: int) -> Iterator[int]:
     """Frames of each recording as it is done, in any order; no more than `workers` tasks are under way."""
     # A person's recordings together, since painting the person is part of the work.
-    people = iter([list(group) for _, group in groupby(videos, key=lambda video: video.subject)])
-    tasks = [_render.remote(person, stage) for person in islice(people, workers)]
+    people = (list(group) for _, group in groupby(videos, key=lambda video: video.subject))
     try:
-        while tasks:
-            for task in ray.wait(tasks, num_returns=1)[0]:
-                try:
-                    yield ray.get(next(task))
-                except StopIteration:
-                    tasks.remove(task)
-                    tasks += [_render.remote(person, stage) for person in islice(people, 1)]
+        yield from in_parallel(people, lambda person: _render.remote(person, stage), workers)
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         raise cause if isinstance(cause, RfmetaError) else error from None
+
+
+def in_parallel(items: Iterable[T], start: Callable[[T], Any], workers: int) -> Iterator[Any]:
+    """What streaming tasks yield, in any order.
+
+    Args:
+        items: one for each task.
+        start: begins the task of an item.
+        workers: tasks at a time.
+    """
+    rest = iter(items)
+    tasks = [start(item) for item in islice(rest, workers)]
+    while tasks:
+        for task in ray.wait(tasks, num_returns=1)[0]:
+            try:
+                yield ray.get(next(task))
+            except StopIteration:
+                tasks.remove(task)
+                tasks += [start(item) for item in islice(rest, 1)]
 
 
 @ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]

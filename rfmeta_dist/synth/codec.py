@@ -39,7 +39,12 @@ def recorded(picture: Pixels, file_format: Format, quality: float) -> Pixels:
     """
     if file_format == "jpeg":
         return decode_jpeg(encode_jpeg(picture, quality))
-    return _through_h264(picture, round(min(max(18.5 + 0.28 * (90.0 - quality), 8.0), 46.0)))
+    return _through_h264(picture, crf_of(quality))
+
+
+def crf_of(quality: float) -> int:
+    """The rate factor of libx264 that loses about as much as JPEG of this quality, 1 to 100."""
+    return round(min(max(18.5 + 0.28 * (90.0 - quality), 8.0), 46.0))
 
 
 def _through_h264(picture: Pixels, crf: int) -> Pixels:

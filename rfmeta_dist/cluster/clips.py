@@ -1,0 +1,174 @@
+"""Generated domains as raw videos, named, annotated and listed as the data sets that they imitate; on Ray."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from rfmeta_dist.cluster.synth import in_parallel
+from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.seeds import permutation
+from rfmeta_dist.core.types import SPLITS
+from rfmeta_dist.ingest.layouts import LAYOUTS
+from rfmeta_dist.ingest.layouts.named import NamedLayout
+from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.synth.annotations import lists
+from rfmeta_dist.synth.clip import Clip, write, write_text
+from rfmeta_dist.synth.domains import Domain
+from rfmeta_dist.synth.recording import Video
+
+
+def clips_of(videos: Sequence[Video], seconds: float) -> list[Clip]:
+    """The recordings of a domain's plan as clips of its card's layout.
+
+    People and recordings take names of that data set, of their split and kind; there may be fewer names than
+    recordings, and those left over are not filmed.
+
+    Args:
+        videos: the domain's plan.
+        seconds: length of each clip.
+    """
+    card = videos[0].card
+    layout = LAYOUTS[card.layout]
+    if not isinstance(layout, NamedLayout):
+        return [_own(replace(video, seconds=seconds)) for video in videos]
+    people = _people(layout, card.name, videos[0].seed)
+    clips, taken = [], dict[tuple[str, str], int]()
+    for number, video in _numbered(videos):
+        kind = video.subject, video.attack_type
+        names = (
+            people[video.split][number].get(video.attack_type, ()) if number < len(people[video.split]) else ()
+        )
+        index = taken[kind] = taken.get(kind, -1) + 1
+        if index < len(names):
+            clips.append(_named(replace(video, seconds=seconds), names[index]))
+    return clips
+
+
+def _numbered(videos: Sequence[Video]) -> Iterator[tuple[int, Video]]:
+    """Each video with its subject's number in its split."""
+    for split in SPLITS:
+        people = dict.fromkeys(video.subject for video in videos if video.split == split)
+        order = {subject: number for number, subject in enumerate(people)}
+        yield from ((order[video.subject], video) for video in videos if video.split == split)
+
+
+def _people(layout: NamedLayout, domain: str, seed: int) -> dict[str, list[dict[str, list[Recording]]]]:
+    """By split, for each person the data set's names by attack type, in an order drawn for that person."""
+    named = (layout.read(name, domain) for name in (layout.names or list)())
+    people: dict[str, dict[str, list[Recording]]] = {split: {} for split in SPLITS}
+    for recording in filter(None, named):
+        people[recording.split].setdefault(recording.subject, []).append(recording)
+    return {
+        split: [_by_kind(own, seed, subject) for subject, own in theirs.items()]
+        for split, theirs in people.items()
+    }
+
+
+def _by_kind(recordings: list[Recording], seed: int, subject: str) -> dict[str, list[Recording]]:
+    kinds: dict[str, list[Recording]] = {}
+    for index in permutation(len(recordings), seed, "names", subject).tolist():
+        kinds.setdefault(recordings[index].attack_type, []).append(recordings[index])
+    return kinds
+
+
+def _named(video: Video, recording: Recording) -> Clip:
+    card = _narrowed(video.card, recording)
+    name = recording.video.removeprefix(f"{recording.domain}-")
+    return Clip(recording.path, replace(video, card=card, name=name), turned=recording.rotation == 180)
+
+
+def _narrowed(card: Domain, recording: Recording) -> Domain:
+    """The card with that camera, session and instrument alone that a recording's name tells."""
+    words = {recording.device, recording.session, recording.condition}
+    words |= set(re.split("[-_]", recording.condition))
+
+    def told(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(part for part in parts if part.name in words) or parts
+
+    return replace(
+        card,
+        cameras=told(card.cameras)[:1],
+        sessions=told(card.sessions),
+        papers=told(card.papers),
+        screens=told(card.screens),
+    )
+
+
+def _own(video: Video) -> Clip:
+    """A clip of a domain that imitates no data set."""
+    number = permutation(len(video.card.cameras), video.seed, video.name)[0]
+    card = replace(video.card, cameras=(video.card.cameras[number],))
+    return Clip(f"{video.split}/{video.subject}/{video.name}.mp4", replace(video, card=card))
+
+
+def film_clips(
+    root: Path, clips: Sequence[Clip], workers: int | None, on_done: Callable[[int, int], None]
+) -> None:
+    """Film and write the clips of one domain, a task a person; those that are there already are kept.
+
+    Args:
+        root: the data set's folder, reachable from every machine.
+        clips: from `clips_of`.
+        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
+        on_done: called with the number of finished frames and of all, as they finish.
+
+    Raises:
+        StorageError: the folder cannot be written. The same call may be made again and goes on.
+    """
+    pending = [clip for clip in clips if not (root / clip.path).exists()]
+    total = sum(clip.frames for clip in clips)
+    finished = total - sum(clip.frames for clip in pending)
+    on_done(finished, total)
+    layout = clips[0].video.card.layout
+    for frames in _filmed(root, pending, workers or int(ray.cluster_resources().get("CPU", 1))):
+        finished += frames
+        on_done(finished, total)
+    for path, text in [*lists(layout, [clip.path for clip in clips]), *_table(clips)]:
+        write_text(root / path, text)
+
+
+def _table(clips: Sequence[Clip]) -> Iterator[tuple[str, str]]:
+    """The labels of a domain that imitates no data set, for `rfmeta ingest folder`."""
+    if clips[0].video.card.layout != "folder":
+        return
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["path", "label", "attack_type", "subject", "video", "split"])
+    for clip in clips:
+        video, live = clip.video, clip.video.attack_type == "live"
+        label = "live" if live else "attack"
+        rows.writerow([clip.path, label, video.attack_type, video.subject, video.name, video.split])
+    yield "labels.csv", text.getvalue()
+
+
+def _filmed(root: Path, clips: Sequence[Clip], workers: int) -> Iterator[int]:
+    people = (list(group) for _, group in groupby(clips, key=lambda clip: clip.video.subject))
+    try:
+        yield from in_parallel(people, lambda person: _film.remote(person, root), workers)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, OSError):
+            reason = error.cause.strerror or str(error.cause)
+            raise StorageError(
+                f"{root} cannot be written: {reason}", "make room there, or give another folder"
+            ) from None
+        raise
+
+
+@ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]
+def _film(person: list[Clip], root: Path) -> Iterator[int]:
+    """Write one person's clips; yields the frames of each."""
+    import cv2
+
+    cv2.setNumThreads(1)  # a CPU each
+    for clip in person:
+        write(clip, root)
+        yield clip.frames

@@ -57,6 +57,7 @@ def anatomy() -> Anatomy:
         names, lids = tuple(stored["names"].tolist()), stored["lids"]
     cover = (height > FLOOR + 1e-3).astype(np.float32)
     height = _continued(height, cover)
+    cover = cv2.GaussianBlur(cover, (0, 0), 1.2)
     closed = height.copy()
     closed[slice(*SHUT_ROWS), slice(*SHUT_COLUMNS)] = shut
     height, closed = height + np.float32(EYE_HEIGHT), closed + np.float32(EYE_HEIGHT)

@@ -81,8 +81,8 @@ class Canvas:
     def wear(self, layer: Layer) -> None:
         """Put a layer over everything."""
         self.cover(layer.albedo, layer.cover)
-        # Beside the body there is no height to blend with.
-        firm = np.where(self.body > 0.5, layer.cover, step(0.0, 0.3, layer.cover))
+        # Beside the body there is no height to blend with, and none may jump from strand to strand.
+        firm = np.where(self.body > 0.5, layer.cover, step(0.0, 0.1, blur(layer.cover, 0.02 / self.pixel)))
         self.height[...] += (layer.height - self.height) * firm
         self.gloss[...] += (layer.gloss - self.gloss) * layer.cover
         self.body[...] = np.maximum(self.body, layer.cover)

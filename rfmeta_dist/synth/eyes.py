@@ -19,7 +19,7 @@ BROWN, HAZEL, GREEN, GREY, BLUE = (
     (0.16, 0.18, 0.19),
     (0.10, 0.17, 0.26),
 )
-SCLERA = np.array([0.60, 0.545, 0.51], np.float32)
+SCLERA = np.array([0.53, 0.475, 0.44], np.float32)
 IRIS_RADIUS, BALL_RADIUS = 0.041, 0.083
 CENTRE = (0.203, -0.083)
 INNER, OUTER = 0.106, 0.297  # corners of the opening
@@ -64,7 +64,7 @@ def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
         lashes=float(rng.uniform(0.65, 1.0) if traits.woman else rng.uniform(0.35, 0.7)),
         liner=float(makeup * (rng.random() < 0.6)),
         shadow=float(makeup * rng.uniform(0.0, 0.8)),
-        brow=(float(brow), float(rng.normal(0.0, 0.010) + 0.008 * traits.woman), float(rng.normal(0, 0.012))),
+        brow=(float(brow), float(rng.normal(0.0, 0.010) + 0.008 * traits.woman), float(rng.normal(0.006, 0.012))),
         tired=float(rng.uniform(0.0, 0.6) + 0.4 * traits.age),
     )
 
@@ -114,8 +114,8 @@ def shut_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> Image:
     lid = step(OUTER + 0.01, OUTER - 0.02, u) * step(INNER - 0.01, INNER + 0.02, u)
     shade = np.exp(-(((part.v - upper + 0.6 * look.fold) / 0.05) ** 2)) * lid
     part.tint(np.array([0.90, 0.80, 0.80], np.float32), shade * (0.5 + 0.5 * look.shadow))
-    edge = np.exp(-(((part.v - lower + 0.002) / 0.0045) ** 2)) * lid
-    part.tint(0.25, edge * (0.5 + 0.4 * look.lashes))
+    edge = np.exp(-(((part.v - lower + 0.001) / 0.0055) ** 2)) * lid
+    part.tint(0.12, edge * (0.6 + 0.35 * look.lashes))
     t = np.linspace(0, 1, 6)
     root = np.linspace(INNER + 0.025, OUTER - 0.002, int(70 * look.lashes) + 20)
     _, bottom = _lid_edges(root)
@@ -198,8 +198,8 @@ def _iris(look: EyeLook, radius: Image, angle: Image, rng: Rng) -> Image:
 def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image, side: int, rng: Rng) -> None:
     along = step(INNER, INNER + 0.04, u) * step(OUTER + 0.012, OUTER - 0.01, u)
     heavy = 0.35 + 0.65 * np.clip((u - INNER) / 0.16, 0, 1)
-    line = np.exp(-(((below + 0.0015) / (0.0032 + 0.0035 * look.liner)) ** 2)) * along * heavy
-    part.tint(0.10, np.clip((0.45 + 0.45 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
+    line = np.exp(-(((below + 0.0010) / (0.0045 + 0.0035 * look.liner)) ** 2)) * along * heavy
+    part.tint(0.08, np.clip((0.62 + 0.38 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
     lower = np.exp(-(((above + 0.006) / 0.004) ** 2)) * along * heavy
     part.tint(0.35, (0.16 + 0.22 * look.lashes + 0.4 * look.liner) * lower)
     t = np.linspace(0, 1, 6)
@@ -228,7 +228,7 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     )
     half = 0.019 * weight * np.interp(t, [0, 0.12, 0.45, 0.8, 1.0], [0.55, 1.0, 0.95, 0.55, 0.12])
     part = canvas.window(np.stack([side * spine_x, spine_y], -1), 0.07)
-    count = int(420 * (0.6 + 0.4 * weight))
+    count = int(300 * (0.6 + 0.4 * weight))
     place = rng.beta(1.0, 1.15, count)
     across = rng.uniform(-1.0, 1.0, count)
     root_x = np.interp(place, t, spine_x)
@@ -247,8 +247,8 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     hairs = part.lines(np.stack([side * path_x, path_y], -1))
     under = blur(hairs, 0.006 / part.pixel)
     dark = np.asarray(colour, np.float32)
-    part.cover(dark, np.clip(0.30 * under, 0, 1))
-    part.cover(dark * 0.6, np.clip(0.62 * hairs, 0, 1))
+    part.cover(dark, np.clip(0.22 * under, 0, 1))
+    part.cover(dark * 0.5, np.clip(0.80 * hairs, 0, 1))
     part.height[...] += 0.006 * under
     part.gloss[...] *= 1.0 - 0.6 * under
 

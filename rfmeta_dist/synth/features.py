@@ -79,11 +79,11 @@ def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
     bow = 0.0075 * np.exp(-((u / 0.018) ** 2)) - 0.004 * np.exp(-(((np.abs(u) - 0.034) / 0.022) ** 2))
     top = line - 0.040 * look.lips * arch**0.95 + bow * min(look.lips, 1.1)
     bottom = line + 0.064 * look.lips * arch**0.62
-    edge = 0.0055 + 0.003 * noise(rng, size, 20)
+    edge = np.clip(0.0055 + 0.0015 * noise(rng, size, 20), 0.003, 0.009)
     area = step(-edge, edge, np.minimum(v - top, bottom - v)) * step(1.03, 0.93, t)
     upper = step(0.003, -0.003, v - line)
     wrinkles = noise(rng, (1, size[1]), size[1] / 4, 2) * (0.6 + 0.4 * noise(rng, size, 8))
-    tint = np.array([0.80, 0.50, 0.52], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
+    tint = np.array([0.82, 0.47, 0.48], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
     part.albedo[...] *= 1.0 + (tint - 1.0) * (0.95 * area)[..., None]
     colour, strength = look.lipstick
     part.cover(colour * (1.0 - 0.15 * upper - 0.06 * wrinkles)[..., None], 0.85 * strength * area)
@@ -99,7 +99,7 @@ def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
     part.height[...] -= 0.008 * slit + 0.006 * soft + 0.0010 * wrinkles * area
     part.height[...] += 0.010 * (look.lips - 0.9) * area * (0.5 + arch)
     part.gloss[...] += (
-        (0.10 + 0.22 * strength) * area * (1.0 - 0.8 * slit) * np.clip(1.0 + 0.35 * wrinkles, 0.2, 2)
+        (0.03 + 0.16 * strength) * area * (1.0 - 0.8 * slit) * np.clip(1.0 + 0.35 * wrinkles, 0.2, 2)
     )
     corner = pair(u, v, (MOUTH[0] + 0.010, MOUTH[1] + 0.006), (0.016, 0.014))
     part.tint(np.array([0.60, 0.48, 0.46], np.float32), 0.6 * corner)
@@ -166,8 +166,8 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     under = blur(hairs, 0.010 / canvas.pixel)
     dark = np.asarray(colour, np.float32)
     grain = np.clip(1.0 + 0.25 * noise(rng, canvas.size, canvas.size[1] / 3), 0.5, 1.6)[..., None]
-    canvas.cover(dark * grain, np.clip((0.15 + 0.65 * full) * under, 0, 0.9))
-    canvas.cover(dark * grain, np.clip((0.45 + 0.35 * full) * hairs, 0, 0.9))
+    canvas.cover(dark * grain, np.clip((0.15 + 0.55 * full) * under, 0, 0.9))
+    canvas.cover(0.7 * dark * grain, np.clip((0.45 + 0.35 * full) * hairs, 0, 0.9))
     canvas.height[...] += full * (0.022 * under + 0.006 * hairs)
     canvas.gloss[...] *= 1.0 - 0.6 * np.clip(under * (0.4 + full), 0, 1)
 

@@ -156,7 +156,10 @@ def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
     seen = _seen(canvas, hair, middle, template)
     order = np.argsort(thin, kind="stable")
     width = max(1, round(style.width * canvas.size[1] / 900))
-    grey, cover = brush(pixels[order], tone[order], canvas.size, width, seen[order])
+    # At the hairline hair is short, thin and sparse.
+    edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
+    faint = (edge > rng.uniform(-0.06, 0.0, len(edge)))[:, None] & (np.arange(paths.shape[1] - 1) < paths.shape[1] // 2)
+    grey, cover = brush(pixels[order], tone[order], canvas.size, width, seen[order], faint[order])
     return _finish(canvas, hair, style, (grey, cover), middle[seen], rng)
 
 
@@ -180,9 +183,10 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.boo
         fringe = front & (np.abs(root[:, 0]) < 0.34) & (root[:, 1] < -0.3)
         length = np.where(fringe, np.clip(-0.17 + rng.normal(0, 0.02, len(root)) - root[:, 1], 0.05, 0.45), length)
     lift = hair.stretch * style.volume * rng.uniform(0.15, 1.0, len(root)) ** 0.7
-    direction, point = around + rng.normal(0, 0.1, around.shape), root.copy()
-    path = [point]
     led = _led(hair, style.comb, root, around, rng)
+    upright = 1.0 if style.comb == "radial" else 0.35
+    direction, point = led + upright * around + rng.normal(0, 0.1, around.shape), root.copy()
+    path = [point]
     for k in range(steps):
         outward = (point - SKULL) / RADII**2
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
@@ -267,9 +271,9 @@ def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Vecto
     paths[..., 0] += size * np.sin(wave)
     paths[..., 1] += 0.5 * size * np.cos(wave)
     paths[..., 2] += size * np.cos(wave)
-    stray = rng.random(style.strands) < 0.06
-    drift = np.cumsum(rng.normal(0, 0.010, paths.shape), 1) * np.where(stray, 1.2, 0.16)[:, None, None]
-    paths = paths + drift * min(1.0, 0.3 + 2 * style.length)
+    stray = np.where(rng.random(style.strands) < 0.04, 1.0, 0.18)[:, None]
+    bow, sway = rng.normal(0, 0.05, (2, style.strands, 3)) * stray * min(1.0, 0.3 + 2 * style.length)
+    paths = paths + bow[:, None] * (t**2)[:, None] + 0.4 * sway[:, None] * np.sin(5.0 * t)[:, None]
     along = np.diff(paths, axis=1)
     along /= np.linalg.norm(along, axis=2, keepdims=True) + 1e-9
     # Light mostly comes from above and in front; strands across it shine.
@@ -317,13 +321,16 @@ def _finish(
     if hair.style == "balding":
         thin = 0.45
     base = thin * scalp * np.clip(0.92 + 0.12 * noise(rng, size, size[1] / 3.2), 0, 1)
-    inside = np.clip(blur(strands, 0.02 / canvas.pixel) * 1.5 - 0.35, 0, 1) * (style.length > 0.15)
-    base = np.maximum(base, 0.9 * inside)
+    if style.length > 0.15:
+        # Between the drawn strands is more hair; behind a neck most is not drawn at all.
+        reach = 0.03 if style.length < 0.7 else 0.12
+        solid = _closed(strands, reach / canvas.pixel) * np.where(canvas.body > 0.5, 0.75, step(1.1, 0.8, v))
+        base = np.maximum(base, 0.95 * solid)
     cover = 1.0 - (1.0 - base) * (1.0 - strands)
     colour = np.asarray(hair.colour, np.float32)
     grain = noise(rng, size, size[1] / 2.5)
-    lit = np.clip(0.30 + 2.1 * (grey - 0.17), 0.18, 2.2) * (1.0 + 0.05 * grain)
-    lit = 0.42 + (lit - 0.42) * strands
+    lit = np.clip(0.26 + 2.6 * (grey - 0.17), 0.15, 2.4) * (1.0 + 0.05 * grain)
+    lit = 0.50 + (lit - 0.50) * strands
     # Light strands bleach, dark ones stay: contrast in hue as well.
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
     height = _surface(canvas, middle)
@@ -331,9 +338,22 @@ def _finish(
     rooted = canvas.head.cover * (v < line + 0.05)
     grown = 1.0 - rooted * step(-0.16, 0.0, v - line)
     height = canvas.height + (height - canvas.height) * np.where(canvas.body > 0.5, grown, 1.0)
-    height = height + 0.010 * (grey - 0.4) * strands
+    height = height + 0.004 * (grey - 0.4) * strands
     gloss = 0.02 + 0.07 * np.clip(lit - 0.6, 0, 1)
     return Layer(albedo.astype(np.float32), cover.astype(np.float32), height.astype(np.float32), gloss)
+
+
+def _closed(cover: Image, reach: float) -> Image:
+    """Cover with its gaps of up to `reach` pixels filled, and no more beyond its outline."""
+    few = max(1, round(reach / 8))
+    small = cv2.resize(cover, None, fx=1 / few, fy=1 / few, interpolation=cv2.INTER_AREA)
+    side = 2 * round(reach / few / 2) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    closed = cv2.morphologyEx((small > 0.35).astype(np.float32), cv2.MORPH_CLOSE, kernel)
+    # Single strands beyond the mass are no mass.
+    closed = cv2.erode(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5))), np.ones((3, 3)), iterations=2)
+    filled = cv2.resize(cv2.GaussianBlur(closed, (0, 0), 1.0), cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return step(0.4, 0.9, filled)
 
 
 def _surface(canvas: Canvas, middle: Image) -> Image:

@@ -30,7 +30,7 @@ SPREAD = {
     "chin": 0.28,
     "mouth-trans": 0.15,
 }
-SPREAD |= {"eye-trans": 0.22, "eyebrows": 0.3, "nose-scale-vert": 0.2, "nose-point": 0.25}
+SPREAD |= {"eye-trans": 0.22, "eyebrows": 0.3, "eyebrows-angle": 0.18, "nose-scale-vert": 0.2, "nose-point": 0.25}
 FEATURE_SPREAD = 0.36
 
 
@@ -109,7 +109,7 @@ def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
         index = names.index(f"head-{word}")
         weights[index] = abs(weights[index])
     weights[names.index("head-age")] = 0.5 * old
-    weights[names.index("mouth-angles-up")] += 0.25
+    weights[names.index("mouth-angles-up")] += 0.65
     weights[names.index("mouth-scale-horiz")] += 0.30
     uneven = 0.06 * rng.standard_normal((2, len(names)))
     shape: NDArray[np.float32] = (weights * (1.0 + uneven)).astype(np.float32)
@@ -142,7 +142,7 @@ def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
         cv2.remap(relief, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) + bend[..., 2]
         for relief in (known.height, known.shut)
     )
-    cover = step(0.25, 0.75, sample(known.cover, *where))
+    cover = step(0.35, 0.65, cv2.remap(known.cover, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
     acts = tuple(_look_up(_mirrored(act), u, v) for act in known.acts)
     return Head(u_fine, v_fine, height, shut, cover, moves, acts)
 

@@ -12,8 +12,8 @@ from rfmeta_dist.synth.anatomy import EXTENT
 from rfmeta_dist.synth.head import act_index
 from rfmeta_dist.synth.texture import Image, blob, mix, sample, step
 
-JAW_REACH = 0.55  # of the mesh's widest: one does not yawn at a camera
-TEETH = np.array([0.56, 0.51, 0.43], np.float32)
+REACH = {"jaw": 0.55, "smile": 0.7, "brows": 1.0}  # of the mesh's widest: one does not yawn at a camera
+TEETH = np.array([0.62, 0.57, 0.49], np.float32)
 THROAT = np.array([0.050, 0.012, 0.011], np.float32)
 TONGUE = np.array([0.26, 0.085, 0.08], np.float32)
 LASH = np.array([0.02, 0.016, 0.014], np.float32)
@@ -56,6 +56,7 @@ class Motion:
         lift: what the expression adds to the height.
         gap: 0 at the upper lip to 1 at the lower between parted lips, −1 elsewhere.
         open: height of the gap in face units.
+        lips: 2×P, the line between the lips where the expression has moved it.
     """
 
     x: Image
@@ -63,6 +64,7 @@ class Motion:
     lift: Image
     gap: Image
     open: Image
+    lips: Image
 
 
 def move(mimic: Mimic, acts: dict[str, float], x: Image, y: Image) -> Motion:
@@ -73,44 +75,44 @@ def move(mimic: Mimic, acts: dict[str, float], x: Image, y: Image) -> Motion:
         acts: strength of each expression of ACTS from 0 to 1.
         x, y: face coordinates wanted, R×R.
     """
-    lift = np.zeros_like(x)
+    lift, lips = np.zeros_like(x), mimic.lips
     gap, height = np.full_like(x, -1.0), np.zeros_like(x)
-    jaw = JAW_REACH * acts.get("jaw", 0.0)
-    softer = [(act_index(name), acts.get(name, 0.0)) for name in ("smile", "brows")]
-    field = sum((strength * mimic.acts[index] for index, strength in softer if strength), np.float32(0))
+    softer = [(REACH[name] * acts.get(name, 0.0), mimic.acts[act_index(name)]) for name in ("smile", "brows")]
+    field = sum((strength * act for strength, act in softer if strength), np.float32(0))
+    soft = isinstance(field, np.ndarray)
+    if soft:
+        lips = lips + _look_up(field, lips[:1], lips[1:])[0, :, :2].T
+    jaw = REACH["jaw"] * acts.get("jaw", 0.0)
     if jaw > 1e-3:
-        x, y, lift, gap, height = _open(mimic, jaw * mimic.acts[act_index("jaw")], x, y)
-    if isinstance(field, np.ndarray):
+        x, y, lift, gap, height = _open(lips, jaw * mimic.acts[act_index("jaw")], x, y)
+    if soft:
         moved_x, moved_y = x, y
         for _ in range(2):
             there = _look_up(field, moved_x, moved_y)
             moved_x, moved_y = x - there[..., 0], y - there[..., 1]
         x, y, lift = moved_x, moved_y, lift + there[..., 2]
-    return Motion(x, y, lift, gap, height)
+    return Motion(x, y, lift, gap, height, lips)
 
 
-def _open(mimic: Mimic, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
+def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
     """Lower the jaw: what lies below the line between the lips goes down, what lies above stays."""
     below_x, below_y = x, y
     for _ in range(3):
         there = _look_up(field, below_x, below_y)
         below_x, below_y = x - there[..., 0], y - there[..., 1]
-    left, right = mimic.lips[0, 0], mimic.lips[0, -1]
-    line = np.interp(x, *mimic.lips).astype(np.float32)
-    line_below = np.interp(below_x, *mimic.lips).astype(np.float32)
+    left, right = lips[0, 0], lips[0, -1]
+    line, line_below = (np.interp(across, *lips).astype(np.float32) for across in (x, below_x))
     # Beyond the corners the cheek stretches: the move fades in from above to below.
     across = step(0.06, 0.0, np.maximum(left - x, x - right))
-    above = (y <= line) & (across > 0.999)
-    lower = below_y > line_below
     inside = (x > left) & (x < right)
-    gap = inside & ~above & ~lower
-    weight = np.where(inside, np.where(above, 0.0, 1.0), 1.0 - across * step(0.05, -0.02, y - line))
+    above = inside & (y <= line)
+    gap = inside & ~above & (below_y <= line_below)
+    weight = np.where(above, 0.0, np.where(inside, 1.0, 1.0 - across * step(0.05, -0.02, y - line)))
     source_x, source_y = x + (below_x - x) * weight, y + (below_y - y) * weight
     opening = np.maximum(_look_up(field, x, line)[..., 1], 1e-4)
     # The corners hold the lips together.
-    middle, half = (left + right) / 2, (right - left) / 2
-    hold = np.clip(1.0 - ((x - middle) / half) ** 2, 0.0, 1.0)
-    depth = np.where(gap, (y - line) / (opening * np.maximum(hold, 0.2)), -1.0)
+    hold = np.clip(1.0 - ((2 * x - left - right) / (right - left)) ** 2, 0.2, 1.0)
+    depth = np.where(gap, (y - line) / (opening * hold), -1.0)
     return (
         source_x.astype(np.float32),
         source_y.astype(np.float32),
@@ -120,15 +122,15 @@ def _open(mimic: Mimic, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
     )
 
 
-def show_mouth(surface: Surface, mimic: Mimic, motion: Motion, x: Image, y: Image) -> Surface:
+def show_mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
     """Teeth, tongue and throat where the lips are parted."""
     inside = (motion.gap >= 0.0).astype(np.float32)
     if not inside.any():
         return surface
     soft = cv2.GaussianBlur(inside, (0, 0), 0.8)
-    left, right = mimic.lips[0, 0], mimic.lips[0, -1]
+    left, right = motion.lips[0, 0], motion.lips[0, -1]
     t = (x - (left + right) / 2) / ((right - left) / 2)
-    line = np.interp(x, *mimic.lips)
+    line = np.interp(x, *motion.lips)
     down = y - line
     tooth = np.abs(np.sin(t * np.pi * 3.5 / (0.9 + 0.1 * np.abs(t))))
     edge = 0.040 - 0.016 * t**2 - 0.004 * (1.0 - step(0.0, 0.35, tooth))
@@ -141,7 +143,7 @@ def show_mouth(surface: Surface, mimic: Mimic, motion: Motion, x: Image, y: Imag
     # Less light reaches into the mouth's corners.
     albedo = albedo * (0.85 - 0.5 * np.clip(t**2, 0, 1))[..., None]
     height = surface.height - 0.03
-    gloss = 0.10 + 0.25 * upper
+    gloss = 0.015 + 0.20 * upper
     return Surface(
         mix(surface.albedo, albedo.astype(np.float32), soft),
         (surface.height + (height - surface.height) * soft).astype(np.float32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from rfmeta_dist.synth.bust import Bust
@@ -14,6 +15,7 @@ from rfmeta_dist.synth.mimic import Surface, close_eyes, move, show_mouth
 from rfmeta_dist.synth.texture import Image, Rng, sample, step
 
 PIVOT = 0.12  # height of the axis the head turns about
+LEVELS = 24  # heights at which lines of sight are followed
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ def turned(pose: Pose, x: float, y: float, lift: float) -> tuple[float, float]:
 def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
     """Turn the head, set the expression and frame it, by one backward warp.
 
-    A height field turned by a small angle moves each point sideways by height × sin(angle); which
-    point lands on a pixel is found by substitution. Nothing shows beside the shoulders; below its edge the
+    A height field turned by a small angle moves each point sideways by height × sin(angle); of the points
+    that land on a pixel the nearest shows. Nothing shows beside the shoulders; below its edge the
     bust goes on as it ends.
     """
     x, y = framing.to_face(*raster.grid())
@@ -67,13 +69,43 @@ def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
     turn = step(1.0, 0.62, y)
     sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
     cos_yaw, cos_pitch = np.sqrt(1.0 - sin_yaw**2), np.sqrt(1.0 - sin_pitch**2)
-    source_x, source_y = x, y
-    for _ in range(4):
-        # What hides behind the outline turns with it.
-        lift = np.maximum(sample(bust.height, *_pixels(bust, source_x, source_y)), 0.0) - PIVOT
-        source_x = source_x + 0.75 * ((x - lift * sin_yaw) / cos_yaw - source_x)
-        source_y = source_y + 0.75 * ((y - lift * sin_pitch) / cos_pitch - source_y)
-    return _express(bust, pose, source_x, source_y, framing.half * raster.pitch)
+    if abs(pose.yaw) + abs(pose.pitch) > 1e-3:
+        x, y = _turned_back(bust, x / cos_yaw, y / cos_pitch, sin_yaw / cos_yaw, sin_pitch / cos_pitch)
+    return _express(bust, pose, x, y, framing.half * raster.pitch)
+
+
+def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> tuple[Image, Image]:
+    """Where the line of sight through each pixel meets the bust.
+
+    At height h the line is at (x, y) − (h − PIVOT)·(right, down). It is followed from the front until it is
+    under the relief. Where that comes of a jump, as from neck to jaw, the far side's edge is shown: what lies
+    there was hidden before the head turned.
+    """
+    size = x.shape
+    few = max(1, round(max(size) / 400))
+    small = tuple(np.ascontiguousarray(image[few // 2 :: few, few // 2 :: few]) for image in (x, y, right, down))
+    levels = np.linspace(float(bust.height.max()) + 0.01, 0.0, LEVELS, dtype=np.float32)
+    found = np.zeros(small[0].shape, bool)
+    chosen, before = np.zeros_like(small[0]), np.full_like(small[0], -1.0)
+    for index, level in enumerate(levels):
+        lift = level - PIVOT
+        under = sample(bust.height, *_pixels(bust, small[0] - lift * small[2], small[1] - lift * small[3])) - level
+        hit = (under >= 0.0) & ~found
+        if index == len(levels) - 1:
+            hit = ~found
+        spacing = levels[0] - levels[1]
+        share = np.clip(before / np.minimum(before - under, -1e-6), 0.0, 1.0)
+        share = np.where(under - before > 4.0 * spacing, -1.0, share)
+        chosen = np.where(hit, level + (1.0 - share) * spacing - PIVOT, chosen)
+        found |= hit
+        before = under
+    chosen = cv2.resize(chosen.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    back_x, back_y = x - chosen * right, y - chosen * down
+    # Smooth surfaces deserve better than levels.
+    lift = np.maximum(sample(bust.height, *_pixels(bust, back_x, back_y)), 0.0) - PIVOT
+    near = np.clip(lift - chosen, -spacing, spacing)
+    near = np.where(np.abs(lift - chosen) < 2.0 * spacing, near, 0.0)
+    return back_x - near * right, back_y - near * down
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
@@ -94,7 +126,7 @@ def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
     shut = max(pose.blink, squint)
     if shut > 0.02:
         surface = close_eyes(surface, bust.mimic, shut, column, row)
-    surface = show_mouth(surface, bust.mimic, motion, x, y)
+    surface = show_mouth(surface, motion, x, y)
     # Turned back, a plane leans; its own slope must not show as relief.
     height = surface.height + motion.lift - x * math.sin(pose.yaw) - y * math.sin(pose.pitch)
     cover = sample(bust.cover, column, row) * step(1.32, 1.28, np.abs(x))

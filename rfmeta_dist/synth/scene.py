@@ -14,7 +14,7 @@ from rfmeta_dist.synth.texture import Image, Rng, blur, mix, resize, sample, ste
 
 SCATTER = (0.034, 0.013, 0.007)  # how far red, green and blue light travels inside skin, face units …
 ENTERS = (0.92, 0.80, 0.70)  # … and the share of it that enters
-BOUNCE = np.array([0.45, 0.05, -0.05], np.float32)
+BOUNCE = np.array([0.22, 0.02, -0.03], np.float32)
 SCATTER_PITCH = 0.007
 SHADOW_PITCH = 0.016  # face units a pixel of the height field that casts shadows
 DEPTH_SIZE = 32
@@ -81,7 +81,7 @@ def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
     lit = np.clip(normal @ lamp.direction, 0.0, None) * (1.0 - 0.9 * _cast_shadow(view, lamp)) * cliff
     openness = _openness(view)
     sky = (0.78 - 0.22 * normal[..., 1]) * (0.6 + 0.4 * normal[..., 2]) * openness
-    key = _scattered(lit, view)
+    key = _scattered(lit, cliff, view)
     # What little light a hollow gets has met skin before and is red.
     bounce = 1.0 + (view.skin * (1.0 - openness))[..., None] * BOUNCE
     light = lamp.ambient * sky[..., None] * bounce + (1.0 - lamp.ambient) * 1.25 * key
@@ -90,16 +90,21 @@ def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
     return mix(backdrop * lamp.backdrop * lamp.colour, radiance.astype(np.float32), view.cover)
 
 
-def _scattered(lit: Image, view: View) -> Image:
+def _scattered(lit: Image, cliff: Image, view: View) -> Image:
     """Light of the lamp after it has spread inside skin: red furthest, so that shadows have a warm edge."""
     small, scale = _shrink(view, lit, SCATTER_PITCH)
-    skin, _ = _shrink(view, view.skin, SCATTER_PITCH)
-    spread = [small if reach < scale / 2 else blur(small, reach / scale) for reach in SCATTER]
+    skin, _ = _shrink(view, view.skin * cliff, SCATTER_PITCH)
+    spread = []
+    for reach in SCATTER:
+        # What lies beside skin, or is hidden behind it, gives it no light.
+        from_skin = blur(small * skin, reach / scale) / (blur(skin, reach / scale) + np.float32(1e-3))
+        spread.append(small if reach < scale / 2 else from_skin)
     soft = resize(np.dstack(spread), *lit.shape[::-1])
     # Fine relief still shows in what does not enter.
-    inner = np.array(ENTERS, np.float32) * resize(skin, *lit.shape[::-1])[..., None]
+    inner = np.array(ENTERS, np.float32) * (view.skin * cliff)[..., None]
     scattered: Image = lit[..., None] + (soft - lit[..., None]) * inner
-    return scattered
+    # At a cliff nothing is known but what is near.
+    return scattered + ((1.0 - cliff) * view.skin * 0.7 * soft[..., 0])[..., None]
 
 
 def _highlights(view: View, normal: Image, lamp: Lamp, lit: Image, openness: Image) -> Image:

@@ -54,7 +54,7 @@ def draw_complexion(traits: Traits, rng: Rng) -> Complexion:
         pores=float(rng.uniform(0.4, 1.0) * (0.7 if traits.woman else 1.0)),
         oil=float(rng.uniform(0.2, 1.0)),
         age=float(np.clip(traits.age + rng.normal(0.0, 0.1), 0.0, 1.0)),
-        moles=int(rng.integers(0, 9)),
+        moles=int(rng.integers(0, 6)),
         makeup=float(max(0.0, rng.uniform(-0.6, 1.0))) if traits.woman else 0.0,
     )
 
@@ -122,8 +122,8 @@ def _spots(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
         area = 0.25 + pair(canvas.u, canvas.v, (0.16, 0.08), (0.24, 0.14))
         total += 0.30 * skin.freckles * np.clip(speckle - 0.75, 0.0, 1.2) * area
     for _ in range(skin.moles):
-        at, radius = rng.uniform((-0.42, -0.5), (0.42, 0.9)), rng.uniform(0.004, 0.011)
-        _dab(canvas, total, at, radius, rng.uniform(0.4, 1.2))
+        at, radius = rng.uniform((-0.42, -0.5), (0.42, 0.9)), rng.uniform(0.003, 0.008)
+        _dab(canvas, total, at, radius, rng.uniform(0.3, 0.9))
     return total
 
 

@@ -11,6 +11,7 @@ from rfmeta_dist.synth.texture import Image
 FRACTION = 4  # bits of a pixel's fraction in OpenCV's line drawing
 TONES = 16
 LAYERS = 6
+FAINT = 95  # of 255
 
 
 def brush(
@@ -19,6 +20,7 @@ def brush(
     size: tuple[int, int],
     thickness: int = 1,
     shown: NDArray[np.bool_] | None = None,
+    faint: NDArray[np.bool_] | None = None,
 ) -> tuple[Image, Image]:
     """Draw strands, the first furthest back.
 
@@ -28,6 +30,7 @@ def brush(
         size: rows and columns of the picture.
         thickness: of a strand in pixels.
         shown: K×(P−1), which pieces are seen; all if not given.
+        faint: K×(P−1), which pieces are thin and lie below all others; none if not given.
 
     Returns:
         Tone and cover, each of `size` in [0, 1]; the tone is ½ where nothing covers.
@@ -39,11 +42,13 @@ def brush(
     tones = np.broadcast_to(np.asarray(tone).reshape(len(paths), -1), pieces.shape[:2])
     levels = np.clip(tones * TONES, 0, TONES - 1).astype(int)
     seen = np.ones(pieces.shape[:2], bool) if shown is None else shown
-    for layer in np.array_split(np.arange(len(paths)), LAYERS):
-        for level in range(TONES):
-            chosen = pieces[layer][(levels[layer] == level) & seen[layer]]
-            if len(chosen):
-                colour = int((level + 0.5) * 256 / TONES)
-                cv2.polylines(grey, list(chosen), False, colour, thickness, cv2.LINE_AA, FRACTION)
-                cv2.polylines(cover, list(chosen), False, 255, thickness, cv2.LINE_AA, FRACTION)
+    thin = np.zeros(pieces.shape[:2], bool) if faint is None else faint
+    for weight, which in ((FAINT, thin & seen), (255, ~thin & seen)):
+        for layer in np.array_split(np.arange(len(paths)), LAYERS) if which.any() else ():
+            for level in range(TONES):
+                chosen = pieces[layer][(levels[layer] == level) & which[layer]]
+                if len(chosen):
+                    colour = int((level + 0.5) * 256 / TONES)
+                    cv2.polylines(grey, list(chosen), False, colour, thickness, cv2.LINE_AA, FRACTION)
+                    cv2.polylines(cover, list(chosen), False, weight, thickness, cv2.LINE_AA, FRACTION)
     return grey.astype(np.float32) / np.float32(255), cover.astype(np.float32) / np.float32(255)

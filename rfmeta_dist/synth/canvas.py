@@ -82,7 +82,8 @@ class Canvas:
         """Put a layer over everything."""
         self.cover(layer.albedo, layer.cover)
         # Beside the body there is no height to blend with, and none may jump from strand to strand.
-        firm = np.where(self.body > 0.5, layer.cover, step(0.0, 0.1, blur(layer.cover, 0.02 / self.pixel)))
+        beside = step(0.0, 0.1, blur(layer.cover, 0.02 / self.pixel))
+        firm = np.where(self.body > 0.5, step(0.1, 0.7, blur(layer.cover, 0.008 / self.pixel)), beside)
         self.height[...] += (layer.height - self.height) * firm
         self.gloss[...] += (layer.gloss - self.gloss) * layer.cover
         self.body[...] = np.maximum(self.body, layer.cover)
@@ -93,6 +94,11 @@ class Canvas:
         points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
         alpha = brush(self._pixels(points), np.ones(len(paths)), self.size)[1]
         return blur(alpha, width / self.pixel) if width else alpha
+
+    def hairs(self, paths: NDArray[np.floating], tone: NDArray[np.floating]) -> tuple[Image, Image]:
+        """Tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
+        points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
+        return brush(self._pixels(points), tone, self.size)
 
     def _pixels(self, points: Image) -> Image:
         shifted: Image = (points + EXTENT) / self.pixel - 0.5 - np.array(self.corner[::-1])

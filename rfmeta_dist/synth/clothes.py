@@ -128,11 +128,12 @@ def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
     u, v, a = canvas.u, canvas.v, np.abs(canvas.u)
     low = np.clip(v + 0.15, 0.0, None)
     top = np.hypot(a / 0.545, np.clip(-(v + 0.15), 0, None) / 0.73)
-    outer = np.where(v < -0.15, 1.0 - top, 1.0 - a / (0.545 + 0.05 * low + 0.30 * np.clip(v - 0.45, 0, None) ** 1.5))
+    wide = 0.545 + 0.05 * low + 0.30 * np.clip(v - 0.45, 0, None) ** 1.5
+    outer = np.where(v < -0.15, 1.0 - top**2, 1.0 - (a / wide) ** 2)
     face = np.hypot(a / (0.395 - 0.06 * step(0.2, 0.6, v)), (v - 0.03) / np.where(v < 0.03, 0.545, 0.575))
     wobble = 0.012 * noise(rng, canvas.size, 8, 2)
     inside = face - 1.0 + wobble
-    cover = step(-0.01, 0.012, outer) * step(-0.012, 0.012, inside) * step(1.35, 1.30, v + 0.3 * a)
+    cover = step(-0.02, 0.024, outer) * step(-0.012, 0.012, inside) * step(1.35, 1.30, v + 0.3 * a)
     swirl = np.hypot(a, v - 0.05) + 0.25 * v + 0.10 * noise(rng, canvas.size, 3)
     ridges = np.sin(swirl * rng.uniform(26, 38) + 1.5 * noise(rng, canvas.size, 4))
     below = step(0.45, 0.75, v)

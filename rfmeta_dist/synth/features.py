@@ -145,31 +145,28 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     if look.beard < 0.12:
         return
     full = np.clip((look.beard - 0.5) / 0.5, 0.0, 1.0)
-    count = int(5500 + 9000 * full)
+    count = int(6000 + 9000 * full)
     spots = rng.uniform((-0.5, -0.1), (0.5, 0.85), (count * 3, 2))
-    row = ((spots[:, 1] + 1.25) / canvas.pixel).astype(int)
-    column = ((spots[:, 0] + 1.25) / canvas.pixel).astype(int)
-    kept = spots[beard_area(spots[:, 0], spots[:, 1], look.kind) > rng.uniform(0.05, 0.9, len(spots))][:count]
-    del row, column
-    length = (0.006 + 0.010 * look.beard + 0.075 * full) * rng.uniform(0.5, 1.2, len(kept))
-    length *= 1.0 + 0.8 * full * step(0.45, 0.65, kept[:, 1])
-    moustache = (kept[:, 1] < 0.36) & (np.abs(kept[:, 0]) < 0.2)
-    angle = np.where(moustache, 0.9 * np.sign(kept[:, 0]), 0.55 * kept[:, 0] / 0.4) + rng.normal(
-        0, 0.35, len(kept)
-    )
-    t = np.linspace(0, 1, 6)
-    curl = rng.normal(0, 0.7, (len(kept), 1)) * full * t
-    path = kept[:, None] + (length[:, None] * t)[..., None] * np.stack(
-        [np.sin(angle[:, None] + curl), np.cos(angle[:, None] + curl)], -1
-    )
-    hairs = canvas.lines(path)
+    spots = spots[beard_area(spots[:, 0], spots[:, 1], look.kind) > rng.uniform(0.05, 0.9, len(spots))][:count]
+    # Hair that hangs lower lies under what grows above it.
+    spots = spots[np.argsort(-spots[:, 1] + rng.normal(0, 0.05, len(spots)), kind="stable")]
+    length = (0.006 + 0.010 * look.beard + 0.085 * full) * rng.uniform(0.5, 1.2, len(spots))
+    length *= 1.0 + 0.8 * full * step(0.45, 0.65, spots[:, 1])
+    moustache = (spots[:, 1] < 0.36) & (np.abs(spots[:, 0]) < 0.2)
+    lean = np.where(moustache, 0.9 * np.sign(spots[:, 0]), 0.55 * spots[:, 0] / 0.4)
+    lean = lean + (0.35 - 0.12 * full) * rng.standard_normal(len(spots))
+    t = np.linspace(0, 1, 7)
+    curl = lean[:, None] + rng.normal(0, 0.6, (len(spots), 1)) * full * t
+    path = spots[:, None] + (length[:, None] * t)[..., None] * np.stack([np.sin(curl), np.cos(curl)], -1)
+    # Short hairs stop before the lips; long ones may cover their edge.
+    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.16, len(spots)), 0, 1))
     under = blur(hairs, 0.010 / canvas.pixel)
-    dark = np.asarray(colour, np.float32)
-    grain = np.clip(1.0 + 0.25 * noise(rng, canvas.size, canvas.size[1] / 3), 0.5, 1.6)[..., None]
-    canvas.cover(dark * grain, np.clip((0.15 + 0.55 * full) * under, 0, 0.9))
-    canvas.cover(0.7 * dark * grain, np.clip((0.45 + 0.35 * full) * hairs, 0, 0.9))
-    canvas.height[...] += full * (0.022 * under + 0.006 * hairs)
-    canvas.gloss[...] *= 1.0 - 0.6 * np.clip(under * (0.4 + full), 0, 1)
+    dark = np.asarray(colour, np.float32) * (0.35 + 1.3 * tone)[..., None]
+    canvas.cover(0.6 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
+    canvas.cover(dark, np.clip((0.45 + 0.45 * full) * hairs, 0, 0.95))
+    canvas.height[...] += full * (0.022 * under + 0.004 * (tone - 0.5) * hairs)
+    canvas.gloss[...] *= 1.0 - 0.7 * np.clip(under * (0.4 + full), 0, 1)
+    canvas.skin[...] *= 1.0 - 0.8 * full * np.clip(1.3 * under, 0, 1)
 
 
 def paint_ears(canvas: Canvas) -> None:

@@ -311,7 +311,7 @@ def _finish(
     canvas: Canvas, hair: Hair, style: Style, drawn: tuple[Image, Image], middle: Image, rng: Rng
 ) -> Layer:
     """Strands over a dark base on the scalp, with the height of the hair's surface."""
-    grey, strands = drawn
+    grey, strands = blur(drawn[0], 0.55), drawn[1]
     size = canvas.size
     u, v = canvas.u, canvas.v
     ragged = 0.018 * noise(rng, size, 60, 2)
@@ -330,10 +330,11 @@ def _finish(
     colour = np.asarray(hair.colour, np.float32)
     grain = noise(rng, size, size[1] / 2.5)
     lit = np.clip(0.26 + 2.6 * (grey - 0.17), 0.15, 2.4) * (1.0 + 0.05 * grain)
-    lit = 0.50 + (lit - 0.50) * strands
+    height = _surface(canvas, middle)
+    deep = 0.50 * (1.0 - 0.7 * step(0.02, -0.28, height))
+    lit = deep + (lit - deep) * strands
     # Light strands bleach, dark ones stay: contrast in hue as well.
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
-    height = _surface(canvas, middle)
     # At the hairline the hair grows out of the head.
     rooted = canvas.head.cover * (v < line + 0.05)
     grown = 1.0 - rooted * step(-0.16, 0.0, v - line)

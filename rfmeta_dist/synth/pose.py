@@ -15,7 +15,7 @@ from rfmeta_dist.synth.mimic import Surface, close_eyes, move, show_mouth
 from rfmeta_dist.synth.texture import Image, Rng, sample, step
 
 PIVOT = 0.12  # height of the axis the head turns about
-LEVELS = 24  # heights at which lines of sight are followed
+LEVELS = 20  # heights at which lines of sight are followed
 
 
 @dataclass(frozen=True)
@@ -78,34 +78,33 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
     """Where the line of sight through each pixel meets the bust.
 
     At height h the line is at (x, y) − (h − PIVOT)·(right, down). It is followed from the front until it is
-    under the relief. Where that comes of a jump, as from neck to jaw, the far side's edge is shown: what lies
-    there was hidden before the head turned.
+    under the relief. Where that comes of a jump, as from neck to jaw, what lies there was hidden before the
+    head turned: the near side of the jump is shown mirrored.
     """
-    size = x.shape
-    few = max(1, round(max(size) / 400))
+    few = max(1, round(max(x.shape) / 400))
     small = tuple(np.ascontiguousarray(image[few // 2 :: few, few // 2 :: few]) for image in (x, y, right, down))
-    levels = np.linspace(float(bust.height.max()) + 0.01, 0.0, LEVELS, dtype=np.float32)
-    found = np.zeros(small[0].shape, bool)
-    chosen, before = np.zeros_like(small[0]), np.full_like(small[0], -1.0)
-    for index, level in enumerate(levels):
-        lift = level - PIVOT
-        under = sample(bust.height, *_pixels(bust, small[0] - lift * small[2], small[1] - lift * small[3])) - level
-        hit = (under >= 0.0) & ~found
-        if index == len(levels) - 1:
-            hit = ~found
-        spacing = levels[0] - levels[1]
-        share = np.clip(before / np.minimum(before - under, -1e-6), 0.0, 1.0)
-        share = np.where(under - before > 4.0 * spacing, -1.0, share)
-        chosen = np.where(hit, level + (1.0 - share) * spacing - PIVOT, chosen)
-        found |= hit
-        before = under
-    chosen = cv2.resize(chosen.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
-    back_x, back_y = x - chosen * right, y - chosen * down
-    # Smooth surfaces deserve better than levels.
-    lift = np.maximum(sample(bust.height, *_pixels(bust, back_x, back_y)), 0.0) - PIVOT
-    near = np.clip(lift - chosen, -spacing, spacing)
-    near = np.where(np.abs(lift - chosen) < 2.0 * spacing, near, 0.0)
-    return back_x - near * right, back_y - near * down
+
+    def relief(height: Image | float) -> Image:
+        lift = height - PIVOT
+        place = _pixels(bust, small[0] - lift * small[2], small[1] - lift * small[3])
+        return np.maximum(sample(bust.height, *place), 0.0)
+
+    spacing = (float(bust.height.max()) + 0.01) / LEVELS
+    above = np.full(small[0].shape, (LEVELS + 1) * spacing, np.float32)  # lowest height known to be in front
+    found = np.zeros(above.shape, bool)
+    for level in range(LEVELS, 0, -1):
+        found |= relief(level * spacing) >= level * spacing
+        above = np.where(found, above, np.float32(level * spacing))
+    below = above - spacing
+    for _ in range(5):
+        middle = (above + below) / 2
+        under = relief(middle) >= middle
+        above, below = np.where(under, above, middle), np.where(under, middle, below)
+    before = relief(above + 0.3 * spacing)
+    jump = relief(below) - before > 3.0 * spacing
+    height = np.where(jump, 2.0 * above - before, above) - PIVOT
+    height = cv2.resize(height.astype(np.float32), x.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return x - height * right, y - height * down
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:

@@ -151,14 +151,15 @@ def _lines(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
     for strength, width, paths in (
         (0.55 * faint, 0.010, _smile_folds(rng)),
         (0.45 * faint, 0.007, _under_eyes(rng)),
-        (0.75 * old, 0.006, _forehead(rng)),
+        (0.55 * old, 0.006, _forehead(rng)),
         (0.70 * old, 0.005, _crows_feet(rng)),
-        (0.60 * old, 0.006, _between_brows(rng)),
+        (0.45 * old, 0.007, _between_brows(rng)),
         (0.55 * old, 0.008, _marionette(rng)),
         (0.50 * (0.2 + old), 0.010, _neck(rng)),
     ):
         drawn = canvas.lines(paths, width)
         total += strength * drawn / max(float(drawn.max()), 1e-3)
+    total *= np.clip(0.75 + 0.35 * noise(rng, canvas.size, 22, 2), 0.15, 1.2)
     soft: Image = np.clip(total + 0.6 * blur(total, 0.012 / canvas.pixel), 0.0, 1.0)
     return soft
 
@@ -190,7 +191,8 @@ def _forehead(rng: Rng) -> Paths:
     paths = []
     for row in rows:
         reach = rng.uniform(0.16, 0.27)
-        x = -reach + 2 * reach * T + rng.normal(0, 0.02)
+        x = -reach + 2 * reach * T + rng.normal(0, 0.05)
+        row = row + rng.normal(0, 0.012)
         wave = 0.010 * np.cos(2.4 * np.pi * x / 0.5) + np.cumsum(rng.normal(0, 0.0012, T.size))
         paths.append(np.stack([x, row - wave], -1))
     return np.stack(paths)

@@ -29,26 +29,30 @@ class Faults:
         forbidden: answered 403.
         reset: the connection is reset before an answer.
         cut: half of the answer's body comes, then the connection closes.
+        short: a part of the body comes without its length or checksum, and then the end, as if that were all.
         stall: half of the body comes, and then nothing.
         drip: the body comes, one byte a tenth of a second.
         within: only requests whose path has this in it.
         spared: how many requests with that path pass first.
+        times: how many of them may suffer after that.
     """
 
     unavailable: float = 0.0
     forbidden: float = 0.0
     reset: float = 0.0
     cut: float = 0.0
+    short: float = 0.0
     stall: float = 0.0
     drip: float = 0.0
     within: str = ""
     spared: int = 0
+    times: int = 1 << 30
     seed: int = 0
 
     def fate(self, line: str, attempt: int) -> str:
         """The fault that the `attempt`-th sending of a request suffers, or nothing."""
         draw = generator("fault", self.seed, line, attempt).random()
-        for kind in ("unavailable", "forbidden", "reset", "cut", "stall", "drip"):
+        for kind in ("unavailable", "forbidden", "reset", "cut", "short", "stall", "drip"):
             draw -= getattr(self, kind)
             if draw < 0:
                 return kind
@@ -129,7 +133,8 @@ class _Handler:
             return ""
         self.within += 1
         self.seen[line] += 1
-        return self.faults.fate(line, self.seen[line]) if self.within > self.faults.spared else ""
+        suffering = self.within - self.faults.spared
+        return self.faults.fate(line, self.seen[line]) if 0 < suffering <= self.faults.times else ""
 
     async def _pass(self, request: bytes, line: str, fate: str, writer: asyncio.StreamWriter) -> None:
         host, port = self.target.removeprefix("http://").split(":")
@@ -152,6 +157,11 @@ class _Handler:
         self, head: bytes, body: bytes, line: str, fate: str, writer: asyncio.StreamWriter
     ) -> None:
         part = body[: len(body) // 2] if fate in ("cut", "stall") else body
+        if fate == "short":
+            part = body[: int(len(body) * generator("short", self.faults.seed, line, self.seen[line]).random())]
+            told = (b"content-length:", b"x-amz-checksum", b"etag:")
+            kept = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(told)]
+            head = b"\r\n".join(kept) + b"\r\n\r\n"
         writer.write(head)
         for piece in [part[i : i + 1] for i in range(len(part))] if fate == "drip" else [part]:
             writer.write(piece)

@@ -7,20 +7,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Shard
 from rfmeta_dist.data.metrics import Meter
+from rfmeta_dist.data.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import retries_counted
 from rfmeta_dist.storage.store import Store
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_READS = 5
 
 
 def fetch(folder: Store, shard: Shard, cache: Cache | None = None, meter: Meter | None = None) -> bytes:
@@ -44,21 +44,25 @@ def fetch(folder: Store, shard: Shard, cache: Cache | None = None, meter: Meter 
 def _load(folder: Store, shard: Shard, meter: Meter) -> bytes:
     """Read the shard until it matches its hash; two equal answers that do not are damage at rest."""
     where = f"shard {folder.url}/{shard.name}"
-    before = b""
-    for attempt in range(_READS):
-        meter.add(retries=int(attempt > 0))
-        try:
-            with retries_counted(lambda: meter.add(retries=1)):
-                data = folder.read(shard.name)
-        except MissingError as error:
-            raise DataError(f"{where} is missing", "restore it or ingest the domain again") from error
+    attempts = count()
+
+    def read() -> bytes:
+        meter.add(retries=int(next(attempts) > 0))
+        with retries_counted(lambda: meter.add(retries=1)):
+            data = folder.read(shard.name)
         meter.add(bytes_read=len(data))
-        if len(data) == shard.size and hashlib.sha256(data).hexdigest() == shard.sha256:
-            meter.add(shards_read=1)
-            return data
-        if attempt and data == before:
-            break
-        before = data
+        return data
+
+    def is_it(data: bytes) -> bool:
+        return len(data) == shard.size and hashlib.sha256(data).hexdigest() == shard.sha256
+
+    try:
+        data = read_sound(read, is_it)
+    except MissingError as error:
+        raise DataError(f"{where} is missing", "restore it or ingest the domain again") from error
+    if is_it(data):
+        meter.add(shards_read=1)
+        return data
     fault = "its SHA-256" if len(data) == shard.size else f"{len(data)} bytes, not {shard.size}:"
     raise DataError(
         f"{where} is damaged: {fault} does not match the manifest",

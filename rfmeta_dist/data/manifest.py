@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.data.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -154,7 +155,7 @@ def parse(folder: Store, domain: str, name: str) -> Manifest:
     Raises:
         DataError: it is damaged, of another format or domain, or a table does not match it.
     """
-    data = folder.read(name)
+    data = read_sound(lambda: folder.read(name), _is_whole)
     where = f"{folder.url}/{name}"
     content = _content(data, where)
     if content["domain"] != domain:
@@ -165,13 +166,21 @@ def parse(folder: Store, domain: str, name: str) -> Manifest:
         raise _damaged(where, "its two tables disagree on the shards' samples")
     return Manifest(
         domain=domain,
-        fingerprint=hashlib.sha256(data).hexdigest(),
+        fingerprint=_digest(data),
         image_size=content["image_size"],
         contract=content["contract"],
         samples=samples,
         shards=shards,
         counts=content["counts"],
     )
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether JSON of ours has its end; what was cut off may be no more than the newline."""
+    try:
+        return data.endswith(b"\n") and bool(json.loads(data))
+    except ValueError:
+        return False
 
 
 def _content(data: bytes, where: str) -> dict[str, Any]:
@@ -198,15 +207,19 @@ def _table(folder: Store, reference: Mapping[str, str], schema: pa.Schema) -> pa
     name = reference["name"]
     where = f"{folder.url}/{name}"
     try:
-        data = folder.read(name)
+        data = read_sound(lambda: folder.read(name), lambda data: _digest(data) == reference["sha256"])
     except MissingError as error:
         raise _damaged(where, "is missing though the manifest names it") from error
-    if hashlib.sha256(data).hexdigest() != reference["sha256"]:
+    if _digest(data) != reference["sha256"]:
         raise _damaged(where, "does not match the hash in the manifest")
     try:
         return parquet.read_table(pa.BufferReader(data)).cast(schema)
     except (pa.ArrowException, ValueError) as error:
         raise _damaged(where, f"is not the expected table ({error})") from error
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _shards(table: pa.Table) -> tuple[Shard, ...]:

@@ -17,9 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
+from rfmeta_dist.data.reread import read_sound
 from rfmeta_dist.ingest.recording import Recording
 from rfmeta_dist.storage.store import Store
+
+_END = b"PAR1"  # of every parquet file
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,15 @@ class Stage:
         self._store.write(name, data.getvalue())
 
     def read(self, name: str) -> tuple[list[Sample], Tally]:
-        """Give it back."""
-        table = pq.read_table(io.BytesIO(self._store.read(name)))
+        """Give it back. Raises DataError if it is damaged."""
+        data = read_sound(lambda: self._store.read(name), lambda data: data.endswith(_END))
+        try:
+            table = pq.read_table(io.BytesIO(data))
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{self._store.url}/{name}, which an ingest keeps until it is done, is damaged",
+                "delete it and give the same command again",
+            ) from error
         given: dict[str, Any] = json.loads(table.schema.metadata[b"tally"])
         tally = Tally(**given | {key: tuple(given[key]) for key in ("faceless", "crowded")})
         return [Sample(**row) for row in table.to_pylist()], tally

@@ -95,6 +95,33 @@ def test_what_cannot_pass_fails_at_once_and_is_named(s3, packed, monkeypatch, fa
     assert ill.met["forbidden"] <= 1
 
 
+PARTS = ("manifest-", "samples-", "shards-", ".tar")
+
+
+@pytest.mark.parametrize("part", (*PARTS, "list-type"))
+@pytest.mark.parametrize("fault", ["cut", "short", "reset", "unavailable"])
+def test_an_answer_that_fails_is_asked_for_again_whatever_it_was_to_be(s3, packed, monkeypatch, part, fault):
+    store, manifest = packed
+    (expected,) = islice(stream(store, manifest).batches(), 1)
+    with proxy(s3.endpoint, Faults(**{fault: 1.0}, within=part, times=2)) as ill:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ill.endpoint)
+        opened = Manifest.open(store, "A")
+        (batch,) = islice(stream(store, opened).batches(), 1)
+    assert ill.met[fault] == 2
+    assert opened == manifest
+    assert same(batch, expected)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_answer_that_is_always_short_is_named(s3, packed, monkeypatch, part):
+    store, _ = packed
+    with proxy(s3.endpoint, Faults(short=1.0, within=part)) as ill:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ill.endpoint)
+        with pytest.raises(DataError, match=f"{part}.* (is not a manifest|does not match|is damaged)"):
+            list(epoch(stream(store, Manifest.open(store, "A"))))
+        assert ill.met["short"] >= 5
+
+
 @pytest.mark.parametrize("fault", ["stall", "drip"])
 def test_an_answer_that_does_not_end_meets_the_deadline(s3, packed, monkeypatch, fault):
     store, manifest = packed

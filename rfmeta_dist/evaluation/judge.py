@@ -50,7 +50,7 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
     scored = []
     for name, manifest in manifests.items():
         batches = _scan(config, shards, manifest, "validation", config.data.image_size)
-        scored.append(_score_domain(nets, manifest, batches, device))
+        scored.append(score_domain(nets, manifest, batches, device))
         record(
             folder,
             "threshold",
@@ -93,7 +93,7 @@ def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, A
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
     batches = _scan(config, shards, manifest, split, model.image_size)
-    target = _score_domain(model.nets.to(device), manifest, batches, device)
+    target = score_domain(model.nets.to(device), manifest, batches, device)
     result = {
         "target": config.data.target,
         "target_split": chosen,
@@ -119,6 +119,36 @@ def concatenate(parts: list[Scores]) -> Scores:
     return Scores(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
 
 
+def score_domain(
+    nets: Networks, manifest: Manifest, batches: Iterator[RawBatch], device: torch.device
+) -> Scores:
+    """Scores of batches of one domain, with what the manifest says of each sample.
+
+    Args:
+        nets: with running statistics to judge by; on the device.
+        manifest: the domain's.
+        batches: whichever samples of it are to be scored.
+        device: where to compute.
+    """
+    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
+    keys: list[str] = []
+    values = []
+    for raw in batches:
+        values.append(score(nets, raw, device).numpy())
+        keys.extend(raw.keys)
+    found = [rows[key] for key in keys]
+    return Scores(
+        key=np.array(keys),
+        domain=np.array([manifest.domain] * len(keys)),
+        split=np.array([row["split"] for row in found]),
+        subject=np.array([row["subject_id"] for row in found]),
+        video=np.array([row["video_id"] for row in found]),
+        attack_type=np.array([row["attack_type"] for row in found]),
+        label=np.array([row["label"] for row in found]),
+        score=np.concatenate(values) if values else np.array([]),
+    )
+
+
 def _recalibration_batches(
     config: Config, shards: Store, manifests: Mapping[str, Manifest]
 ) -> Iterator[RawBatch]:
@@ -141,28 +171,6 @@ def _scan(
 ) -> Iterator[RawBatch]:
     cache = Cache.of_node(config.data.prefix, config.data.cache_gb)
     return scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH, cache=cache)
-
-
-def _score_domain(
-    nets: Networks, manifest: Manifest, batches: Iterator[RawBatch], device: torch.device
-) -> Scores:
-    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
-    keys: list[str] = []
-    values = []
-    for raw in batches:
-        values.append(score(nets, raw, device).numpy())
-        keys.extend(raw.keys)
-    found = [rows[key] for key in keys]
-    return Scores(
-        key=np.array(keys),
-        domain=np.array([manifest.domain] * len(keys)),
-        split=np.array([row["split"] for row in found]),
-        subject=np.array([row["subject_id"] for row in found]),
-        video=np.array([row["video_id"] for row in found]),
-        attack_type=np.array([row["attack_type"] for row in found]),
-        label=np.array([row["label"] for row in found]),
-        score=np.concatenate(values) if values else np.array([]),
-    )
 
 
 def _pictures(batches: Iterator[RawBatch], picked: dict[str, list[str]]) -> bytes:

@@ -1,0 +1,112 @@
+"""Learning rules compared on generated domains: trained on three, judged on the sealed fourth.
+
+    python -m bench.study                         the whole study; again, to go on after an interruption
+    python -m bench.study --seeds 0 --rhos 0.5    a part of it
+    python -m bench.study --report                only the page, of what is there
+
+Generates the domains at each rho, trains every rule on every target's sources for every seed and inner rate,
+chooses the inner rate on the sources' validation splits, opens the targets of the chosen trainings, and writes
+docs/study.md, its plots, and bench/results/study.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from bench.study import collect, page, plots
+from bench.study.data import fingerprints, generate, scale_of
+from bench.study.design import DOMAINS, RULES, Grid, Settings
+from rfmeta_dist.cli.terminal import print_json, say
+from rfmeta_dist.core.errors import ConfigError, RfmetaError
+
+T = TypeVar("T")
+
+
+def main() -> int:
+    """Run what is missing, then write the report; returns the exit code."""
+    try:
+        options = _parser().parse_args()
+        grid = Grid(
+            _each("rhos", options.rhos, float),
+            _each("methods", options.methods, str),
+            _each("targets", options.targets, str),
+            _each("seeds", options.seeds, int),
+        )
+        settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+        folder = options.folder.resolve()
+        if not options.report:
+            run(grid, settings, folder, options.slots)
+        report(grid, settings, options)
+    except RfmetaError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    return 0
+
+
+def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None:
+    """Do all that is not done: data, trainings, and a look at each chosen training's target."""
+    scale = scale_of(settings.scale, settings.size)
+
+    from bench.study import tune
+
+    with tune.local(slots):
+        generate(folder, grid.rhos, scale, slots)
+        cells = collect.to_train(grid, settings, folder)
+        tune.run(tune.Work("train", cells, settings.steps), settings, folder)
+        cells = collect.to_judge(grid, settings, folder)
+        tune.run(tune.Work("judge", cells, 1), settings, folder)
+
+
+def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
+    """Write page, plots and JSON from what is there, and say what is missing."""
+    folder = options.folder.resolve()
+    command = " ".join(["python -m bench.study", *(a for a in sys.argv[1:] if a != "--report")])
+    results = collect.collect(grid, settings, folder, command, fingerprints(folder, grid.rhos))
+    beside = options.page.with_suffix("")
+    names = plots.draw(results, beside)
+    options.page.write_text(page.page(results, [f"{beside.name}/{name}" for name in names]))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    print_json({"page": str(options.page), "results": str(options.out), "verdict": page.verdict(results)})
+    if results.untrained or results.unjudged:
+        say(f"missing: {results.untrained} trainings, {results.unjudged} looks at targets")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rhos", default="0,0.5,0.9", help="how strongly spurious cues follow the label")
+    parser.add_argument("--methods", default=",".join(RULES))
+    parser.add_argument("--targets", default=",".join(DOMAINS))
+    parser.add_argument("--seeds", default="0,1,2")
+    for name, field in Settings.__dataclass_fields__.items():
+        kind = type(field.default)
+        choices = ("fp32", "bf16") if name == "precision" else None
+        parser.add_argument(
+            f"--{name}", type=kind, default=field.default, choices=choices, help="default: %(default)s"
+        )
+    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="data and runs; resumed")
+    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
+    parser.add_argument("--report", action="store_true", help="run nothing, write the page of what is there")
+    parser.add_argument("--page", type=Path, default=Path("docs/study.md"), help="its plots go beside it")
+    parser.add_argument("--out", type=Path, default=Path("bench/results/study.json"))
+    return parser
+
+
+def _each(option: str, given: str, kind: Callable[[str], T]) -> tuple[T, ...]:
+    try:
+        return tuple(kind(item.strip()) for item in given.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--{option} {given!r} is no list", "separate the items by commas, as in 0,1,2"
+        ) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

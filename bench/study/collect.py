@@ -1,0 +1,189 @@
+"""From the files of a study to its results: rows, figures, comparisons, and what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.study import statistics
+from bench.study.choose import choose, source_auc
+from bench.study.design import Cell, Grid, Question, Settings
+from bench.study.statistics import Comparison, Estimate, Run
+from bench.study.trial import is_judged, read_row
+from rfmeta_dist.evaluation.scores import Scores
+
+BASELINES = ("no_meta", "plain")
+TESTED = ("AUC", "HTER")
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report says.
+
+    Attributes:
+        grid: what was asked for.
+        settings: of every training.
+        rows: one a finished training.
+        chosen: the row of the chosen α, by question.
+        runs: one a judged training.
+        comparisons: every rule with every baseline at every rho; corrected within each figure.
+        untrained, unjudged: how many trainings and looks at targets are missing.
+        command: that makes or goes on with the study.
+        data: fingerprints of the manifests, by rho and domain.
+    """
+
+    grid: Grid
+    settings: Settings
+    rows: Sequence[dict[str, Any]]
+    chosen: dict[Question, dict[str, Any]]
+    runs: Sequence[Run]
+    comparisons: Sequence[Comparison]
+    untrained: int
+    unjudged: int
+    command: str
+    data: dict[str, dict[str, str]]
+
+    def of(self, rho: float, method: str, target: str | None = None) -> list[Run]:
+        """The judged runs of a rule at a rho, on one target or on all."""
+        return [r for r in self.runs if (r.rho, r.method) == (rho, method) and target in (None, r.target)]
+
+    def compared(self, rho: float, figure: str) -> list[Comparison]:
+        """The comparisons of a figure at a rho."""
+        return [c for c in self.comparisons if (c.rho, c.figure) == (rho, figure)]
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON holds it: everything but the resamples."""
+        judged = {(r.rho, r.method, r.target, r.seed): dict(r.value) for r in self.runs}
+        chosen = {(q, row["alpha"]) for q, row in self.chosen.items()}
+        rows = []
+        for row in self.rows:
+            question = Question(row["rho"], row["method"], row["target"], row["seed"])
+            took = (question, row["alpha"]) in chosen
+            target = judged.get((row["rho"], row["method"], row["target"], row["seed"])) if took else None
+            rows.append({**row, "chosen": took, "on_target": target})
+        means = [
+            {"rho": rho, "method": method, "target": target or "mean", "figure": figure, **asdict(estimate)}
+            for rho in self.grid.rhos
+            for method in self.grid.methods
+            for target in (*self.grid.targets, None)
+            for figure in statistics.FIGURES
+            if (estimate := self.mean(rho, method, figure, target)) is not None
+        ]
+        return {
+            "command": self.command,
+            "settings": asdict(self.settings),
+            "missing": {"trainings": self.untrained, "looks_at_targets": self.unjudged},
+            "hours": round(hours(self.rows), 3),
+            "machines": machines(self.rows),
+            "data": self.data,
+            "means": means,
+            "comparisons": [asdict(c) | {"significant": c.significant} for c in self.comparisons],
+            "rows": rows,
+        }
+
+    def mean(self, rho: float, method: str, figure: str, target: str | None = None) -> Estimate | None:
+        """Mean over seeds (and targets, if none is named) with its interval; None without runs.
+
+        The mean over targets needs all of them: over fewer, it would not compare with another rule's.
+        """
+        runs = self.of(rho, method, target)
+        if not runs or (target is None and {r.target for r in runs} != set(self.grid.targets)):
+            return None
+        return statistics.mean(runs, figure)
+
+    def in_source(self, rho: float, method: str) -> float | None:
+        """Mean AUC per video over the chosen trainings and their sources' validation splits."""
+        found = [
+            source_auc(row, "video") for q, row in self.chosen.items() if (q.rho, q.method) == (rho, method)
+        ]
+        return sum(found) / len(found) if found else None
+
+
+def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, dict[str, Any]]:
+    """The chosen training of each question all of whose trainings are done; reads rows alone, no target."""
+    found = {}
+    for question in grid.questions:
+        rows = [read_row(cell, settings, folder) for cell in question.cells]
+        best = choose([row for row in rows if row]) if all(rows) else None
+        if best is not None:
+            found[question] = dict(best)
+    return found
+
+
+def to_train(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
+    """The trainings that are not done."""
+    return [cell for q in grid.questions for cell in q.cells if read_row(cell, settings, folder) is None]
+
+
+def to_judge(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
+    """The chosen trainings whose target has not been looked at."""
+    cells = [Cell(q, row["alpha"]) for q, row in chosen_rows(grid, settings, folder).items()]
+    return [cell for cell in cells if not is_judged(cell, folder)]
+
+
+def collect(
+    grid: Grid, settings: Settings, folder: Path, command: str, data: dict[str, dict[str, str]]
+) -> Results:
+    """Read what is there, and compute everything that it suffices for."""
+    rows = [read_row(cell, settings, folder) for q in grid.questions for cell in q.cells]
+    chosen = chosen_rows(grid, settings, folder)
+    cells = {q: Cell(q, row["alpha"]) for q, row in chosen.items()}
+    runs = [_run(cell, folder) for cell in cells.values() if is_judged(cell, folder)]
+    return Results(
+        grid=grid,
+        settings=settings,
+        rows=[row for row in rows if row],
+        chosen=chosen,
+        runs=runs,
+        comparisons=compare_all(grid, runs),
+        untrained=sum(row is None for row in rows),
+        unjudged=len(grid.questions) - len(runs),
+        command=command,
+        data=data,
+    )
+
+
+def compare_all(grid: Grid, runs: Sequence[Run]) -> list[Comparison]:
+    """Every rule against every baseline at every rho; Holm's correction over all of them, for each figure."""
+    found: list[Comparison] = []
+    for figure in TESTED:
+        family = []
+        for rho in grid.rhos:
+            for baseline in BASELINES:
+                others = [r for r in runs if (r.rho, r.method) == (rho, baseline)]
+                # plain against no_meta is no_meta against plain: one test, not two
+                methods = [m for m in grid.methods if m != baseline and (m, baseline) != ("plain", "no_meta")]
+                for method in methods:
+                    mine = [r for r in runs if (r.rho, r.method) == (rho, method)]
+                    comparison = statistics.compare(mine, others, figure)
+                    if comparison:
+                        family.append(comparison)
+        corrected = statistics.holm([c.p for c in family])
+        found += [replace(c, holm=p) for c, p in zip(family, corrected, strict=True)]
+    return found
+
+
+def hours(rows: Iterable[dict[str, Any]]) -> float:
+    """Hours during which at least one training ran, over all starts of the study."""
+    total, until = 0.0, 0.0
+    for started, ended in sorted((row["started"], row["ended"]) for row in rows):
+        total += max(0.0, ended - max(started, until))
+        until = max(until, ended)
+    return total / 3600
+
+
+def machines(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """On what it ran."""
+    return sorted({row["machine"] for row in rows})
+
+
+def _run(cell: Cell, folder: Path) -> Run:
+    place, q = folder / "runs" / cell.name, cell.question
+    evaluation = json.loads((place / "evaluation.json").read_text())
+    scores = Scores.from_parquet((place / "scores.parquet").read_bytes())
+    threshold = evaluation["figures"]["video"]["threshold"]["value"]
+    value, draws = statistics.draw(scores.select(scores.domain == q.target), threshold)
+    return Run(q.rho, q.method, q.target, q.seed, value, draws)

@@ -1,0 +1,167 @@
+"""What the study compares: its grid of trainings, their settings, and the configuration of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import ConfigError
+
+DOMAINS = ("O", "C", "I", "M")
+# `plain` is a binary classifier trained on all sources: no meta-learning and no depth.
+RULES: Mapping[str, Mapping[str, Any]] = {
+    "plain": {"name": "no_meta", "depth_weight": 0.0},
+    "no_meta": {"name": "no_meta"},
+    "first_order": {"name": "first_order"},
+    "aggregate": {"name": "aggregate"},
+    "rfmeta": {"name": "rfmeta"},
+}
+ADAPTING = ("first_order", "aggregate", "rfmeta")  # those that α means anything to
+ALPHAS = (1e-3, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same in every training.
+
+    Attributes:
+        scale: name of how much is generated (data.py).
+        size: side of the images in pixels.
+        width: of the networks; 1 is the paper.
+        batch: images per domain.
+        steps: of every training; the last one is judged.
+        rate: Adam's.
+        precision: of F and D.
+    """
+
+    scale: str = "study"
+    size: int = 64
+    width: float = 0.125
+    batch: int = 20
+    steps: int = 240
+    rate: float = 1e-3
+    precision: str = "bf16"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One figure that the study asks for: a rule, trained with a seed on all domains but the target.
+
+    Attributes:
+        rho: how strongly spurious cues follow the label in the data.
+        method: of RULES.
+    """
+
+    rho: float
+    method: str
+    target: str
+    seed: int
+
+    @property
+    def alphas(self) -> tuple[float | None, ...]:
+        """The inner rates to choose from; None alone where there is none."""
+        return ALPHAS if self.method in ADAPTING else (None,)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The trainings to choose from."""
+        return [Cell(self, alpha) for alpha in self.alphas]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training."""
+
+    question: Question
+    alpha: float | None
+
+    @property
+    def name(self) -> str:
+        """The run's name, such as `rho50-rfmeta-a1e-02-to_O-s0`."""
+        q = self.question
+        alpha = "" if self.alpha is None else f"-a{self.alpha:.0e}"
+        return f"rho{percent(q.rho)}-{q.method}{alpha}-to_{q.target}-s{q.seed}"
+
+    def columns(self) -> dict[str, Any]:
+        """Flat, as a row begins."""
+        return asdict(self.question) | {"alpha": self.alpha}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The part of the study that is asked for."""
+
+    rhos: Sequence[float] = (0.0, 0.5, 0.9)
+    methods: Sequence[str] = tuple(RULES)
+    targets: Sequence[str] = DOMAINS
+    seeds: Sequence[int] = (0, 1, 2)
+
+    def __post_init__(self) -> None:
+        for rho in self.rhos:
+            if not 0 <= rho <= 1:
+                raise ConfigError(f"--rhos holds {rho}", "a rho lies between 0 and 1")
+        for option, given, known in (("methods", self.methods, RULES), ("targets", self.targets, DOMAINS)):
+            for name in given:
+                if name not in known:
+                    raise ConfigError(f"--{option} holds {name!r}", f"choose from {', '.join(known)}")
+
+    @property
+    def questions(self) -> list[Question]:
+        """Seed by seed, so that an interrupted study is whole for the first ones."""
+        return [
+            Question(rho, method, target, seed)
+            for seed in self.seeds
+            for rho in self.rhos
+            for target in self.targets
+            for method in self.methods
+        ]
+
+
+def percent(rho: float) -> str:
+    """0.5 → `50`, as file names have it."""
+    return f"{round(100 * rho):02d}"
+
+
+def data_folder(folder: Path, rho: float) -> Path:
+    """Where the four domains of a rho are."""
+    return folder / "data" / f"rho-{rho:g}"
+
+
+def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
+    """The whole configuration of a training, as `rfmeta train` would take it.
+
+    Args:
+        cell: which one.
+        settings: what all have in common.
+        folder: the study's.
+    """
+    question = cell.question
+    rule = dict(RULES[question.method])
+    if cell.alpha is not None:
+        rule["inner_rate"] = cell.alpha
+    tree = {
+        "run": {"name": cell.name, "folder": str(folder / "runs")},
+        "data": {
+            "prefix": str(data_folder(folder, question.rho)),
+            "sources": [name for name in DOMAINS if name != question.target],
+            "target": question.target,
+            "image_size": settings.size,
+            "batch": settings.batch,
+        },
+        "model": {"width": settings.width},
+        "method": rule,
+        "training": {
+            "steps": settings.steps,
+            "rate": settings.rate,
+            "seed": question.seed,
+            "precision": settings.precision,
+            "workers": 1,
+            "strategy": "single",
+            "checkpoint_every": settings.steps,
+        },
+    }
+    return check(tree, f"of {cell.name}")

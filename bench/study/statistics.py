@@ -1,0 +1,168 @@
+"""Intervals and tests of the study, paired wherever two rules share a target and a seed.
+
+A run's figures are resampled over the target's subjects (evaluation/bootstrap.py). All runs on one target draw
+the same subjects in the same resample, so the difference of two runs is paired by person. On top of it seeds
+are drawn with replacement, the same for both rules; targets are fixed, and each counts alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.core.seeds import seed as seed_of
+from rfmeta_dist.evaluation import bootstrap, figures
+from rfmeta_dist.evaluation.scores import Scores
+
+Array = NDArray[np.float64]
+FIGURES = ("AUC", "HTER", "oracle_EER", "optimism_gap")
+RESAMPLES = 1000
+LEVEL = 0.05  # of significance
+
+
+@dataclass(frozen=True)
+class Run:
+    """One judged training.
+
+    Attributes:
+        value: each of FIGURES on the target, per video.
+        draws: the same in each resample of the target's subjects.
+    """
+
+    rho: float
+    method: str
+    target: str
+    seed: int
+    value: Mapping[str, float]
+    draws: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A rule against another, over the targets and seeds that both have.
+
+    Attributes:
+        figure: of FIGURES.
+        difference: mean of rule less baseline.
+        pairs: how many.
+        above: in how many of them the rule's figure is the higher one.
+        p: of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
+        holm: p after Holm's correction, within the family given to `holm`.
+    """
+
+    rho: float
+    method: str
+    baseline: str
+    figure: str
+    difference: Estimate
+    pairs: int
+    above: int
+    p: float
+    holm: float = float("nan")
+
+    @property
+    def significant(self) -> bool:
+        """Corrected p below 0.05, and 0 outside the interval."""
+        return self.holm < LEVEL and not self.difference.low <= 0 <= self.difference.high
+
+
+def draw(
+    scores: Scores, threshold: float, resamples: int = RESAMPLES
+) -> tuple[dict[str, float], dict[str, Array]]:
+    """A run's figures per video, and the same in resamples that are alike for all runs on this target.
+
+    Args:
+        scores: frame scores of one target.
+        threshold: of the run, for videos.
+        resamples: how many.
+
+    Raises:
+        DataError: a subject lacks a class, so that resamples of two runs cannot be paired.
+    """
+    videos = scores.per_video()
+    (target,) = set(videos.domain.tolist())
+    points = figures.points(videos, threshold)
+    drawn = bootstrap.resample(videos, threshold, seed_of("study", target), resamples)
+    if drawn.skipped:
+        raise DataError(
+            f"{drawn.skipped} resamples of {target} lack a class",
+            "every subject needs live and attack recordings",
+        )
+    return {f: points[f] for f in FIGURES}, {f: drawn.values[f] for f in FIGURES}
+
+
+def mean(runs: Sequence[Run], figure: str) -> Estimate:
+    """Mean over seeds, then over targets, of the runs of one rule at one rho."""
+    return _estimate(runs, lambda run: (run.value[figure], run.draws[figure]))
+
+
+def compare(runs: Sequence[Run], others: Sequence[Run], figure: str) -> Comparison | None:
+    """Runs of a rule against those of another at the same rho; None if no target and seed has both."""
+    partner = {(run.target, run.seed): run for run in others}
+    pairs = [(run, partner[run.target, run.seed]) for run in runs if (run.target, run.seed) in partner]
+    if not pairs:
+        return None
+    by_run = {id(a): b for a, b in pairs}
+
+    def difference(run: Run) -> tuple[float, Array]:
+        other = by_run[id(run)]
+        return run.value[figure] - other.value[figure], run.draws[figure] - other.draws[figure]
+
+    differences = np.array([difference(run)[0] for run, _ in pairs])
+    first, second = pairs[0]
+    return Comparison(
+        rho=first.rho,
+        method=first.method,
+        baseline=second.method,
+        figure=figure,
+        difference=_estimate([run for run, _ in pairs], difference),
+        pairs=len(pairs),
+        above=int((differences > 0).sum()),
+        p=wilcoxon(differences),
+    )
+
+
+def wilcoxon(differences: Array) -> float:
+    """Two-sided p of the signed-rank test that the differences are symmetric about 0; 1 if all are 0."""
+    from scipy import stats
+
+    moved = differences[np.round(differences, 12) != 0]
+    return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): chances that stay below the level for the whole family at once."""
+    order = np.argsort(ps, kind="stable")
+    corrected, highest = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
+        corrected[index] = highest
+    return corrected
+
+
+def _estimate(runs: Sequence[Run], figure: Callable[[Run], tuple[float, Array]]) -> Estimate:
+    """Mean over seeds then targets, with an interval over subjects and seeds."""
+    values, draws = [], []
+    for target in sorted({run.target for run in runs}):
+        found = [figure(run) for run in sorted(runs, key=lambda run: run.seed) if run.target == target]
+        values.append(np.mean([value for value, _ in found]))
+        resampled = np.stack([array for _, array in found])
+        count, resamples = resampled.shape
+        seeds = generator("study", "seeds", target).integers(count, size=(resamples, count))
+        draws.append(resampled[seeds, np.arange(resamples)[:, None]].mean(axis=1))
+    low, high = np.percentile(np.mean(draws, axis=0), (2.5, 97.5))
+    return Estimate(float(np.mean(values)), float(low), float(high))

@@ -1,0 +1,197 @@
+"""One training of the study, and one look at its target: plain functions, run anywhere, resumed by their files.
+
+Below `runs/` each training has a folder, as `rfmeta train` would leave it: configuration, ledger, model. Its
+`row.json` is written last and says that it is done; the target's `evaluation.json` comes only for those
+trainings whose α was chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from bench.study.design import Cell, Settings, configuration
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.evaluation import judge, metrics
+from rfmeta_dist.evaluation.scores import UNITS, Scores
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training import folder as runs
+from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.plan import Need
+
+CPU = torch.device("cpu")
+LATELY = 20  # steps over which the last losses are averaged
+TOLD = 10  # steps between words of progress
+Tell = Callable[[int], None]
+
+
+class Streams:
+    """A `BatchSource` that reads the shards in this process, each domain's batches in their order."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._open: dict[str, tuple[int, Iterator[RawBatch]]] = {}
+
+    def batch(self, need: Need) -> RawBatch:
+        """Rows of a batch of a domain."""
+        coming, batches = self._open.get(need.domain, (None, None))
+        if batches is None or coming != need.index:
+            batches = self._stream(need.domain).batches(need.index)
+        self._open[need.domain] = need.index + 1, batches
+        return next(batches).rows(need.rows)
+
+    def prefetch(self, need: Need) -> None:
+        """The stream itself decodes ahead."""
+
+    def _stream(self, domain: str) -> DomainStream:
+        config = self._config
+        store = open_store(config.data.prefix)
+        return DomainStream(
+            store,
+            Manifest.open(store, domain),
+            split="train",
+            batch=config.data.batch,
+            image_size=config.data.image_size,
+            seed=config.training.seed,
+            augmentation=config.data.augmentation,
+        )
+
+
+def train_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None:
+    """Train, finish on the sources' validation splits, and write the row; the target is not opened.
+
+    A training whose loss or gradient is not finite has a row that says so, and no model.
+
+    Args:
+        cell: which one.
+        settings: what all have in common.
+        folder: the study's.
+        tell: called with the number of steps done since the last call.
+
+    Raises:
+        RunError: there is a training of this name with other settings.
+        DataError: a source is missing, damaged or has one class only.
+    """
+    started = time.time()
+    config = configuration(cell, settings, folder)
+    store = runs.open_folder(config)
+    runs.claim(store, config)
+    row: dict[str, Any] = cell.columns() | {"settings": asdict(settings), "started": started}
+    torch.set_num_threads(1)
+    try:
+        rows = _train(config, store, tell)
+    except RunError as error:
+        row |= {"failed": str(error)}
+    else:
+        row["training_s"] = time.time() - started
+        row["losses"] = _lately(rows)
+        row["data_share"] = sum(r["data_seconds"] for r in rows) / sum(r["seconds"] for r in rows)
+        judge.finish(config, store, "trained", CPU)
+        store.delete("trained/model.safetensors")  # the model's package holds the same weights
+        row["validation"] = validation(Scores.from_parquet(store.read("validation.parquet")))
+    row |= {"ended": time.time(), "machine": machine()}
+    store.write("row.json", json.dumps(row, indent=1).encode())
+
+
+def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None:
+    """Open the sealed target of a training that was chosen, once; a ledger line says so beforehand.
+
+    Args:
+        cell: which one; it is trained.
+        settings: what all have in common.
+        folder: the study's.
+        tell: called with 1 at the end.
+
+    Raises:
+        RunError: it has no model.
+        DataError: the target is missing or damaged.
+    """
+    torch.set_num_threads(1)
+    config = configuration(cell, settings, folder)
+    judge.evaluate(config, runs.open_folder(config), CPU)
+    tell(1)
+
+
+def read_row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any] | None:
+    """The row of a training, None if it is not done.
+
+    Raises:
+        RunError: it was made with other settings.
+    """
+    path = folder / "runs" / cell.name / "row.json"
+    if not path.is_file():
+        return None
+    row: dict[str, Any] = json.loads(path.read_text())
+    for name, value in asdict(settings).items():
+        if row["settings"][name] != value:
+            raise RunError(
+                f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
+                f"give --{name} {row['settings'][name]}, or another --folder",
+            )
+    return row
+
+
+def is_judged(cell: Cell, folder: Path) -> bool:
+    """Whether the target's figures are there."""
+    return (folder / "runs" / cell.name / "evaluation.json").is_file()
+
+
+def validation(scores: Scores) -> dict[str, dict[str, float]]:
+    """AUC on each source's validation split, by unit and domain."""
+    found: dict[str, dict[str, float]] = {}
+    for unit in UNITS:
+        rows = scores.per(unit)
+        found[unit] = {}
+        for domain in np.unique(rows.domain):
+            here = rows.select(rows.domain == domain)
+            found[unit][str(domain)] = metrics.auc(here.label, here.score)
+    return found
+
+
+def machine() -> str:
+    """Processor, cores and PyTorch, in words."""
+    model = platform.processor() or platform.machine()
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        names = [
+            line.partition(":")[2].strip() for line in listing.read_text().splitlines() if "model name" in line
+        ]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} logical cores, torch {torch.__version__}"
+
+
+def _train(config: Config, store: Store, tell: Tell) -> tuple[Row, ...]:
+    def after_step(row: Row) -> None:
+        done = row["step"] + 1
+        if done % TOLD == 0 or done == config.training.steps:
+            tell((done - 1) % TOLD + 1)
+
+    trainer = build(config, Single(), CPU)
+    hooks = Hooks(after_step, lambda _: None, lambda *_: None)
+    progress = train(config, trainer, Streams(config), hooks, Progress(), CPU)
+    weights = {name: t.detach().contiguous() for name, t in trainer.objective.nets.state_dict().items()}
+    store.write("trained/model.safetensors", save(weights))
+    return progress.metrics
+
+
+def _lately(rows: tuple[Row, ...]) -> dict[str, float]:
+    """Mean loss and parts over the last steps."""
+    last = rows[-LATELY:]
+    names = [name for name in last[-1] if name == "loss" or name.startswith(("cls", "dep"))]
+    return {name: float(np.mean([row[name] for row in last])) for name in names}

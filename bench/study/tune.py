@@ -1,0 +1,113 @@
+"""Trainings and looks at targets as Ray Tune trials of one CPU each, with progress."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ray import tune
+
+from bench.study import trial
+from bench.study.design import Cell, Settings
+from rfmeta_dist.cli.terminal import console, progress, say
+from rfmeta_dist.cluster.monitor import Monitor, watched
+from rfmeta_dist.cluster.session import session
+from rfmeta_dist.core.allocator import KEEP_MEMORY
+from rfmeta_dist.core.errors import ClusterError, RfmetaError
+
+STAGES = {"train": trial.train_cell, "judge": trial.judge_cell}
+LINES = 50  # a log without a terminal gets this many lines a stage
+ENVIRONMENT = {**KEEP_MEMORY, "OMP_NUM_THREADS": "1", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage does.
+
+    Attributes:
+        stage: which function of trial.py.
+        cells: what it has yet to be done to.
+        units: of progress a cell has.
+    """
+
+    stage: Literal["train", "judge"]
+    cells: Sequence[Cell]
+    units: int
+
+
+@contextmanager
+def local(slots: int | None) -> Iterator[None]:
+    """A local Ray whose processes keep their memory and use one thread each."""
+    os.environ.update(ENVIRONMENT)  # Ray's processes inherit it, and must have it when they start
+    with session(slots):
+        yield
+
+
+def run(work: Work, settings: Settings, folder: Path) -> None:
+    """Do it to all cells, as many at a time as there are CPUs.
+
+    Raises:
+        RfmetaError: of the first cell that failed, after the others have ended.
+        ClusterError: a trial died; what others finished is kept.
+    """
+    if not work.cells:
+        return
+    monitor = Monitor.remote()
+    with tempfile.TemporaryDirectory(prefix="rfmeta-study-") as place, _shown(work, monitor):
+        tuner = tune.Tuner(
+            tune.with_resources(_trial, {"cpu": 1}),
+            param_space={
+                "cell": tune.grid_search([cell.name for cell in work.cells]),  # it becomes a folder's name
+                "cells": {cell.name: cell for cell in work.cells},
+                "stage": work.stage,
+                "settings": settings,
+                "folder": folder,
+                "monitor": monitor,
+            },
+            tune_config=tune.TuneConfig(reuse_actors=True),  # a new process would import torch each time
+            run_config=tune.RunConfig(name=work.stage, storage_path=place, verbose=0),
+        )
+        results = list(tuner.fit())
+    for result in results:
+        if result.error is not None:
+            reason = str(result.error).strip().splitlines()[-1]
+            raise ClusterError(f"a trial died: {reason}", "give the same command again, what is done is kept")
+        if result.metrics.get("error"):
+            raise result.metrics["error"]
+
+
+def _trial(given: dict[str, Any]) -> None:
+    def tell(units: int) -> None:
+        given["monitor"].push.remote([{"units": units}])
+
+    try:
+        STAGES[given["stage"]](given["cells"][given["cell"]], given["settings"], given["folder"], tell)
+    except RfmetaError as error:
+        tune.report({"cell": given["cell"], "error": error})
+        return
+    tune.report({"cell": given["cell"]})  # Tune prints a line about a trial that reports nothing
+
+
+@contextmanager
+def _shown(work: Work, monitor: Any) -> Iterator[None]:
+    total, said = len(work.cells) * work.units, 0
+    with progress(False) as bars:
+        task = bars.add_task(f"{work.stage} {len(work.cells)}", total=total)
+        shown = next(t for t in bars.tasks if t.id == task)
+
+        def advance(row: dict[str, Any]) -> None:
+            nonlocal said
+            bars.advance(task, row["units"])
+            if console.is_terminal or shown.completed * LINES // total <= said:
+                return
+            said = int(shown.completed * LINES // total)
+            left = (shown.elapsed or 0.0) * (total / shown.completed - 1)
+            say(f"{work.stage} {shown.completed / total:.0%}, {left / 60:.0f} minutes left")
+
+        with watched(monitor, advance):
+            yield

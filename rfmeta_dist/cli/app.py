@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rfmeta_dist import __version__
-from rfmeta_dist.cli import demo, ingest, leave_one_out, probe, run, s3, shards, submit, synth, verify
+from rfmeta_dist.cli import demo, ingest, leave_one_out, probe, run, s3, shards, submit, synth, verify, videos
 
 app = typer.Typer(
     name="rfmeta",
@@ -37,6 +37,7 @@ def _root(
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
+synth.app.command(epilog=videos.EXAMPLES)(videos.videos)
 synth.app.command(epilog=probe.EXAMPLES)(probe.probe)
 app.add_typer(synth.app, name="synth", rich_help_panel=DATA, epilog=synth.EXAMPLES)
 app.command(rich_help_panel=DATA, epilog=ingest.EXAMPLES)(ingest.ingest)

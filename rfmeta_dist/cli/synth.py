@@ -31,13 +31,15 @@ EXAMPLES = """
 
   rfmeta synth --sheet sheet.png --scale full        [dim]# only a picture of what would be made[/]
 
+  rfmeta synth videos raw/ --scale tiny              [dim]# as clips in the data sets' layouts, for ingest[/]
+
   rfmeta synth probe runs/data                       [dim]# what gives an attack away that should not?[/]
 
 An interrupted command goes on when it is given again.
 """
 LINES = 10  # a log without a terminal gets this many lines a domain
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer()
 
 
 class Planned(NamedTuple):
@@ -110,9 +112,28 @@ def plan_domains(
     """
     from rfmeta_dist.synth.generate import contract, plan
 
-    chosen = _scale(scale)
-    plans = {name: plan(name, chosen, seed, identities, rho, domains) for name in names}
+    chosen, people = _scale(scale), None if identities is None else _survey(identities)
+    plans = {name: plan(name, chosen, seed, people, rho, domains) for name in names}
     return {name: Planned(videos, contract(chosen, videos)) for name, videos in plans.items()}
+
+
+def _survey(folder: Path) -> Survey:
+    """Who is in a folder of portraits; with the face mesh, each gets a relief of their own."""
+    from rfmeta_dist.ingest.face import CONFIDENT, Faces
+    from rfmeta_dist.synth.portraits import survey
+
+    try:
+        faces = Faces()
+    except ConfigError:
+        say("without the face models every portrait gets the mean relief; `rfmeta faces install` gets them")
+        return survey(folder.resolve())
+
+    def landmarks(rgb: Any) -> Any:
+        found = faces.detect(rgb)
+        points, score = faces.landmarks(rgb, found[0]) if len(found) == 1 else (None, 0.0)
+        return points if score > CONFIDENT else None
+
+    return survey(folder.resolve(), landmarks)
 
 
 def generate_domains(
@@ -123,9 +144,9 @@ def generate_domains(
     from rfmeta_dist.storage.store import open_store
 
     counts: dict[str, Any] = {}
-    with progress(quiet, _rate_column()) as bars:
+    with progress(quiet, rate_column()) as bars:
         for name, planned in plans.items():
-            shown = _Shown(bars, name, quiet)
+            shown = Shown(bars, name, quiet)
             manifest = synthesise(out, planned.videos, planned.contract, workers, shown.update)
             counts[name] = manifest.counts
             if not quiet:
@@ -134,7 +155,7 @@ def generate_domains(
     return counts
 
 
-class _Shown:
+class Shown:
     """The progress of one domain: a bar on a terminal, a few lines elsewhere."""
 
     def __init__(self, bars: Progress, name: str, quiet: bool) -> None:
@@ -157,7 +178,8 @@ def _rate(task: Task) -> str:
     return f"{task.speed:.1f} frames/s" if task.speed else ""
 
 
-def _rate_column() -> Any:
+def rate_column() -> Any:
+    """A column of the progress display: frames a second."""
     from rich.progress import ProgressColumn
     from rich.text import Text
 

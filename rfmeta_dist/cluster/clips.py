@@ -88,18 +88,19 @@ def _named(video: Video, recording: Recording) -> Clip:
 
 def _narrowed(card: Domain, recording: Recording) -> Domain:
     """The card with that camera, session and instrument alone that a recording's name tells."""
-    words = {recording.device, recording.session, recording.condition}
-    words |= set(re.split("[-_]", recording.condition))
+    condition = {recording.condition, *re.split("[-_]", recording.condition)}
 
-    def told(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(part for part in parts if part.name in words) or parts
+    def told(parts: tuple[Any, ...], *words: set[str]) -> tuple[Any, ...]:
+        """The parts named by the first words that name any; all if none do."""
+        named = (tuple(part for part in parts if part.name in some) for some in words)
+        return next(filter(None, named), parts)
 
     return replace(
         card,
-        cameras=told(card.cameras)[:1],
-        sessions=told(card.sessions),
-        papers=told(card.papers),
-        screens=told(card.screens),
+        cameras=told(card.cameras, {recording.device, recording.condition})[:1],
+        sessions=told(card.sessions, {recording.session}, condition),
+        papers=told(card.papers, condition),
+        screens=told(card.screens, condition),
     )
 
 

@@ -1,0 +1,80 @@
+"""`rfmeta synth videos`: generated domains as raw clips, laid out like the data sets they imitate."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rfmeta_dist.cli.synth import Planned, Shown, plan_domains, rate_column
+from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
+
+if TYPE_CHECKING:
+    from rfmeta_dist.synth.clip import Clip
+
+EXAMPLES = """
+[bold]Examples[/]
+
+  rfmeta synth videos raw/ --scale tiny --seconds 1
+
+  rfmeta ingest oulu_npu raw/O --out s3://bucket/faces --accept-counts
+
+An interrupted command goes on when it is given again.
+"""
+
+
+def videos(
+    folder: Annotated[Path, typer.Argument(help="Where to: a folder for each domain.", show_default=False)],
+    scale: Annotated[str, typer.Option(help="How much: tiny, demo or full.")] = "tiny",
+    seconds: Annotated[
+        float, typer.Option(min=0.04, max=60, help="Length of each clip, at 25 a second.")
+    ] = 4.0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides every pixel.")] = 0,
+    rho: Annotated[float, typer.Option(help="How strongly spurious cues follow the label, 0 to 1.")] = 0.5,
+    domains: Annotated[
+        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
+    ] = None,
+    card: Annotated[
+        list[Path] | None, typer.Option(help="A domain of your own, as a YAML file; may be repeated.")
+    ] = None,
+    identities: Annotated[
+        Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")] = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Film the domains as H.264 clips in the real data sets' layouts, with their annotation files and lists."""
+    from rfmeta_dist.synth.card import join
+
+    known = join(card or [])
+    names = re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
+    plans = plan_domains(names, scale, seed, identities, rho, known)
+
+    from rfmeta_dist.cluster.clips import clips_of, film_clips
+    from rfmeta_dist.cluster.session import session
+
+    root = folder.expanduser().resolve()
+    clips = {name: clips_of(planned.videos, seconds) for name, planned in plans.items()}
+    with session(workers, address), progress(json, rate_column()) as bars:
+        for name, own in clips.items():
+            film_clips(root / name, own, workers, Shown(bars, name, json).update)
+    if json:
+        print_json({name: {"folder": str(root / name), "clips": len(own)} for name, own in clips.items()})
+        return
+    for name, own in clips.items():
+        say(f"{name}: {len(own)} clips at {root / name}; now: {_next(root, plans[name], own)}")
+
+
+def _next(root: Path, planned: Planned, clips: list[Clip]) -> str:
+    """The command that takes the clips on."""
+    from rfmeta_dist.ingest.layouts import LAYOUTS
+
+    card = planned.videos[0].card
+    expected = LAYOUTS[card.layout].expected
+    # Fewer people or recordings than published must be asked for.
+    part = "" if expected is None or sum(expected.values()) == len(clips) else " --accept-counts"
+    named = "" if card.name == LAYOUTS[card.layout].domain else f" --domain {card.name}"
+    return f"rfmeta ingest {card.layout} {root / card.name} --out PREFIX{named}{part}"

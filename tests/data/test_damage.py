@@ -5,18 +5,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import pickle  # noqa: TID251  # what an attacker would have us do
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.data.decode import decode, image_size
 from rfmeta_dist.data.manifest import Manifest, Shard
+from rfmeta_dist.data.publish import put
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.data.unpack import Packed, unpack
 from rfmeta_dist.data.verify import verify
@@ -46,16 +48,17 @@ def members(data: bytes) -> list[tarfile.TarInfo]:
     return tarfile.open(fileobj=io.BytesIO(data)).getmembers()
 
 
-def with_member(name: str, kind: bytes = tarfile.REGTYPE) -> Damage:
+def with_member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"code") -> Damage:
     """Add a member to the front of a tar."""
 
     def add(data: bytes) -> bytes:
         file = io.BytesIO()
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             member = tarfile.TarInfo(name)
-            member.type, member.size = kind, 4
-            tar.addfile(member, io.BytesIO(b"code"))
-        return file.getvalue()[:1024] + data
+            member.type, member.size = kind, len(content)
+            tar.addfile(member, io.BytesIO(content))
+            end = file.tell()
+        return file.getvalue()[:end] + data
 
     return add
 
@@ -73,7 +76,10 @@ DAMAGES: dict[str, Damage] = {
         lambda data, at: data[: at + 148] + b"0000000" + data[at + 155 :]
     ),
     "a payload changed": at_third_member(lambda data, at: data[: at + 600] + b"\0\1\2\3" + data[at + 604 :]),
-    "a member that could be code": with_member("A-train0-00000.pyd"),
+    **{
+        f"a member that could be code: {ending}": with_member(f"A-train0-00000.{ending}")
+        for ending in ("pyd", "pkl", "pickle", "pth", "npy", "py", "so", "jpg.pkl", "pkl.gz")
+    },
     "a sample of another shard": with_member("A-other-00000.json"),
     "a name that climbs out": with_member("../../A-train0-00000.json"),
     "an absolute name": with_member("/etc/A-train0-00000.json"),
@@ -203,3 +209,55 @@ def test_a_forged_hash_in_the_table_is_refused(store, manifest, shard):
     rows[0]["sha256_depth"] = hashlib.sha256(b"").digest()
     with pytest.raises(DataError, match=f"{rows[0]['key']}.*its depth is not the manifest's"):
         unpack(store.read(f"A/{shard.name}"), rows, shard.name)
+
+
+# --- data that somebody forged, hashes and all ------------------------------------------------------
+
+
+def forged(store: Store, manifest: Manifest, shard: Shard, *, name: str = "", data: bytes = b"") -> Manifest:
+    """A newest manifest that vouches for other content of a shard, or for a shard of another name."""
+    content = data or store.read(f"A/{shard.name}")
+    other = replace(
+        shard, name=name or shard.name, size=len(content), sha256=hashlib.sha256(content).hexdigest()
+    )
+    if data:
+        store.write(f"A/{shard.name}", data)
+    shards = [other if found == shard else found for found in manifest.shards]
+    rows = [row | {"shard": other.name} for row in manifest.rows(shard)]
+    rows = [row for s in manifest.shards for row in (rows if s == shard else manifest.rows(s))]
+    put(store.sub("A"), "manifest-000002.json", "A", shards, rows, image_size=SIZE, contract={})
+    return Manifest.open(store, "A")
+
+
+class Trap:
+    """What a pickle makes of this is a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("ending", ["pyd", "pkl", "pickle", "pth", "json"])
+def test_code_in_a_shard_that_its_manifest_vouches_for_is_never_run(store, manifest, shard, tmp_path, ending):
+    payload = pickle.dumps(Trap(tmp_path / "sprung"))
+    pickle.loads(payload)
+    assert (tmp_path / "sprung").exists()  # or the trap would prove nothing
+    (tmp_path / "sprung").unlink()
+    data = with_member(f"A-train0-00000.{ending}", content=payload)(store.read(f"A/{shard.name}"))
+    found = forged(store, manifest, shard, data=data)
+    with pytest.raises(DataError, match=shard.name):
+        list(scan(store, found, None, image_size=SIZE, batch=4))
+    with pytest.raises(DataError, match=shard.name):
+        next(stream(store, found).batches())
+    assert [finding.where for finding in verify(store, "A")] == [shard.name]
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("name", ["../B/train/live/x.tar", "train/../../x.tar", "/etc/hostname"])
+def test_a_manifest_cannot_lead_out_of_its_domain(store, manifest, shard, name: str):
+    store.write("B/train/live/x.tar", store.read(f"A/{shard.name}"))
+    found = forged(store, manifest, shard, name=name)
+    with pytest.raises(StorageError, match=f"'{name}' is not a valid object name"):
+        list(scan(store, found, None, image_size=SIZE, batch=4))

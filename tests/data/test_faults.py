@@ -98,7 +98,7 @@ def test_what_cannot_pass_fails_at_once_and_is_named(s3, packed, monkeypatch, fa
 PARTS = ("manifest-", "samples-", "shards-", ".tar")
 
 
-@pytest.mark.parametrize("part", (*PARTS, "list-type"))
+@pytest.mark.parametrize("part", [*PARTS, "list-type"])
 @pytest.mark.parametrize("fault", ["cut", "short", "reset", "unavailable"])
 def test_an_answer_that_fails_is_asked_for_again_whatever_it_was_to_be(s3, packed, monkeypatch, part, fault):
     store, manifest = packed

@@ -210,3 +210,25 @@ def test_a_depth_image_that_came_with_a_picture_is_cut_as_the_picture_is(faces: 
     assert difference(depths(found)[0], cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)) < 6
     with pytest.raises(DataError, match="depth image"):
         extract(path, label=1, frames=Every(1), faces=faces, rule=RULE, given_depth=b"no picture")
+
+
+def test_a_depth_image_that_cannot_be_right_is_named(faces: Faces, tmp_path: Path):
+    path = write_still(tmp_path / "a.png", scene((0, 120, 80)))  # 480×360, the face right of the middle
+
+    def run(depth: Pixels, label: int = 1) -> Extracted:
+        given = cv2.imencode(".png", depth)[1].tobytes()
+        return extract(
+            path, label=label, frames=Every(1), faces=faces, rule=RULE, given_depth=given, name="a.png"
+        )
+
+    lying = np.full((480, 360), 200, np.uint8)
+    with pytest.raises(DataError, match=r"the depth image of a\.png is 360×480, and the picture 480×360"):
+        run(lying)
+    elsewhere = np.zeros((360, 480), np.uint8)
+    elsewhere[:, :20] = 255
+    with pytest.raises(DataError, match=r"the depth image of a\.png is black where the face is"):
+        run(elsewhere)
+    # Rounded, a small map has other proportions; 16 bits are as good as 8.
+    for good in (np.full((8, 11), 200, np.uint8), np.full((360, 480), 200 * 257, np.uint16)):
+        assert (depths(run(good)) == 200).all()
+    assert not depths(run(elsewhere, label=0)).any()

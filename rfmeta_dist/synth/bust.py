@@ -93,15 +93,20 @@ def _shut(canvas: Canvas, eyes: EyeLook, rng: Rng) -> tuple[Canvas, Image]:
     return shut, closing
 
 
+def join_mimic(acts: tuple[Image, ...], lips: Image, shut: Canvas, closing: Image) -> Mimic:
+    """What moves: expressions, the line between the lips, and the lids of a canvas with its eyes shut."""
+    rows, columns = np.flatnonzero((closing >= 0).any(1)), np.flatnonzero((closing >= 0).any(0))
+    pad = int(0.09 / shut.pixel)
+    top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
+    part = slice(top, rows[-1] + pad), slice(left, columns[-1] + pad)
+    lids = np.dstack([np.clip(shut.albedo[part], 0.002, 0.95), shut.height[part]])
+    return Mimic(acts, lips, (int(top), int(left)), np.ascontiguousarray(closing[part]), lids.astype(np.float32))
+
+
 def _assemble(canvas: Canvas, shut: Canvas, closing: Image) -> Bust:
     head = canvas.head
     t = np.linspace(-1.0, 1.0, 41)
     lips = head.at(np.stack([t * MOUTH[0], parting(t)], -1)).T
-    rows, columns = np.flatnonzero((closing >= 0).any(1)), np.flatnonzero((closing >= 0).any(0))
-    pad = int(0.09 / canvas.pixel)
-    top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
-    part = slice(top, rows[-1] + pad), slice(left, columns[-1] + pad)
-    lids = np.dstack([shut.albedo[part], shut.height[part]])
     left_eye, right_eye = head.at(np.array([[-EYE[0], EYE[1]], EYE]))
     return Bust(
         albedo=np.clip(canvas.albedo, 0.002, 0.95).astype(np.float32),
@@ -110,5 +115,5 @@ def _assemble(canvas: Canvas, shut: Canvas, closing: Image) -> Bust:
         gloss=np.clip(canvas.gloss, 0.0, 1.0).astype(np.float32),
         skin=np.clip(canvas.skin, 0.0, 1.0).astype(np.float32),
         eyes=(float(right_eye[0] - left_eye[0]) / 2, float(right_eye[1] + left_eye[1]) / 2),
-        mimic=Mimic(head.acts, lips, (top, left), np.ascontiguousarray(closing[part]), lids.astype(np.float32)),
+        mimic=join_mimic(head.acts, lips, shut, closing),
     )

@@ -96,6 +96,14 @@ def paint_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> None:
     _lash_line(part, look, u, below, above, side, rng)
 
 
+def eye_opening(canvas: Canvas, side: int) -> Image:
+    """1 within an eye's opening, 0 elsewhere on the whole canvas."""
+    u = side * canvas.u
+    upper, lower = _lid_edges(u)
+    inside = (canvas.v > upper) & (canvas.v < lower) & (u > INNER) & (u < OUTER)
+    return inside.astype(np.float32)
+
+
 def shut_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> Image:
     """Paint the lid of the closed eye over the whole canvas's window; how far down each pixel lies.
 

@@ -24,7 +24,7 @@ from rfmeta_dist.synth.framing import Framing, draw_framing
 from rfmeta_dist.synth.identities import Identity, MadeUp, cast
 from rfmeta_dist.synth.motion import FPS
 from rfmeta_dist.synth.nuisances import Take, disturb, flicker
-from rfmeta_dist.synth.portraits import Portrait
+from rfmeta_dist.synth.portraits import Portrait, Survey
 from rfmeta_dist.synth.recording import Video, pick
 from rfmeta_dist.synth.scale import Scale
 
@@ -35,7 +35,7 @@ def plan(
     domain: str,
     scale: Scale,
     seed: int,
-    identities: Path | None,
+    identities: Path | Survey | None,
     rho: float = RHO,
     domains: Mapping[str, Domain] = DOMAINS,
 ) -> list[Video]:
@@ -45,7 +45,7 @@ def plan(
         domain: a name in `domains`.
         scale: how much.
         seed: of the whole data set; the same seed for all domains keeps their people apart.
-        identities: folder of portraits, or None for made-up people.
+        identities: folder of portraits or what `survey` found in one, or None for made-up people.
         rho: how strongly the domain's nuisances follow the label: 0 not at all, 1 they decide it.
         domains: all there are; see `card.join`.
 
@@ -97,7 +97,7 @@ def generate(
     domain: str,
     scale: Scale,
     seed: int,
-    identities: Path | None = None,
+    identities: Path | Survey | None = None,
     rho: float = RHO,
     domains: Mapping[str, Domain] = DOMAINS,
 ) -> Iterator[Sample]:
@@ -140,10 +140,10 @@ def _code() -> str:
 
 def _people(videos: Sequence[Video]) -> str:
     """Whose faces: made-up ones, or the hash of the portraits."""
-    portraits = dict.fromkeys(v.identity.path for v in videos if isinstance(v.identity, Portrait))
+    portraits = dict.fromkeys(v.identity for v in videos if isinstance(v.identity, Portrait))
     if not portraits:
         return "procedural"
-    hashes = (hashlib.sha256(Path(path).read_bytes()).digest() for path in portraits)
+    hashes = (hashlib.sha256(Path(p.path).read_bytes() + p.mesh).digest() for p in portraits)
     return f"portraits {hashlib.sha256(b''.join(hashes)).hexdigest()[:12]}"
 
 

@@ -116,17 +116,40 @@ def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
     return shape
 
 
-def mean_shape() -> NDArray[np.float32]:
-    """The generic head."""
-    return np.zeros((2, len(anatomy().names)), np.float32)
+def mean_head(resolution: int) -> Head:
+    """The mean head itself."""
+    rows, half = anatomy().moves.shape[1:3]
+    return bend_head(np.zeros((rows, 2 * half - 1, 3), np.float32), resolution)
+
+
+def move_points(points: NDArray[np.floating], shifts: NDArray[np.floating]) -> Image:
+    """Moves, as of `Head`, that take template points K×2 by shifts K×3 and fade out away from them."""
+    rows, half = anatomy().moves.shape[1:3]
+    u = (np.arange(2 * half - 1) - half + 1) * MOVES_STEP
+    v = MOVES_TOP + np.arange(rows) * MOVES_STEP
+    at = np.stack(np.meshgrid(u, v), -1).reshape(-1, 2)
+
+    def nearness(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+        squared = ((first[:, None] - second[None]) ** 2).sum(-1)
+        return np.exp(-squared / 0.10**2) + 0.5 * np.exp(-squared / 0.35**2)
+
+    # The smoothest field that passes the points closely (a Gaussian process' mean).
+    weights = np.linalg.solve(nearness(points, points) + 0.02 * np.eye(len(points)), shifts)
+    moves: Image = (nearness(at, points) @ weights).reshape(rows, 2 * half - 1, 3).astype(np.float32)
+    return moves
 
 
 def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
-    """Bend the mean head; `resolution` is N."""
+    """The head of strengths from `draw_shape`; `resolution` is N."""
     known = anatomy()
     left, right = (_mirrored(np.tensordot(half, known.moves, 1)) for half in shape)
     column = np.arange(left.shape[1], dtype=np.float32) - left.shape[1] // 2
-    moves = left + (right - left) * step(-8.0, 8.0, column)[None, :, None]
+    return bend_head(left + (right - left) * step(-8.0, 8.0, column)[None, :, None], resolution)
+
+
+def bend_head(moves: Image, resolution: int) -> Head:
+    """The mean head with its points moved; `moves` is rows×columns×3 as `Head.moves`."""
+    known = anatomy()
     x, y = grid(COARSE, EXTENT)
     u, v = x, y
     for _ in range(5):

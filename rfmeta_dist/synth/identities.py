@@ -14,7 +14,7 @@ from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.synth.bust import Bust, paint_bust
 from rfmeta_dist.synth.card import DOMAINS
 from rfmeta_dist.synth.domains import Domain
-from rfmeta_dist.synth.portraits import Portrait, survey
+from rfmeta_dist.synth.portraits import Portrait, Survey, survey
 from rfmeta_dist.synth.scale import Scale
 
 Place = tuple[str, Split]  # domain and split
@@ -40,15 +40,19 @@ class MadeUp:
 
 
 def cast(
-    domain: str, scale: Scale, base_seed: int, folder: Path | None, domains: Mapping[str, Domain] = DOMAINS
+    domain: str,
+    scale: Scale,
+    base_seed: int,
+    portraits: Path | Survey | None,
+    domains: Mapping[str, Domain] = DOMAINS,
 ) -> list[tuple[Split, Identity]]:
     """The people of one domain with their splits, in a fixed order.
 
     No person, and no group of look-alikes, is in two domains or two splits. A domain of the user's own changes
-    nothing for the others: it gets portraits that they leave.
+    nothing for the others: it gets portraits that they leave. `portraits` is a folder, or what was found in one.
     Raises DataError if the folder is missing or holds too few portraits for all domains of the scale.
     """
-    if folder is None:
+    if portraits is None:
         counts = scale.subjects_of(domains[domain])
         return [
             (split, MadeUp(seed("identity", base_seed, domain, split, number)))
@@ -57,7 +61,8 @@ def cast(
         ]
     own = [card for name, card in domains.items() if name not in DOMAINS]
     rounds = [_needs(scale, cards) for cards in (DOMAINS.values(), own)]
-    places = _deal(survey(folder.resolve()).groups, rounds, base_seed, folder)
+    found = portraits if isinstance(portraits, Survey) else survey(portraits.resolve())
+    places = _deal(found, rounds, base_seed)
     return [(split, person) for split in SPLITS for person in places[domain, split]]
 
 
@@ -65,9 +70,7 @@ def _needs(scale: Scale, cards: Iterable[Domain]) -> dict[Place, int]:
     return {(card.name, split): scale.subjects_of(card)[split] for card in cards for split in SPLITS}
 
 
-def _deal(
-    groups: tuple[tuple[Portrait, ...], ...], rounds: list[dict[Place, int]], base_seed: int, folder: Path
-) -> dict[Place, list[Portrait]]:
+def _deal(found: Survey, rounds: list[dict[Place, int]], base_seed: int) -> dict[Place, list[Portrait]]:
     """Give each place whole groups until it has enough people, one round of places after the other.
 
     Smallest groups go first, each to the place that lacks most, so that look-alikes are
@@ -75,7 +78,8 @@ def _deal(
     """
     needs = {place: count for places in rounds for place, count in places.items()}
     held: dict[Place, list[tuple[Portrait, ...]]] = {place: [] for place in needs}
-    shuffled = [groups[i] for i in permutation(len(groups), "groups", base_seed)]
+    order = permutation(len(found.groups), "groups", base_seed)
+    shuffled = [found.groups[i] for i in order]
     waiting, short = sorted(shuffled, key=len), 0
     for places in rounds:
         lacking = dict(places)
@@ -85,10 +89,9 @@ def _deal(
             lacking[place] -= len(group)
         short += sum(max(0, lack) for lack in lacking.values())
     if short:
-        needed, found = sum(needs.values()), sum(len(group) for group in groups)
         raise DataError(
-            f"{needed} portraits are needed and {found} usable ones in {len(groups)} look-alike groups"
-            f" were found in {folder}, {short} too few",
+            f"{sum(needs.values())} portraits are needed and {found.usable} usable ones in"
+            f" {len(found.groups)} look-alike groups were found in {found.folder}, {short} too few",
             "add portraits, choose a smaller scale, or leave out the folder to use made-up faces",
         )
     return {place: _breadth_first(held[place])[:count] for place, count in needs.items()}

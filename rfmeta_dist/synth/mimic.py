@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from rfmeta_dist.synth.anatomy import EXTENT
 from rfmeta_dist.synth.head import act_index
@@ -181,8 +180,3 @@ def close_eyes(surface: Surface, mimic: Mimic, amount: float, column: Image, row
 def _look_up(field: Image, x: Image, y: Image) -> Image:
     scale = field.shape[0] / 2 / EXTENT
     return sample(field, (x + EXTENT) * scale - 0.5, (y + EXTENT) * scale - 0.5)
-
-
-def no_lids(acts: tuple[Image, ...], lips: NDArray[np.floating]) -> Mimic:
-    """Expressions of a bust whose eyes stay open."""
-    return Mimic(acts, lips, (0, 0), np.full((2, 2), -1.0, np.float32), np.zeros((2, 2, 4), np.float32))

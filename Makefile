@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check drill bench golden clean
+.PHONY: help setup demo test check drill bench shift study golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 mi
 	$(BIN)/python -m bench.overhead --out bench/results/overhead.json
 	$(BIN)/python -m bench.stream --out bench/results/stream.json
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
+
+shift: setup  ## do the generated domains differ? trained on one, tested on each, a matrix
+	$(BIN)/python -m bench.shift --out bench/results/shift.json
+
+study: setup  ## the learning rules compared on generated domains; goes on where it was interrupted (about 3 hours)
+	$(BIN)/python -m bench.study
 
 clean:  ## remove the environment and the demo's runs
 	rm -rf .venv runs

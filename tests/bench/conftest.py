@@ -1,0 +1,80 @@
+"""A folder with the study's domains at the smallest scale, and studies made of invented scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.study.design import DOMAINS, Cell, Settings, data_folder
+from rfmeta_dist.evaluation.scores import Scores
+
+SMALL = Settings(scale="tiny", size=32, width=0.05, batch=4, steps=3, precision="fp32")
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The four domains at rho = 0.5, as the study makes them. Tests copy it, or leave it as it is."""
+    from bench.study.data import SEED, scale_of
+    from rfmeta_dist.ingest.pack import pack
+    from rfmeta_dist.storage.store import open_store
+    from rfmeta_dist.synth.generate import contract, plan, render
+
+    folder, scale = tmp_path_factory.mktemp("study"), scale_of(SMALL.scale, SMALL.size)
+    for name in DOMAINS:
+        videos = plan(name, scale, SEED, None, 0.5)
+        samples = (sample for video in videos for sample in render(video))
+        pack(samples, open_store(str(data_folder(folder, 0.5))), name, contract=contract(scale, videos))
+    return folder
+
+
+def invented(target: str, quality: float, seed: int, people: int = 20) -> Scores:
+    """Frame scores of a target; live and attack lie `quality` apart, in units of their spread.
+
+    The luck of a person, and of each of their recordings, is the same whatever the quality.
+    """
+    rng = np.random.default_rng([seed, ord(target)])
+    rows = []
+    for person in range(people):
+        luck = rng.normal(0, 0.3)
+        for kind in ("live", "print", "replay"):
+            logit = quality * (0.5 if kind == "live" else -0.5) + luck + rng.normal(0, 1)
+            name = f"{person:02d}-{kind}"
+            score = 1 / (1 + np.exp(-logit))
+            rows.append(
+                (f"{target}-{name}-0", target, "test", f"{target}_{person}", name, kind, kind == "live", score)
+            )
+    return Scores(*map(np.array, zip(*rows, strict=True)))
+
+
+WriteRow = Callable[..., None]
+
+
+@pytest.fixture
+def write_row(tmp_path: Path) -> WriteRow:
+    """Writes a training into a study at `tmp_path`: AUC on its sources, and on the target if it is judged."""
+
+    def write(cell: Cell, source: float, quality: float | None = None, settings: Settings = SMALL) -> None:
+        place = tmp_path / "runs" / cell.name
+        place.mkdir(parents=True)
+        sources = {name: source for name in DOMAINS if name != cell.question.target}
+        row = cell.columns() | {
+            "settings": asdict(settings),
+            "started": 0.0,
+            "ended": 36.0,
+            "training_s": 30.0,
+            "machine": "a machine",
+            "validation": {"frame": sources, "video": sources},
+        }
+        (place / "row.json").write_text(json.dumps(row))
+        if quality is not None:
+            scores = invented(cell.question.target, quality, cell.question.seed)
+            (place / "scores.parquet").write_bytes(scores.to_parquet())
+            figures = {"video": {"threshold": {"value": 0.5}}}
+            (place / "evaluation.json").write_text(json.dumps({"figures": figures}))
+
+    return write

@@ -1,0 +1,66 @@
+"""The matrix of domains: its sums on constructed figures, and one row of it on generated domains."""
+
+import numpy as np
+import pytest
+
+from bench import shift
+from bench.shift import Cell, Recipe
+from bench.study.design import DOMAINS, data_folder
+
+
+def matrix(inside, outside, people):
+    """Cells whose resamples all move with the people of the column."""
+    return [
+        Cell(0.5, on, other, value, value + people[other])
+        for on in DOMAINS
+        for other in DOMAINS
+        for value in [inside if on == other else outside]
+    ]
+
+
+def test_a_drop_is_paired_by_the_people_of_each_column():
+    rng = np.random.default_rng(0)
+    people = {name: rng.normal(0, 0.05, 400) for name in DOMAINS}
+    found = shift.summary(matrix(0.98, 0.80, people))
+    assert found["drop"] == pytest.approx({"value": 0.18, "low": 0.18, "high": 0.18})
+    assert found["inside"]["high"] - found["inside"]["low"] > 0.05
+    assert found["matrix"]["O"]["C"]["value"] == 0.8
+    assert shift.accepted(found)
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(0.96, 0.6), (0.99, 0.9)])
+def test_a_weak_network_and_a_small_drop_are_not_accepted(inside, outside):
+    people = {name: np.zeros(10) for name in DOMAINS}
+    assert not shift.accepted(shift.summary(matrix(inside, outside, people)))
+
+
+def test_one_weak_domain_is_enough_to_refuse():
+    cells = matrix(0.99, 0.5, {name: np.zeros(10) for name in DOMAINS})
+    cells[0] = Cell(0.5, "O", "O", 0.95, np.full(10, 0.95))
+    assert not shift.accepted(shift.summary(cells))
+
+
+def test_a_row_is_trained_on_one_domain_and_tested_on_the_test_people_of_all(generated):
+    recipe = Recipe(size=32, width=0.05, batch=4, steps=2, rate=1e-3, precision="fp32", seed=0)
+    cells = shift.row(str(data_folder(generated, 0.5)), 0.5, "C", recipe)
+    assert [(c.trained_on, c.tested_on) for c in cells] == [("C", name) for name in DOMAINS]
+    assert all(0 <= c.auc <= 1 for c in cells)
+
+
+def test_training_learns_what_it_is_trained_on(generated):
+    import torch
+
+    from rfmeta_dist.data.manifest import Manifest
+    from rfmeta_dist.data.stream import scan
+    from rfmeta_dist.evaluation.judge import score_domain
+    from rfmeta_dist.evaluation.metrics import auc
+    from rfmeta_dist.storage.store import open_store
+
+    prefix = str(data_folder(generated, 0.5))
+    recipe = Recipe(size=32, width=0.1, batch=8, steps=60, rate=3e-3, precision="fp32", seed=0)
+    nets = shift.train(prefix, "O", recipe)
+    store = open_store(prefix)
+    manifest = Manifest.open(store, "O")
+    batches = scan(store, manifest, "train", image_size=32, batch=64)
+    scores = score_domain(nets, manifest, batches, torch.device("cpu"))
+    assert auc(scores.label, scores.score) > 0.95

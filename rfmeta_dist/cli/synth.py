@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rfmeta_dist.synth.domains import Domain
+    from rfmeta_dist.synth.portraits import Survey
     from rfmeta_dist.synth.recording import Video
     from rfmeta_dist.synth.scale import Scale
 

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench.study.design import DOMAINS, Cell, Settings, data_folder
-from rfmeta_dist.evaluation.scores import Scores
-
-SMALL = Settings(scale="tiny", size=32, width=0.05, batch=4, steps=3, precision="fp32")
+from tests.studies import SMALL, invented
 
 
 @pytest.fixture(scope="session")
@@ -30,25 +27,6 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         samples = (sample for video in videos for sample in render(video))
         pack(samples, open_store(str(data_folder(folder, 0.5))), name, contract=contract(scale, videos))
     return folder
-
-
-def invented(target: str, quality: float, seed: int, people: int = 20) -> Scores:
-    """Frame scores of a target; live and attack lie `quality` apart, in units of their spread.
-
-    The luck of a person, and of each of their recordings, is the same whatever the quality.
-    """
-    rng = np.random.default_rng([seed, ord(target)])
-    rows = []
-    for person in range(people):
-        luck = rng.normal(0, 0.3)
-        for kind in ("live", "print", "replay"):
-            logit = quality * (0.5 if kind == "live" else -0.5) + luck + rng.normal(0, 1)
-            name = f"{person:02d}-{kind}"
-            score = 1 / (1 + np.exp(-logit))
-            rows.append(
-                (f"{target}-{name}-0", target, "test", f"{target}_{person}", name, kind, kind == "live", score)
-            )
-    return Scores(*map(np.array, zip(*rows, strict=True)))
 
 
 WriteRow = Callable[..., None]

@@ -8,7 +8,7 @@ import pytest
 from bench.study import collect, trial
 from bench.study.choose import choose
 from bench.study.design import Cell, Grid, Question, data_folder
-from tests.bench.conftest import SMALL
+from tests.studies import SMALL
 
 QUESTION = Question(0.5, "rfmeta", "M", 0)
 

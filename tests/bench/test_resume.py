@@ -11,7 +11,7 @@ from bench.study import collect, trial
 from bench.study.data import generate, scale_of
 from bench.study.design import Cell, Grid, Question, data_folder
 from rfmeta_dist.core.errors import RunError
-from tests.bench.conftest import SMALL
+from tests.studies import SMALL
 
 PLAIN = Cell(Question(0.5, "plain", "M", 0), None)
 

@@ -8,7 +8,7 @@ from bench.study.collect import compare_all
 from bench.study.design import DOMAINS, Grid
 from bench.study.statistics import Run, compare, draw, holm, mean, wilcoxon
 from rfmeta_dist.core.errors import DataError
-from tests.bench.conftest import invented
+from tests.studies import invented
 
 R = 400
 

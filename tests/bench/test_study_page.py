@@ -7,7 +7,7 @@ import pytest
 from bench.study import collect, plots
 from bench.study.design import DOMAINS, Cell, Grid, Question
 from bench.study.page import page, verdict
-from tests.bench.conftest import SMALL
+from tests.studies import SMALL
 
 GRID = Grid(rhos=(0.5,), methods=("plain", "no_meta", "rfmeta"), seeds=(0, 1))
 

@@ -55,6 +55,9 @@ def ingest(
     size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 256,
     margin: Annotated[float, typer.Option(help="Side of the crop over that of the face.")] = 1.5,
     lossless: Annotated[bool, typer.Option("--lossless", help="PNG instead of JPEG 95.")] = False,
+    full_depth: Annotated[
+        bool, typer.Option("--full-depth", help="Keep depth at 256×256 too, beside 32×32.")
+    ] = False,
     accept_counts: Annotated[
         bool, typer.Option("--accept-counts", help="Take a source that is not as published.")
     ] = False,
@@ -78,7 +81,10 @@ def ingest(
     name = domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(f"{name!r} is no domain name", "use letters, digits, '_' and '-' alone")
-    rule, chosen_frames = CropRule(size, margin, lossless), Every(every) if every else Spread(frames, clip)
+    rule, chosen_frames = (
+        CropRule(size, margin, lossless, full_depth),
+        Every(every) if every else Spread(frames, clip),
+    )
     load()  # a missing model should show before a large tree is walked
     survey = chosen.survey(source.resolve(), name)
     _say_strays(survey)

@@ -27,6 +27,7 @@ class Sample:
         image: encoded square RGB crop.
         image_ext: `jpg` or `png`.
         depth: encoded 8-bit grey PNG, 32×32; all zeros for an attack; 255 is nearest.
+        full_depth: the same at 256×256, if it is kept.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Sample:
     image: bytes
     image_ext: str
     depth: bytes
+    full_depth: bytes | None = None
 
 
 @dataclass(frozen=True)

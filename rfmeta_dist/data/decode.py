@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEPTH_SIZE = 32  # side of a stored depth map
+FULL_DEPTH_SIZE = 256  # side of one that is kept in full beside it
 DEPTH_STRIDE = 8  # image pixels to one depth pixel, as the networks give it
 MAX_SIDE = 4096  # a header may claim any size, and decoding would allocate it
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -68,15 +69,15 @@ def decode_image(
     return pixels if out is None else out
 
 
-def decode_depth(data: bytes) -> NDArray[np.uint8]:
-    """Decode a depth map, a 32×32 8-bit grey PNG, into 32×32 uint8.
+def decode_depth(data: bytes, side: int = DEPTH_SIZE) -> NDArray[np.uint8]:
+    """Decode a depth map, an 8-bit grey PNG of known side, into side×side uint8.
 
     Raises:
         ValueError: it is something else.
     """
     width, height, kind = _png_header(data)
-    if (width, height, kind) != (DEPTH_SIZE, DEPTH_SIZE, _GREY8):
-        raise ValueError(f"the depth map is not a {DEPTH_SIZE}×{DEPTH_SIZE} 8-bit grey PNG")
+    if (width, height, kind) != (side, side, _GREY8):
+        raise ValueError(f"the depth map is not a {side}×{side} 8-bit grey PNG")
     return _decode_png(data, grey=True)
 
 

@@ -17,7 +17,7 @@ from rfmeta_dist.data.manifest import Row
 # Only these are ever looked at: other endings could carry code, other names could climb out.
 BLOCK = 512
 RESTORE = "restore it or ingest the domain again"
-_MEMBER = re.compile(r"[A-Za-z0-9_-]+\.(jpg|png|depth\.png|json)")
+_MEMBER = re.compile(r"[A-Za-z0-9_-]+\.(jpg|png|depth\.png|full\.png|json)")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Packed:
     Attributes:
         row: its row of the manifest.
         image: JPEG or PNG.
-        depth: PNG.
+        depth: PNG, 32×32.
+        full_depth: PNG, 256×256, if the domain keeps it; covered by the shard's hash alone.
     """
 
     row: Row
     image: bytes
     depth: bytes
+    full_depth: bytes | None = None
 
 
 def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False) -> list[Packed]:
@@ -98,4 +100,4 @@ def _packed(group: Mapping[str, Any], row: Row, where: str, known: bool) -> Pack
                 f"sample {row['key']} in shard {where}: its {part} is not the manifest's",
                 RESTORE,
             )
-    return Packed(row, group[row["image_ext"]], group["depth.png"])
+    return Packed(row, group[row["image_ext"]], group["depth.png"], group.get("full.png"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.decode import decode
+from rfmeta_dist.data.decode import FULL_DEPTH_SIZE, decode, decode_depth
 from rfmeta_dist.data.fetch import fetch
 from rfmeta_dist.data.manifest import Manifest, Shard
 from rfmeta_dist.data.unpack import unpack
@@ -60,8 +60,12 @@ def _shard_findings(folder: Store, manifest: Manifest, shard: Shard) -> Iterator
     for sample in samples:
         try:
             decode(sample, manifest.image_size)
+            if sample.full_depth is not None:
+                decode_depth(sample.full_depth, FULL_DEPTH_SIZE)
         except DataError as error:
             yield Finding(sample.row["key"], error.problem)
+        except ValueError as error:
+            yield Finding(sample.row["key"], f"its full depth map cannot be decoded: {error}")
 
 
 def _shared_subjects(manifest: Manifest) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import re
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE, SPLITS, Sample
-from rfmeta_dist.data.decode import decode_depth, image_size
+from rfmeta_dist.data.decode import FULL_DEPTH_SIZE, decode_depth, image_size
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _KEY_LENGTH = 90  # USTAR holds names of 100 characters, endings included
@@ -38,7 +38,8 @@ class Checker:
 
         A sample is fit if its key is new, names its domain and has no dots; its label agrees with
         its attack type; its subject is in no other split; its image is a square JPEG or PNG of the
-        size of all others; its depth map is a 32×32 grey PNG, zero everywhere just for an attack.
+        size of all others; its depth map is a 32×32 grey PNG, zero everywhere just for an attack, and so is the
+        full one of 256×256, if it has one.
 
         Raises:
             DataError: naming the sample and what is wrong with it.
@@ -81,5 +82,7 @@ class Checker:
         if (width, height) != (self.image_size, self.image_size):
             side = self.image_size
             raise ValueError(f"its image is {width}×{height}, the first was {side} wide and square")
-        if decode_depth(sample.depth).any() != (sample.label == 1):
+        maps = [decode_depth(sample.depth)]
+        maps += [decode_depth(sample.full_depth, FULL_DEPTH_SIZE)] if sample.full_depth else []
+        if any(depth.any() != (sample.label == 1) for depth in maps):
             raise ValueError("a depth map is zero everywhere for an attack, and only then")

@@ -80,6 +80,7 @@ class _Writer:
         stream = (sample.split, sample.label)
         self._filling.setdefault(stream, []).append(sample)
         size = self._bytes.get(stream, 0) + len(sample.image) + len(sample.depth)
+        size += len(sample.full_depth or b"")
         self._bytes[stream] = size
         if size >= self._shard_bytes:
             self._write(stream)
@@ -124,11 +125,8 @@ def _tar(samples: Sequence[Sample]) -> tuple[bytes, list[dict[str, int]]]:
 
 def _members(sample: Sample) -> dict[str, bytes]:
     """A sample's files by ending."""
-    return {
-        sample.image_ext: sample.image,
-        "depth.png": sample.depth,
-        "json": _described(sample),
-    }
+    members = {sample.image_ext: sample.image, "depth.png": sample.depth, "json": _described(sample)}
+    return members | ({"full.png": sample.full_depth} if sample.full_depth else {})
 
 
 def _described(sample: Sample) -> bytes:

@@ -72,4 +72,5 @@ def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
         image=crop.image,
         image_ext="png" if rule.lossless else "jpg",
         depth=crop.depth,
+        full_depth=crop.full_depth,
     )

@@ -116,6 +116,6 @@ SCHEMA = pa.schema(
             for name in ("key", "domain", "split", "attack_type", "subject", "video", "image_ext")
         ),
         *((name, pa.int32()) for name in ("label", "frame")),
-        *((name, pa.binary()) for name in ("image", "depth")),
+        *((name, pa.binary()) for name in ("image", "depth", "full_depth")),
     ]
 )

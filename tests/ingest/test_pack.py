@@ -15,7 +15,8 @@ import pytest
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.stream import DomainStream, scan
+from rfmeta_dist.data.unpack import unpack
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
@@ -174,3 +175,23 @@ def test_no_samples_and_bad_names_are_refused(store: Store):
         pack([], store, "A", contract={})
     with pytest.raises(DataError, match="no domain name"):
         pack([], store, "../A", contract={})
+
+
+def test_full_depth_is_kept_checked_and_left_alone_by_training(tmp_path: Path):
+    def full(sample: Sample, side: int = 256) -> Sample:
+        depth = np.full((side, side), 200, np.uint8) * np.uint8(sample.label)
+        return replace(sample, full_depth=cv2.imencode(".png", depth)[1].tobytes())
+
+    store, plain = open_store(str(tmp_path)), list(make_samples("A"))
+    manifest = pack(map(full, plain), store, "A", contract={})
+    assert verify(store, "A") == []
+    shard = manifest.shards[0]
+    found = unpack(store.read(f"A/{shard.name}"), manifest.rows(shard), shard.name)
+    assert all(sample.full_depth == full(s).full_depth for sample, s in zip(found, plain[12:], strict=True))
+    batch = next(DomainStream(store, manifest, split="train", batch=4, image_size=64, seed=0).batches())
+    assert batch.depth.shape == (4, 8, 8)
+    with pytest.raises(DataError, match="not a 256×256 8-bit grey PNG"):
+        pack([full(plain[0], 128)], store, "A", contract={})
+    flat = replace(full(plain[0]), label=0, attack_type="print", depth=plain[-1].depth)
+    with pytest.raises(DataError, match="zero everywhere for an attack"):
+        pack([flat], store, "A", contract={})

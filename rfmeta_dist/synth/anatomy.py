@@ -80,4 +80,5 @@ def _continued(height: Image, cover: Image) -> Image:
     neck = np.clip((np.arange(len(result)) / len(result) * 2 - 1) * EXTENT * 4 - 2.6, 0, 1)[:, None]
     smooth = cv2.GaussianBlur(result, (0, 0), 0.7)
     result = smooth + (cv2.GaussianBlur(result, (0, 0), 4) - smooth) * neck
-    return result.astype(np.float32)
+    levelled: Image = result.astype(np.float32)
+    return levelled

@@ -5,20 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.canvas import Canvas, blank_canvas
 from rfmeta_dist.synth.clothes import contact_shade, paint_clothes, paint_scarf
-from rfmeta_dist.synth.eyes import EyeLook, draw_eyes, paint_brow, paint_eye, shut_eye, eye_shade
-from rfmeta_dist.synth.features import draw_look, paint_beard, paint_ears, paint_glasses, paint_mouth, paint_nose, parting
-from rfmeta_dist.synth.hair import draw_hair, paint_hair
+from rfmeta_dist.synth.eyes import EyeLook, draw_eyes, eye_shade, paint_brow, paint_eye, shut_eye
+from rfmeta_dist.synth.features import (
+    draw_look,
+    paint_beard,
+    paint_ears,
+    paint_glasses,
+    paint_mouth,
+    paint_nose,
+    parting,
+)
+from rfmeta_dist.synth.hair import paint_hair
 from rfmeta_dist.synth.head import EYE, MOUTH, build_head, draw_shape, draw_traits
 from rfmeta_dist.synth.mimic import Mimic
 from rfmeta_dist.synth.skin import draw_complexion, paint_skin
-from rfmeta_dist.synth.texture import Image, Rng
+from rfmeta_dist.synth.styles import draw_hair
+from rfmeta_dist.synth.texture import Image, Rng, resize
 
 CACHED = 4  # busts kept per process: the videos of one subject follow one another
+LEAST = 448  # pixels; smaller busts are painted as large and reduced
 BACK = -0.15  # heights behind this are cut off: what is seen from the front does not reach there
 
 
@@ -50,7 +61,7 @@ def paint_bust(seed: int, resolution: int) -> Bust:
     """The made-up person number `seed`, the same whoever asks; `resolution` is N."""
     rng = generator("bust", seed)
     traits = draw_traits(rng)
-    head = build_head(draw_shape(traits, rng), resolution)
+    head = build_head(draw_shape(traits, rng), max(resolution, LEAST))
     skin, hair = draw_complexion(traits, rng), draw_hair(traits, rng)
     eyes, look = draw_eyes(traits, skin.makeup, rng), draw_look(traits, skin.makeup, rng)
     canvas = blank_canvas(head)
@@ -73,10 +84,27 @@ def paint_bust(seed: int, resolution: int) -> Bust:
     for each in (canvas, shut):
         each.wear(layers[0])
     hat = paint_scarf(canvas, rng) if hair.style == "scarf" else paint_hair(canvas, hair, rng)
-    for each in (canvas, shut) if hat else ():
-        contact_shade(each, hat, 0.035, 0.55)
-        each.wear(hat)
-    return _assemble(canvas, shut, closing)
+    for each in (canvas, shut):
+        if hat is not None:
+            contact_shade(each, hat, 0.035, 0.55)
+            each.wear(hat)
+    return _assemble(*_reduced(resolution, canvas, shut, closing))
+
+
+def _reduced(resolution: int, canvas: Canvas, shut: Canvas, closing: Image) -> tuple[Canvas, Canvas, Image]:
+    """What was painted, at the resolution asked for."""
+    if canvas.size[1] == resolution:
+        return canvas, shut, closing
+    head = replace(canvas.head, cover=resize(canvas.head.cover, resolution))
+    names = ("albedo", "height", "gloss", "body", "skin")
+    small, small_shut = (
+        replace(
+            each, head=head, corner=(0, 0), **{name: resize(getattr(each, name), resolution) for name in names}
+        )
+        for each in (canvas, shut)
+    )
+    size = (resolution, resolution)
+    return small, small_shut, cv2.resize(closing, size, interpolation=cv2.INTER_NEAREST)
 
 
 def _shut(canvas: Canvas, eyes: EyeLook, rng: Rng) -> tuple[Canvas, Image]:
@@ -100,7 +128,9 @@ def join_mimic(acts: tuple[Image, ...], lips: Image, shut: Canvas, closing: Imag
     top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
     part = slice(top, rows[-1] + pad), slice(left, columns[-1] + pad)
     lids = np.dstack([np.clip(shut.albedo[part], 0.002, 0.95), shut.height[part]])
-    return Mimic(acts, lips, (int(top), int(left)), np.ascontiguousarray(closing[part]), lids.astype(np.float32))
+    return Mimic(
+        acts, lips, (int(top), int(left)), np.ascontiguousarray(closing[part]), lids.astype(np.float32)
+    )
 
 
 def _assemble(canvas: Canvas, shut: Canvas, closing: Image) -> Bust:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from rfmeta_dist.synth.anatomy import EXTENT
 from rfmeta_dist.synth.head import Head
 from rfmeta_dist.synth.strands import brush
 from rfmeta_dist.synth.texture import Image, blur, grid, step
+
+
+HAIR = 0.0028  # width of a drawn hair, face units
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Canvas:
     @property
     def pixel(self) -> float:
         """Face units a pixel."""
-        return 2.0 * EXTENT / self.head.cover.shape[0]
+        return 2.0 * EXTENT / float(self.head.cover.shape[0])
 
     def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
         """The part of the whole canvas around template points K×2, sharing its memory."""
@@ -67,8 +70,9 @@ class Canvas:
         low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel, 0).astype(int)
         high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1
         part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-        images = (self.x, self.y, self.u, self.v, self.albedo, self.height, self.gloss, self.body, self.skin)
-        return Canvas(self.head, *(image[part] for image in images), (int(low[1]), int(low[0])))
+        names = ("x", "y", "u", "v", "albedo", "height", "gloss", "body", "skin")
+        views = {name: getattr(self, name)[part] for name in names}
+        return replace(self, corner=(int(low[1]), int(low[0])), **views)
 
     def tint(self, factor: Image | float, amount: Image) -> None:
         """Multiply the albedo by a colour, as far as `amount`, H×W in [0, 1], says."""
@@ -91,14 +95,15 @@ class Canvas:
 
     def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
         """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""
-        points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
-        alpha = brush(self._pixels(points), np.ones(len(paths)), self.size)[1]
+        alpha = self.hairs(paths, np.ones(len(paths)))[1]
         return blur(alpha, width / self.pixel) if width else alpha
 
     def hairs(self, paths: NDArray[np.floating], tone: NDArray[np.floating]) -> tuple[Image, Image]:
         """Tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
         points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
-        return brush(self._pixels(points), tone, self.size)
+        grey, cover = brush(self._pixels(points), tone, self.size)
+        # No line is drawn thinner than a pixel; it can be fainter.
+        return grey, cover * np.float32(min(1.0, HAIR / self.pixel) ** 0.5)
 
     def _pixels(self, points: Image) -> Image:
         shifted: Image = (points + EXTENT) / self.pixel - 0.5 - np.array(self.corner[::-1])

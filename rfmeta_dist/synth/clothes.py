@@ -21,7 +21,11 @@ def paint_clothes(canvas: Canvas, woman: bool, rng: Rng) -> Layer:
     colour = draw_cloth(rng)
     thick = {"jacket": 0.05, "hood": 0.06, "shirt": 0.025}.get(kind, 0.03)
     reach = blur(canvas.head.cover, 1.2 * thick / canvas.pixel)
-    body = np.maximum(canvas.head.cover, step(0.10, 0.22, reach)) * step(0.62, 0.72, v) * step(0.2, 0.3, a + step(0.7, 0.8, v))
+    body = (
+        np.maximum(canvas.head.cover, step(0.13, 0.17, reach))
+        * step(0.62, 0.72, v)
+        * step(0.2, 0.3, a + step(0.7, 0.8, v))
+    )
     edge = _neckline(kind, a, v, rng)
     cover = body * step(-0.004, 0.004, edge)
     folds = _folds(canvas, rng)
@@ -79,7 +83,9 @@ def _folds(canvas: Canvas, rng: Rng) -> Image:
     warp = 0.10 * noise(rng, canvas.size, 4, 2)
     across = np.abs(canvas.u) * 0.9 - canvas.v * 0.5 + warp
     ridged = 1.0 - np.abs(np.sin(across * rng.uniform(9, 15) + noise(rng, canvas.size, 3)))
-    folds: Image = ridged**2 * np.clip(noise(rng, canvas.size, 5, 2), -0.3, 1.0) + 0.4 * noise(rng, canvas.size, 9, 2)
+    folds: Image = ridged**2 * np.clip(noise(rng, canvas.size, 5, 2), -0.3, 1.0) + 0.4 * noise(
+        rng, canvas.size, 9, 2
+    )
     return folds
 
 
@@ -90,7 +96,11 @@ def _pattern(canvas: Canvas, rng: Rng) -> Image:
     if kind < 0.12:
         weave = weave * (1.0 - 0.55 * step(0.1, 0.4, np.sin(v * pace + 0.4 * u)))
     elif kind < 0.20:
-        weave = weave * (1.0 - 0.4 * step(0.2, 0.5, np.sin(u * pace))) * (1.0 - 0.4 * step(0.2, 0.5, np.sin(v * pace)))
+        weave = (
+            weave
+            * (1.0 - 0.4 * step(0.2, 0.5, np.sin(u * pace)))
+            * (1.0 - 0.4 * step(0.2, 0.5, np.sin(v * pace)))
+        )
     elif kind < 0.26:
         weave = weave * (1.0 + 0.8 * step(0.9, 1.4, noise(rng, size, 28)))
     return weave
@@ -125,7 +135,7 @@ def _collared(
 
 def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
     """A scarf wrapped around head and neck that leaves the face free."""
-    u, v, a = canvas.u, canvas.v, np.abs(canvas.u)
+    v, a = canvas.v, np.abs(canvas.u)
     low = np.clip(v + 0.15, 0.0, None)
     top = np.hypot(a / 0.545, np.clip(-(v + 0.15), 0, None) / 0.73)
     wide = 0.545 + 0.05 * low + 0.30 * np.clip(v - 0.45, 0, None) ** 1.5

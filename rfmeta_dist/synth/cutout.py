@@ -78,7 +78,9 @@ def _matte(drawn: NDArray[np.uint8], head: Head) -> Image:
     labels[(dome < 1.3) | (below > 0)] = cv2.GC_PR_FGD
     labels[(dome < 0.78) | ((np.abs(u) < 0.2) & (v > 0.5)) | ((below > 0.15) & (np.abs(u) < 0.7))] = cv2.GC_FGD
     # Neither hair nor shoulders reach everywhere.
-    labels[((dome > 1.75) & (v < 0.45)) | ((np.abs(u) > 0.72) & (v < 0.62 + 0.4 * (np.abs(u) - 0.72)))] = cv2.GC_BGD
+    labels[((dome > 1.75) & (v < 0.45)) | ((np.abs(u) > 0.72) & (v < 0.62 + 0.4 * (np.abs(u) - 0.72)))] = (
+        cv2.GC_BGD
+    )
     # GrabCut seeds its clusters from OpenCV's global generator.
     cv2.setRNGSeed(1)
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
@@ -125,7 +127,7 @@ def _flatten(linear: Image, matte: Image) -> Image:
 
 
 def _with_eyes_shut(canvas: Canvas, drawn: NDArray[np.uint8]) -> tuple[Canvas, Image]:
-    """The canvas with lids, painted from the skin around them, and how far down the openings each pixel lies."""
+    """The canvas with lids, painted from the skin around them, and how far down its opening each pixel lies."""
     opening = np.maximum(*(eye_opening(canvas, side) for side in (-1, 1)))
     wide = cv2.dilate(opening, np.ones((3, 3)), iterations=max(1, round(0.024 / canvas.pixel)))
     scale = 448 / max(448, drawn.shape[0])

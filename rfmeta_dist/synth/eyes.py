@@ -64,7 +64,11 @@ def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
         lashes=float(rng.uniform(0.65, 1.0) if traits.woman else rng.uniform(0.35, 0.7)),
         liner=float(makeup * (rng.random() < 0.6)),
         shadow=float(makeup * rng.uniform(0.0, 0.8)),
-        brow=(float(brow), float(rng.normal(0.0, 0.010) + 0.008 * traits.woman), float(rng.normal(0.006, 0.012))),
+        brow=(
+            float(brow),
+            float(rng.normal(0.0, 0.010) + 0.008 * traits.woman),
+            float(rng.normal(0.006, 0.012)),
+        ),
         tired=float(rng.uniform(0.0, 0.6) + 0.4 * traits.age),
     )
 

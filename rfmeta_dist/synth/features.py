@@ -45,7 +45,7 @@ def draw_look(traits: Traits, makeup: float, rng: Rng) -> Look:
             float(rng.uniform(0.145, 0.175)),
             float(rng.uniform(0.085, 0.135)),
             float(rng.uniform(2.2, 4.5)),
-            float(rng.uniform(0.005, 0.016)),
+            float(rng.uniform(0.004, 0.010)),
         )
     return Look(
         lips=float(

@@ -1,145 +1,18 @@
-"""Hair: styles as rules for how strands leave the scalp, and strands drawn by the thousand."""
+"""Hair: guides grown from the scalp by the rules of a style, and strands drawn around them by the thousand."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.canvas import Canvas, Layer
-from rfmeta_dist.synth.head import EXTENT, Traits
+from rfmeta_dist.synth.head import EXTENT
 from rfmeta_dist.synth.strands import brush
+from rfmeta_dist.synth.styles import STYLES, Hair, Style, Vectors, hairline
 from rfmeta_dist.synth.texture import Image, Rng, blur, noise, sample, step
 
-Vectors = NDArray[np.float64]
 SKULL, RADII = np.array([0.0, -0.215, 0.0]), np.array([0.478, 0.585, 0.56])
-HAIRLINE = (  # |x| and y, from the middle of the forehead to before the ear
-    (0.0, 0.10, 0.18, 0.25, 0.31, 0.36, 0.40, 0.43, 0.455, 0.50),
-    (-0.570, -0.568, -0.555, -0.525, -0.470, -0.385, -0.270, -0.130, 0.0, 0.06),
-)
-BLACK, DARK, BROWN, LIGHT, BLOND, RED, GREY, WHITE = (
-    (0.010, 0.008, 0.007),
-    (0.022, 0.014, 0.010),
-    (0.052, 0.028, 0.015),
-    (0.115, 0.065, 0.034),
-    (0.30, 0.19, 0.095),
-    (0.155, 0.050, 0.018),
-    (0.17, 0.165, 0.16),
-    (0.46, 0.45, 0.43),
-)
-
-
-@dataclass(frozen=True)
-class Style:
-    """How hair grows and falls.
-
-    Attributes:
-        comb: which way it is led: a name of `_led`.
-        length, volume: in face units; volume is how far it stands off the scalp.
-        gravity, stiffness: pull downwards and along the comb, against its own direction.
-        curl: amplitude and turns of waves.
-        clump: 0 loose to 1 in locks.
-        width: of a strand in pixels of a canvas of 900.
-        strands: how many.
-    """
-
-    comb: str
-    length: float
-    volume: float
-    gravity: float
-    stiffness: float
-    curl: tuple[float, float] = (0.0, 0.0)
-    clump: float = 0.5
-    width: float = 1.0
-    strands: int = 7000
-
-
-STYLES = {
-    "buzz": Style("radial", 0.022, 0.02, 0.0, 0.3, clump=0.0, strands=11000),
-    "crew": Style("crew", 0.10, 0.05, 0.0, 0.8, clump=0.35, strands=8000),
-    "swept": Style("swept", 0.27, 0.08, 0.15, 0.9, (0.006, 1.0), 0.6),
-    "back": Style("back", 0.45, 0.06, 0.05, 1.3, (0.004, 1.0), 0.6),
-    "parted": Style("parted", 0.34, 0.065, 0.5, 0.9, (0.006, 1.0), 0.6),
-    "fringe": Style("forward", 0.34, 0.06, 0.9, 0.6, (0.006, 1.2), 0.65),
-    "messy": Style("messy", 0.20, 0.10, 0.15, 0.7, (0.016, 1.6), 0.75),
-    "curly": Style("radial", 0.26, 0.12, 0.5, 0.4, (0.026, 3.5), 0.75, strands=6000),
-    "afro": Style("radial", 0.22, 0.20, 0.0, 0.5, (0.020, 4.0), 0.35, strands=7000),
-    "bob": Style("parted", 0.78, 0.075, 1.1, 0.7, (0.006, 1.2), 0.6),
-    "straight": Style("parted", 1.55, 0.06, 1.4, 0.6, (0.005, 1.5), 0.6, strands=8000),
-    "wavy": Style("parted", 1.35, 0.085, 1.3, 0.6, (0.032, 3.0), 0.7, strands=8000),
-    "ringlets": Style("parted", 1.10, 0.12, 1.2, 0.45, (0.036, 6.0), 0.8, strands=5500),
-    "fringed": Style("fringed", 1.25, 0.06, 1.4, 0.6, (0.005, 1.5), 0.6, strands=8500),
-    "bun": Style("back", 0.60, 0.022, 0.0, 1.6, (0.003, 1.0), 0.5),
-    "locs": Style("parted", 0.95, 0.09, 1.2, 0.5, (0.010, 2.5), 0.97, width=1.0, strands=9000),
-}
-WOMEN = "straight straight wavy wavy ringlets fringed bob bob bun bun back curly afro parted locs swept scarf".split()
-MEN = "buzz buzz crew crew crew swept swept parted messy messy fringe curly back afro balding balding bald wavy locs".split()
-DARKER = {"african": "afro curly locs ringlets bun buzz"}
-
-
-@dataclass(frozen=True)
-class Hair:
-    """One person's hair.
-
-    Attributes:
-        style: a key of STYLES, or balding, bald or scarf.
-        colour, brows, beard: linear RGB.
-        grey: share of grey strands.
-        line: how far the hairline lies above (negative) or below the mean.
-        recede: how far it has gone back at the temples, in face units.
-        part: x of the parting.
-        stretch: of length and volume.
-    """
-
-    style: str
-    colour: Vectors
-    brows: Vectors
-    beard: Vectors
-    grey: float
-    line: float
-    recede: float
-    part: float
-    stretch: float
-
-
-def draw_hair(traits: Traits, rng: Rng) -> Hair:
-    """A person's hair; no style is rare, some are commoner by sex, age and ancestry."""
-    style = str(rng.choice(WOMEN if traits.woman else MEN))
-    if rng.random() < traits.ancestry[0] and style not in {"scarf", "bald", "balding"}:
-        style = str(rng.choice(("afro", "curly", "locs", "ringlets", "bun") if traits.woman else ("buzz", "buzz", "afro", "curly", "locs", "crew")))
-    if style == "balding" and traits.age < 0.3:
-        style = "crew"
-    fair = rng.random() < 0.8 * traits.ancestry[2]
-    shades = (BROWN, LIGHT, LIGHT, BLOND, BLOND, RED) if fair else (BLACK, BLACK, DARK, DARK, BROWN)
-    colour = np.array(shades[int(rng.integers(len(shades)))]) * rng.uniform(0.8, 1.25)
-    grey = float(np.clip(1.9 * traits.age - 0.75 + rng.normal(0, 0.2), 0.0, 1.0))
-    dyed = traits.woman and rng.random() < 0.5
-    grey = 0.0 if dyed else grey
-    ashen = np.array(WHITE if rng.random() < 0.4 * grey else GREY)
-    brows = colour * 0.55 + (0.10 * ashen - 0.1 * colour) * grey
-    return Hair(
-        style=style,
-        colour=colour + (ashen - colour) * 0.8 * grey,
-        brows=np.minimum(brows, 0.09),
-        beard=colour * 0.65 + (ashen - 0.65 * colour) * 0.75 * grey,
-        grey=grey,
-        line=float(rng.normal(0.0, 0.022)),
-        recede=float(0.0 if traits.woman else max(0.0, rng.uniform(-0.05, 0.10) + 0.06 * traits.age)),
-        part=float(rng.choice([0.0, 0.16, -0.16, 0.22, -0.22])),
-        stretch=float(rng.uniform(0.85, 1.2)),
-    )
-
-
-def hairline(hair: Hair, u: Image) -> Image:
-    """Template height of the hair's lower edge: level over the forehead, falling in front of the ears."""
-    a = np.abs(u)
-    level = np.interp(a, *HAIRLINE) + hair.line * step(0.42, 0.3, a)
-    temples = -hair.recede * np.exp(-(((a - 0.27) / 0.09) ** 2))
-    bald = -0.42 * step(0.44, 0.33, a) if hair.style == "balding" else 0.0
-    line: Image = level + temples + bald
-    return line
 
 
 def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
@@ -147,7 +20,7 @@ def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
     if hair.style in {"bald", "scarf"}:
         return None
     style = STYLES["buzz" if hair.style == "balding" else hair.style]
-    guides, frontal = _guides(hair, style, rng)
+    guides = _guides(hair, style, rng)
     paths, tone, thin = _strands(hair, style, guides, rng)
     points = canvas.head.at_depth(paths.reshape(-1, 3)).reshape(paths.shape)
     pixels = (points[..., :2] + EXTENT) / canvas.pixel - 0.5
@@ -158,12 +31,14 @@ def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
     width = max(1, round(style.width * canvas.size[1] / 900))
     # At the hairline hair is short, thin and sparse.
     edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
-    faint = (edge > rng.uniform(-0.06, 0.0, len(edge)))[:, None] & (np.arange(paths.shape[1] - 1) < paths.shape[1] // 2)
+    faint = (edge > rng.uniform(-0.06, 0.0, len(edge)))[:, None] & (
+        np.arange(paths.shape[1] - 1) < paths.shape[1] // 2
+    )
     grey, cover = brush(pixels[order], tone[order], canvas.size, width, seen[order], faint[order])
     return _finish(canvas, hair, style, (grey, cover), middle[seen], rng)
 
 
-def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.bool_]]:
+def _guides(hair: Hair, style: Style, rng: Rng) -> Vectors:
     """Paths G×P×3 of the guide hairs, from roots spread over the scalp."""
     count = 1600 if style.length < 0.15 else 900
     index = np.arange(count) + 0.5
@@ -181,7 +56,9 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.boo
     if style.comb in {"forward", "fringed"}:
         # The fringe ends above the eyes.
         fringe = front & (np.abs(root[:, 0]) < 0.34) & (root[:, 1] < -0.3)
-        length = np.where(fringe, np.clip(-0.17 + rng.normal(0, 0.02, len(root)) - root[:, 1], 0.05, 0.45), length)
+        length = np.where(
+            fringe, np.clip(-0.17 + rng.normal(0, 0.02, len(root)) - root[:, 1], 0.05, 0.45), length
+        )
     lift = hair.stretch * style.volume * rng.uniform(0.15, 1.0, len(root)) ** 0.7
     led = _led(hair, style.comb, root, around, rng)
     upright = 1.0 if style.comb == "radial" else 0.35
@@ -191,8 +68,9 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.boo
         outward = (point - SKULL) / RADII**2
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
         # A comb sets the way hair leaves; what hangs free falls.
-        kept = np.exp(-((k / steps * length / 0.30) ** 2))[:, None] if style.gravity > 0.4 else 1.0
-        pull = style.stiffness * led * kept + np.array([0.0, style.gravity * (0.3 + k / steps), 0.0])
+        kept = np.exp(-((k / steps * length / 0.22) ** 2))[:, None] if style.gravity > 0.4 else 1.0
+        weight = style.gravity * (0.3 + 1.6 * k / steps)
+        pull = style.stiffness * led * kept + np.array([0.0, weight, 0.0])
         direction = direction * 0.55 + 0.45 * pull
         inwards = np.minimum((direction * outward).sum(1, keepdims=True), 0.0)
         near = np.linalg.norm((point - SKULL) / RADII, axis=1, keepdims=True) < 1.0 + lift[:, None] / 0.5
@@ -209,7 +87,7 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> tuple[Vectors, NDArray[np.boo
         inside = level < 1.0
         point[inside] = SKULL + (point[inside] - SKULL) / level[inside, None]
         path.append(point)
-    return np.stack(path, 1), front
+    return np.stack(path, 1)
 
 
 def _off_the_face(point: Vectors, root: Vectors, hair: Hair, rng: Rng) -> Vectors:
@@ -243,13 +121,18 @@ def _led(hair: Hair, comb: str, root: Vectors, outward: Vectors, rng: Rng) -> Ve
                 behind = (np.abs(x) > 0.30) | (root[:, 2] < 0.20)
                 led[behind] = np.stack([np.sign(x) * 0.6, 0.8 * one, zero], -1)[behind]
         case "messy":
-            led = outward + np.stack([-0.4 * side * one, -0.2 * one, 0.5 * one], -1) + rng.normal(0, 0.45, root.shape)
+            led = (
+                outward
+                + np.stack([-0.4 * side * one, -0.2 * one, 0.5 * one], -1)
+                + rng.normal(0, 0.45, root.shape)
+            )
         case _:
             led = outward.copy()
     beside = step(0.34, 0.44, np.abs(x))[:, None] * (comb in {"crew", "swept", "forward", "messy", "back"})
     down = np.stack([0.1 * np.sign(x), 0.8 * one, -0.5 * one], -1)
     led = led + (down - led) * beside
-    return led / (np.linalg.norm(led, axis=1, keepdims=True) + 1e-9)
+    unit: Vectors = led / (np.linalg.norm(led, axis=1, keepdims=True) + 1e-9)
+    return unit
 
 
 def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Vectors, Image, Vectors]:
@@ -302,7 +185,9 @@ def _seen(canvas: Canvas, hair: Hair, middle: Image, template: Vectors) -> NDArr
     # A piece at the very edge of the face is behind it, too.
     surface = sample(cv2.dilate(canvas.height, np.ones((9, 9))), column, row)
     body = sample(canvas.body, column, row)
-    on_scalp = (template[..., 1] < hairline(hair, template[..., 0]) + 0.03) & (template[..., 2] > SKULL[2] - 0.3)
+    on_scalp = (template[..., 1] < hairline(hair, template[..., 0]) + 0.03) & (
+        template[..., 2] > SKULL[2] - 0.3
+    )
     seen: NDArray[np.bool_] = (body < 0.5) | (middle[..., 2] > surface - 0.01) | on_scalp
     return seen
 
@@ -336,8 +221,8 @@ def _finish(
     # Light strands bleach, dark ones stay: contrast in hue as well.
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
     # At the hairline the hair grows out of the head.
-    rooted = canvas.head.cover * (v < line + 0.05)
-    grown = 1.0 - rooted * step(-0.16, 0.0, v - line)
+    rooted = step(0.12, 0.32, canvas.height) * (v < line + 0.05)
+    grown = 1.0 - rooted * step(-0.32, 0.03, v - line)
     height = canvas.height + (height - canvas.height) * np.where(canvas.body > 0.5, grown, 1.0)
     height = height + 0.004 * (grey - 0.4) * strands
     gloss = 0.02 + 0.07 * np.clip(lit - 0.6, 0, 1)
@@ -353,7 +238,9 @@ def _closed(cover: Image, reach: float) -> Image:
     closed = cv2.morphologyEx((small > 0.35).astype(np.float32), cv2.MORPH_CLOSE, kernel)
     # Single strands beyond the mass are no mass.
     closed = cv2.erode(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5))), np.ones((3, 3)), iterations=2)
-    filled = cv2.resize(cv2.GaussianBlur(closed, (0, 0), 1.0), cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    filled = cv2.resize(
+        cv2.GaussianBlur(closed, (0, 0), 1.0), cover.shape[::-1], interpolation=cv2.INTER_LINEAR
+    )
     return step(0.4, 0.9, filled)
 
 
@@ -365,12 +252,11 @@ def _surface(canvas: Canvas, middle: Image) -> Image:
     row = np.clip(((middle[:, 1] + EXTENT) * scale).astype(int), 0, side - 1)
     top = np.full(side * side, -9.0, np.float32)
     np.maximum.at(top, row * side + column, middle[:, 2].astype(np.float32))
-    top = top.reshape(side, side)
-    known = (top > -8).astype(np.float32)
-    top = np.where(known > 0, top, 0).astype(np.float32)
-    height, weight = np.zeros_like(top), np.zeros_like(top)
+    known = (top > -8).astype(np.float32).reshape(side, side)
+    outer = np.where(known > 0, top.reshape(side, side), 0).astype(np.float32)
+    height, weight = np.zeros_like(outer), np.zeros_like(outer)
     for sigma, share in ((5.0, 1.0), (12.0, 1e-2), (30.0, 1e-4)):
-        height += share * cv2.GaussianBlur(top * known, (0, 0), sigma)
+        height += share * cv2.GaussianBlur(outer, (0, 0), sigma)
         weight += share * cv2.GaussianBlur(known, (0, 0), sigma)
     smooth = (height / np.maximum(weight, 1e-9)).astype(np.float32)
     resized: Image = cv2.resize(smooth, canvas.size[::-1], interpolation=cv2.INTER_CUBIC)

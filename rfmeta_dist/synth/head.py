@@ -1,7 +1,7 @@
 """One person's head: the mean head bent into their shape, as a height field over face coordinates.
 
-Face coordinates: x right, y down, z towards the camera; the eyes are about 0.39 apart at y = −0.09 and z = 0.45,
-the mouth lies near y = 0.37, the chin near 0.65 and the crown near −0.8. One unit is about 15 cm.
+Face coordinates: x right, y down, z towards the camera; the eyes are about 0.39 apart at y = −0.09 and
+z = 0.45, the mouth lies near y = 0.37, the chin near 0.65 and the crown near −0.8. One unit is about 15 cm.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rfmeta_dist.synth import anatomy as measured
 from rfmeta_dist.synth.anatomy import ACTS, MOVES_STEP, MOVES_TOP, anatomy
-from rfmeta_dist.synth.anatomy import EXTENT as EXTENT
 from rfmeta_dist.synth.texture import Image, Rng, grid, sample, step
 
+EXTENT = measured.EXTENT  # a bust is drawn over [−EXTENT, EXTENT]²
 EYE = (0.195, -0.09)
 MOUTH = (0.155, 0.366)  # corner and parting of the lips of the mean head
 CHIN_Y = 0.65
@@ -30,7 +31,13 @@ SPREAD = {
     "chin": 0.28,
     "mouth-trans": 0.15,
 }
-SPREAD |= {"eye-trans": 0.22, "eyebrows": 0.3, "eyebrows-angle": 0.18, "nose-scale-vert": 0.2, "nose-point": 0.25}
+SPREAD |= {
+    "eye-trans": 0.22,
+    "eyebrows": 0.3,
+    "eyebrows-angle": 0.18,
+    "nose-scale-vert": 0.2,
+    "nose-point": 0.25,
+}
 FEATURE_SPREAD = 0.36
 
 
@@ -74,7 +81,6 @@ class Head:
         """Template points K×2 → face coordinates K×2."""
         result: Image = (points + _at(self.moves, points)[:, :2]).astype(np.float32)
         return result
-
 
     def at_depth(self, points: NDArray[np.floating]) -> Image:
         """Points K×3, the first two in template coordinates and the third a height → face coordinates K×3."""
@@ -131,7 +137,8 @@ def move_points(points: NDArray[np.floating], shifts: NDArray[np.floating]) -> I
 
     def nearness(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
         squared = ((first[:, None] - second[None]) ** 2).sum(-1)
-        return np.exp(-squared / 0.10**2) + 0.5 * np.exp(-squared / 0.35**2)
+        near: NDArray[np.float64] = np.exp(-squared / 0.10**2) + 0.5 * np.exp(-squared / 0.35**2)
+        return near
 
     # The smoothest field that passes the points closely (a Gaussian process' mean).
     weights = np.linalg.solve(nearness(points, points) + 0.02 * np.eye(len(points)), shifts)
@@ -160,13 +167,17 @@ def bend_head(moves: Image, resolution: int) -> Head:
     x, y = grid(resolution, EXTENT)
     u_fine, v_fine = x + bend[..., 0], y + bend[..., 1]
     side = known.height.shape[0]
-    where = tuple(((c + EXTENT) * (side / 2 / EXTENT) - 0.5).astype(np.float32) for c in (u_fine, v_fine))
-    height, shut = (
-        cv2.remap(relief, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE) + bend[..., 2]
-        for relief in (known.height, known.shut)
-    )
-    cover = step(0.35, 0.65, cv2.remap(known.cover, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
-    acts = tuple(_look_up(_mirrored(act), u, v) for act in known.acts)
+    column, row = (((c + EXTENT) * (side / 2 / EXTENT) - 0.5).astype(np.float32) for c in (u_fine, v_fine))
+
+    def smooth(image: Image) -> Image:
+        found: Image = cv2.remap(image, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return found
+
+    height, shut = smooth(known.height) + bend[..., 2], smooth(known.shut) + bend[..., 2]
+    cover = step(0.35, 0.65, smooth(known.cover))
+    # Expressions end at the neck and before the ears.
+    mobile = (step(0.76, 0.62, v) * step(0.60, 0.46, np.abs(u)))[..., None]
+    acts = tuple(_look_up(_mirrored(act), u, v) * mobile for act in known.acts)
     return Head(u_fine, v_fine, height, shut, cover, moves, acts)
 
 
@@ -188,8 +199,8 @@ def _at(moves: Image, points: NDArray[np.floating]) -> Image:
     rows = -(-len(points) // 4096)
     laid = np.zeros((rows * 4096, 2), np.float32)
     laid[: len(points)] = points[:, :2]
-    laid = laid.reshape(rows, 4096, 2)
-    moved: Image = _look_up(moves, laid[..., 0], laid[..., 1]).reshape(-1, 3)[: len(points)]
+    u, v = laid[:, 0].reshape(rows, 4096), laid[:, 1].reshape(rows, 4096)
+    moved: Image = _look_up(moves, u, v).reshape(-1, 3)[: len(points)]
     return moved
 
 

@@ -49,7 +49,7 @@ def cast(
     """The people of one domain with their splits, in a fixed order.
 
     No person, and no group of look-alikes, is in two domains or two splits. A domain of the user's own changes
-    nothing for the others: it gets portraits that they leave. `portraits` is a folder, or what was found in one.
+    nothing for the others: it gets portraits that they leave. `portraits` is a folder or what was found in it.
     Raises DataError if the folder is missing or holds too few portraits for all domains of the scale.
     """
     if portraits is None:

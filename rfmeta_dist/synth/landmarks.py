@@ -35,7 +35,7 @@ def template() -> Points:
 
 
 def fit_points(points: Points) -> tuple[Affine, float]:
-    """The similarity from face units to pixels (a, b, c, d: see `Portrait`) and how far it misses, in face units."""
+    """The similarity from face units to pixels, as in `Portrait`, and by how many face units it misses."""
     known = template()[:, :2].astype(np.float64)
     seen = points[:, :2].astype(np.float64)
     middle, there = known.mean(0), seen.mean(0)

@@ -77,14 +77,16 @@ def move(mimic: Mimic, acts: dict[str, float], x: Image, y: Image) -> Motion:
     lift, lips = np.zeros_like(x), mimic.lips
     gap, height = np.full_like(x, -1.0), np.zeros_like(x)
     softer = [(REACH[name] * acts.get(name, 0.0), mimic.acts[act_index(name)]) for name in ("smile", "brows")]
-    field = sum((strength * act for strength, act in softer if strength), np.float32(0))
-    soft = isinstance(field, np.ndarray)
-    if soft:
+    field: Image | None = None
+    for strength, act in softer:
+        if strength:
+            field = strength * act if field is None else field + strength * act
+    if field is not None:
         lips = lips + _look_up(field, lips[:1], lips[1:])[0, :, :2].T
     jaw = REACH["jaw"] * acts.get("jaw", 0.0)
     if jaw > 1e-3:
         x, y, lift, gap, height = _open(lips, jaw * mimic.acts[act_index("jaw")], x, y)
-    if soft:
+    if field is not None:
         moved_x, moved_y = x, y
         for _ in range(2):
             there = _look_up(field, moved_x, moved_y)
@@ -168,7 +170,11 @@ def close_eyes(surface: Surface, mimic: Mimic, amount: float, column: Image, row
     down = amount * 1.08
     lid = np.where(closing < 0.0, min(1.0, 1.6 * amount), step(down + 0.04, down - 0.04, closing))
     lid = (lid * box[part]).astype(np.float32)
-    lashes = np.exp(-(((closing - down - 0.03) / 0.09) ** 2)) * (closing >= 0.0) * step(0.02, 0.15, np.float32(amount) + closing * 0)
+    lashes = (
+        np.exp(-(((closing - down - 0.03) / 0.09) ** 2))
+        * (closing >= 0.0)
+        * step(0.02, 0.15, np.float32(amount) + closing * 0)
+    )
     albedo, relief, gloss = surface.albedo.copy(), surface.height.copy(), surface.gloss.copy()
     opened = mix(albedo[part], LASH, np.clip(0.8 * lashes, 0, 1))
     albedo[part] = mix(opened, shut[..., :3], lid)

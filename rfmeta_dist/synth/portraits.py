@@ -98,7 +98,11 @@ def find_portrait(path: Path, landmarks: Landmarks | None = None) -> Portrait | 
             return None
         fit, missed = fit_points(points)
         large = np.hypot(fit[0], fit[1]) * BOX_TO_FACE >= 0.8 * MIN_BOX * max(picture.shape[:2])
-        return Portrait(str(path), fit, points.astype(np.float32).tobytes()) if large and missed < FRONTAL else None
+        return (
+            Portrait(str(path), fit, points.astype(np.float32).tobytes())
+            if large and missed < FRONTAL
+            else None
+        )
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     shrink = SEARCH_SIZE / max(grey.shape)
     small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)

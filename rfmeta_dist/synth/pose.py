@@ -82,7 +82,9 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
     head turned: the near side of the jump is shown mirrored.
     """
     few = max(1, round(max(x.shape) / 400))
-    small = tuple(np.ascontiguousarray(image[few // 2 :: few, few // 2 :: few]) for image in (x, y, right, down))
+    small = tuple(
+        np.ascontiguousarray(image[few // 2 :: few, few // 2 :: few]) for image in (x, y, right, down)
+    )
 
     def relief(height: Image | float) -> Image:
         lift = height - PIVOT
@@ -103,7 +105,9 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
     before = relief(above + 0.3 * spacing)
     jump = relief(below) - before > 3.0 * spacing
     height = np.where(jump, 2.0 * above - before, above) - PIVOT
-    height = cv2.resize(height.astype(np.float32), x.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    # Single stray samples at a jump would show as specks.
+    height = cv2.medianBlur(height.astype(np.float32), 5)
+    height = cv2.resize(height, x.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return x - height * right, y - height * down
 
 
@@ -129,4 +133,6 @@ def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
     # Turned back, a plane leans; its own slope must not show as relief.
     height = surface.height + motion.lift - x * math.sin(pose.yaw) - y * math.sin(pose.pitch)
     cover = sample(bust.cover, column, row) * step(1.32, 1.28, np.abs(x))
-    return View(surface.albedo, height.astype(np.float32), cover, surface.gloss, sample(bust.skin, column, row), scale)
+    return View(
+        surface.albedo, height.astype(np.float32), cover, surface.gloss, sample(bust.skin, column, row), scale
+    )

@@ -192,9 +192,8 @@ def _forehead(rng: Rng) -> Paths:
     for row in rows:
         reach = rng.uniform(0.16, 0.27)
         x = -reach + 2 * reach * T + rng.normal(0, 0.05)
-        row = row + rng.normal(0, 0.012)
         wave = 0.010 * np.cos(2.4 * np.pi * x / 0.5) + np.cumsum(rng.normal(0, 0.0012, T.size))
-        paths.append(np.stack([x, row - wave], -1))
+        paths.append(np.stack([x, row + rng.normal(0, 0.012) - wave], -1))
     return np.stack(paths)
 
 

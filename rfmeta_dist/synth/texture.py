@@ -62,8 +62,12 @@ def resize(image: Image, width: int, height: int | None = None) -> Image:
 
 
 def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> Image:
-    """Smooth noise with zero mean and about unit deviation; `cells` = features across the width."""
+    """Smooth noise with zero mean and about unit deviation; `cells` = features across the width.
+
+    Whatever the shape, it takes one draw from `rng`, so that what is drawn next does not depend on it.
+    """
     height, width = shape
+    rng = np.random.Generator(np.random.Philox(key=int(rng.integers(1 << 63))))
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         columns = max(2, min(width, round(cells * 2**octave)))

@@ -149,7 +149,7 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
             "repair them and start again, what is done is kept; or leave them out with --skip-unreadable",
         )
     read, faceless = sum(t.read for t in tallies), sum(len(t.faceless) for t in tallies)
-    if read == faceless:
+    if read == faceless > 0:
         raise DataError(
             f"no face was found in any of {read} frame(s) of {len(tallies)} recording(s)",
             "see that the pictures are upright and show a face from the front",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
@@ -21,39 +21,10 @@ from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.video import Spread
 from rfmeta_dist.storage.store import open_store
-from tests.ingest.clips import moving, scene, write_clip, write_still
+from tests.ingest.clips import moving, scene, write_clip
+from tests.ingest.small_sets import ANNOTATE, MSU, PATHS, crowd, is_blue, write_set
 
 pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
-
-MSU = [
-    "scene01/real/real_client002_laptop_SD_scene01.mov",
-    "scene01/attack/attack_client002_laptop_SD_ipad_video_scene01.mov",
-    "scene01/real/real_client055_android_SD_scene01.mp4",
-    "scene01/attack/attack_client055_android_SD_printed_photo_scene01.mp4",
-    "scene01/real/real_client001_laptop_SD_scene01.mov",
-    "scene01/attack/attack_client001_laptop_SD_iphone_video_scene01.mov",
-]
-
-TREES = {
-    "oulu_npu": [
-        f"{folder}_files/1_1_{user}_{kind}.avi"
-        for folder, user in (("Train", "01"), ("Dev", "21"), ("Test", "36"))
-        for kind in (1, 4)
-    ],
-    "casia_fasd": [
-        f"{folder}_release/{subject}/{name}.avi"
-        for folder, subject in (("train", 1), ("train", 16), ("test", 1))
-        for name in ("1", "HR_3")
-    ],
-    "replay_attack": [
-        path.format(split, client)
-        for split, client in (("train", "001"), ("devel", "003"), ("test", "009"))
-        for path in (
-            "{}/real/client{}_session01_webcam_authenticate_adverse_1.mov",
-            "{}/attack/hand/attack_print_client{}_session01_highdef_photo_controlled.mov",
-        )
-    ],
-}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +47,17 @@ def source(tmp_path: Path) -> Path:
     return root
 
 
-def run(root: Path, out: Path, layout: str = "msu_mfsd", domain: str = "M", **options) -> Ingested:
+def run(
+    root: Path, out: Path, layout: str = "msu_mfsd", domain: str = "M", on_done=lambda *_: None, **options
+) -> Ingested:
     order = Order(layout, root, str(out), domain, Spread(2), CropRule(size=64), **options)
-    return ingest(order, LAYOUTS[layout].survey(root, domain), 2, lambda done, total: None)
+    return ingest(order, LAYOUTS[layout].survey(root, domain), 2, on_done)
+
+
+def images(done: Ingested, out: Path) -> dict[str, np.ndarray]:
+    """The crops by key."""
+    batches = scan(open_store(str(out)), done.manifest, None, image_size=64, batch=8)
+    return {key: image for batch in batches for key, image in zip(batch.keys, batch.image, strict=True)}
 
 
 def shards(out: Path) -> dict[str, bytes]:
@@ -99,18 +78,22 @@ def test_clips_become_whole_shards_and_the_same_input_the_same_bytes(source, tmp
     assert contract.keys() >= {"layout", "frames", "crop", "models", "source", "depth", "colour", "encoding"}
 
 
-@pytest.mark.parametrize("layout", TREES)
-def test_every_layout_goes_from_clips_to_shards(layout, tmp_path):
-    for number, path in enumerate(TREES[layout]):
-        write_clip(tmp_path / "source" / path, moving(number % 3, 4))
-    done = run(tmp_path / "source", tmp_path / "out", layout, "X")
+@pytest.mark.parametrize("layout", PATHS)
+def test_every_layout_goes_from_recordings_to_shards(layout, tmp_path):
+    done = run(write_set(tmp_path / "source", layout), tmp_path / "out", layout, "X")
     assert done.manifest.counts == {
         split: {"live": 2, "attack": 2} for split in ("train", "validation", "test")
     }
     store = open_store(str(tmp_path / "out"))
-    for batch in scan(store, done.manifest, None, image_size=64, batch=12):
-        nearest = batch.depth.reshape(len(batch.label), -1).max(axis=1)
-        assert ((nearest > 200) == (batch.label == 1)).all()
+    assert verify(store, "X") == []
+    assert done.manifest.contract["frames_with_several_faces"] == done.manifest.contract["frames_read"] == 12
+    for batch in scan(store, done.manifest, None, image_size=256, batch=12):
+        for image, depth, label in zip(batch.image, batch.depth, batch.label, strict=True):
+            # Annotated, the smaller of two people is meant; else the larger is taken.
+            assert is_blue(image) == (layout in ANNOTATE)
+            row, column = np.unravel_index(depth.argmax(), depth.shape)
+            assert depth.max() > 240 if label else not depth.any()
+            assert not label or (10 <= row < 22 and 8 <= column < 24), "the nearest point is not in the middle"
 
 
 def test_a_clip_that_does_not_decode_is_named_and_can_be_left_out(source, tmp_path):
@@ -130,21 +113,63 @@ def test_frames_without_a_face_are_counted_and_left_out(source, tmp_path):
     assert done.manifest.contract["frames_without_face"] == 2
 
 
-def test_plain_images_with_a_table_are_a_data_set(tmp_path):
-    root = tmp_path / "ours"
-    lines = ["path,label,attack_type,subject,video,split"]
-    for number, split in enumerate(("train", "validation", "test")):
-        for label in ("live", "attack"):
-            name = f"{split}-{label}.png"
-            write_still(root / name, scene((number, 100, 80)))
-            lines.append(
-                f"{name},{label},{'live' if label == 'live' else 'print'},s{number},v{number}{label},{split}"
-            )
-    (root / "labels.csv").write_text("\n".join(lines))
-    done = run(root, tmp_path / "out", layout="folder", domain="X")
-    assert done.manifest.counts == {
-        split: {"live": 1, "attack": 1} for split in ("train", "validation", "test")
-    }
+def test_empty_and_vanished_files_can_be_left_out(source, tmp_path):
+    (source / MSU[0]).write_bytes(b"")
+    (source / MSU[2]).unlink()
+    (source / MSU[2]).symlink_to("gone")
+    with pytest.raises(DataError, match="2 recording"):
+        run(source, tmp_path / "out")
+    done = run(source, tmp_path / "out", skip_unreadable=True)
+    errors = {t.path: t.error for t in done.tallies if t.error}
+    assert errors.keys() == {MSU[0], MSU[2]}
+    assert "it is empty" in errors[MSU[0]]
+    assert "is a link to what is not" in errors[MSU[2]]
+    assert verify(open_store(str(tmp_path / "out")), "M") == []
+
+
+def test_a_repaired_file_is_read_again_though_nothing_else_shows_it(source, tmp_path):
+    whole = run(source, tmp_path / "whole")
+    path = source / MSU[0]
+    data, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_bytes(bytes(len(data)))
+    os.utime(path, ns=times)
+    with pytest.raises(DataError, match="real_client002_laptop"):
+        run(source, tmp_path / "out")
+    path.write_bytes(data)
+    os.utime(path, ns=times)
+    assert run(source, tmp_path / "out").manifest.fingerprint == whole.manifest.fingerprint
+
+
+def test_a_clip_of_one_frame_gives_one_sample(source, tmp_path):
+    write_clip(source / MSU[0], moving(0, 1))
+    done = run(source, tmp_path / "out")
+    assert done.manifest.counts["train"] == {"live": 1, "attack": 2}
+
+
+def test_of_two_people_the_larger_is_taken_and_the_crowd_counted(source, tmp_path):
+    write_clip(source / MSU[0], [crowd(0)] * 6)
+    alone = run(source, tmp_path / "alone")  # annotated by nothing, so both of the frames are crowded
+    assert [(t.path, len(t.crowded)) for t in alone.tallies if t.crowded] == [(MSU[0], 2)]
+    assert not is_blue(images(alone, tmp_path / "alone")[f"M-{Path(MSU[0]).stem}-00001"])
+
+
+def test_clips_that_were_stored_upside_down_come_out_upright(source, tmp_path):
+    """The phone stored the live clips of client 3 so, and only these."""
+    name = "scene01/{0}/{0}_client003_android_SD_{1}scene01.mp4"
+    upright, turned = name.format("attack", "ipad_video_"), name.format("real", "")
+    write_clip(source / upright, moving(1, 4))
+    write_clip(source / turned, [np.ascontiguousarray(picture[::-1, ::-1]) for picture in moving(1, 4)])
+    found = images(run(source, tmp_path / "out"), tmp_path / "out")
+    pairs = [[found[f"M-{Path(path).stem}-0000{n}"].astype(int) for path in (upright, turned)] for n in (1, 3)]
+    for one, other in pairs:
+        assert np.abs(one - other).mean() < 6 < np.abs(one - other[::-1, ::-1]).mean()
+
+
+def test_a_source_without_any_face_says_so(source, tmp_path):
+    for path in MSU:
+        write_clip(source / path, [scene() for _ in range(3)])
+    with pytest.raises(DataError, match=r"no face was found in any of 12 frame\(s\) of 6 recording\(s\)"):
+        run(source, tmp_path / "out")
 
 
 def test_an_ingest_killed_with_sigkill_goes_on_without_loss_or_repetition(source, tmp_path):
@@ -162,8 +187,10 @@ def test_an_ingest_killed_with_sigkill_goes_on_without_loss_or_repetition(source
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(out.rglob("manifest-*"))
-    kept = {p.name: p.stat().st_mtime_ns for p in out.rglob("staging-*/*.parquet")}
+    kept = list(out.rglob("staging-*/*.parquet"))
     assert 1 <= len(kept) < len(MSU)
-    finished = subprocess.run([*program, "--json"], check=True, capture_output=True, text=True)
-    assert json.loads(finished.stdout)["manifest"] == whole.manifest.fingerprint
+    seen: list[int] = []
+    finished = run(source, out, on_done=lambda done, _: seen.append(done))
+    assert seen[0] == len(kept)  # what was done is not done again
+    assert finished.manifest.fingerprint == whole.manifest.fingerprint
     assert shards(out) == shards(tmp_path / "whole")

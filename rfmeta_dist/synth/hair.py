@@ -220,10 +220,11 @@ def _finish(
     lit = deep + (lit - deep) * strands
     # Light strands bleach, dark ones stay: contrast in hue as well.
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
-    # At the hairline the hair grows out of the head.
-    rooted = step(0.12, 0.32, canvas.height) * (v < line + 0.05)
-    grown = 1.0 - rooted * step(-0.32, 0.03, v - line)
-    height = canvas.height + (height - canvas.height) * np.where(canvas.body > 0.5, grown, 1.0)
+    # Near the hairline hair lies close to the head.
+    steep = np.clip(0.34 - canvas.height, 0.0, None)
+    close = canvas.height + 0.02 + 0.45 * np.clip(line + 0.02 - v, 0.0, None) + 2.0 * steep
+    height = np.where((canvas.body > 0.5) & (v < line + 0.08), np.minimum(height, close), height)
+    height = blur(height.astype(np.float32), 0.012 / canvas.pixel)
     height = height + 0.004 * (grey - 0.4) * strands
     gloss = 0.02 + 0.07 * np.clip(lit - 0.6, 0, 1)
     return Layer(albedo.astype(np.float32), cover.astype(np.float32), height.astype(np.float32), gloss)
@@ -237,11 +238,9 @@ def _closed(cover: Image, reach: float) -> Image:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     closed = cv2.morphologyEx((small > 0.35).astype(np.float32), cv2.MORPH_CLOSE, kernel)
     # Single strands beyond the mass are no mass.
-    closed = cv2.erode(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5))), np.ones((3, 3)), iterations=2)
-    filled = cv2.resize(
-        cv2.GaussianBlur(closed, (0, 0), 1.0), cover.shape[::-1], interpolation=cv2.INTER_LINEAR
-    )
-    return step(0.4, 0.9, filled)
+    closed = cv2.erode(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5))), np.ones((3, 3)))
+    soft = cv2.GaussianBlur(closed, (0, 0), max(1.0, 0.015 * cover.shape[0] / EXTENT / few / 2))
+    return step(0.35, 1.0, cv2.resize(soft, cover.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _surface(canvas: Canvas, middle: Image) -> Image:

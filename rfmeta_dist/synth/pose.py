@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -69,17 +69,24 @@ def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
     turn = step(1.0, 0.62, y)
     sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
     cos_yaw, cos_pitch = np.sqrt(1.0 - sin_yaw**2), np.sqrt(1.0 - sin_pitch**2)
+    drop = np.zeros_like(x)
     if abs(pose.yaw) + abs(pose.pitch) > 1e-3:
-        x, y = _turned_back(bust, x / cos_yaw, y / cos_pitch, sin_yaw / cos_yaw, sin_pitch / cos_pitch)
-    return _express(bust, pose, x, y, framing.half * raster.pitch)
+        x, y, drop = _turned_back(bust, x / cos_yaw, y / cos_pitch, sin_yaw / cos_yaw, sin_pitch / cos_pitch)
+    # What the head turns to lies deeper, what it turns from nearer.
+    lean = drop + x * sin_yaw + y * sin_pitch
+    view = _express(bust, pose, x, y, framing.half * raster.pitch)
+    return replace(view, height=(view.height - lean).astype(np.float32))
 
 
-def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> tuple[Image, Image]:
+def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> tuple[Image, ...]:
     """Where the line of sight through each pixel meets the bust.
 
     At height h the line is at (x, y) − (h − PIVOT)·(right, down). It is followed from the front until it is
     under the relief. Where that comes of a jump, as from neck to jaw, what lies there was hidden before the
-    head turned: the near side of the jump is shown mirrored.
+    head turned: it is taken for a wall of what stands at its top.
+
+    Returns:
+        x and y on the bust, and how far below the bust's height there the line meets a wall.
     """
     few = max(1, round(max(x.shape) / 400))
     small = tuple(
@@ -102,13 +109,16 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
         middle = (above + below) / 2
         under = relief(middle) >= middle
         above, below = np.where(under, above, middle), np.where(under, middle, below)
-    before = relief(above + 0.3 * spacing)
-    jump = relief(below) - before > 3.0 * spacing
-    height = np.where(jump, 2.0 * above - before, above) - PIVOT
+    behind = above - 0.4 * spacing
+    drop = relief(behind) - above
+    jump = drop > 2.0 * spacing
+    height = np.where(jump, behind, above) - PIVOT
     # Single stray samples at a jump would show as specks.
-    height = cv2.medianBlur(height.astype(np.float32), 5)
-    height = cv2.resize(height, x.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return x - height * right, y - height * down
+    height, drop = (
+        cv2.resize(cv2.medianBlur(image.astype(np.float32), 5), x.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        for image in (height, np.where(jump, drop, 0.0))
+    )
+    return x - height * right, y - height * down, drop
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
@@ -130,9 +140,6 @@ def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
     if shut > 0.02:
         surface = close_eyes(surface, bust.mimic, shut, column, row)
     surface = show_mouth(surface, motion, x, y)
-    # Turned back, a plane leans; its own slope must not show as relief.
-    height = surface.height + motion.lift - x * math.sin(pose.yaw) - y * math.sin(pose.pitch)
+    height = (surface.height + motion.lift).astype(np.float32)
     cover = sample(bust.cover, column, row) * step(1.32, 1.28, np.abs(x))
-    return View(
-        surface.albedo, height.astype(np.float32), cover, surface.gloss, sample(bust.skin, column, row), scale
-    )
+    return View(surface.albedo, height, cover, surface.gloss, sample(bust.skin, column, row), scale)

@@ -12,7 +12,6 @@ from rfmeta_dist.synth.head import Head
 from rfmeta_dist.synth.strands import brush
 from rfmeta_dist.synth.texture import Image, blur, grid, step
 
-
 HAIR = 0.0028  # width of a drawn hair, face units
 
 

@@ -112,7 +112,7 @@ def run_files(evaluation) -> dict[str, bytes]:
     return {
         "config.yaml": CONFIG.encode(),
         "metrics.jsonl": jsonl(training_rows()),
-        "streams.json": json.dumps({name: STREAM for name in "OCI"}).encode(),
+        "streams.json": json.dumps(dict.fromkeys("OCI", STREAM)).encode(),
         "ledger.jsonl": jsonl(ledger_rows()),
         "evaluation.json": json.dumps(evaluation).encode(),
         "scores.parquet": Scores(**joined).to_parquet(),

@@ -30,7 +30,7 @@ class Recording:
         split: where its samples go.
         official: where the data set itself puts it. Differs where a set has no validation part.
         label: 1 live, 0 attack.
-        attack_type: `live`, or one of `ATTACK_TYPES`.
+        attack_type: `live`, or one of `ATTACK_TYPES`, or another word that a table of the user's own has.
         device: the camera.
         session: the recording session.
         condition: light, quality, support, instrument: whatever else the data set tells apart.

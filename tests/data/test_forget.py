@@ -274,6 +274,16 @@ def test_forgetting_comes_after_whoever_published_meanwhile(tmp_path: Path):
     assert verify(store, "A") == []
 
 
+def test_what_only_deleted_versions_used_goes_with_them(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    for seed in (1, 2, 0):
+        pack(people(seed), store, "A", contract={}, shard_bytes=BYTES)
+    forget(store, "A", SUBJECT)
+    assert versions(store, "A") == ["manifest-000004.json"]
+    assert orphans(store, "A") == []
+    assert verify(store, "A") == []
+
+
 def test_the_last_subject_can_go_too(tmp_path: Path):
     store = open_store(str(tmp_path))
     samples = [sample for sample in people() if sample.subject == SUBJECT]

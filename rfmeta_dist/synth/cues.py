@@ -17,7 +17,8 @@ Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
 CONTROL = "texture"
 SMALL = 64  # side at which shapes are measured
-PATCH = 48  # side of what a spectrum is taken of
+OCTAVES = 4
+RINGS = (0.08, 0.15, 0.22, 0.30, 0.40, 0.60)  # of frequencies, in cycles a pixel
 NEAR = 22  # of SMALL rows or columns: where a carrier's border may show
 
 
@@ -57,19 +58,11 @@ def border(picture: Pixels) -> Vector:
 
 
 def texture(picture: Pixels) -> Vector:
-    """Log spectrum of patches of the face, averaged."""
-    grey, side = _grey(picture), picture.shape[0]
-    patch = min(PATCH, side // 2)
-    window = np.outer(np.hanning(patch), np.hanning(patch))
-    starts = np.linspace(side // 4, side * 3 // 4 - patch, 1 if side < 4 * PATCH else 2).astype(int)
-    spectra = [
-        np.log1p(np.abs(np.fft.fft2(grey[row : row + patch, column : column + patch] * window)))
-        for row in starts
-        for column in starts
-    ]
-    half = np.fft.fftshift(np.mean(spectra, axis=0), axes=1)[: patch // 2].astype(np.float32)
-    coarse: Vector = cv2.resize(half, (16, 8), interpolation=cv2.INTER_AREA)
-    return coarse.ravel()
+    """Fine structure of luma and chroma over the face: what a blur takes away at four sizes, and spectra."""
+    side = picture.shape[0]
+    face = picture[side // 8 : -side // 8, side // 8 : -side // 8]
+    channels = cv2.split(cv2.cvtColor(face, cv2.COLOR_RGB2YCrCb).astype(np.float32))
+    return np.concatenate([part for channel in channels for part in (_residuals(channel), _spectrum(channel))])
 
 
 PIXEL_CUES: Mapping[str, Callable[[Pixels], Vector]] = MappingProxyType(
@@ -82,6 +75,37 @@ PIXEL_CUES: Mapping[str, Callable[[Pixels], Vector]] = MappingProxyType(
         CONTROL: texture,
     }
 )
+
+
+def _residuals(channel: Vector) -> Vector:
+    """At four sizes: strength and peakedness of the fine structure, and how much of it runs across."""
+    found = []
+    for _ in range(OCTAVES):
+        smooth = cv2.GaussianBlur(channel, (0, 0), 1.0)
+        rest = np.abs(channel - smooth)
+        across, down = (np.abs(cv2.Sobel(channel, cv2.CV_32F, *axis)).mean() for axis in ((1, 0), (0, 1)))
+        mean = rest.mean() + 0.01
+        found += [
+            np.log(mean),
+            np.log(np.sqrt((rest**2).mean()) / mean + 0.01),
+            np.log((across + 0.01) / (down + 0.01)),
+        ]
+        channel = cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.array(found, np.float32)
+
+
+def _spectrum(channel: Vector) -> Vector:
+    """In rings of the spectrum: mean, spread, and the highest peak above its surroundings, as screens leave."""
+    height, width = channel.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    power = np.log1p(np.abs(np.fft.fftshift(np.fft.fft2((channel - channel.mean()) * window)))).astype(
+        np.float32
+    )
+    peaks = power - cv2.blur(power, (9, 9))
+    rows, columns = np.fft.fftshift(np.fft.fftfreq(height)), np.fft.fftshift(np.fft.fftfreq(width))
+    ring = np.digitize(np.hypot(rows[:, None], columns), RINGS)
+    masks = [ring == number for number in range(1, len(RINGS))]
+    return np.array([f for m in masks for f in (power[m].mean(), power[m].std(), peaks[m].max())], np.float32)
 
 
 def _grey(picture: Pixels) -> Vector:

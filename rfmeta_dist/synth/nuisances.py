@@ -55,7 +55,7 @@ def disturb(take: Take, video: Video) -> Take:
             case "soft":
                 settings = replace(settings, defocus=settings.defocus + 0.35)
             case "banding":
-                take = take._replace(bands=Bands(rng.uniform(3, 7), rng.uniform(-0.4, 0.4), 0.22))
+                take = take._replace(bands=Bands(rng.uniform(3, 7), rng.uniform(-0.4, 0.4), 0.15))
             case "blocks":
                 take = take._replace(quality=take.quality - COARSE)
             case "backdrop":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 import cv2
 import numpy as np
 
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.synth.codec import Pixels, decode_jpeg
+from rfmeta_dist.synth.domains import Attack
 from rfmeta_dist.synth.generate import render
 from rfmeta_dist.synth.recording import Video
 
@@ -27,8 +29,8 @@ def contact_sheet(plans: Mapping[str, Sequence[Video]]) -> bytes:
     Args:
         plans: the recordings of each domain, to choose from.
     """
-    types = dict.fromkeys(video.attack_type for videos in plans.values() for video in videos)
-    columns = [LIVE, *sorted(types.keys() - {LIVE})]
+    types = {video.attack_type for videos in plans.values() for video in videos}
+    columns = [name for name in (LIVE, *get_args(Attack)) if name in types]
     wide = (SIDE + GAP) * PEOPLE
     rows = [np.hstack([_text(name, wide, centred=True) for name in columns])]
     for name, videos in plans.items():

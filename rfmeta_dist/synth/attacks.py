@@ -105,7 +105,7 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
         stolen.area,
         paper,
         recording.framing,
-        round(2.0 / recording.raster.pitch),
+        recording.settings.sensor,
         recording.video.random("sheet"),
     )
     cut = cut_out(np.array(stolen.face(taken).eyes), rng) if holes else None

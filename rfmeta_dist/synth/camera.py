@@ -17,6 +17,7 @@ MIDDLE_GREY = 0.20
 METERED = 0.6  # of the crop's half width: where exposure and white balance are measured
 SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, relative to green
 BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
+SPREAD, LEVELLED = 0.9, 0.6  # usual contrast of that middle, in stops, and the share of an unusual one taken away
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Camera:
     contrast: Range = (0.8, 1.25)
     saturation: Range = (0.75, 1.1)
     sharpen: Range = (0.0, 0.3)
-    flare: Range = (0.0, 0.25)
+    flare: Range = (0.0, 0.12)
     codec: Range = (60, 90)
     format: Format = "jpeg"
     frame: tuple[int, int] = (480, 640)
@@ -134,7 +135,7 @@ def capture(radiance: Image, raster: Raster, settings: Settings, rng: Rng) -> Pi
     optical = np.ascontiguousarray(optical[stride // 2 :: stride, stride // 2 :: stride])
     height, width = optical.shape[:2]
     sampled = Raster(raster.left, raster.top, raster.pitch * stride, height, width)
-    return _develop(_mosaic(_expose(optical, sampled, settings), settings, rng), settings)
+    return _develop(_mosaic(_expose(optical, sampled, settings), settings, rng), sampled, settings)
 
 
 def record(picture: Pixels, settings: Settings) -> Pixels:
@@ -152,8 +153,7 @@ def fit(picture: Pixels, size: int) -> Pixels:
 def _expose(optical: Image, raster: Raster, settings: Settings) -> Image:
     """Automatic exposure and white balance on the middle of the crop, vignetting, flare, and their errors."""
     x, y = raster.grid()
-    rows, columns = np.abs(y[:, 0]) < METERED, np.abs(x[0]) < METERED
-    middle = optical[np.ix_(rows, columns)].mean(axis=(0, 1))
+    middle = _middle(optical, raster).mean(axis=(0, 1))
     gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(luminance(middle)), 1e-4)
     corner = (x - settings.centre[0]) ** 2 + (y - settings.centre[1]) ** 2
     falloff = np.float32(gain) * (1 - np.float32(settings.vignette) * corner / (corner + np.float32(2.0)))
@@ -180,11 +180,20 @@ def _mosaic(exposed: Image, settings: Settings, rng: Rng) -> Image:
     return linear
 
 
-def _develop(linear: Image, settings: Settings) -> Pixels:
-    """Saturation, highlight shoulder, tone curve and sharpening → 8-bit display values."""
-    grey = luminance(linear)[..., None]
-    colour = np.clip(grey + (linear - grey) * settings.saturation, 0.0, None)
-    toned = MIDDLE_GREY * np.power(colour / MIDDLE_GREY, settings.contrast, dtype=np.float32)
+def _middle(picture: Image, raster: Raster) -> Image:
+    """The part of a picture that the camera meters."""
+    x, y = raster.grid()
+    rows, columns = np.flatnonzero(np.abs(y[:, 0]) < METERED), np.flatnonzero(np.abs(x[0]) < METERED)
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _develop(linear: Image, raster: Raster, settings: Settings) -> Pixels:
+    """Saturation, automatic and chosen contrast, highlight shoulder and sharpening → 8-bit display values."""
+    grey = luminance(linear)
+    spread = float(np.log2(np.maximum(blur(_middle(grey, raster), settings.sensor / 32), 0.01)).std())
+    contrast = settings.contrast * (SPREAD / min(max(spread, 0.4), 2.5)) ** LEVELLED
+    colour = np.clip(grey[..., None] + (linear - grey[..., None]) * settings.saturation, 0.0, None)
+    toned = MIDDLE_GREY * np.power(colour / MIDDLE_GREY, contrast, dtype=np.float32)
     shoulder = 1.0 - 0.16 / (np.maximum(toned, 0.6) - 0.2)
     display = encode_srgb(np.where(toned > 0.6, shoulder, toned).astype(np.float32))
     if settings.sharpen > 0.02:

@@ -18,16 +18,13 @@ from rfmeta_dist.synth.tiles import Tile, draw_tile
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
 
 
-FINEST_CELL = 3.2  # scene samples
-
-
 @dataclass(frozen=True)
 class Paper:
     """A printer and its paper.
 
     Attributes:
         white: linear RGB of the sheet.
-        cells: range of halftone cells across the crop (set by printer and distance).
+        cell: range of the halftone cell in sensor pixels (set by printer and distance).
         angles: screen angles of C, M, Y, K in degrees.
         ink: strength of solid ink, 1 as `INKS`; less is washed out.
         gain: dot gain; above 0 darkens the middle tones.
@@ -40,7 +37,7 @@ class Paper:
     """
 
     white: tuple[float, float, float]
-    cells: tuple[float, float]
+    cell: tuple[float, float]
     angles: tuple[float, float, float, float]
     ink: float
     gain: float
@@ -57,7 +54,7 @@ class Sheet:
     """One printed photo.
 
     Attributes:
-        plate: area coverage of C, M, Y, K, P×Q×4, from `separate`.
+        plate: for C, M, Y and K, the threshold below which a place is inked, P×Q×4.
         area: where on the sheet the plate's pixels are, in face coordinates.
         cell: side of a halftone cell in face units.
         phases: of the four screens, 4×2.
@@ -78,7 +75,7 @@ class Sheet:
     haze: float
 
 
-def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, samples: int, rng: Rng) -> Sheet:
+def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, sensor: int, rng: Rng) -> Sheet:
     """Print a photo.
 
     Args:
@@ -86,20 +83,21 @@ def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, sample
         area: where its pixels lie, in face coordinates.
         paper: what it is printed with and on.
         framing: of the recording it is for, which says how large a cell is.
-        samples: of the scene across the crop; a cell finer than these would alias before the lens blurs it.
+        sensor: pixels of the camera across the crop.
         rng: of the recording.
     """
-    cell = 2.0 * framing.half * max(1.0 / rng.uniform(*paper.cells), FINEST_CELL / samples)
+    pixel = 2.0 * framing.half / sensor
+    cell = pixel * rng.uniform(*paper.cell)
     return Sheet(
         paper,
-        separate(photo, paper),
+        _reached(separate(photo, paper), paper),
         area,
         cell,
         phases=rng.uniform(0, 2 * math.pi, (4, 2)),
         dots=tuple(_scatter(cell, rng) for _ in range(4)) if paper.scattered else (),
-        grain=draw_tile(rng, 8.0 * framing.half / samples, octaves=2),
+        grain=draw_tile(rng, 2.0 * pixel, octaves=2),
         bands=(float(rng.uniform(25, 60)), float(rng.uniform(0, 2 * math.pi))),
-        haze=float(rng.uniform(0.0, 0.03)) * (0.5 + paper.gloss),
+        haze=float(rng.uniform(0.0, 0.008)) * (0.5 + paper.gloss),
     )
 
 
@@ -112,7 +110,7 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> Image:
     bands = paper.banding * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
     texture = 1.0 + paper.grain * sheet.grain.at(surface.u, surface.v) + bands
     # Rough paper spreads its sheen; a glossy one keeps it small and bright.
-    mirrored = paper.gloss * 0.35 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
+    mirrored = paper.gloss * 0.2 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
     radiance: Image = reflectance * level[..., None] + (mirrored + sheet.haze)[..., None]
     return (radiance * lamp.colour).astype(np.float32)
@@ -139,19 +137,29 @@ def separate(photo: Image, paper: Paper) -> Image:
 def _halftone(inks: Image, sheet: Sheet, surface: Surface) -> Image:
     """Transmittance H×W×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
     transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    softness = np.float32(min(max(1.6 * surface.pixel / sheet.cell, 0.12), 1.0))
+    softness = np.float32(min(max(2.6 * surface.pixel / sheet.cell, 0.12), 1.0))
     for channel in range(4):
-        wanted = inks[..., channel]
-        dot = np.clip((wanted - _threshold(sheet, channel, surface)) / softness + np.float32(0.5), 0.0, 1.0)
-        # A dot screen must keep the mean tone, so a smeared dot gives way to plain coverage.
-        dot = wanted + (dot - wanted) * (1 - np.float32(0.6) * softness)
+        # The edge of a dot is soft; spread over a little more than [0, 1], no and full ink stay what they are.
+        reached = inks[..., channel] * (1 + softness) - softness / 2
+        dot = np.clip((reached - _threshold(sheet, channel, surface)) / softness + np.float32(0.5), 0.0, 1.0)
         absorbed: NDArray[np.float32] = np.float32(sheet.paper.ink) * (1 - INKS[channel])
         transmitted *= 1.0 - dot[..., None] * absorbed
     return transmitted
 
 
+def _reached(coverage: Image, paper: Paper) -> Image:
+    """The threshold that this share of a screen's area lies below, so that dots keep the mean tone."""
+    if paper.scattered:
+        return coverage
+    wave = np.cos(np.linspace(0.0, math.pi, 128))
+    spots = np.sort((0.5 + 0.25 * (wave[:, None] + wave)).ravel())
+    shares = np.linspace(0.0, 1.0, 257)
+    reached: Image = np.interp(coverage, shares, np.quantile(spots, shares)).astype(np.float32)
+    return reached
+
+
 def _threshold(sheet: Sheet, channel: int, surface: Surface) -> Image:
-    """Coverage at which a place gets ink, in [0, 1]: round dots growing into round holes, or scattered ones."""
+    """Where ink comes first, from 0, to last, at 1: round dots growing into round holes, or scattered ones."""
     if sheet.dots:
         return sheet.dots[channel].at(surface.u, surface.v)
     wave, angle = 2.0 * math.pi / sheet.cell, math.radians(sheet.paper.angles[channel])

@@ -2,7 +2,7 @@
 
 domains + scale → generate.plan → one Video per recording → generate.render → samples
 
-    people     identities → bust (head, skin, features, hair) or portraits
+    people     identities → bust (head, skin, eyes, features, hair, clothes) or portraits → cutout; mimic
     scene      pose (framing, head turn, expression) → scene (light, backdrop, depth label)
     attacks    plane (how a carrier is held) → prints, screens
     camera     the same for both classes

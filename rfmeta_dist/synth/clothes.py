@@ -21,15 +21,13 @@ def paint_clothes(canvas: Canvas, woman: bool, rng: Rng) -> Layer:
     colour = draw_cloth(rng)
     thick = {"jacket": 0.05, "hood": 0.06, "shirt": 0.025}.get(kind, 0.03)
     reach = blur(canvas.head.cover, 1.2 * thick / canvas.pixel)
-    body = (
-        np.maximum(canvas.head.cover, step(0.13, 0.17, reach))
-        * step(0.62, 0.72, v)
-        * step(0.2, 0.3, a + step(0.7, 0.8, v))
-    )
+    # Beside the neck cloth begins where it lies on the shoulder.
+    top = {"hood": 0.755, "turtle": 0.70, "shirt": 0.79, "jacket": 0.79}.get(kind, 0.825) + 0.2 * (a - 0.3)
+    body = np.maximum(canvas.head.cover, step(0.13, 0.17, reach)) * step(-0.008, 0.008, v - top)
     edge = _neckline(kind, a, v, rng)
     cover = body * step(-0.004, 0.004, edge)
     folds = _folds(canvas, rng)
-    albedo = colour * _pattern(canvas, rng)[..., None] * (1.0 + 0.10 * folds)[..., None]
+    albedo = colour * _pattern(canvas, rng)[..., None] * (1.0 + 0.04 * folds)[..., None]
     lifted = canvas.height + thick + 0.018 * folds
     if kind in {"crew", "vee", "turtle", "scoop"}:
         band = step(0.05, 0.046, edge)
@@ -65,7 +63,7 @@ def _neckline(kind: str, a: Image, v: Image, rng: Rng) -> Image:
             deep = rng.uniform(1.08, 1.25)
             edge = (v - (deep - (deep - 0.80) / 0.33 * a)) * 0.55
         case "turtle":
-            edge = v - 0.70 - 0.10 * (a / 0.3) ** 2
+            edge = v - 0.71 - 0.05 * np.clip(a / 0.3, 0, 1) ** 2
         case "scoop":
             edge = np.hypot(a / 1.1, v - 0.70) - 0.36 * wide
         case "shirt" | "jacket":
@@ -91,7 +89,7 @@ def _folds(canvas: Canvas, rng: Rng) -> Image:
 
 def _pattern(canvas: Canvas, rng: Rng) -> Image:
     u, v, size = canvas.u, canvas.v, canvas.size
-    weave = 1.0 + 0.05 * noise(rng, size, size[1] / 2.5) + 0.05 * noise(rng, size, 60, 2)
+    weave = 1.0 + 0.05 * noise(rng, size, size[1] / 2.5) + 0.03 * noise(rng, size, 90)
     kind, pace = rng.random(), rng.uniform(25, 70)
     if kind < 0.12:
         weave = weave * (1.0 - 0.55 * step(0.1, 0.4, np.sin(v * pace + 0.4 * u)))

@@ -67,7 +67,7 @@ def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
         brow=(
             float(brow),
             float(rng.normal(0.0, 0.010) + 0.008 * traits.woman),
-            float(rng.normal(0.006, 0.012)),
+            float(rng.normal(-0.012, 0.010)),
         ),
         tired=float(rng.uniform(0.0, 0.6) + 0.4 * traits.age),
     )

@@ -172,7 +172,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
 def paint_ears(canvas: Canvas) -> None:
     """Hollows of the ears, which a front view's relief hardly shows."""
     a, v = np.abs(canvas.u), canvas.v
-    ear = step(0.475, 0.485, a) * step(-0.2, -0.1, v) * step(0.3, 0.2, v)
+    ear = step(0.455, 0.492, a) * step(-0.2, -0.1, v) * step(0.3, 0.2, v)
     hollow = np.exp(-(((a - 0.505) / 0.012) ** 2) - ((v - 0.03) / 0.07) ** 2)
     rim = np.exp(-(((a - 0.475) / 0.012) ** 2)) * ear
     canvas.tint(np.array([0.55, 0.40, 0.38], np.float32), np.clip(0.8 * hollow + 0.6 * rim, 0, 1) * ear)
@@ -185,8 +185,8 @@ def paint_glasses(canvas: Canvas, shape: tuple[float, float, float, float], rng:
     colour = np.array(rng.uniform(0.01, 0.05, 3), np.float32)
     if rng.random() < 0.3:
         colour = np.array([0.16, 0.07, 0.03], np.float32) * np.float32(rng.uniform(0.5, 1.2))
-    elif rng.random() < 0.3:
-        colour = np.array([0.35, 0.33, 0.30], np.float32)
+    elif rng.random() < 0.2:
+        colour = np.array([0.20, 0.18, 0.15], np.float32)
 
     def drawn(shift: float) -> tuple[Image, Image]:
         a, v = np.abs(part.u), part.v - shift
@@ -213,4 +213,4 @@ def paint_glasses(canvas: Canvas, shape: tuple[float, float, float, float], rng:
     part.cover(np.array([0.75, 0.8, 0.85], np.float32), 0.07 * sheen * lens)
     part.cover(colour, 0.97 * frame)
     part.height[...] = np.maximum(part.height, part.height + 0.03 * frame)
-    part.gloss[...] += (0.30 - part.gloss) * frame
+    part.gloss[...] += (0.14 - part.gloss) * frame

@@ -17,7 +17,8 @@ MIDDLE_GREY = 0.20
 METERED = 0.6  # of the crop's half width: where exposure and white balance are measured
 SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, relative to green
 BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
-SPREAD, LEVELLED = 0.9, 0.6  # usual contrast of that middle, in stops, and the share of an unusual one taken away
+SPREAD = 0.9  # usual contrast of that middle, in stops …
+LEVELLED = 0.6  # … and the share of an unusual one that automatic contrast takes away
 
 
 @dataclass(frozen=True)

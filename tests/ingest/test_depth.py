@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 
@@ -120,8 +121,9 @@ def test_a_found_face_has_its_nose_nearest_and_no_holes(faces: Faces):
     (face,) = faces.detect(picture)
     points, _ = faces.landmarks(picture, face)
     shown = depth_map(points, 360)
-    inner = shown[tuple(points[:, 1::-1].astype(int).T)]
-    assert (inner > 0).mean() > 0.95
+    beside = cv2.dilate(shown, np.ones((3, 3)))  # the outline runs between pixels
+    assert (beside[tuple(points[:, 1::-1].astype(int).T)] > 0).all()
+    assert cv2.connectedComponents((shown == 0).astype(np.uint8))[0] == 2  # all one piece
     row, column = np.unravel_index(shown.argmax(), shown.shape)
     assert np.hypot(*(points[1, :2] - (column, row))) < 0.15 * face.box.width
     ring = [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246]

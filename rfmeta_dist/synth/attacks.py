@@ -10,7 +10,7 @@ import numpy as np
 
 from rfmeta_dist.synth.cut import Holes, cut_out, depth_in, lay_sheet, light_behind
 from rfmeta_dist.synth.framing import Framing, mapped
-from rfmeta_dist.synth.hands import Hand, draw_hand, lay_hand
+from rfmeta_dist.synth.hands import Hand, draw_hand, lay_limbs
 from rfmeta_dist.synth.motion import Drift, draw_sway
 from rfmeta_dist.synth.plane import FAR, Bend, Carrier, Surface, draw_carrier, inside, look_at
 from rfmeta_dist.synth.prints import print_out, show_print
@@ -146,9 +146,7 @@ def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Be
     held = rng.random() < HAND_HELD
     moving = 1.0 if held else ON_A_SUPPORT
     carrier = draw_carrier(recording.framing, moving, rng, margin=margin, corner=corner, bend=bend)
-    hand = draw_hand(carrier, rng)
-    if not held:
-        hand = Hand((), hand.skin, hand.mottle)
+    hand = draw_hand(carrier, held, rng)
     aligned = None
     if held and rng.random() < 0.5:
         aligned = (float(rng.uniform(0.8, 1.25)), float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.5, 0.1)))
@@ -193,8 +191,11 @@ def _finish(
 ) -> Shot:
     """The carrier before what is behind it and in the hand that holds it; a carrier has no depth."""
     if min(abs(edge) for edge in held.carrier.edges) < FAR:
-        lit = mix(held.behind(recording, seconds), lit, inside(surface.beyond, surface))
-        lit = lay_hand(lit, held.hand, surface, held.here.lamp)
+        hand, lamp = held.hand, held.here.lamp
+        behind = held.behind(recording, seconds)
+        behind = lay_limbs(behind, hand.behind, hand.mottle, surface, lamp, shadows=False)
+        lit = mix(behind, lit, inside(surface.beyond, surface))
+        lit = lay_limbs(lit, hand.over, hand.mottle, surface, lamp, shadows=True)
     framing = recording.framing_at(seconds, held.sway)
 
     def place(u: float, v: float) -> tuple[float, float]:

@@ -47,8 +47,8 @@ class Camera:
     vignette: Range
     balance: Range
     noise: Range
-    exposure: Range = (-0.45, 0.45)
-    contrast: Range = (0.8, 1.25)
+    exposure: Range = (-0.35, 0.40)
+    contrast: Range = (0.95, 1.3)
     saturation: Range = (0.75, 1.1)
     sharpen: Range = (0.0, 0.3)
     flare: Range = (0.0, 0.12)

@@ -73,7 +73,7 @@ def light_behind(depth: Image, holes: Holes, surface: Surface, lamp: Lamp) -> Im
     moved = cv2.warpAffine(hole, np.array([[1, 0, -right * shift], [0, 1, -down * shift]]), hole.shape[::-1])
     beam = blur(moved, 0.02 / surface.pixel)
     sky = np.clip(blur(hole, 0.5 * holes.gap / surface.pixel) * 1.1, 0.0, 1.0)
-    share: Image = lamp.ambient * (0.35 + 0.65 * sky) + (1 - lamp.ambient) * (0.15 + 0.85 * beam)
+    share: Image = lamp.ambient * (0.5 + 0.5 * sky) + (1 - lamp.ambient) * (0.3 + 0.7 * beam)
     return share
 
 
@@ -85,7 +85,7 @@ def lay_sheet(print_: Image, behind: Image, depth: Image, surface: Surface, lamp
     slope = np.hypot(across, down) + 1e-6
     facing = (across * lamp.direction[0] + down * lamp.direction[1]) / slope
     edge = np.exp(-(((depth - RIM / 2) / (RIM / 2 + surface.pixel)) ** 2))[..., None]
-    paper = (0.28 + 0.22 * facing)[..., None] * lamp.colour
+    paper = (0.24 + 0.14 * facing)[..., None] * lamp.colour
     seen = print_ + (behind - print_) * through
-    rimmed: Image = seen + (paper - seen) * 0.45 * edge * (depth > -RIM)[..., None]
+    rimmed: Image = seen + (paper - seen) * 0.4 * edge * (depth > -RIM)[..., None]
     return rimmed.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Fingers that hold a carrier: rounded, creased skin over its edge, and the shadow they throw on it."""
+"""The hand that holds a carrier: a thumb over its edge, the fist and forearm behind it, and their shading."""
 
 from __future__ import annotations
 
@@ -13,125 +13,154 @@ from rfmeta_dist.synth.scene import Lamp
 from rfmeta_dist.synth.texture import Image, Rng, mix, step
 from rfmeta_dist.synth.tiles import Tile, draw_tile
 
-HELD = 0.75  # share of the edges in view, of a carrier in the hand, with a finger on them
+HELD = 0.75  # share of the edges in view, of a carrier in the hand, that a hand holds
 LIGHTEST = np.array([0.62, 0.42, 0.32], np.float32)
 MELANIN = np.array([0.95, 1.30, 1.65], np.float32)
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Finger:
-    """One finger lying on a carrier, in face coordinates.
+class Limb:
+    """A rounded piece of a hand or sleeve, in the face coordinates of the picture.
 
     Attributes:
         tip, root: ends of its middle line.
-        radius: at the tip; the root is half as wide again.
-        nail: whether its back with the nail is seen.
+        radius: at the tip.
+        wider: by how much of it the root is wider.
+        colour: linear albedo.
+        finger: whether it has a finger's creases and nail.
     """
 
-    tip: tuple[float, float]
-    root: tuple[float, float]
+    tip: Place
+    root: Place
     radius: float
-    nail: bool
+    wider: float
+    colour: NDArray[np.floating]
+    finger: bool
 
 
 @dataclass(frozen=True)
 class Hand:
-    """The fingers of one recording and the skin they have."""
+    """What holds a carrier, in the order of painting: behind it and over it."""
 
-    fingers: tuple[Finger, ...]
-    skin: NDArray[np.floating]
+    behind: tuple[Limb, ...]
+    over: tuple[Limb, ...]
     mottle: Tile
 
 
-def draw_hand(carrier: Carrier, rng: Rng) -> Hand:
-    """Fingers on the edges that are in view: a thumb from the side, or some fingertips from behind."""
-    fingers: list[Finger] = []
+def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
+    """Hands on the edges in view, from the sides or from below, if the carrier is `held` at all."""
+    skin = (LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+    sleeve = (rng.uniform(0.02, 0.4, 3) * rng.uniform(0.3, 1.0)).astype(np.float32)
+    mottle = draw_tile(rng, 0.05, 128, octaves=3)
+    behind: list[Limb] = []
+    over: list[Limb] = []
     left, right, top, bottom = carrier.edges
     for side, edge in enumerate(carrier.edges):
-        if abs(edge) >= FAR or rng.random() > HELD:
+        # Nobody reaches down from above.
+        if side == 2 or abs(edge) >= FAR or rng.random() > HELD or not held:
             continue
-        across = (max(top, -1.0), min(bottom, 1.2)) if side < 2 else (max(left, -0.9), min(right, 0.9))
-        at, inwards = rng.uniform(*np.add(across, (0.25, -0.15))), -1.0 if side % 2 else 1.0
-        thumb = rng.random() < 0.7
-        size = float(rng.uniform(0.055, 0.085))
-        for number in range(1 if thumb else int(rng.integers(2, 4))):
-            reach = rng.uniform(0.10, 0.30) if thumb else rng.uniform(0.04, 0.10)
-            place, slant = at + number * 2.1 * size, rng.normal(0.0, 0.35 if thumb else 0.1)
-            tip = edge + inwards * (reach - carrier.margin), place
-            root = edge - inwards * (0.55 + carrier.margin), place + 0.6 * math.tan(slant)
-            ends = (tip, root) if side < 2 else (tip[::-1], root[::-1])
-            fingers.append(Finger(*ends, radius=size * (1.25 if thumb else 1.0), nail=True))
-    skin = LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)
-    return Hand(tuple(fingers), skin.astype(np.float32), draw_tile(rng, 0.05, 128, octaves=3))
+        between = (max(top, -0.7), min(bottom, 1.1)) if side < 2 else (max(left, -0.8), min(right, 0.8))
+        at = float(rng.uniform(*np.add(between, (0.2, -0.1))))
+        inwards, size = (-1.0 if side % 2 else 1.0), float(rng.uniform(0.065, 0.10))
+        outline = edge - inwards * carrier.margin
+
+        def place(out: float, along: float) -> Place:
+            """A place so far outside the outline and so far along it, in radii of a thumb."""
+            spot = outline - inwards * out * size, at + along * size  # noqa: B023
+            return spot if side < 2 else spot[::-1]  # noqa: B023
+
+        lean = float(rng.uniform(0.5, 1.8)) * (1.0 if side < 2 else float(rng.choice([-1.0, 1.0])))
+        reach, wrist = float(rng.uniform(1.2, 3.4)), float(rng.uniform(5.0, 8.0))
+        over.append(Limb(place(-reach, 0.0), place(3.0, 0.8 * lean), size, 0.45, skin, finger=True))
+        arm = float(rng.uniform(3.0, 9.0)) * lean
+        behind += [
+            Limb(place(16.0, arm * 1.6), place(40.0, arm * 3.5), 2.9 * size, 0.6, sleeve, finger=False),
+            Limb(place(1.0, lean), place(wrist + 6.0, 0.9 * arm), 2.5 * size, 0.0, skin, finger=False),
+        ]
+        behind += [
+            Limb(place(-1.0, k * 1.9), place(3.5, k * 1.7 + lean), 1.05 * size, 0.2, skin, finger=False)
+            for k in (-1.4, -0.4, 0.6, 1.6)
+        ]
+    return Hand(tuple(behind), tuple(over), mottle)
 
 
-def lay_hand(radiance: Image, hand: Hand, surface: Surface, lamp: Lamp) -> Image:
-    """The radiance H×W×3 with the fingers over it, their shadows under them."""
-    for finger in hand.fingers:
-        radiance = _lay_finger(radiance, finger, hand, surface, lamp)
+def lay_limbs(
+    radiance: Image, limbs: tuple[Limb, ...], mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool
+) -> Image:
+    """The radiance H×W×3 with limbs over it, and the shadows that they throw on the carrier."""
+    for limb in limbs:
+        radiance = _lay(radiance, limb, mottle, surface, lamp, shadows=shadows)
     return radiance
 
 
-def _lay_finger(radiance: Image, finger: Finger, hand: Hand, surface: Surface, lamp: Lamp) -> Image:
-    along, across, wide = _place(finger, surface)
-    lift = np.sqrt(np.clip(1.0 - across**2, 0.0, 1.0))
-    # The shadow falls away from the lamp; right under the finger no light comes in at all.
-    shift = 0.7 * finger.radius * lamp.direction[:2] / max(float(lamp.direction[2]), 0.3)
-    shadow = _place(finger, surface, (float(shift[0]), float(shift[1])))[2]
-    dark = 0.6 * (1 - lamp.ambient) * step(1.35, 0.75, shadow) + 0.5 * step(1.45, 0.95, wide)
-    on_sheet = step(0.0, -0.02, surface.beyond)
-    under = radiance * (1.0 - np.clip(dark, 0.0, 0.85) * on_sheet)[..., None]
-    albedo = hand.skin * _skin(finger, hand, along, across, surface)[..., None]
-    direction = np.subtract(finger.tip, finger.root)
-    sideways = np.array([-direction[1], direction[0]]) / np.hypot(*direction)
-    round_off = np.clip(along / np.float32(finger.radius), 0.0, 1.0)  # towards the end of the tip
+def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
+    past, across, wide = _around(limb, surface)
+    near = np.flatnonzero((wide < 1.6).any(axis=1)), np.flatnonzero((wide < 1.6).any(axis=0))
+    if not near[0].size:
+        return radiance
+    if shadows:
+        # The shadow falls away from the lamp; right under the finger no light comes in at all.
+        shift = 0.7 * limb.radius * lamp.direction[:2] / max(float(lamp.direction[2]), 0.3)
+        shadow = _around(limb, surface, (float(shift[0]), float(shift[1])))[2]
+        dark = 0.6 * (1 - lamp.ambient) * step(1.35, 0.75, shadow) + 0.5 * step(1.45, 0.95, wide)
+        radiance = radiance * (1.0 - np.clip(dark, 0.0, 0.85) * step(0.0, -0.02, surface.beyond))[..., None]
+    part = tuple(slice(int(ends[0]), int(ends[-1]) + 1) for ends in near)
+    past, across, wide, seen = past[part], across[part], wide[part], surface.part((part[0], part[1]))
+    flesh = _lit(limb, past, across, lamp) * _skin(limb, mottle, across, seen)[..., None] * lamp.colour
+    edge = max(surface.pixel / limb.radius, 0.06)
+    result = radiance.astype(np.float32)
+    result[part] = mix(result[part], flesh.astype(np.float32), step(1.0 + edge, 1.0 - edge, wide))
+    return result
+
+
+def _lit(limb: Limb, past: Image, across: Image, lamp: Lamp) -> Image:
+    """Radiance of a smooth limb under white light, H×W×3."""
+    direction = np.subtract(limb.tip, limb.root)
     tipwards = direction / np.hypot(*direction)
-    normal_x = across * sideways[0] * np.sqrt(1 - round_off**2) + round_off * tipwards[0]
-    normal_y = across * sideways[1] * np.sqrt(1 - round_off**2) + round_off * tipwards[1]
-    facing = normal_x * lamp.direction[0] + normal_y * lamp.direction[1] + lift * lamp.direction[2]
+    ends = np.clip(past / np.float32(limb.radius), 0.0, 1.0)
+    side = np.clip(across, -1.0, 1.0) * np.sqrt(1 - ends**2)
+    lift = np.sqrt(np.clip(1.0 - side**2 - ends**2, 0.0, 1.0))
+    right = side * -tipwards[1] + ends * tipwards[0]
+    down = side * tipwards[0] + ends * tipwards[1]
+    facing = right * lamp.direction[0] + down * lamp.direction[1] + lift * lamp.direction[2]
+    # Red light wraps round furthest, as it does in skin.
     key = np.clip((facing[..., None] + [0.3, 0.16, 0.12]) / [1.3, 1.16, 1.12], 0.0, None)
-    sky = (0.75 - 0.25 * normal_y) * (0.45 + 0.55 * lift)
-    light = lamp.ambient * sky[..., None] + (1 - lamp.ambient) * 1.25 * key
+    sky = (0.75 - 0.25 * down) * (0.45 + 0.55 * lift)
     half = lamp.direction + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
-    shine = 0.05 * np.clip(normal_x * half[0] + normal_y * half[1] + lift * half[2], 0.0, 1.0) ** 20
-    flesh = (albedo * light + shine[..., None]) * lamp.colour
-    edge = surface.pixel / finger.radius
-    return mix(under, flesh.astype(np.float32), step(1.0 + edge, 1.0 - edge, wide)).astype(np.float32)
+    shine = 0.05 * np.clip(right * half[0] + down * half[1] + lift * half[2], 0.0, 1.0) ** 20
+    radiance: Image = limb.colour * (lamp.ambient * sky[..., None] + (1 - lamp.ambient) * 1.25 * key)
+    radiance += (shine * float(limb.finger))[..., None]
+    return radiance
 
 
-def _place(
-    finger: Finger, surface: Surface, shift: tuple[float, float] = (0.0, 0.0)
-) -> tuple[Image, Image, Image]:
-    """Distance past the tip's centre, signed distance from the middle line and from its end, both in radii."""
-    direction = np.subtract(finger.tip, finger.root).astype(np.float32)
+def _around(limb: Limb, surface: Surface, shift: Place = (0.0, 0.0)) -> tuple[Image, Image, Image]:
+    """Distance past the tip's centre, and in radii that from the middle line, signed, and from the axis."""
+    direction = np.subtract(limb.tip, limb.root).astype(np.float32)
     length = float(np.hypot(*direction))
     direction /= length
-    u = surface.u - np.float32(finger.tip[0] - shift[0])
-    v = surface.v - np.float32(finger.tip[1] - shift[1])
-    along = u * direction[0] + v * direction[1]
-    aside = v * direction[0] - u * direction[1]
+    u, v = surface.u - np.float32(limb.tip[0] - shift[0]), surface.v - np.float32(limb.tip[1] - shift[1])
+    along, aside = u * direction[0] + v * direction[1], v * direction[0] - u * direction[1]
     back = np.clip(-along / length, 0.0, 1.0)
-    # Wider at the joint and towards the root.
-    radius = finger.radius * (1.0 + 0.5 * back**2 + 0.07 * np.exp(-(((back - 0.42) / 0.09) ** 2)))
+    joint = 0.07 * limb.finger * np.exp(-(((back - 0.42) / 0.09) ** 2))
+    radius = limb.radius * (1.0 + limb.wider * back**2 + joint)
     past = np.clip(along, 0.0, None)
-    return past, aside / radius, np.hypot(aside, past * np.float32(0.85)) / radius
+    before = np.clip(-along - length, 0.0, None)
+    return past, aside / radius, np.hypot(aside, np.maximum(past * np.float32(0.85), before)) / radius
 
 
-def _skin(finger: Finger, hand: Hand, along: Image, across: Image, surface: Surface) -> Image:
-    """Relative albedo of a finger: creases at the joint, mottling, and a paler nail."""
-    direction = np.subtract(finger.tip, finger.root).astype(np.float32)
-    length = float(np.hypot(*direction))
-    place = (
-        (surface.u - np.float32(finger.tip[0])) * direction[0]
-        + (surface.v - np.float32(finger.tip[1])) * direction[1]
-    ) / np.float32(length * finger.radius)
-    bow = place + np.float32(0.25) * across**2
-    crease = sum(np.exp(-(((bow + at) / 0.10) ** 2)) for at in (3.0, 3.3, 3.65))
-    texture: Image = 1.0 + 0.07 * hand.mottle.at(surface.u, surface.v) - 0.22 * np.clip(crease, 0.0, 1.0)
-    if not finger.nail:
+def _skin(limb: Limb, mottle: Tile, across: Image, surface: Surface) -> Image:
+    """Relative albedo: mottling, and on a finger creases at the joint and a paler nail."""
+    texture: Image = 1.0 + 0.07 * mottle.at(surface.u, surface.v)
+    if not limb.finger:
         return texture
-    nail = step(1.15, 0.95, np.hypot(across / np.float32(0.62), (place + np.float32(0.05)) / np.float32(0.75)))
-    rim = np.exp(-(((np.hypot(across / 0.62, (place + 0.05) / 0.75) - 1.05) / 0.08) ** 2))
-    result: Image = texture * (1.0 + 0.16 * nail - 0.2 * rim * (along <= finger.radius))
-    return result
+    direction = np.subtract(limb.tip, limb.root).astype(np.float32)
+    u, v = surface.u - np.float32(limb.tip[0]), surface.v - np.float32(limb.tip[1])
+    place = (u * direction[0] + v * direction[1]) / np.float32(math.hypot(*direction) * limb.radius)
+    bow = place + np.float32(0.25) * across**2
+    crease = sum(np.exp(-(((bow + at) / 0.10) ** 2)) for at in (2.6, 2.9, 3.2))
+    ring = np.hypot(across / np.float32(0.62), (place + np.float32(0.05)) / np.float32(0.75))
+    nail, rim = step(1.15, 0.95, ring), np.exp(-(((ring - 1.05) / 0.08) ** 2))
+    texture *= (1.0 - 0.22 * np.clip(crease, 0.0, 1.0)) * (1.0 + 0.16 * nail - 0.2 * rim)
+    return texture

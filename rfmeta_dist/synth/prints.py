@@ -18,6 +18,9 @@ from rfmeta_dist.synth.tiles import Tile, draw_tile
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
 
 
+GRID_BLUR, SCATTERED_BLUR = 1.8, 5.0  # thresholds over which ink fades at the edge of a dot a pixel wide
+
+
 @dataclass(frozen=True)
 class Paper:
     """A printer and its paper.
@@ -57,6 +60,7 @@ class Sheet:
         plate: for C, M, Y and K, the threshold below which a place is inked, P×Q×4.
         area: where on the sheet the plate's pixels are, in face coordinates.
         cell: side of a halftone cell in face units.
+        softness: range of thresholds over which ink fades at the edge of a dot.
         phases: of the four screens, 4×2.
         dots: thresholds of scattered dots, one tile an ink; none for a grid.
         grain: of the paper.
@@ -68,6 +72,7 @@ class Sheet:
     plate: Image
     area: Raster
     cell: float
+    softness: float
     phases: NDArray[np.floating]
     dots: tuple[Tile, ...]
     grain: Tile
@@ -88,11 +93,14 @@ def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, sensor
     """
     pixel = 2.0 * framing.half / sensor
     cell = pixel * rng.uniform(*paper.cell)
+    # An inkjet's drops run into each other.
+    softness = (SCATTERED_BLUR if paper.scattered else GRID_BLUR) * pixel / cell
     return Sheet(
         paper,
-        _reached(separate(photo, paper), paper),
+        _reached(separate(photo, paper), paper, softness),
         area,
         cell,
+        softness,
         phases=rng.uniform(0, 2 * math.pi, (4, 2)),
         dots=tuple(_scatter(cell, rng) for _ in range(4)) if paper.scattered else (),
         grain=draw_tile(rng, 2.0 * pixel, octaves=2),
@@ -137,24 +145,21 @@ def separate(photo: Image, paper: Paper) -> Image:
 def _halftone(inks: Image, sheet: Sheet, surface: Surface) -> Image:
     """Transmittance H×W×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
     transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    softness = np.float32(min(max(2.6 * surface.pixel / sheet.cell, 0.12), 1.0))
     for channel in range(4):
-        # The edge of a dot is soft; spread over a little more than [0, 1], no and full ink stay what they are.
-        reached = inks[..., channel] * (1 + softness) - softness / 2
-        dot = np.clip((reached - _threshold(sheet, channel, surface)) / softness + np.float32(0.5), 0.0, 1.0)
+        beyond = inks[..., channel] - _threshold(sheet, channel, surface)
+        dot = np.clip(beyond / np.float32(sheet.softness) + np.float32(0.5), 0.0, 1.0)
         absorbed: NDArray[np.float32] = np.float32(sheet.paper.ink) * (1 - INKS[channel])
         transmitted *= 1.0 - dot[..., None] * absorbed
     return transmitted
 
 
-def _reached(coverage: Image, paper: Paper) -> Image:
-    """The threshold that this share of a screen's area lies below, so that dots keep the mean tone."""
-    if paper.scattered:
-        return coverage
-    wave = np.cos(np.linspace(0.0, math.pi, 128))
-    spots = np.sort((0.5 + 0.25 * (wave[:, None] + wave)).ravel())
-    shares = np.linspace(0.0, 1.0, 257)
-    reached: Image = np.interp(coverage, shares, np.quantile(spots, shares)).astype(np.float32)
+def _reached(coverage: Image, paper: Paper, softness: float) -> Image:
+    """The threshold up to which a screen is inked where it covers this share, soft edges included."""
+    wave = np.cos(np.linspace(0.0, math.pi, 96))
+    spots = np.linspace(0.0, 1.0, 512) if paper.scattered else (0.5 + 0.25 * (wave[:, None] + wave)).ravel()
+    thresholds = np.linspace(-softness / 2, 1.0 + softness / 2, 129)
+    covered = [np.clip((t - spots) / softness + 0.5, 0.0, 1.0).mean() for t in thresholds]
+    reached: Image = np.interp(coverage, covered, thresholds).astype(np.float32)
     return reached
 
 

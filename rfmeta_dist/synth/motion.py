@@ -74,6 +74,8 @@ class Life:
     yaw: Wander
     pitch: Wander
     jaw: Wander
+    smile: Wander
+    brows: Wander
     blinks: Blinks
 
     def at(self, seconds: float) -> Pose:
@@ -83,6 +85,8 @@ class Life:
             yaw=self.pose.yaw + self.yaw.at(seconds),
             pitch=self.pose.pitch + self.pitch.at(seconds),
             jaw=min(1.0, max(0.0, self.pose.jaw + self.jaw.at(seconds))),
+            smile=min(1.0, max(0.0, self.pose.smile + self.smile.at(seconds))),
+            brows=min(1.0, max(0.0, self.pose.brows + self.brows.at(seconds))),
             blink=max(self.pose.blink, self.blinks.at(seconds)),
         )
 
@@ -94,6 +98,8 @@ def draw_life(pose: Pose, rng: Rng) -> Life:
         yaw=draw_wander(rng, 0.05, (0.08, 0.5)),
         pitch=draw_wander(rng, 0.03, (0.08, 0.5)),
         jaw=draw_wander(rng, 0.06, (0.3, 3.0)),
+        smile=draw_wander(rng, 0.08, (0.05, 0.4)),
+        brows=draw_wander(rng, 0.08, (0.1, 0.8)),
         blinks=draw_blinks(rng),
     )
 

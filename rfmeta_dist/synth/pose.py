@@ -45,7 +45,9 @@ class View:
 def draw_pose(rng: Rng) -> Pose:
     """A recording's mean head turn and a resting expression."""
     yaw, pitch = np.clip(rng.normal(0.0, (0.14, 0.08)), -0.32, 0.32)
-    return Pose(float(yaw), float(pitch), 0.0, float(max(0.0, rng.uniform(-0.5, 0.4))))
+    # Most people before a camera keep their mouth shut; some smile at it.
+    jaw, smile, brows = np.clip(rng.uniform((-0.8, -0.7, -0.8), (0.3, 0.6, 0.4)), 0.0, None).tolist()
+    return Pose(float(yaw), float(pitch), 0.0, jaw, smile, brows)
 
 
 def turned(pose: Pose, x: float, y: float, lift: float) -> tuple[float, float]:

@@ -57,7 +57,7 @@ def _split(train: int, validation: int, test: int) -> Mapping[Split, int]:
 SCALES: Mapping[str, Scale] = MappingProxyType(
     {
         "tiny": Scale("tiny", 64, {"*": _split(3, 1, 2)}, videos=1, frames=2),
-        "demo": Scale("demo", 64, {"*": _split(16, 6, 6)}, videos=2, frames=3),
+        "demo": Scale("demo", 64, {"*": _split(16, 6, 6)}, videos=1, frames=3),
         # People and ratio of live to attack as in OULU-NPU, CASIA-FASD, Replay-Attack and MSU-MFSD.
         "full": Scale("full", 256, {}, videos=3, frames=3, every_attack=True),
     }

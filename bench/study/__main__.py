@@ -45,6 +45,9 @@ def main() -> int:
     except RfmetaError as error:
         say(f"error: {error}")
         return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here")
+        return 130
     return 0
 
 

@@ -68,7 +68,8 @@ def _differences(results: Results) -> Figure | None:
     shown = [c for c in results.comparisons if c.figure == "AUC"]
     if not shown:
         return None
-    figure = Figure(figsize=(7.2, 0.8 + 0.24 * len(shown)), layout="constrained")
+    rows = max(sum(c.baseline == baseline for c in shown) for baseline in BASELINES)
+    figure = Figure(figsize=(7.2, 0.9 + 0.26 * rows), layout="constrained")
     panels: Any = figure.subplots(1, len(BASELINES), sharex=True, squeeze=False)[0]
     for axes, baseline in zip(panels, BASELINES, strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)

@@ -87,6 +87,12 @@ def blockiness(picture: np.ndarray) -> float:
     return float(steps[at].mean() / steps[~at].mean())
 
 
+def folds(picture: np.ndarray) -> float:
+    """Steps across the top, where folds hang, relative to its brightness: their median, as hair has edges."""
+    top = picture[:12].mean(axis=(0, 2))
+    return float(np.median(np.abs(np.diff(top))) / top.mean())
+
+
 SHOWS = {
     "warm": lambda p: p[..., 0].mean() - p[..., 2].mean(),
     "dim": lambda p: -p.mean(),
@@ -94,7 +100,7 @@ SHOWS = {
     "soft": lambda p: -np.abs(np.diff(p, axis=1)).mean(),
     "banding": rows,
     "blocks": blockiness,
-    "backdrop": lambda p: np.abs(np.diff(p[:12].mean(axis=(0, 2)))).mean(),  # folds hang across the top
+    "backdrop": folds,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,7 +81,6 @@ def film_replay(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
     screen = pick(recording.card.screens, rng)
     margin = float(rng.uniform(0.02, 0.16))
     held = _hold(recording, rng, margin, margin + float(rng.uniform(0.0, 0.04)), Bend())
-    recording = _as_found(recording, held.carrier)
     display = set_up_screen(
         screen, recording.framing, recording.raster, recording.settings.sensor, recording.video.random("glass")
     )
@@ -99,7 +98,6 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
     paper = pick(recording.card.papers, rng)
     bend = _warp(rng) if warped else _nearly_flat(paper.bend, rng)
     held = _hold(recording, rng, float(rng.uniform(0.0, 0.12)), 0.0, bend)
-    recording = _as_found(recording, held.carrier)
     stolen = steal(recording, held.carrier)
     taken = stolen.playing(0.0)
     sheet = print_out(
@@ -119,12 +117,6 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
         if cut is not None:
             lit = _look_through(lit, cut, recording, held, surface, seconds)
         yield _finish(recording, held, stolen, surface, lit, seconds, taken)
-
-
-def _as_found(recording: Recording, carrier: Carrier) -> Recording:
-    """The recording as a face detector crops it: it finds the smaller face of a carrier that is turned away."""
-    shrunk = math.sqrt(math.cos(carrier.yaw) * math.cos(carrier.pitch))
-    return replace(recording, framing=replace(recording.framing, half=recording.framing.half * shrunk))
 
 
 def _warp(rng: Rng) -> Bend:

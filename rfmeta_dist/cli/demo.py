@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli.synth import Identities
 from rfmeta_dist.cli.terminal import ConfigFile, Overrides, say
 from rfmeta_dist.core.errors import ConfigError
 
@@ -27,9 +28,7 @@ def demo(
     config: ConfigFile,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="How much to generate: tiny, demo or full.")] = "demo",
-    identities: Annotated[
-        Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
-    ] = None,
+    identities: Identities = None,
 ) -> None:
     """Generate domains, serve S3, ingest, train on the sources, judge on the target, write the page."""
     from rfmeta_dist.cli.run import print_table, slots_for, write_report

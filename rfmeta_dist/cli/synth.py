@@ -42,6 +42,21 @@ LINES = 10  # a log without a terminal gets this many lines a domain
 
 app = typer.Typer()
 
+Seed = Annotated[int, typer.Option(min=0, help="Decides every pixel.")]
+Rho = Annotated[
+    float, typer.Option(help="How strongly spurious cues follow the label: 0 not at all, 1 they decide it.")
+]
+Domains = Annotated[
+    str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
+]
+Cards = Annotated[
+    list[Path] | None, typer.Option("--card", help="A domain of your own, as a YAML file; may be repeated.")
+]
+Identities = Annotated[
+    Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")]
+
 
 class Planned(NamedTuple):
     """A domain to generate: its recordings, and what decides their bytes."""
@@ -55,21 +70,12 @@ def synth(
     context: typer.Context,
     out: Annotated[str | None, typer.Option(help="Prefix to write to: a folder or s3://….")] = None,
     scale: Annotated[str, typer.Option(help="How much: tiny, demo (64×64) or full (256×256).")] = "demo",
-    seed: Annotated[int, typer.Option(min=0, help="Decides every pixel.")] = 0,
-    rho: Annotated[
-        float,
-        typer.Option(help="How strongly spurious cues follow the label: 0 not at all, 1 they decide it."),
-    ] = 0.5,
-    domains: Annotated[
-        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
-    ] = None,
-    card: Annotated[
-        list[Path] | None, typer.Option(help="A domain of your own, as a YAML file; may be repeated.")
-    ] = None,
-    identities: Annotated[
-        Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")] = None,
+    seed: Seed = 0,
+    rho: Rho = 0.5,
+    domains: Domains = None,
+    cards: Cards = None,
+    identities: Identities = None,
+    workers: Workers = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) here.")] = None,
     address: Address = None,
     json: Json = False,
@@ -79,10 +85,7 @@ def synth(
         return
     if out is None and sheet is None:
         raise ConfigError("neither --out nor --sheet is given", "give --out PREFIX, --sheet FILE, or both")
-    from rfmeta_dist.synth.card import join
-
-    known = join(card or [])
-    names = re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
+    known, names = choose_domains(domains, cards)
     plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray's slow import
     if sheet is not None:
         _write_sheet(sheet, plans)
@@ -95,6 +98,18 @@ def synth(
         counts = generate_domains(out, plans, workers, quiet=json)
     if json:
         print_json({"prefix": out, "domains": counts})
+
+
+def choose_domains(domains: str | None, cards: list[Path] | None) -> tuple[Mapping[str, Domain], list[str]]:
+    """All domains there are, and the names of those asked for.
+
+    Raises:
+        ConfigError: a card cannot be used.
+    """
+    from rfmeta_dist.synth.card import join
+
+    known = join(cards or [])
+    return known, re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
 
 
 def plan_domains(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfmeta_dist.cli.synth import Planned, Shown, plan_domains, rate_column
+from rfmeta_dist.cli.synth import (
+    Cards,
+    Domains,
+    Identities,
+    Planned,
+    Rho,
+    Seed,
+    Shown,
+    Workers,
+    choose_domains,
+    plan_domains,
+    rate_column,
+)
 from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
 
 if TYPE_CHECKING:
@@ -31,26 +42,17 @@ def videos(
     seconds: Annotated[
         float, typer.Option(min=0.04, max=60, help="Length of each clip, at 25 a second.")
     ] = 4.0,
-    seed: Annotated[int, typer.Option(min=0, help="Decides every pixel.")] = 0,
-    rho: Annotated[float, typer.Option(help="How strongly spurious cues follow the label, 0 to 1.")] = 0.5,
-    domains: Annotated[
-        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
-    ] = None,
-    card: Annotated[
-        list[Path] | None, typer.Option(help="A domain of your own, as a YAML file; may be repeated.")
-    ] = None,
-    identities: Annotated[
-        Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")] = None,
+    seed: Seed = 0,
+    rho: Rho = 0.5,
+    domains: Domains = None,
+    cards: Cards = None,
+    identities: Identities = None,
+    workers: Workers = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Film the domains as H.264 clips in the real data sets' layouts, with their annotation files and lists."""
-    from rfmeta_dist.synth.card import join
-
-    known = join(card or [])
-    names = re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
+    known, names = choose_domains(domains, cards)
     plans = plan_domains(names, scale, seed, identities, rho, known)
 
     from rfmeta_dist.cluster.clips import clips_of, film_clips
@@ -60,7 +62,8 @@ def videos(
     clips = {name: clips_of(planned.videos, seconds) for name, planned in plans.items()}
     with session(workers, address), progress(json, rate_column()) as bars:
         for name, own in clips.items():
-            film_clips(root / name, own, workers, Shown(bars, name, json).update)
+            contract = plans[name].contract | {"seconds": seconds}
+            film_clips(root / name, own, contract, workers, Shown(bars, name, json).update)
     if json:
         print_json({name: {"folder": str(root / name), "clips": len(own)} for name, own in clips.items()})
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import ray
 
 from rfmeta_dist.cluster.synth import in_parallel
-from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.seeds import permutation
 from rfmeta_dist.core.types import SPLITS
 from rfmeta_dist.ingest.layouts import LAYOUTS
@@ -24,6 +25,8 @@ from rfmeta_dist.synth.annotations import lists
 from rfmeta_dist.synth.clip import Clip, write, write_text
 from rfmeta_dist.synth.domains import Domain
 from rfmeta_dist.synth.recording import Video
+
+CONTRACT = ".contract.json"  # hidden: no layout looks at it
 
 
 def clips_of(videos: Sequence[Video], seconds: float) -> list[Clip]:
@@ -112,19 +115,26 @@ def _own(video: Video) -> Clip:
 
 
 def film_clips(
-    root: Path, clips: Sequence[Clip], workers: int | None, on_done: Callable[[int, int], None]
+    root: Path,
+    clips: Sequence[Clip],
+    contract: Mapping[str, Any],
+    workers: int | None,
+    on_done: Callable[[int, int], None],
 ) -> None:
     """Film and write the clips of one domain, a task a person; those that are there already are kept.
 
     Args:
         root: the data set's folder, reachable from every machine.
         clips: from `clips_of`.
+        contract: all that decides them, as JSON-able values.
         workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
         on_done: called with the number of finished frames and of all, as they finish.
 
     Raises:
+        DataError: the folder holds clips of another contract.
         StorageError: the folder cannot be written. The same call may be made again and goes on.
     """
+    _claim(root, contract)
     pending = [clip for clip in clips if not (root / clip.path).exists()]
     total = sum(clip.frames for clip in clips)
     finished = total - sum(clip.frames for clip in pending)
@@ -135,6 +145,22 @@ def film_clips(
         on_done(finished, total)
     for path, text in [*lists(layout, [clip.path for clip in clips]), *_table(clips)]:
         write_text(root / path, text)
+
+
+def _claim(root: Path, contract: Mapping[str, Any]) -> None:
+    """Note what the folder's clips are made of, so that those of other settings are never kept among them."""
+    path, text = root / CONTRACT, json.dumps(contract, sort_keys=True, indent=1)
+    try:
+        if not path.exists():
+            write_text(path, text)
+        elif path.read_text(encoding="utf-8") != text:
+            raise DataError(
+                f"{root} holds clips made with other settings, or by another version", "give another folder"
+            )
+    except OSError as error:
+        raise StorageError(
+            f"{root} cannot be written: {error.strerror}", "make room there, or give another folder"
+        ) from error
 
 
 def _table(clips: Sequence[Clip]) -> Iterator[tuple[str, str]]:

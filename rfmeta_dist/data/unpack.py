@@ -75,7 +75,7 @@ def _members(data: bytes, where: str) -> Iterator[dict[str, Any]]:
         if len(header) < BLOCK or header[257:262] != b"ustar":
             raise ValueError("it is cut, or not a tar")
         # Each byte counts, with spaces in place of the sum itself.
-        if sum(header) - sum(header[148:156]) + 8 * ord(" ") != int(header[148:156].rstrip(b"\0 "), 8):
+        if sum(header) - sum(header[148:156]) + 8 * ord(" ") != _octal(header[148:156]):
             raise ValueError("a header does not match its checksum")
         name = header[:100].rstrip(b"\0").decode(errors="replace")
         if header[156:157] != b"0" or header[345] or not _MEMBER.fullmatch(name):
@@ -83,12 +83,20 @@ def _members(data: bytes, where: str) -> Iterator[dict[str, Any]]:
                 f"shard {where} holds '{name}', which does not belong in a shard",
                 "do not use this data: it was not written by rfmeta",
             )
-        size = int(header[124:135], 8)
+        size = _octal(header[124:136])
         begin, end = at + BLOCK, at + BLOCK + size
         if end > len(data):
             raise ValueError(f"it is cut within {name}")
         yield {"fname": name, "data": data[begin:end], "__url__": where}
         at = end + -size % BLOCK
+
+
+def _octal(field: bytes) -> int:
+    """A number in a header; a sign, which `int` would take, could lead the walk back to where it was."""
+    digits = field.rstrip(b"\0 ")
+    if not digits.isdigit():
+        raise ValueError("a header holds what is no number")
+    return int(digits, 8)
 
 
 def _packed(group: Mapping[str, Any], row: Row, where: str, known: bool) -> Packed:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.cluster.clips import clips_of, film_clips
-from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
 from rfmeta_dist.ingest.video import Spread, read_frames
@@ -24,6 +24,10 @@ TINY = SCALES["tiny"]
 SECONDS = 0.08  # two frames
 
 
+def ignore(done: int, total: int) -> None:
+    pass
+
+
 def clips(domain: str, count: int, **changes) -> list[Clip]:
     """The first clips of a domain at 32 pixels, which is quick to film."""
     card = replace(DOMAINS[domain], **changes)
@@ -35,7 +39,7 @@ def filmed(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """By domain, a folder with the clips of one person."""
     folder = tmp_path_factory.mktemp("raw")
     for name in DOMAINS:
-        film_clips(folder / name, clips(name, 3), 2, lambda done, total: None)
+        film_clips(folder / name, clips(name, 3), {"seed": 0}, 2, ignore)
     return {name: folder / name for name in DOMAINS}
 
 
@@ -94,9 +98,7 @@ def test_protocols_agree_with_the_names(filmed):
 def test_clips_that_the_phone_stored_upside_down_are_upright_after_ingest(cluster, tmp_path):
     upright = next(c for c in clips("M", 18) if c.turned)
     assert upright.video.name.startswith("real_client003_android")
-    film_clips(
-        tmp_path, [upright, replace(upright, path=f"x/{upright.path}", turned=False)], 1, lambda *_: None
-    )
+    film_clips(tmp_path, [upright, replace(upright, path=f"x/{upright.path}", turned=False)], {}, 1, ignore)
     turned = first_frame(tmp_path / upright.path, 180).astype(int)
     straight = first_frame(tmp_path / "x" / upright.path).astype(int)
     assert 3 * abs(turned - straight).mean() < abs(turned[::-1, ::-1] - straight).mean()
@@ -105,9 +107,9 @@ def test_clips_that_the_phone_stored_upside_down_are_upright_after_ingest(cluste
 def test_what_is_there_is_kept_and_the_same_seed_gives_the_same_bytes(filmed, tmp_path):
     own = clips("I", 2)
     done: list[tuple[int, int]] = []
-    film_clips(tmp_path, own[:1], 1, lambda *_: None)
+    film_clips(tmp_path, own[:1], {"seed": 0}, 1, ignore)
     before = (tmp_path / own[0].path).stat().st_mtime_ns
-    film_clips(tmp_path, own, 1, lambda *now: done.append(now))
+    film_clips(tmp_path, own, {"seed": 0}, 1, lambda *now: done.append(now))
     assert done == [(2, 4), (4, 4)]
     assert (tmp_path / own[0].path).stat().st_mtime_ns == before
     for clip in own:
@@ -116,7 +118,7 @@ def test_what_is_there_is_kept_and_the_same_seed_gives_the_same_bytes(filmed, tm
 
 def test_a_domain_of_ones_own_gets_a_table_of_labels(tmp_path):
     own = clips("I", 2, layout="folder")
-    film_clips(tmp_path, own, 1, lambda *_: None)
+    film_clips(tmp_path, own, {"seed": 0}, 1, ignore)
     found = LAYOUTS["folder"].survey(tmp_path, "X")
     assert [(r.path, r.attack_type, r.split) for r in found.recordings] == [
         (c.path, c.video.attack_type, c.video.split) for c in sorted(own, key=lambda c: c.path)
@@ -126,4 +128,9 @@ def test_a_domain_of_ones_own_gets_a_table_of_labels(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "train").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        film_clips(tmp_path, clips("I", 1), 1, lambda *_: None)
+        film_clips(tmp_path, clips("I", 1), {"seed": 0}, 1, ignore)
+
+
+def test_clips_of_other_settings_are_never_kept_among_new_ones(filmed):
+    with pytest.raises(DataError, match="other settings"):
+        film_clips(filmed["I"], clips("I", 3), {"seed": 1}, 1, ignore)

@@ -67,6 +67,12 @@ def at_third_member(edit: Callable[[bytes, int], bytes]) -> Damage:
     return lambda data: edit(data, members(data)[3].offset)
 
 
+def resummed(data: bytes) -> bytes:
+    """The tar with the checksum of its first header made right."""
+    total = sum(data[:148]) + 8 * ord(" ") + sum(data[156:512])
+    return data[:148] + f"{total:06o}\0 ".encode() + data[156:]
+
+
 DAMAGES: dict[str, Damage] = {
     "cut at a member's boundary": at_third_member(lambda data, at: data[:at]),
     "cut at a boundary and ended well": at_third_member(lambda data, at: data[:at] + bytes(1024)),
@@ -75,6 +81,8 @@ DAMAGES: dict[str, Damage] = {
     "a header's checksum is wrong": at_third_member(
         lambda data, at: data[: at + 148] + b"0000000" + data[at + 155 :]
     ),
+    "a size below zero": lambda data: data[:124] + b"-0000001000\0" + data[136:],
+    "a size below zero, vouched for": lambda data: resummed(data[:124] + b"-0000001000\0" + data[136:]),
     "a payload changed": at_third_member(lambda data, at: data[: at + 600] + b"\0\1\2\3" + data[at + 604 :]),
     **{
         f"a member that could be code: {ending}": with_member(f"A-train0-00000.{ending}")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,3 +94,29 @@ def _is_below(pid: int) -> bool:
         except OSError:
             return False
     return False
+
+
+def wait_until_still(folder: Path, seconds: float = 4) -> None:
+    """Until the orphaned cluster has ended and writes nothing more."""
+    seen, since = sorted(folder.rglob("*")), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.2)
+        now = sorted(folder.rglob("*"))
+        if now != seen:
+            seen, since = now, time.monotonic()
+
+
+def kill_when_staged(out: Path, *command: str) -> list[Path]:
+    """Run an rfmeta command, end it with SIGKILL when it has staged a recording; gives what it has staged."""
+    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *command]
+    process = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.rglob("staging-*/*.parquet")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until_still(out)
+    assert not list(out.rglob("manifest-*"))
+    return list(out.rglob("staging-*/*.parquet"))

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +18,7 @@ from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.video import Spread
 from rfmeta_dist.storage.store import open_store
+from tests.cluster.conftest import kill_when_staged
 from tests.ingest.clips import moving, scene, write_clip
 from tests.ingest.small_sets import ANNOTATE, MSU, PATHS, crowd, is_blue, write_set
 
@@ -188,19 +185,8 @@ def test_a_source_without_any_face_says_so(source, tmp_path):
 
 def test_an_ingest_killed_with_sigkill_goes_on_without_loss_or_repetition(clean, whole, tmp_path):
     out = tmp_path / "out"
-    command = ["ingest", "msu_mfsd", str(clean), "--out", str(out), "--size", "64", "--frames", "2"]
-    command += ["--accept-counts", "--workers", "1"]
-    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *command]
-    process = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(out.rglob("staging-*/*.parquet")):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not list(out.rglob("manifest-*"))
-    kept = list(out.rglob("staging-*/*.parquet"))
+    options = ["--out", str(out), "--size", "64", "--frames", "2", "--accept-counts", "--workers", "1"]
+    kept = kill_when_staged(out, "ingest", "msu_mfsd", str(clean), *options)
     assert 1 <= len(kept) < len(MSU)
     seen: list[int] = []
     run(clean, out, on_done=lambda done, _: seen.append(done))

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +14,7 @@ from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.generate import contract, generate, plan
 from rfmeta_dist.synth.scale import SCALES
+from tests.cluster.conftest import kill_when_staged
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -70,18 +66,8 @@ def test_another_seed_or_strength_is_another_version(tmp_path):
 
 
 def test_a_synth_killed_with_sigkill_goes_on_without_loss_or_repetition(whole, tmp_path):
-    command = ["synth", "--out", str(tmp_path), "--scale", "tiny", "--domains", "M", "--workers", "1"]
-    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *command]
-    process = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.rglob("staging-*/*.parquet")):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not list(tmp_path.rglob("manifest-*"))
-    kept = len(list(tmp_path.rglob("staging-*/*.parquet")))
+    options = ["--out", str(tmp_path), "--scale", "tiny", "--domains", "M", "--workers", "1"]
+    kept = len(kill_when_staged(tmp_path, "synth", *options))
     assert 1 <= kept < len(VIDEOS)
     seen: list[tuple[int, int]] = []
     manifest = synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: seen.append(news))

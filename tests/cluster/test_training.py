@@ -23,7 +23,7 @@ from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
 from rfmeta_dist.training.plan import Need
-from tests.cluster.conftest import STEPS, descendants
+from tests.cluster.conftest import STEPS, descendants, wait_until_still
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -96,22 +96,12 @@ def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, un
         time.sleep(0.02)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    _wait_until_still(folder)
+    wait_until_still(folder)
     resumed: list[Row] = []
     train_run(config, resumed.append, local=True)
     assert [row["step"] for row in resumed] == list(range(resumed[0]["step"], STEPS))
     assert resumed[0]["step"] >= 4
     assert weights(open_store(str(folder))) == weights(undisturbed[0])
-
-
-def _wait_until_still(folder: Path, seconds: float = 4) -> None:
-    """Until the orphaned cluster has ended and writes nothing more."""
-    seen, since = sorted(folder.rglob("*")), time.monotonic()
-    while time.monotonic() - since < seconds:
-        time.sleep(0.2)
-        now = sorted(folder.rglob("*"))
-        if now != seen:
-            seen, since = now, time.monotonic()
 
 
 def test_one_worker_and_two_report_the_same_losses(configure, undisturbed):

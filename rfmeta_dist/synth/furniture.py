@@ -140,14 +140,15 @@ def paint_pane(room: Panorama, rng: Rng, left: float, outside: Image) -> float:
         bar = low + 0.7 * (high - low)
         room.rectangle(left, bar - 0.02, right, bar + 0.02, frame * 0.6)
     room.rectangle(left - 0.1, low - 0.1, right + 0.1, low - 0.06, frame * 1.2)
+    if rng.random() < 0.4:
+        _blinds(room, rng, left, right, high)
     return float(right)
 
 
-def paint_blinds(room: Panorama, rng: Rng, right: float) -> None:
-    """Slats let down over a part of the picture left of `right` metres."""
-    pitch, end = rng.uniform(0.025, 0.05), rng.uniform(0.9, 1.7)
-    slat, left = np.full(3, rng.uniform(0.35, 0.8)) * rng.uniform(0.9, 1.0, 3), right - rng.uniform(0.9, 1.9)
-    for low in np.arange(end, 2.4, pitch):
+def _blinds(room: Panorama, rng: Rng, left: float, right: float, high: float) -> None:
+    """Slats let down over a window."""
+    pitch, slat = rng.uniform(0.025, 0.05), np.full(3, rng.uniform(0.35, 0.8)) * rng.uniform(0.9, 1.0, 3)
+    for low in np.arange(high - rng.uniform(0.2, 1.2), high, pitch):
         room.rectangle(left, low, right, low + pitch * 0.62, slat * (0.8 + 0.4 * rng.random()))
 
 

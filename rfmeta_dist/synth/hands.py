@@ -74,9 +74,18 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
         reach, wrist = float(rng.uniform(1.2, 3.4)), float(rng.uniform(5.0, 8.0))
         over.append(Limb(place(-reach, 0.0), place(3.0, 0.8 * lean), size, 0.45, skin, finger=True))
         arm = float(rng.uniform(3.0, 9.0)) * lean
+        cuff = place(wrist + 3.0, lean + 0.8 * arm)
+        # Along one line: the back of the hand, the wrist, and the sleeve over it.
         behind += [
-            Limb(place(16.0, arm * 1.6), place(40.0, arm * 3.5), 2.9 * size, 0.6, sleeve, finger=False),
-            Limb(place(1.0, lean), place(wrist + 6.0, 0.9 * arm), 2.5 * size, 0.0, skin, finger=False),
+            Limb(place(1.0, lean), place(wrist + 8.0, lean + arm), 2.5 * size, -0.15, skin, finger=False),
+            Limb(
+                place(wrist + 3.0, lean + 0.8 * arm),
+                place(50.0, lean + 6.0 * arm),
+                2.7 * size,
+                0.5,
+                sleeve,
+                finger=False,
+            ),
         ]
         behind += [
             Limb(place(-1.0, k * 1.9), place(3.5, k * 1.7 + lean), 1.05 * size, 0.2, skin, finger=False)

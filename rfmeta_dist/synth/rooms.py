@@ -9,7 +9,6 @@ import numpy as np
 
 from rfmeta_dist.synth.framing import Framing, Raster
 from rfmeta_dist.synth.furniture import (
-    paint_blinds,
     paint_cabinet,
     paint_door,
     paint_pane,
@@ -157,9 +156,7 @@ def _office(room: Panorama, rng: Rng) -> None:
 def _window(room: Panorama, rng: Rng) -> None:
     _plaster(room, rng)
     room.light(rng.uniform(0.5, 0.8))  # seen against the light
-    right = paint_pane(room, rng, rng.uniform(-1.3, 0.3), _outside(room, rng))
-    if rng.random() < 0.4:
-        paint_blinds(room, rng, right)
+    paint_pane(room, rng, rng.uniform(-1.3, 0.3), _outside(room, rng))
     if rng.random() < 0.5:
         paint_plant(room, rng)
 

@@ -78,14 +78,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
         # Along one line: the back of the hand, the wrist, and the sleeve over it.
         behind += [
             Limb(place(1.0, lean), place(wrist + 8.0, lean + arm), 2.5 * size, -0.15, skin, finger=False),
-            Limb(
-                place(wrist + 3.0, lean + 0.8 * arm),
-                place(50.0, lean + 6.0 * arm),
-                2.7 * size,
-                0.5,
-                sleeve,
-                finger=False,
-            ),
+            Limb(cuff, place(50.0, lean + 6.0 * arm), 2.7 * size, 0.5, sleeve, finger=False),
         ]
         behind += [
             Limb(place(-1.0, k * 1.9), place(3.5, k * 1.7 + lean), 1.05 * size, 0.2, skin, finger=False)

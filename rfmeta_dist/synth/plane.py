@@ -139,9 +139,9 @@ def draw_carrier(
     if rng.random() >= BORDERLESS:
         for side in rng.permutation(4)[: int(rng.integers(1, 5))]:
             centre = framing.x if side < 2 else framing.y
-            reach = rng.uniform(0.70, 1.45)
+            reach = rng.uniform(0.78, 1.55)
             edges[int(side)] = centre + (reach if side % 2 else -reach)
-    yaw, pitch = np.clip(rng.normal(0.0, 0.16, 2), -0.42, 0.42).tolist()
+    yaw, pitch = np.clip(rng.normal(0.0, 0.13, 2), -0.35, 0.35).tolist()
     return Carrier(
         yaw=yaw,
         pitch=pitch,

@@ -16,7 +16,7 @@ from rfmeta_dist.synth.session import Session, open_session
 from rfmeta_dist.synth.texture import Image
 
 FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # in which crop coordinates are face coordinates
-DENSITY = (0.62, 1.1)  # pixels of the source for each of the camera that films it
+DENSITY = (0.55, 0.95)  # pixels of the source for each of the camera that films it
 SPARE = 1.12  # how much more than the frame the source shows, since carriers tilt and move
 
 

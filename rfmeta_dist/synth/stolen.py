@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,8 +66,7 @@ def steal(recording: Recording, carrier: Carrier) -> Stolen:
     rng = video.random("earlier")
     density = rng.uniform(*DENSITY) * recording.settings.sensor / (2.0 * recording.framing.half)
     area = _area(recording, carrier, density)
-    camera = set_up(SOURCE, video.size, rng)
-    settings = Settings(**{**vars(camera), "sensor": round(2.0 * density)})
+    settings = replace(set_up(SOURCE, video.size, rng), sensor=round(2.0 * density))
     session = open_session(video.identity, recording.card, FRONTAL, area, settings.sensor, rng)
     return Stolen(
         recording,

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
 CONTROL = "texture"
-SMALL = 64  # side at which shapes are measured
+SMALL = 64  # side at which borders are looked for …
+SOFT = 1.5  # … and the blur, in its pixels, that leaves no dots or stripes to be taken for edges
+COARSE = 16  # side at which shapes are measured
 OCTAVES = 4
 RINGS = (0.08, 0.15, 0.22, 0.30, 0.40, 0.60)  # of frequencies, in cycles a pixel
 NEAR = 22  # of SMALL rows or columns: where a carrier's border may show
@@ -35,8 +37,8 @@ def colour(picture: Pixels) -> Vector:
 
 
 def geometry(picture: Pixels) -> Vector:
-    """Place, size and slant of what has the colour of skin, and of what has edges."""
-    small = cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    """Place, size and slant of what has the colour of skin, and of what has edges, too coarse to see texture."""
+    small = cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
     _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
     skin = np.exp(-(((red - 150) / 18) ** 2) - ((blue - 112) / 18) ** 2)
     across, down = _gradients(small)
@@ -44,15 +46,17 @@ def geometry(picture: Pixels) -> Vector:
 
 
 def sharpness(picture: Pixels) -> Vector:
-    """Log variance of the Laplacian at full, half and quarter size."""
-    grey = _grey(picture)
-    scales = (cv2.resize(grey, None, fx=f, fy=f, interpolation=cv2.INTER_AREA) for f in (1.0, 0.5, 0.25))
-    return np.array([np.log(cv2.Laplacian(scale, cv2.CV_32F).var() + 1e-3) for scale in scales], np.float32)
+    """Log variance of the Laplacian, the usual measure of focus.
+
+    At several sizes it would be a spectrum, which tells dots of ink from detail as `texture` is to.
+    """
+    return np.array([np.log(cv2.Laplacian(_grey(picture), cv2.CV_32F).var() + 1e-3)], np.float32)
 
 
 def border(picture: Pixels) -> Vector:
     """Straight edges along each side: how strong the strongest is, and over how much of the side it runs."""
-    across, down = _gradients(cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    across, down = _gradients(cv2.GaussianBlur(small, (0, 0), SOFT))
     sides = (down[:NEAR], down[-NEAR:], across[:, :NEAR].T, across[:, -NEAR:].T)
     return np.concatenate([_longest(side) for side in sides])
 

@@ -130,7 +130,8 @@ def separate(photo: Image, paper: Paper) -> Image:
     With partial black replacement and dot gain.
     """
     wanted = decode_srgb(photo)
-    black = 0.6 * np.clip(1.0 - wanted.max(axis=2) - 0.5, 0.0, None)
+    # Mostly in the darks, which the other three alone leave brown, and hardly in skin, where its dots would show.
+    black = np.float32(0.85) * np.clip(1.0 - wanted.max(axis=2), 0.0, 1.0) ** 6
     wanted = wanted / (1.0 - black * (1.0 - INKS[3, 0]))[..., None]
     inks = np.zeros_like(wanted)
     # Each ink also dims the other colours: raise or lower each in turn until the overprint is right.

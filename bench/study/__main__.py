@@ -4,9 +4,9 @@
     python -m bench.study --seeds 0 --rhos 0.5    a part of it
     python -m bench.study --report                only the page, of what is there
 
-Generates the domains at each rho, trains every rule on every target's sources for every seed and inner rate,
-chooses the inner rate on the sources' validation splits, opens the targets of the chosen trainings, and writes
-docs/study.md, its plots, and bench/results/study.json.
+Generates the domains at each rho and trains every rule on every target's sources: with the first seed at every
+inner rate, then with the other seeds at the rate that did best on the sources' validation splits. Opens the
+targets of the chosen trainings, and writes docs/study.md, its plots, and bench/results/study.json.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None
 
     with tune.local(slots):
         generate(folder, grid.rhos, scale, slots)
-        cells = collect.to_train(grid, settings, folder)
-        tune.run(tune.Work("train", cells, settings.steps), settings, folder)
+        while cells := collect.to_train(grid, settings, folder):
+            tune.run(tune.Work("train", cells, settings.steps), settings, folder)
         cells = collect.to_judge(grid, settings, folder)
         tune.run(tune.Work("judge", cells, 1), settings, folder)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,9 @@ class Results:
 
 def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, dict[str, Any]]:
     """The chosen training of each question all of whose trainings are done; reads rows alone, no target."""
-    found = {}
+    found: dict[Question, dict[str, Any]] = {}
     for question in grid.questions:
-        rows = [read_row(cell, settings, folder) for cell in question.cells]
+        rows = [read_row(cell, settings, folder) for cell in _cells(question, grid, found) or ()]
         best = choose([row for row in rows if row]) if all(rows) else None
         if best is not None:
             found[question] = dict(best)
@@ -114,8 +114,8 @@ def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, 
 
 
 def to_train(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
-    """The trainings that are not done."""
-    return [cell for q in grid.questions for cell in q.cells if read_row(cell, settings, folder) is None]
+    """The trainings that are not done, of those known: the first seed's have to choose the others' α."""
+    return [cell for cell in _known(grid, settings, folder) if read_row(cell, settings, folder) is None]
 
 
 def to_judge(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
@@ -128,8 +128,9 @@ def collect(
     grid: Grid, settings: Settings, folder: Path, command: str, data: dict[str, dict[str, str]]
 ) -> Results:
     """Read what is there, and compute everything that it suffices for."""
-    rows = [read_row(cell, settings, folder) for q in grid.questions for cell in q.cells]
+    rows = [read_row(cell, settings, folder) for cell in _known(grid, settings, folder)]
     chosen = chosen_rows(grid, settings, folder)
+    unknown = sum(_cells(q, grid, chosen) is None for q in grid.questions)
     cells = {q: Cell(q, row["alpha"]) for q, row in chosen.items()}
     runs = [_run(cell, folder) for cell in cells.values() if is_judged(cell, folder)]
     return Results(
@@ -139,11 +140,25 @@ def collect(
         chosen=chosen,
         runs=runs,
         comparisons=compare_all(grid, runs),
-        untrained=sum(row is None for row in rows),
+        untrained=sum(row is None for row in rows) + unknown,
         unjudged=len(grid.questions) - len(runs),
         command=command,
         data=data,
     )
+
+
+def _known(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
+    """The trainings that the study is known to need."""
+    chosen = chosen_rows(grid, settings, folder)
+    return [cell for q in grid.questions for cell in _cells(q, grid, chosen) or ()]
+
+
+def _cells(question: Question, grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell] | None:
+    """A question's trainings: with every α for the first seed, then with that chosen; None until it is."""
+    first = replace(question, seed=grid.seeds[0])
+    if question == first or question.alphas == (None,):
+        return question.cells
+    return [Cell(question, chosen[first]["alpha"])] if first in chosen else None
 
 
 def compare_all(grid: Grid, runs: Sequence[Run]) -> list[Comparison]:

@@ -102,9 +102,9 @@ def _what(results: Results) -> str:
                 {s.width:g}, {s.steps} steps of {s.batch} images a domain, Adam at {s.rate:g}, {s.precision};
                 the last step is judged. The same seed means the same initial weights and the same batches for
                 every rule. {len(rows)} trainings, {each}.{diverged}""",
-                f"""**Inner rate** α of {_list(ADAPTING)}: {_list(ALPHAS)}; for each rho, rule, target and
-                seed, that with the best mean AUC (per frame) over the *sources'* validation splits. Nothing
-                else was chosen.""",
+                f"""**Inner rate** α of {_list(ADAPTING)}: {_list(ALPHAS)}; for each rho, rule and target,
+                that with the best mean AUC (per frame) over the *sources'* validation splits with seed
+                {grid.seeds[0]}, kept for the other seeds. Nothing else was chosen.""",
                 """**Judging**: batch-norm statistics recalibrated on the sources, threshold from the sources'
                 validation, then the sealed target, all its people, once, for the chosen training only.
                 Figures are per video, in percent.""",

@@ -40,6 +40,13 @@ def test_a_row_that_knows_the_target_is_refused():
         choose([row])
 
 
+def test_the_first_seed_chooses_for_the_others(tmp_path, write_row):
+    grid = Grid(rhos=(0.5,), methods=("rfmeta",), targets=("M",), seeds=(0, 1))
+    for cell in QUESTION.cells:
+        write_row(cell, 0.9 if cell.alpha == 1e-1 else 0.8)
+    assert collect.to_train(grid, SMALL, tmp_path) == [Cell(Question(0.5, "rfmeta", "M", 1), 1e-1)]
+
+
 def test_training_and_choosing_work_where_the_target_does_not_even_exist(generated, tmp_path):
     for name in "OCI":
         shutil.copytree(data_folder(generated, 0.5) / name, data_folder(tmp_path, 0.5) / name)

@@ -92,7 +92,11 @@ def test_data_of_two_states_of_the_generator_is_never_mixed(generated, tmp_path,
     generate(generated, (0.5,), scale_of("tiny", SMALL.size), None)  # whole data is kept as it is
 
 
-def test_the_whole_design_is_396_trainings_with_names_of_their_own(tmp_path):
-    cells = collect.to_train(Grid(), SMALL, tmp_path)
-    assert len(cells) == 396
-    assert len({cell.name for cell in cells}) == 396
+def test_the_whole_design_is_252_trainings_with_names_of_their_own(tmp_path, write_row):
+    first = collect.to_train(Grid(), SMALL, tmp_path)
+    assert len(first) == 180  # all of the first seed, and what has no α of the others
+    for cell in first:
+        write_row(cell, 0.9)
+    then = collect.to_train(Grid(), SMALL, tmp_path)
+    assert {cell.question.seed for cell in then} == {1, 2}
+    assert len({cell.name for cell in first + then}) == 252

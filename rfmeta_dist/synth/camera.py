@@ -30,7 +30,7 @@ class Camera:
         defocus: lens blur, standard deviation in sensor pixels.
         vignette: light lost far from the lens axis; two thirds of it at the corner of the crop.
         balance: white balance error, −1 (blue) to 1 (orange).
-        noise: standard deviation of noise at middle grey, in linear units.
+        noise: standard deviation of noise at middle grey, in linear units, of one of `sensor` pixels.
         exposure: error in stops.
         contrast: exponent of the tone curve about middle grey.
         saturation: 0 grey, 1 as the scene.
@@ -77,13 +77,17 @@ class Settings:
 
 
 def set_up(camera: Camera, size: int, rng: Rng) -> Settings:
-    """Draw one recording's settings; far more than the crop's size would only be averaged away."""
+    """Draw one recording's settings.
+
+    Far more pixels than the crop has would only be averaged away, so there are fewer, with less noise each.
+    """
+    sensor = min(camera.sensor, 3 * size // 2) // 2 * 2
     return Settings(
-        sensor=min(camera.sensor, 3 * size // 2) // 2 * 2,
+        sensor=sensor,
         defocus=rng.uniform(*camera.defocus),
         vignette=rng.uniform(*camera.vignette),
         balance=rng.uniform(*camera.balance),
-        noise=rng.uniform(*camera.noise),
+        noise=rng.uniform(*camera.noise) * min(1.0, sensor / camera.sensor),
         exposure=rng.uniform(*camera.exposure),
         contrast=rng.uniform(*camera.contrast),
         saturation=rng.uniform(*camera.saturation),

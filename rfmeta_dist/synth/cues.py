@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
 CONTROL = "texture"
-SMALL = 64  # side at which borders are looked for …
-SOFT = 1.5  # … and the blur, in its pixels, that leaves no dots or stripes to be taken for edges
+SMALL = 64  # side at which sharpness is measured and borders are looked for …
+SOFT = 1.5  # … these after a blur, in its pixels, that leaves no dots or stripes to be taken for edges
 COARSE = 16  # side at which shapes are measured
 OCTAVES = 4
 RINGS = (0.08, 0.15, 0.22, 0.30, 0.40, 0.60)  # of frequencies, in cycles a pixel
@@ -46,11 +46,12 @@ def geometry(picture: Pixels) -> Vector:
 
 
 def sharpness(picture: Pixels) -> Vector:
-    """Log variance of the Laplacian, the usual measure of focus.
+    """Log variance of the Laplacian, the usual measure of focus, of detail too coarse for dots of ink.
 
-    At several sizes it would be a spectrum, which tells dots of ink from detail as `texture` is to.
+    With finer detail, or at several sizes, it would see what only `texture` is to see.
     """
-    return np.array([np.log(cv2.Laplacian(_grey(picture), cv2.CV_32F).var() + 1e-3)], np.float32)
+    small = cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    return np.array([np.log(cv2.Laplacian(_grey(small), cv2.CV_32F).var() + 1e-3)], np.float32)
 
 
 def border(picture: Pixels) -> Vector:

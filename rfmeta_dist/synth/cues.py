@@ -37,7 +37,7 @@ def colour(picture: Pixels) -> Vector:
 
 
 def geometry(picture: Pixels) -> Vector:
-    """Place, size and slant of what has the colour of skin, and of what has edges, too coarse to see texture."""
+    """Place, size and slant of what has the colour of skin and of what has edges, too coarse for texture."""
     small = cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
     _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
     skin = np.exp(-(((red - 150) / 18) ** 2) - ((blue - 112) / 18) ** 2)

@@ -13,6 +13,7 @@ from rfmeta_dist.synth.tiles import draw_tile
 
 Colour = NDArray[np.floating]
 SUBPIXEL = 4  # bits of a corner's position after the point
+NEAREST = 0.05  # places closer to the camera than this, or behind it, are drawn as if there: out of sight
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Panorama:
     def mask(self, corners: NDArray[np.floating]) -> NDArray[np.uint8]:
         """255 inside a polygon, N×2 in metres, else 0; H×W."""
         places = np.c_[corners, np.ones(len(corners))] @ self.to_pixels.T
-        pixels = np.round(places[:, :2] / places[:, 2:] * 2**SUBPIXEL).astype(np.int32)
+        depth = np.maximum(places[:, 2:], NEAREST)
+        pixels = np.round(places[:, :2] / depth * 2**SUBPIXEL).astype(np.int32)
         filled = np.zeros(self.x.shape, np.uint8)
         cv2.fillPoly(filled, [pixels], 255, lineType=cv2.LINE_AA, shift=SUBPIXEL)
         return filled

@@ -130,7 +130,7 @@ def separate(photo: Image, paper: Paper) -> Image:
     With partial black replacement and dot gain.
     """
     wanted = decode_srgb(photo)
-    # Mostly in the darks, which the other three alone leave brown, and hardly in skin, where its dots would show.
+    # Mostly in the darks, which the others alone leave brown, and hardly in skin, where its dots would show.
     black = np.float32(0.85) * np.clip(1.0 - wanted.max(axis=2), 0.0, 1.0) ** 6
     wanted = wanted / (1.0 - black * (1.0 - INKS[3, 0]))[..., None]
     inks = np.zeros_like(wanted)

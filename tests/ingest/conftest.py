@@ -1,12 +1,17 @@
-"""The face models, which the tests of this folder share."""
+"""What the tests of this folder share: the face models, and trees of the data sets."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.ingest.face import Faces
+from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.models import install
+from tests.ingest.layout_trees import build
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +22,10 @@ def faces() -> Faces:
     except ConfigError as error:
         pytest.skip(f"the face models cannot be had: {error}")
     return Faces()
+
+
+@pytest.fixture(scope="session")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Every data set as empty files at its published size; not to be changed."""
+    top = tmp_path_factory.mktemp("trees")
+    return {name: build(top / name, name) for name in LAYOUTS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import simplejpeg
@@ -99,11 +100,14 @@ def test_a_straight_edge_near_the_border_shows_and_one_through_the_middle_does_n
     assert np.allclose(in_middle[:2], base[:2], atol=0.3)
 
 
-def test_sharpness_falls_with_blur_and_texture_sees_a_grid():
+def test_sharpness_falls_with_blur_and_does_not_see_fine_dots_but_texture_does():
     rng = np.random.default_rng(0)
-    sharp = rng.integers(0, 255, (128, 128, 3)).astype(np.uint8)
-    soft = np.repeat(np.repeat(sharp[::4, ::4], 4, 0), 4, 1)
-    assert cues.sharpness(sharp)[0] > cues.sharpness(soft)[0]
+    blocks = np.kron(rng.integers(64, 192, (32, 32, 1)), np.ones((8, 8, 3))).astype(np.uint8)
+    sharp, soft = (cv2.GaussianBlur(blocks, (0, 0), sigma) for sigma in (2, 6))
+    dotted = (sharp + 20 * (np.indices((256, 256)).sum(0) % 2)[..., None]).astype(np.uint8)
+    assert cues.sharpness(sharp)[0] > cues.sharpness(soft)[0] + 0.5
+    assert cues.sharpness(dotted)[0] == pytest.approx(cues.sharpness(sharp)[0], abs=0.05)
+    assert np.abs(cues.texture(dotted) - cues.texture(sharp)).max() > 1
     grid = np.full((128, 128, 3), 128, np.uint8)
     grid[:, ::3] = 90
     assert np.abs(cues.texture(grid) - cues.texture(np.full_like(grid, 128))).max() > 1

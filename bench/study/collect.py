@@ -115,7 +115,8 @@ def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, 
 
 def to_train(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
     """The trainings that are not done, of those known: the first seed's have to choose the others' α."""
-    return [cell for cell in _known(grid, settings, folder) if read_row(cell, settings, folder) is None]
+    known = _known(grid, chosen_rows(grid, settings, folder))
+    return [cell for cell in known if read_row(cell, settings, folder) is None]
 
 
 def to_judge(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
@@ -128,8 +129,8 @@ def collect(
     grid: Grid, settings: Settings, folder: Path, command: str, data: dict[str, dict[str, str]]
 ) -> Results:
     """Read what is there, and compute everything that it suffices for."""
-    rows = [read_row(cell, settings, folder) for cell in _known(grid, settings, folder)]
     chosen = chosen_rows(grid, settings, folder)
+    rows = [read_row(cell, settings, folder) for cell in _known(grid, chosen)]
     unknown = sum(_cells(q, grid, chosen) is None for q in grid.questions)
     cells = {q: Cell(q, row["alpha"]) for q, row in chosen.items()}
     runs = [_run(cell, folder) for cell in cells.values() if is_judged(cell, folder)]
@@ -147,9 +148,8 @@ def collect(
     )
 
 
-def _known(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
+def _known(grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell]:
     """The trainings that the study is known to need."""
-    chosen = chosen_rows(grid, settings, folder)
     return [cell for q in grid.questions for cell in _cells(q, grid, chosen) or ()]
 
 

@@ -104,7 +104,8 @@ def _what(results: Results) -> str:
                 every rule. {len(rows)} trainings, {each}.{diverged}""",
                 f"""**Inner rate** α of {_list(ADAPTING)}: {_list(ALPHAS)}; for each rho, rule and target,
                 that with the best mean AUC (per frame) over the *sources'* validation splits with seed
-                {grid.seeds[0]}, kept for the other seeds. Nothing else was chosen.""",
+                {grid.seeds[0]}, kept for the other seeds. Nothing else differs
+                between the rules; [the log](log.md) says what was tried before.""",
                 """**Judging**: batch-norm statistics recalibrated on the sources, threshold from the sources'
                 validation, then the sealed target, all its people, once, for the chosen training only.
                 Figures are per video, in percent.""",

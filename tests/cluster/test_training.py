@@ -105,12 +105,16 @@ def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, un
 
 
 def test_one_worker_and_two_report_the_same_losses(configure, undisturbed):
-    """In float32 they drift apart as Adam magnifies rounding; tests/strategy proves equality in float64."""
+    """Of the first batch, and after the first update; tests/strategy proves the whole trajectory in float64.
+
+    In float32 they drift apart from the third step on: Adam's first updates have the size of the rate
+    whatever the gradient's, so a gradient that is mere rounding moves its weight as far as any other.
+    """
     news: list[Row] = []
     train_run(configure("alone", workers=1, strategy="single"), news.append, local=True)
-    for one, two in zip(news[:4], undisturbed[1][:4], strict=True):
+    for one, two in zip(news[:2], undisturbed[1][:2], strict=True):
         assert one["meta_test"] == two["meta_test"]
-        assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
 
 
 def test_a_finished_run_is_left_alone_and_another_configuration_refused(configure, undisturbed):

@@ -83,7 +83,7 @@ class Cell:
     def name(self) -> str:
         """The run's name, such as `rho50-rfmeta-a1e-02-to_O-s0`."""
         q = self.question
-        alpha = "" if self.alpha is None else f"-a{self.alpha:.0e}"
+        alpha = "" if self.alpha is None else f"-a{self.alpha:.0e}".replace("+", "")
         return f"rho{percent(q.rho)}-{q.method}{alpha}-to_{q.target}-s{q.seed}"
 
     def columns(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Why the rules of the study differ so little."""

@@ -31,7 +31,7 @@ def probe(
     require: Annotated[
         float | None, typer.Option(help="Fail if any cue but the control has an AUC above this.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and intervals.")] = 0,
     json: Json = False,
 ) -> None:
     """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
@@ -60,7 +60,8 @@ def _show(results: list[Probed]) -> None:
 
     from rfmeta_dist.synth.cues import CONTROL
 
-    table = Table("cue", "judged on", "trained there", "trained on the others", title="AUC \\[95 % interval]")
+    trained = ("trained on others there", "trained on other domains")
+    table = Table("cue", "judged on", *trained, title="AUC \\[95 % interval]")
     for cue, group in groupby(results, key=lambda result: result.cue):
         for index, result in enumerate(group):
             title = f"{cue} (control)" if cue == CONTROL else cue

@@ -1,21 +1,21 @@
 """Leak probes: how well cues that have nothing to do with liveness tell live faces from attacks in some shards.
 
-A linear classifier on each cue of `synth/cues.py`, trained on some people and judged on others, within a domain
-and from all other domains to it. AUC is as trained and never flipped: one half or less says that the cue does
-not help; below it, the cue is reversed between training and test.
+A linear classifier on each cue of `synth/cues.py`, trained on some people and judged on others: on a fifth of a
+domain's people after training on the rest, in turn, and on all of them after training on the other domains.
+Splits play no part, so that as many people as there are judge. AUC is as trained and never flipped: one half or
+less says that the cue does not help; below it, the cue is reversed between training and test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rfmeta_dist.core.errors import VerificationError
-from rfmeta_dist.core.types import Split
+from rfmeta_dist.core.errors import DataError, VerificationError
 from rfmeta_dist.data.manifest import Manifest, Row
 from rfmeta_dist.data.stream import scan
 from rfmeta_dist.evaluation.bootstrap import resample
@@ -25,7 +25,7 @@ from rfmeta_dist.storage.store import Store
 from rfmeta_dist.synth.cues import CONTROL, PIXEL_CUES, Vector
 
 CUES = ("background", "colour", "file size", "geometry", "sharpness", "border", CONTROL)
-SPLIT_PAIR: tuple[Split, Split] = ("train", "test")
+FOLDS = 5
 BATCH = 32
 RESAMPLES = 500
 SHOWN = 5  # cues that an error lists
@@ -46,9 +46,9 @@ class Probed:
 
     Attributes:
         cue: one of CUES.
-        domain: where it was judged, on the test split.
-        within: trained on the domain's own training split.
-        across: trained on the training splits of all other domains; None if there are none.
+        domain: where it was judged.
+        within: trained on other people of the domain.
+        across: trained on all other domains; None if there are none.
     """
 
     cue: str
@@ -59,31 +59,27 @@ class Probed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cues of every sample of a split: N×K values each, and who and what the samples show."""
+    """The cues of every sample of a domain: N×K values each, and who and what the samples show."""
 
     cues: Mapping[str, Vector]
     shown: Scores
 
 
 def probe(store: Store, domains: Sequence[str], seed: int, on_measured: Callable[[int], None]) -> list[Probed]:
-    """Probe the domains of a prefix with every cue, on their training and test splits.
+    """Probe the domains of a prefix with every cue.
 
     Args:
         store: the prefix.
         domains: their names.
-        seed: of the resampling.
+        seed: of folds and resampling.
         on_measured: called with the number of samples measured since the last call.
 
     Raises:
-        DataError: a domain is unknown or damaged, or its training or test split lacks a class.
+        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one.
     """
-    manifests = [Manifest.open(store, name) for name in domains]
-    measured: dict[tuple[str, Split], Measured] = {}
-    for manifest, split in product(manifests, SPLIT_PAIR):
-        found = _measure(store, manifest, split, on_measured)
-        found.shown.require_both_classes(f"the {split} split of domain {manifest.domain}")
-        measured[manifest.domain, split] = found
-    return [_judge(cue, domain, measured, seed) for cue in CUES for domain in domains]
+    measured = {name: _measure(store, Manifest.open(store, name), on_measured) for name in domains}
+    folds = {name: _folds(name, found.shown, seed) for name, found in measured.items()}
+    return [_judge(cue, name, measured, folds[name], seed) for cue in CUES for name in domains]
 
 
 def require(results: Iterable[Probed], most: float) -> None:
@@ -106,12 +102,12 @@ def require(results: Iterable[Probed], most: float) -> None:
         )
 
 
-def _measure(store: Store, manifest: Manifest, split: Split, on_measured: Callable[[int], None]) -> Measured:
-    """The cues of a split, in the manifest's order."""
-    rows = {row["key"]: row for row in manifest.samples.to_pylist() if row["split"] == split}
+def _measure(store: Store, manifest: Manifest, on_measured: Callable[[int], None]) -> Measured:
+    """The cues of a domain, in the manifest's order."""
+    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
     values: dict[str, list[Vector]] = {cue: [] for cue in CUES}
     shown: list[Row] = []
-    for batch in scan(store, manifest, split, image_size=manifest.image_size // 8 * 8, batch=BATCH):
+    for batch in scan(store, manifest, None, image_size=manifest.image_size // 8 * 8, batch=BATCH):
         for key, picture in zip(batch.keys, batch.image, strict=True):
             shown.append(rows[key])
             values["file size"].append(np.array([rows[key]["image_bytes"]], np.float32))
@@ -130,20 +126,49 @@ def _unscored(rows: Sequence[Row]) -> Scores:
     return Scores(**given, score=np.zeros(len(rows)))
 
 
-def _judge(cue: str, domain: str, measured: Mapping[tuple[str, Split], Measured], seed: int) -> Probed:
-    test = measured[domain, "test"]
-    others = [m for (name, split), m in measured.items() if split == "train" and name != domain]
-    own = _area(cue, [measured[domain, "train"]], test, seed)
-    return Probed(cue, domain, own, _area(cue, others, test, seed) if others else None)
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _area(cue: str, train: Sequence[Measured], test: Measured, seed: int) -> Area:
+def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
+    """Samples to train on and to judge, by person: nobody is in both, and each person is judged once."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    shown.require_both_classes(f"domain {domain}")
+    for label, name in ((1, "live"), (0, "attacked")):
+        people = len(np.unique(shown.subject[shown.label == label]))
+        if people < FOLDS:
+            raise DataError(
+                f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
+                f"probe domains with at least {FOLDS} people of each class",
+            )
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    return list(splitter.split(shown.label, shown.label, shown.subject))
+
+
+def _judge(cue: str, domain: str, measured: Mapping[str, Measured], folds: Sequence[Fold], seed: int) -> Probed:
+    mine = measured[domain]
+    features, labels = mine.cues[cue], mine.shown.label
+    score = np.zeros(len(labels))
+    for train, test in folds:
+        score[test] = _predict(features[train], labels[train], features[test])
+    within = _area(replace(mine.shown, score=score), seed)
+    others = [m for name, m in measured.items() if name != domain]
+    if not others:
+        return Probed(cue, domain, within, None)
+    theirs = np.concatenate([m.cues[cue] for m in others]), np.concatenate([m.shown.label for m in others])
+    return Probed(cue, domain, within, _area(replace(mine.shown, score=_predict(*theirs, features)), seed))
+
+
+def _predict(features: Vector, labels: NDArray[np.int64], judged: Vector) -> NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
-    model.fit(np.concatenate([m.cues[cue] for m in train]), np.concatenate([m.shown.label for m in train]))
-    scores = replace(test.shown, score=model.predict_proba(test.cues[cue])[:, 1])
+    found: NDArray[np.float64] = model.fit(features, labels).predict_proba(judged)[:, 1]
+    return found
+
+
+def _area(scores: Scores, seed: int) -> Area:
     low, high = resample(scores, 0.5, seed, RESAMPLES).interval("AUC")
     return Area(auc(scores.label, scores.score), low, high)

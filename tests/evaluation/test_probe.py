@@ -71,10 +71,27 @@ def test_one_domain_alone_has_nothing_across(planted):
     assert all(r.across is None for r in probe(open_store(str(planted)), ["A"], 0, lambda n: None))
 
 
-def test_a_split_without_a_class_is_named(tmp_path):
-    pack(make_samples("A", {"train": (6, 6), "test": (6, 0)}), open_store(str(tmp_path)), "A", contract={})
-    with pytest.raises(DataError, match="the test split of domain A has no attack sample"):
-        probe(open_store(str(tmp_path)), ["A"], 0, lambda n: None)
+def test_a_domain_without_a_class_or_with_too_few_people_is_named(tmp_path):
+    store = open_store(str(tmp_path))
+    pack(make_samples("A", {"train": (6, 0)}), store, "A", contract={})
+    with pytest.raises(DataError, match="domain A has no attack sample"):
+        probe(store, ["A"], 0, lambda n: None)
+    pack(make_samples("B", {"train": (15, 6)}), store, "B", contract={})
+    with pytest.raises(DataError, match="domain B shows 2 attacked people, too few for 5 folds"):
+        probe(store, ["B"], 0, lambda n: None)
+
+
+def test_a_cue_of_persons_rather_than_of_attacks_is_not_found(tmp_path):
+    """Each person has a colour; if a person were trained on and judged, it would tell their label."""
+    samples, rng = [], np.random.default_rng(0)
+    colours: dict[str, np.ndarray] = {}
+    for sample in make_samples("A", PEOPLE):
+        colour = colours.setdefault(sample.subject, rng.uniform(-50, 50, 3))
+        picture = np.clip(decode_image(sample.image, "jpg", (SIZE, SIZE)) / 2 + 60 + colour, 0, 255)
+        samples.append(replace(sample, image=simplejpeg.encode_jpeg(picture.astype(np.uint8), quality=95)))
+    pack(samples, open_store(str(tmp_path)), "A", contract={})
+    found = {r.cue: r.within for r in probe(open_store(str(tmp_path)), ["A"], 0, lambda n: None)}
+    assert found["colour"].low < 0.5 < found["colour"].high
 
 
 def disc(x: int, radius: int) -> np.ndarray:

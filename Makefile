@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check drill bench shift study golden clean
+.PHONY: help setup demo test check drill bench shift study why golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ shift: setup  ## do the generated domains differ? trained on one, tested on each
 
 study: setup  ## the learning rules compared on generated domains; goes on where it was interrupted (about 3 hours)
 	$(BIN)/python -m bench.study
+
+why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about half an hour)
+	$(BIN)/python -m bench.why
 
 clean:  ## remove the environment and the demo's runs
 	rm -rf .venv runs

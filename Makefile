@@ -47,7 +47,7 @@ shift: setup  ## do the generated domains differ? trained on one, tested on each
 study: setup  ## the learning rules compared on generated domains; goes on where it was interrupted (about 3 hours)
 	$(BIN)/python -m bench.study
 
-why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about half an hour)
+why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about 40 minutes)
 	$(BIN)/python -m bench.why
 
 clean:  ## remove the environment and the demo's runs

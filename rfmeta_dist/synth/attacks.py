@@ -128,7 +128,7 @@ def _warp(rng: Rng) -> Bend:
         (float(rng.uniform(0.004, 0.022)), *rng.normal(0.0, 3.0, 2).tolist(), float(rng.uniform(0, 6.28)))
         for _ in range(3)
     )
-    return Bend(float(sign * rng.uniform(0.6, 1.4)), float(axis), waves)
+    return Bend(float(sign * rng.uniform(0.5, 1.0)), float(axis), waves)
 
 
 def _nearly_flat(most: float, rng: Rng) -> Bend:

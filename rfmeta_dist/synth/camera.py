@@ -19,6 +19,9 @@ SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, 
 BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
 SPREAD = 0.9  # usual contrast of that middle, in stops …
 LEVELLED = 0.6  # … and the share of an unusual one that automatic contrast takes away
+BLACKEST = 1.0  # per cent of that middle that are its darkest: pupils, nostrils, brows, hair …
+CLEARED = 0.8  # … the share of their light that counts as a veil and is taken away …
+VEIL = 0.05  # … up to this much
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Camera:
         codec: quality of the recording, 1 to 100, at sensor resolution.
         format: of the recording.
         frame: height and width of the whole picture in sensor pixels, of which the face crop is a part.
+        automatic: weight of automatic white balance, contrast and black level; exposure always is.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Camera:
     codec: Range = (60, 90)
     format: Format = "jpeg"
     frame: tuple[int, int] = (480, 640)
+    automatic: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Settings:
     flare: float
     codec: float
     format: Format
+    automatic: float
     centre: tuple[float, float]
 
 
@@ -95,6 +101,7 @@ def set_up(camera: Camera, size: int, rng: Rng) -> Settings:
         flare=rng.uniform(*camera.flare),
         codec=rng.uniform(*camera.codec),
         format=camera.format,
+        automatic=camera.automatic,
         centre=(rng.uniform(-1.0, 1.0), rng.uniform(-0.5, 1.0)),
     )
 
@@ -163,7 +170,7 @@ def _expose(optical: Image, raster: Raster, settings: Settings) -> Image:
     corner = (x - settings.centre[0]) ** 2 + (y - settings.centre[1]) ** 2
     falloff = np.float32(gain) * (1 - np.float32(settings.vignette) * corner / (corner + np.float32(2.0)))
     # Green is fixed, so that balance changes hue and hardly exposure.
-    cast = np.clip(middle / max(float(middle[1]), 1e-4) / SKIN, 0.25, 4.0) ** -BALANCED
+    cast = np.clip(middle / max(float(middle[1]), 1e-4) / SKIN, 0.25, 4.0) ** (-BALANCED * settings.automatic)
     tint = cast * np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance])
     exposed: Image = optical * (tint / (1.0 + settings.flare)).astype(np.float32)
     exposed *= falloff[..., None]
@@ -193,10 +200,12 @@ def _middle(picture: Image, raster: Raster) -> Image:
 
 
 def _develop(linear: Image, raster: Raster, settings: Settings) -> Pixels:
-    """Saturation, automatic and chosen contrast, highlight shoulder and sharpening → 8-bit display values."""
+    """Black level, saturation, contrast, highlight shoulder and sharpening → 8-bit display values."""
+    dark = float(np.percentile(blur(_middle(luminance(linear), raster), settings.sensor / 128), BLACKEST))
+    linear = linear - np.float32(min(max(CLEARED * settings.automatic * dark, 0.0), VEIL))
     grey = luminance(linear)
     spread = float(np.log2(np.maximum(blur(_middle(grey, raster), settings.sensor / 32), 0.01)).std())
-    contrast = settings.contrast * (SPREAD / min(max(spread, 0.4), 2.5)) ** LEVELLED
+    contrast = settings.contrast * (SPREAD / min(max(spread, 0.4), 2.5)) ** (LEVELLED * settings.automatic)
     colour = np.clip(grey[..., None] + (linear - grey[..., None]) * settings.saturation, 0.0, None)
     toned = MIDDLE_GREY * np.power(colour / MIDDLE_GREY, contrast, dtype=np.float32)
     shoulder = 1.0 - 0.16 / (np.maximum(toned, 0.6) - 0.2)

@@ -19,7 +19,7 @@ def page(results: Results, plots: Sequence[str]) -> str:
     parts = [
         "# Study: learning rules on generated domains",
         _missing(results),
-        verdict(results),
+        _wrapped(verdict(results)),
         _what(results),
         *(f"![{path.rpartition('/')[2].removesuffix('.svg')}]({path})" for path in plots),
         "## Differences",
@@ -95,7 +95,8 @@ def _what(results: Results) -> str:
                 f"""**Data**: `rfmeta synth`'s four domains, scale {s.scale}, {s.size}×{s.size}, at rho =
                 {_list(grid.rhos)}: how strongly each domain's spurious cues follow the label, 0 not at all, 1
                 wholly. The people are the same at every rho, and no person is in two domains or two
-                splits.""",
+                splits. The manifests' fingerprints are among the results: another version of the generator
+                makes other data, and other figures.""",
                 f"""**Rules**: {_list(grid.methods)}. `plain` is a binary classifier on all sources, without
                 depth and meta-learning; `no_meta` adds depth; the others are as in [engine](engine.md).""",
                 f"""**Trainings**: targets {_list(grid.targets)} in turn, seeds {_list(grid.seeds)}; width
@@ -200,8 +201,11 @@ def _limits(results: Results) -> str:
 
 
 def _bullets(*items: str) -> str:
-    wrapped = (textwrap.fill(" ".join(item.split()), 118, break_on_hyphens=False) for item in items)
-    return "\n".join("- " + text.replace("\n", "\n  ") for text in wrapped)
+    return "\n".join("- " + _wrapped(item, 118).replace("\n", "\n  ") for item in items)
+
+
+def _wrapped(text: str, width: int = 120) -> str:
+    return textwrap.fill(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def _list(items: Sequence[object]) -> str:

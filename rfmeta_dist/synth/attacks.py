@@ -141,7 +141,7 @@ def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Be
     video = recording.video
     sensor = recording.settings.sensor
     here = open_session(
-        video.attacker, recording.card, recording.framing, recording.raster, sensor, video.random("here")
+        recording, video.attacker, recording.framing, recording.raster, sensor, video.random("here")
     )
     held = rng.random() < HAND_HELD
     moving = 1.0 if held else ON_A_SUPPORT

@@ -64,8 +64,8 @@ class Domain:
         title: a line for people.
         layout: whose recordings it imitates.
         subjects: people of each split, as many as that data set has.
-        cameras: one is drawn for each recording, live or attack.
-        sessions: one is drawn for each recording, and one for the attacker's earlier recording.
+        cameras: one is drawn for each occasion, with its live recording and attacks.
+        sessions: one is drawn for each occasion; the attacker's earlier recording is of the same kind.
         attacks: the attack recordings for each live one; a type may come several times.
         papers, screens: the attack instruments.
         nuisances: spurious cues; each kind means the opposite in some other domain.
@@ -109,18 +109,18 @@ def _require_some(part: Venue | Domain, *names: str) -> None:
             raise ValueError(f"{name} is empty; list at least one")
 
 
-# What attackers photograph their victims with: vivid and sharpened, so that recapture brings contrast
-# down to where live faces have it, not below.
+# What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two automatic
+# cameras in a row would show in contrast and colour; the last one's alone are those of a live face.
 SOURCE = Camera(
     "source",
     420,
     defocus=(0.3, 0.45),
     vignette=(0.0, 0.1),
     balance=(-0.2, 0.2),
-    noise=(0.002, 0.006),
+    noise=(0.001, 0.003),
     contrast=(1.0, 1.3),
     saturation=(0.76, 0.98),
-    sharpen=(0.1, 0.6),
+    sharpen=(0.0, 0.2),
     flare=(0.0, 0.02),
     codec=(80, 95),
     automatic=0.0,

@@ -25,8 +25,8 @@ def film_live(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
     """A person before the camera."""
     video, raster = recording.video, recording.raster
     session = open_session(
+        recording,
         video.identity,
-        recording.card,
         recording.framing,
         raster,
         recording.settings.sensor,

@@ -65,6 +65,7 @@ def plan(
             subject=f"{domain}_{number:03d}",
             attack_type=attack_type,
             name=f"{number:03d}_{attack_type}_{take}",
+            occasion=take % scale.videos,
             frames=scale.frames,
             size=scale.size,
             seed=seed,
@@ -162,7 +163,7 @@ def render(video: Video) -> list[Sample]:
 
 def prepare(video: Video) -> tuple[Take, Framing]:
     """What a recording is made with, spurious cues included, and how its face is framed."""
-    rng = video.random("set-up")
+    rng = video.shared("set-up")
     settings = set_up(pick(video.card.cameras, rng), video.size, rng)
     framing, quality = draw_framing(rng), rng.uniform(*video.card.quality)
     return disturb(Take(video.card, settings, quality, bands=None), video), framing

@@ -1,4 +1,4 @@
-"""Spurious cues: which a recording has, by the luck of its class, and what they do to it."""
+"""Spurious cues: which a recording has, by the luck of its occasion and its class, and what they do to it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Take(NamedTuple):
 
 
 def nuisances(video: Video) -> list[str]:
-    """The kinds of spurious cues this recording has, by the luck of its class."""
-    rng, live = video.random("nuisances"), video.attack_type == LIVE
+    """The kinds of spurious cues this recording has, by the luck of its occasion and its class."""
+    rng, live = video.shared("nuisances"), video.attack_type == LIVE
     # Each cue has its own draw, the same for every rho: a stronger rho moves some recordings, no other luck.
     drawn = [(cue, rng.random()) for cue in video.card.nuisances]
     return [cue.kind for cue, luck in drawn if luck < cue.chance(live, video.rho)]
@@ -43,7 +43,7 @@ def nuisances(video: Video) -> list[str]:
 
 def disturb(take: Take, video: Video) -> Take:
     """How a recording is made with the spurious cues that it has, from how it were made without."""
-    rng, settings = video.random("disturbance"), take.settings
+    rng, settings = video.shared("disturbance"), take.settings
     for kind in nuisances(video):
         match kind:
             case "warm":

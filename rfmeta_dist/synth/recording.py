@@ -27,6 +27,8 @@ class Video:
     Attributes:
         card: its domain.
         rho: how strongly the domain's nuisances follow the label, 0 to 1.
+        occasion: of the subject; a live recording and the attacks that go with it have one camera and one kind
+            of place, light and spurious cue, as in the data sets, where everybody does the same round.
         frames: crops taken of it, evenly spaced in time.
         identity: whose face it shows.
         attacker: who holds the carrier; seen behind a cut print.
@@ -39,6 +41,7 @@ class Video:
     subject: str
     attack_type: str
     name: str
+    occasion: int
     frames: int
     size: int
     seed: int
@@ -59,6 +62,10 @@ class Video:
     def random(self, *purpose: int | str) -> Rng:
         """This recording's randomness for one purpose."""
         return generator("video", self.seed, self.domain, self.name, *purpose)
+
+    def shared(self, purpose: str) -> Rng:
+        """The randomness for one purpose of all recordings of the occasion."""
+        return generator("occasion", self.seed, self.domain, self.subject, self.occasion, purpose)
 
 
 @dataclass(frozen=True)

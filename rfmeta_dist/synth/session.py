@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 
 from rfmeta_dist.synth.bust import Bust
-from rfmeta_dist.synth.domains import Domain
 from rfmeta_dist.synth.framing import Face, Framing, Raster
 from rfmeta_dist.synth.identities import Identity
 from rfmeta_dist.synth.motion import Drift, Life, draw_life, draw_sway
 from rfmeta_dist.synth.pose import Pose, draw_pose, project, turned
-from rfmeta_dist.synth.recording import pick
+from rfmeta_dist.synth.recording import Recording, pick
 from rfmeta_dist.synth.rooms import paint_backdrop
 from rfmeta_dist.synth.scene import Lamp, draw_lamp, shade
 from rfmeta_dist.synth.texture import Image, Rng
@@ -93,20 +92,21 @@ class Session:
 
 
 def open_session(
-    identity: Identity, card: Domain, framing: Framing, raster: Raster, sensor: int, rng: Rng
+    recording: Recording, identity: Identity, framing: Framing, raster: Raster, sensor: int, rng: Rng
 ) -> Session:
     """Set up an occasion.
 
     Args:
+        recording: that it is for, which says what kind of place it is.
         identity: who it is.
-        card: the domain, whose venues it may be at.
         framing, raster: what the camera sees at first.
         sensor: pixels across the crop.
         rng: of this occasion.
     """
-    venue = pick(card.sessions, rng)
-    life, lamp = draw_life(draw_pose(rng), rng), draw_lamp(pick(venue.lights, rng), rng)
-    sway, kind = draw_sway(rng), pick(venue.backdrops, rng)
+    place = recording.video.shared("place")
+    venue = pick(recording.card.sessions, place)
+    light, kind = pick(venue.lights, place), pick(venue.backdrops, place)
+    life, lamp, sway = draw_life(draw_pose(rng), rng), draw_lamp(light, rng), draw_sway(rng)
     margin = math.ceil(MARGIN / raster.pitch)
     wide = raster.part(slice(-margin, raster.height + margin), slice(-margin, raster.width + margin))
     room = Room(paint_backdrop(kind, framing, wide, rng), raster)

@@ -69,7 +69,7 @@ def steal(recording: Recording, carrier: Carrier) -> Stolen:
     density = rng.uniform(*DENSITY) * recording.settings.sensor / (2.0 * recording.framing.half)
     area = _area(recording, carrier, density)
     settings = replace(set_up(SOURCE, video.size, rng), sensor=round(2.0 * density))
-    session = open_session(video.identity, recording.card, FRONTAL, area, settings.sensor, rng)
+    session = open_session(recording, video.identity, FRONTAL, area, settings.sensor, rng)
     return Stolen(
         recording,
         session,

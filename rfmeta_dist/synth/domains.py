@@ -109,8 +109,8 @@ def _require_some(part: Venue | Domain, *names: str) -> None:
             raise ValueError(f"{name} is empty; list at least one")
 
 
-# What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two automatic
-# cameras in a row would show in contrast and colour; the last one's alone are those of a live face.
+# What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two
+# automatic cameras in a row would show in contrast and colour; the last one's alone are those of a live face.
 SOURCE = Camera(
     "source",
     420,

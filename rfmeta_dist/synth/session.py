@@ -53,7 +53,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Session:
-    """One person on one occasion.
+    """One person being recorded once.
 
     Attributes:
         life: how their face moves.
@@ -87,21 +87,21 @@ class Session:
         return seen
 
     def face(self, seconds: float) -> Face:
-        """Where the face is, in the session's face coordinates."""
+        """Where the face is, in face coordinates."""
         return _face(self.bust(), self.life.at(seconds))
 
 
 def open_session(
     recording: Recording, identity: Identity, framing: Framing, raster: Raster, sensor: int, rng: Rng
 ) -> Session:
-    """Set up an occasion.
+    """Set up a session.
 
     Args:
         recording: that it is for, which says what kind of place it is.
         identity: who it is.
         framing, raster: what the camera sees at first.
         sensor: pixels across the crop.
-        rng: of this occasion.
+        rng: of this session.
     """
     place = recording.video.shared("place")
     venue = pick(recording.card.sessions, place)

@@ -47,8 +47,8 @@ class Stolen:
     def picture(self, seconds: float) -> Image:
         """Display values [0, 1] of the frame taken at a time, P×Q×3."""
         background = self.session.room.seen(self.shake, FRONTAL, seconds)
-        # White is set by hand, so that two lights and two automatic balances do not add up.
         radiance = self.session.shoot(seconds, self._framing(seconds), self.area, background)
+        # White is set by hand, so that two lights and two automatic balances do not add up.
         radiance /= self.session.lamp.colour
         noise = self.recording.video.random("source", round(seconds * FPS))
         picture = record(capture(radiance, self.area, self.settings, noise), self.settings)

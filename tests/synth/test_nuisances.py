@@ -14,7 +14,7 @@ from rfmeta_dist.data.decode import decode_image
 from rfmeta_dist.synth.card import DOMAINS
 from rfmeta_dist.synth.domains import Nuisance
 from rfmeta_dist.synth.film import Video
-from rfmeta_dist.synth.generate import plan, render
+from rfmeta_dist.synth.generate import plan, prepare, render
 from rfmeta_dist.synth.nuisances import nuisances
 from rfmeta_dist.synth.scale import SCALES
 
@@ -36,6 +36,16 @@ def test_at_zero_both_classes_have_every_cue_equally_often(domain):
     found = shares(domain, 0.0)
     assert len(found) == 2 * len(DOMAINS[domain].nuisances)
     assert all(abs(share - 0.5) < 0.06 for share in found.values())  # four deviations of 800 draws
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_at_zero_a_live_recording_and_its_attacks_are_made_alike(domain):
+    rounds: dict[tuple[str, int], list[object]] = {}
+    for v in plan(domain, replace(SCALES["tiny"], videos=3, every_attack=True), 0, None, 0.0):
+        rounds.setdefault((v.subject, v.occasion), []).append((prepare(v), nuisances(v)))
+    assert all(len(alike) == 1 + len(DOMAINS[domain].attacks) for alike in rounds.values())
+    assert all(made == alike[0] for alike in rounds.values() for made in alike)
+    assert len({repr(alike[0]) for alike in rounds.values()}) == len(rounds)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

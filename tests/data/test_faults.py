@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -26,8 +25,8 @@ EPOCH, BATCH = 2000, 20
 
 @pytest.fixture(scope="module")
 def packed(s3) -> tuple[Store, Manifest]:
-    """2,000 samples in about 100 shards, on S3."""
-    store = open_store(f"s3://tests/{uuid4().hex}")
+    """2,000 samples in about 100 shards, on S3, under a fixed name: the proxy's faults depend on it."""
+    store = open_store("s3://tests/faults")
     samples = make_samples("A", {"train": (EPOCH // 2, EPOCH // 2)})
     manifest = pack(samples, store, "A", contract={}, shard_bytes=60_000)
     assert len(manifest.shards) > 90

@@ -109,8 +109,10 @@ def test_a_turned_file_gives_the_crops_of_the_upright_one(faces: Faces, tmp_path
         pixels(extract(path, label=1, frames=Every(1), faces=faces, rule=RULE, rotation=rotation))[0]
         for path, rotation in ((plain, 0), (tagged, 0), (untagged, degrees))
     )
-    assert difference(expected, by_tag) < 6
-    assert difference(expected, by_hand) < 6
+    for found in (by_tag, by_hand):
+        # Encoded apart, the square may lie a pixel elsewhere; a wrong turn differs many times more.
+        right, *wrong = (difference(np.rot90(expected, turns), found) for turns in range(4))
+        assert right < min(wrong) / 3
 
 
 def test_frames_without_a_face_are_listed_and_none_is_made_up(faces: Faces, tmp_path: Path):

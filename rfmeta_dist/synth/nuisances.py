@@ -47,15 +47,15 @@ def disturb(take: Take, video: Video) -> Take:
     for kind in nuisances(video):
         match kind:
             case "warm":
-                settings = replace(settings, balance=settings.balance + 0.55)
+                settings = replace(settings, balance=settings.balance + 0.65)
             case "dim":
-                settings = replace(settings, exposure=settings.exposure - 0.8)
+                settings = replace(settings, exposure=settings.exposure - 1.15)
             case "vignette":
-                settings = replace(settings, vignette=settings.vignette + 0.5)
+                settings = replace(settings, vignette=settings.vignette + 0.75)
             case "soft":
-                settings = replace(settings, defocus=settings.defocus + 0.45)
+                settings = replace(settings, defocus=settings.defocus + 0.5)
             case "banding":
-                take = take._replace(bands=Bands(rng.uniform(3, 7), rng.uniform(-0.4, 0.4), 0.20))
+                take = take._replace(bands=Bands(rng.uniform(3, 7), rng.uniform(-0.4, 0.4), 0.32))
             case "blocks":
                 take = take._replace(quality=take.quality - COARSE)
             case "backdrop":

@@ -20,12 +20,11 @@ def config(generated):
     return configuration(Cell(Question(0.5, "rfmeta", "M", 0), 0.0), SMALL, generated)
 
 
-def test_the_larger_the_inner_rate_the_further_the_gradient_turns(config):
+def test_the_smallest_inner_rate_turns_the_gradient_least(config):
     first, second = list(turns(start(config.model, 0, recompute=False), config, episodes(config)))[:2]
     assert "another batch" not in first
     changes = [second[f"α = {rate:g}"][0] for rate in RATES]
-    assert changes == sorted(changes)
-    assert changes[0] > 0
+    assert 0 < changes[0] < min(changes[1:])  # the larger ones are beyond where the change is linear
     assert second["fp32"][0] < second["bf16"][0] < second["another batch"][0]
     assert second["fp32"][1] > 0.99
 

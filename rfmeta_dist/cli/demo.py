@@ -15,7 +15,7 @@ from rfmeta_dist.core.errors import ConfigError
 if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
 
-RHO = 0.0  # no spurious cues: so short a training learns little else
+RHO = 0.0  # with spurious cues, so short a training ends at chance on the target
 
 EXAMPLES = """
 [bold]Examples[/]

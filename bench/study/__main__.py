@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.study import collect, page, plots
-from bench.study.data import fingerprints, generate, scale_of
+from bench.study.data import commit, fingerprints, generate, scale_of
 from bench.study.design import DOMAINS, RULES, Grid, Settings
 from rfmeta_dist.cli.terminal import print_json, say
 from rfmeta_dist.core.errors import ConfigError, RfmetaError
@@ -69,7 +69,8 @@ def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
     """Write page, plots and JSON from what is there, and say what is missing."""
     folder = options.folder.resolve()
     command = " ".join(["python -m bench.study", *(a for a in sys.argv[1:] if a != "--report")])
-    results = collect.collect(grid, settings, folder, command, fingerprints(folder, grid.rhos))
+    data = fingerprints(folder, grid.rhos)
+    results = collect.collect(grid, settings, folder, command, data, commit(folder))
     beside = options.page.with_suffix("")
     names = plots.draw(results, beside)
     options.page.write_text(page.page(results, [f"{beside.name}/{name}" for name in names]))

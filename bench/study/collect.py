@@ -33,6 +33,7 @@ class Results:
         untrained, unjudged: how many trainings and looks at targets are missing.
         command: that makes or goes on with the study.
         data: fingerprints of the manifests, by rho and domain.
+        commit: of this repository, that made the data; None if that is not known.
     """
 
     grid: Grid
@@ -45,6 +46,7 @@ class Results:
     unjudged: int
     command: str
     data: dict[str, dict[str, str]]
+    commit: str | None
 
     def of(self, rho: float, method: str, target: str | None = None) -> list[Run]:
         """The judged runs of a rule at a rho, on one target or on all."""
@@ -79,6 +81,7 @@ class Results:
             "hours": round(hours(self.rows), 3),
             "machines": machines(self.rows),
             "data": self.data,
+            "commit": self.commit,
             "means": means,
             "comparisons": [asdict(c) | {"significant": c.significant} for c in self.comparisons],
             "rows": rows,
@@ -126,7 +129,12 @@ def to_judge(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
 
 
 def collect(
-    grid: Grid, settings: Settings, folder: Path, command: str, data: dict[str, dict[str, str]]
+    grid: Grid,
+    settings: Settings,
+    folder: Path,
+    command: str,
+    data: dict[str, dict[str, str]],
+    commit: str | None,
 ) -> Results:
     """Read what is there, and compute everything that it suffices for."""
     chosen = chosen_rows(grid, settings, folder)
@@ -145,6 +153,7 @@ def collect(
         unjudged=len(grid.questions) - len(runs),
         command=command,
         data=data,
+        commit=commit,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
             f"some domains under {folder / 'data'} are missing, and the generator has changed since the others",
             "give another --folder, or remove this one",
         )
+    if missing and not _commit_file(folder).exists():
+        _commit_file(folder).parent.mkdir(parents=True, exist_ok=True)
+        _commit_file(folder).write_text(_commit())
     for out, plans in missing.items():
         generate_domains(out, plans, workers, quiet=False)
 
@@ -71,6 +75,25 @@ def fingerprints(folder: Path, rhos: Sequence[float]) -> dict[str, dict[str, str
         if there:
             found[f"{rho:g}"] = there
     return found
+
+
+def commit(folder: Path) -> str | None:
+    """Which commit of this repository made the data, as `git describe` names it; None if that is not known."""
+    file = _commit_file(folder)
+    return (file.read_text() or None) if file.is_file() else None
+
+
+def _commit_file(folder: Path) -> Path:
+    return folder / "data" / "commit"
+
+
+def _commit() -> str:
+    """Empty outside of a git checkout; with `-dirty` if files differ from the commit's."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _contract(out: str, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -96,7 +96,7 @@ def _what(results: Results) -> str:
                 {_list(grid.rhos)}: how strongly each domain's spurious cues follow the label, 0 not at all, 1
                 wholly. The people are the same at every rho, and no person is in two domains or two
                 splits. The manifests' fingerprints are among the results: another version of the generator
-                makes other data, and other figures.""",
+                makes other data, and other figures.{_made_by(results)}""",
                 f"""**Rules**: {_list(grid.methods)}. `plain` is a binary classifier on all sources, without
                 depth and meta-learning; `no_meta` adds depth; the others are as in [engine](engine.md).""",
                 f"""**Trainings**: targets {_list(grid.targets)} in turn, seeds {_list(grid.seeds)}; width
@@ -119,6 +119,10 @@ def _what(results: Results) -> str:
             ),
         ]
     )
+
+
+def _made_by(results: Results) -> str:
+    return f" These are of commit {results.commit}: check it out to make them again." if results.commit else ""
 
 
 def _figures(results: Results, rho: float) -> str:

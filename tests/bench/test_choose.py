@@ -77,7 +77,7 @@ def test_the_target_is_opened_for_the_chosen_training_alone(generated, tmp_path)
     }
     assert opened == {cell.name}
     assert isinstance(cell, Cell)
-    results = collect.collect(grid, SMALL, tmp_path, "study", {})
+    results = collect.collect(grid, SMALL, tmp_path, "study", {}, None)
     evaluation = json.loads((tmp_path / "runs" / cell.name / "evaluation.json").read_text())
     assert results.runs[0].value["AUC"] == pytest.approx(evaluation["figures"]["video"]["AUC"]["value"])
     assert results.runs[0].value["HTER"] == pytest.approx(evaluation["figures"]["video"]["HTER"]["value"])

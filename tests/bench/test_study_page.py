@@ -13,7 +13,7 @@ GRID = Grid(rhos=(0.5,), methods=("plain", "no_meta", "rfmeta"), seeds=(0, 1))
 
 
 def results(folder, grid=GRID):
-    return collect.collect(grid, SMALL, folder, "python -m bench.study", {})
+    return collect.collect(grid, SMALL, folder, "python -m bench.study", {}, "1a2b3c")
 
 
 def fill(write_row, qualities, targets=DOMAINS):
@@ -30,6 +30,10 @@ def test_nothing_is_there(tmp_path):
     assert "Nothing can be compared yet" in text
     assert "32 trainings and 24 looks at targets are missing" in text
     assert "![" not in text
+
+
+def test_the_page_says_which_commit_made_the_data(tmp_path):
+    assert "of commit 1a2b3c: check it out" in " ".join(page(results(tmp_path), []).split())
 
 
 def test_a_part_is_there(tmp_path, write_row):

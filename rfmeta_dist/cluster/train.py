@@ -14,7 +14,7 @@ from rfmeta_dist.cluster.monitor import Monitor, News, watched
 from rfmeta_dist.cluster.session import last_line
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError
+from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError, StorageError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training import folder as runs
@@ -146,20 +146,22 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
             logging_config=ray.train.LoggingConfig("ERROR"),
         ),
     )
-    failure: Exception | None = None
+    failure: RfmetaError | None = None
     try:
         trainer.fit()
-    except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error below tells more
-        failure = error
-    runs.add_streams(folder, streams.totals(actors))
-    fatal: RfmetaError | None = ray.get(monitor.fatal.remote())
-    if fatal is not None:
-        raise fatal
-    if failure is not None:
-        raise ClusterError(
-            f"training of {folder.url} failed: {_innermost(failure)}",
+    except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error tells more
+        failure = ClusterError(
+            f"training of {folder.url} failed: {_innermost(error)}",
             "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
-        ) from failure
+        )
+        failure.__cause__ = error
+    failure = ray.get(monitor.fatal.remote()) or failure
+    try:
+        runs.add_streams(folder, streams.totals(actors))
+    except StorageError as error:
+        failure = failure or error  # what ended the run is what there is to tell
+    if failure is not None:
+        raise failure
 
 
 def _finish(config: Config, folder: Store, checkpoint: str) -> None:

@@ -109,8 +109,8 @@ def _what(results: Results) -> str:
                 between the rules; [the log](log.md) says what was tried before.""",
                 """**Judging**: batch-norm statistics recalibrated on the sources, threshold from the sources'
                 validation, then the sealed target, all its people, once, for the chosen training only;
-                [why](why.md), which looks for causes, opened others afterwards. Figures are per video, in
-                percent.""",
+                [why](why.md), which looks for causes, opened others of an earlier study. Figures are per
+                video, in percent.""",
                 f"""**[ ]**: 95 % interval, {RESAMPLES} resamples of the target's subjects (the same ones for
                 all rules) and of seeds; targets are fixed. **p**: Wilcoxon's signed-rank test over pairs of
                 target and seed, then Holm's correction over all comparisons of that figure on this page.

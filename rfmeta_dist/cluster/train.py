@@ -18,6 +18,7 @@ from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError, Storag
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training import folder as runs
+from rfmeta_dist.training.fingerprint import fingerprint, first_fingerprint
 
 RESTARTS = 3  # of the workers, from the latest checkpoint
 KEEP_CHECKPOINTS = 2
@@ -120,7 +121,11 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
     hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
     actors = streams.start(config, hashes)
     assignment = worker.Assignment(
-        config, runs.fingerprint(config, hashes), actors, monitor, config.data.target
+        config,
+        (fingerprint(config, hashes), first_fingerprint(runs.read_config(folder), hashes)),
+        actors,
+        monitor,
+        config.data.target,
     )
     settings, training = config.run, config.training
     trainer = (_LocalTrainer if local else _Trainer)(

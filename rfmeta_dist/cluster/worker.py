@@ -37,14 +37,15 @@ class Assignment:
 
     Attributes:
         config: the run's.
-        fingerprint: of configuration and data; a checkpoint must carry the same.
+        fingerprints: of configuration and data, as this version and the first one compute them; a checkpoint
+            must carry one of these, and is written with the first of them.
         actors: domain readers by domain.
         monitor: where news goes.
         label: what the news is about, such as the target's name.
     """
 
     config: Config
-    fingerprint: str
+    fingerprints: tuple[str, ...]
     actors: Mapping[str, Any]
     monitor: Any
     label: str
@@ -99,7 +100,7 @@ def _resume(task: Assignment, trainer: Trainer) -> Progress:
     if latest is None:
         return Progress()
     with latest.as_directory() as folder:
-        return checkpoint.load(Path(folder), trainer, task.fingerprint)
+        return checkpoint.load(Path(folder), trainer, task.fingerprints)
 
 
 def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
@@ -136,7 +137,7 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
         try:
             if trainer.strategy.rank == 0:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rfmeta-checkpoint-"))
-                checkpoint.save(Path(folder), trainer, moments, done, task.fingerprint)
+                checkpoint.save(Path(folder), trainer, moments, done, task.fingerprints[0])
                 saved = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({"step": done.step}, saved, checkpoint_dir_name=checkpoint_name(done.step))
         except OSError as error:

@@ -12,6 +12,7 @@ Tensors are whole and by parameter name: any strategy and any number of workers 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,13 @@ def save(folder: Path, trainer: Trainer, moments: Tensors, progress: Progress, f
     (folder / "state.json").write_text(json.dumps(state))
 
 
-def load(folder: Path, trainer: Trainer, fingerprint: str) -> Progress:
+def load(folder: Path, trainer: Trainer, fingerprints: Collection[str]) -> Progress:
     """Restore networks and optimiser in place, on every worker; returns where the run stands.
+
+    Args:
+        folder: holds the checkpoint.
+        trainer: whose networks and optimiser to restore.
+        fingerprints: the checkpoint must have been made for one of these configurations and data.
 
     Raises:
         RunError: the checkpoint is of another configuration or other data, or incomplete.
@@ -66,7 +72,7 @@ def load(folder: Path, trainer: Trainer, fingerprint: str) -> Progress:
         moments = load_file(folder / "optimizer.safetensors")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}", "start a run of a new name") from error
-    if made_for != fingerprint:
+    if made_for not in fingerprints:
         raise RunError(
             "the checkpoint was made with another configuration or other data", "start a run of a new name"
         )

@@ -11,7 +11,6 @@ evaluation.json, scores.parquet, examples.parquet, report.html
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,10 +24,10 @@ from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training.fingerprint import HARDWARE
 
-# A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
-HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
-MAY_DIFFER = {"run.folder", "data.cache_gb", *(f"training.{field}" for field in HARDWARE)}
+# A run and its data may be moved, and go on with other hardware.
+MAY_DIFFER = {"run.folder", "data.prefix", "data.cache_gb", *(f"training.{field}" for field in HARDWARE)}
 
 
 def open_folder(config: Config) -> Store:
@@ -87,16 +86,6 @@ def require_model(folder: Store) -> None:
     """
     if not folder.exists("model/package.json"):
         raise RunError(f"run {folder.url} has no model yet", "let `rfmeta train` finish first")
-
-
-def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
-    """What a checkpoint must agree with: everything that decides the weights, and the data's fingerprints."""
-    decides = config.model_dump(mode="json", include={"data", "model", "method", "training"})
-    for field in (*HARDWARE, "checkpoint_every"):
-        del decides["training"][field]
-    del decides["data"]["cache_gb"]
-    whole = json.dumps([decides, dict(sorted(manifests.items()))], sort_keys=True)
-    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def record(  # the ledger's columns

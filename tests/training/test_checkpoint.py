@@ -34,7 +34,7 @@ def save(run: Trainer, folder: Path, fingerprint: str = "f") -> None:
 
 
 def load(run: Trainer, folder: Path, fingerprint: str = "f") -> Progress:
-    return checkpoint.load(folder, run, fingerprint)
+    return checkpoint.load(folder, run, [fingerprint])
 
 
 def test_going_on_from_a_checkpoint_is_bit_for_bit_the_uninterrupted_run(tmp_path):

@@ -32,8 +32,8 @@ from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.embedded import embedded_s3
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.choose import make
-from rfmeta_dist.synth.generate import generate
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress, Row
 from rfmeta_dist.training.loop import Hooks, build, train
 from rfmeta_dist.training.plan import plan

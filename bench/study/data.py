@@ -13,8 +13,8 @@ from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.types import Split
 from rfmeta_dist.data.manifest import Manifest, versions
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.synth.generate import contract, plan
-from rfmeta_dist.synth.scale import SCALES, Scale
+from rfmeta_dist.synth.domains.scale import SCALES, Scale
+from rfmeta_dist.synth.output.generate import contract, plan
 
 # Many people with few frames each: with the people of the real data sets, networks of this size learn those
 # people by heart. The same seed at every rho, so that only the spurious cues differ.

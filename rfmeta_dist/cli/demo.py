@@ -37,7 +37,7 @@ def demo(
     from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
     from rfmeta_dist.config.load import load
-    from rfmeta_dist.synth.card import DOMAINS
+    from rfmeta_dist.synth.domains.card import DOMAINS
 
     chosen = load(config, overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]

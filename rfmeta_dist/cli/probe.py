@@ -12,7 +12,7 @@ from rfmeta_dist.cli.terminal import Json, print_json, progress, say
 from rfmeta_dist.core.errors import DataError
 
 if TYPE_CHECKING:
-    from rfmeta_dist.evaluation.probe import Area, Probed
+    from rfmeta_dist.probes.leaks import Area, Probed
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -36,7 +36,7 @@ def probe(
 ) -> None:
     """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
     from rfmeta_dist.data.manifest import domains as found
-    from rfmeta_dist.evaluation import probe as probes
+    from rfmeta_dist.probes import leaks
     from rfmeta_dist.storage.store import open_store
 
     store = open_store(prefix)
@@ -45,20 +45,20 @@ def probe(
         raise DataError(f"no domains under {store.url}", "check the prefix, or make some with `rfmeta synth`")
     with progress(json) as bars:
         task = bars.add_task("probe", total=None)
-        results = probes.probe(store, names, seed, lambda samples: bars.advance(task, samples))
+        results = leaks.probe(store, names, seed, lambda samples: bars.advance(task, samples))
     if json:
         print_json([asdict(result) for result in results])
     else:
         _show(results)
     if require is not None:
-        probes.require(results, require)
+        leaks.require(results, require)
 
 
 def _show(results: list[Probed]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rfmeta_dist.synth.cues import CONTROL
+    from rfmeta_dist.probes.cues import CONTROL
 
     trained = ("trained on others there", "trained on other domains")
     table = Table("cue", "judged on", *trained, title="AUC \\[95 % interval]")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
 
-    from rfmeta_dist.synth.domains import Domain
-    from rfmeta_dist.synth.portraits import Survey
-    from rfmeta_dist.synth.recording import Video
-    from rfmeta_dist.synth.scale import Scale
+    from rfmeta_dist.synth.domains.domain import Domain
+    from rfmeta_dist.synth.domains.scale import Scale
+    from rfmeta_dist.synth.filming.recording import Video
+    from rfmeta_dist.synth.person.portraits import Survey
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -106,7 +106,7 @@ def choose_domains(domains: str | None, cards: list[Path] | None) -> tuple[Mappi
     Raises:
         ConfigError: a card cannot be used.
     """
-    from rfmeta_dist.synth.card import join
+    from rfmeta_dist.synth.domains.card import join
 
     known = join(cards or [])
     return known, re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
@@ -126,7 +126,7 @@ def plan_domains(
         ConfigError: no such scale or domain, or rho is out of range.
         DataError: the portraits are missing, unusable or too few.
     """
-    from rfmeta_dist.synth.generate import contract, plan
+    from rfmeta_dist.synth.output.generate import contract, plan
 
     chosen, people = _scale(scale), None if identities is None else _survey(identities)
     plans = {name: plan(name, chosen, seed, people, rho, domains) for name in names}
@@ -136,7 +136,7 @@ def plan_domains(
 def _survey(folder: Path) -> Survey:
     """Who is in a folder of portraits; with the face mesh, each gets a relief of their own."""
     from rfmeta_dist.ingest.face import CONFIDENT, Faces
-    from rfmeta_dist.synth.portraits import survey
+    from rfmeta_dist.synth.person.portraits import survey
 
     try:
         faces = Faces()
@@ -209,7 +209,7 @@ def rate_column() -> Any:
 
 
 def _scale(name: str) -> Scale:
-    from rfmeta_dist.synth.scale import SCALES
+    from rfmeta_dist.synth.domains.scale import SCALES
 
     if name not in SCALES:
         raise ConfigError(f"there is no scale {name!r}", f"use {', '.join(SCALES)}")
@@ -218,7 +218,7 @@ def _scale(name: str) -> Scale:
 
 def _write_sheet(path: Path, plans: Mapping[str, Planned]) -> None:
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.sheet import contact_sheet
+    from rfmeta_dist.synth.output.sheet import contact_sheet
 
     picture = contact_sheet({name: planned.videos for name, planned in plans.items()})
     open_store(str(path.parent)).write(path.name, picture)

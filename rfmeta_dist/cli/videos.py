@@ -23,7 +23,7 @@ from rfmeta_dist.cli.synth import (
 from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
 
 if TYPE_CHECKING:
-    from rfmeta_dist.synth.clip import Clip
+    from rfmeta_dist.synth.output.clip import Clip
 
 EXAMPLES = """
 [bold]Examples[/]

@@ -21,10 +21,10 @@ from rfmeta_dist.core.types import SPLITS
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording
-from rfmeta_dist.synth.annotations import lists
-from rfmeta_dist.synth.clip import Clip, write, write_text
-from rfmeta_dist.synth.domains import Domain
-from rfmeta_dist.synth.recording import Video
+from rfmeta_dist.synth.domains.domain import Domain
+from rfmeta_dist.synth.filming.recording import Video
+from rfmeta_dist.synth.output.annotations import lists
+from rfmeta_dist.synth.output.clip import Clip, write, write_text
 
 CONTRACT = ".contract.json"  # hidden: no layout looks at it
 

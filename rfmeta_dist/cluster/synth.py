@@ -14,7 +14,7 @@ from rfmeta_dist.data.publish import json_bytes
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.ingest.stage import Stage, Tally
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.synth.recording import Video
+from rfmeta_dist.synth.filming.recording import Video
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _render(person: list[Video], stage: Stage) -> Iterator[int]:
     """Render one person's recordings into the staging area; yields the frames of each."""
     import cv2
 
-    from rfmeta_dist.synth.generate import render
+    from rfmeta_dist.synth.output.generate import render
 
     cv2.setNumThreads(1)  # a CPU each
     for video in person:

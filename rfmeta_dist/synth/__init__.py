@@ -1,11 +1,15 @@
 """Four generated, licence-free domains of live faces and attacks: a stand-in, not evidence about real ones.
 
-domains + scale → generate.plan → one Video per recording → generate.render → samples
+domains + scale → output.generate.plan → one Video per recording → output.generate.render → samples
 
-    people     identities → bust (head, skin, eyes, features, hair, clothes) or portraits → cutout; mimic
-    place      rooms (panorama, furniture); scene (light, depth label); session: a person there, on one occasion
-    time       motion: of faces, cameras and carriers; recording: what a video is, and how it is framed
-    attacks    stolen (the attacker's source) → prints, screens, cut, on a plane, in hands → attacks
-    camera     film: what reaches the lens → capture → codec, the same for both classes
-    sheet      a picture of it all
+From the ground up; each folder imports only those above it in this list:
+
+    imaging       image arithmetic, noise, lossy formats
+    head, optics  the shape of a head · framing, the camera from radiance to picture
+    person        bust (skin, eyes, features, hair, clothes) or portraits → cutout; pose; movement
+    place         rooms; the light on a face, and its depth label
+    instruments   prints, screens, cut masks, on a plane, in hands
+    domains       what a domain is, how much of it to make, who appears in it
+    filming       one recording: the occasion, the attacker's source, what reaches the lens
+    output        samples, clips with annotations, contact sheets
 """

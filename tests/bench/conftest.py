@@ -19,7 +19,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from bench.study.data import SEED, scale_of
     from rfmeta_dist.ingest.pack import pack
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.generate import contract, plan, render
+    from rfmeta_dist.synth.output.generate import contract, plan, render
 
     folder, scale = tmp_path_factory.mktemp("study"), scale_of(SMALL.scale, SMALL.size)
     for name in DOMAINS:

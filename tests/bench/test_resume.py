@@ -86,7 +86,7 @@ def test_data_that_is_there_is_kept_and_another_scale_refused(generated):
 
 def test_data_of_two_states_of_the_generator_is_never_mixed(generated, tmp_path, monkeypatch):
     shutil.copytree(data_folder(generated, 0.5) / "O", data_folder(tmp_path, 0.5) / "O")
-    monkeypatch.setattr("rfmeta_dist.synth.generate._code", lambda: "another")
+    monkeypatch.setattr("rfmeta_dist.synth.output.generate._code", lambda: "another")
     with pytest.raises(RunError, match="generator has changed"):
         generate(tmp_path, (0.5,), scale_of("tiny", SMALL.size), None)
     generate(generated, (0.5,), scale_of("tiny", SMALL.size), None)  # whole data is kept as it is

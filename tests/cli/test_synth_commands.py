@@ -12,7 +12,7 @@ from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import scan
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.synth.card import folder
+from rfmeta_dist.synth.domains.card import folder
 
 CONFIG, DATA, NOT_PROVEN = 2, 3, 1
 

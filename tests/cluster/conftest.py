@@ -31,8 +31,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prefix with the four generated domains at the tiny scale."""
     from rfmeta_dist.ingest.pack import pack
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.generate import generate
-    from rfmeta_dist.synth.scale import SCALES
+    from rfmeta_dist.synth.domains.scale import SCALES
+    from rfmeta_dist.synth.output.generate import generate
 
     folder = tmp_path_factory.mktemp("faces")
     for name in "OCIM":

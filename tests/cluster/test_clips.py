@@ -13,10 +13,10 @@ from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
 from rfmeta_dist.ingest.video import Spread, read_frames
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.clip import Clip
-from rfmeta_dist.synth.generate import plan
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.clip import Clip
+from rfmeta_dist.synth.output.generate import plan
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

@@ -12,8 +12,8 @@ from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.synth.generate import contract, generate, plan
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import contract, generate, plan
 from tests.cluster.conftest import kill_when_staged
 
 pytestmark = pytest.mark.usefixtures("cluster")

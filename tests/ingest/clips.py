@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.data.decode import decode_image
-from rfmeta_dist.synth.generate import plan, render
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import plan, render
 
 Pixels = NDArray[np.uint8]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.generate import generate
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import generate
 
 
 @pytest.fixture(scope="session")

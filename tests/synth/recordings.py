@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rfmeta_dist.synth.camera import capture, record, see
-from rfmeta_dist.synth.film import film
-from rfmeta_dist.synth.generate import plan, prepare
-from rfmeta_dist.synth.recording import Shot, Video
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.filming.film import film
+from rfmeta_dist.synth.filming.recording import Shot, Video
+from rfmeta_dist.synth.optics.camera import capture, record, see
+from rfmeta_dist.synth.output.generate import plan, prepare
 
 TYPES = ("live", "print", "warped", "cut", "replay")
 Frame = tuple[int, int] | None

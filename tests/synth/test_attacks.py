@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.framing import Framing, Raster, square
-from rfmeta_dist.synth.hands import draw_hand
-from rfmeta_dist.synth.identities import MadeUp
-from rfmeta_dist.synth.motion import Wander
-from rfmeta_dist.synth.plane import FAR, Bend, Carrier, draw_carrier, light_on, look_at
-from rfmeta_dist.synth.prints import print_out, show_print
-from rfmeta_dist.synth.scene import Lamp
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.identities import MadeUp
+from rfmeta_dist.synth.instruments.hands import draw_hand
+from rfmeta_dist.synth.instruments.plane import FAR, Bend, Carrier, draw_carrier, light_on, look_at
+from rfmeta_dist.synth.instruments.prints import print_out, show_print
+from rfmeta_dist.synth.optics.framing import Framing, Raster, square
+from rfmeta_dist.synth.person.motion import Wander
+from rfmeta_dist.synth.place.scene import Lamp
 from tests.synth.recordings import shots, video
 
 STILL = Wander(())

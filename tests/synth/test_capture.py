@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.synth.camera import Camera, Settings, capture, record, see, set_up
-from rfmeta_dist.synth.codec import recorded
-from rfmeta_dist.synth.framing import Framing
-from rfmeta_dist.synth.rooms import ROOMS, paint_backdrop
+from rfmeta_dist.synth.imaging.codec import recorded
+from rfmeta_dist.synth.optics.camera import Camera, Settings, capture, record, see, set_up
+from rfmeta_dist.synth.optics.framing import Framing
+from rfmeta_dist.synth.place.rooms import ROOMS, paint_backdrop
 from tests.synth.recordings import TYPES, pictures, shots, video
 
 CAMERA = Camera(

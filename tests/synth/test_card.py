@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.synth.card import DOMAINS, folder, join, read_card
-from rfmeta_dist.synth.generate import plan, render
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS, folder, join, read_card
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import plan, render
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +58,14 @@ def test_a_fifth_domain_from_a_card_is_planned_and_rendered_and_leaves_the_other
     samples = render(replace(videos[-1], size=64, frames=1))
     assert samples[0].key.startswith("X-")
     assert plan("M", SCALES["full"], 0, None, domains=domains) == plan("M", SCALES["full"], 0, None)
+
+
+@pytest.mark.parametrize("scale", sorted(SCALES))
+def test_a_card_of_ones_own_has_the_people_it_asks_for_at_every_scale(tmp_path, scale):
+    domains = join([write(tmp_path / "x.yaml", subjects={"train": 5, "validation": 2, "test": 3})])
+    people = {(v.split, v.subject) for v in plan("X", SCALES[scale], 0, None, domains=domains)}
+    found = {split: sum(s == split for s, _ in people) for split in ("train", "validation", "test")}
+    assert found == {"train": 5, "validation": 2, "test": 3}
 
 
 def test_the_card_in_the_documentation_is_a_card(tmp_path):
@@ -156,7 +164,7 @@ def test_a_wheel_carries_the_cards_and_reads_its_own(tmp_path):
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     assert {f"rfmeta_dist/synth/cards/{name}.yaml" for name in "OCIM"} <= set(names)
-    asked = "from rfmeta_dist.synth.card import DOMAINS, folder; print(folder(), *DOMAINS)"
+    asked = "from rfmeta_dist.synth.domains.card import DOMAINS, folder; print(folder(), *DOMAINS)"
     found = subprocess.run(
         [sys.executable, "-c", asked],
         cwd=tmp_path,

@@ -12,10 +12,10 @@ import pytest
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE, SPLITS, Sample
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.codec import decode_jpeg
-from rfmeta_dist.synth.generate import generate, plan, render
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.imaging.codec import decode_jpeg
+from rfmeta_dist.synth.output.generate import generate, plan, render
 
 TINY = SCALES["tiny"]
 

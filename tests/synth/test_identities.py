@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rfmeta_dist.synth.anatomy import EXTENT
-from rfmeta_dist.synth.bust import paint_bust
-from rfmeta_dist.synth.framing import Framing, square
-from rfmeta_dist.synth.pose import Pose, View, project
-from rfmeta_dist.synth.scene import Lamp, depth_map, shade
+from rfmeta_dist.synth.head.anatomy import EXTENT
+from rfmeta_dist.synth.optics.framing import Framing, square
+from rfmeta_dist.synth.person.bust import paint_bust
+from rfmeta_dist.synth.person.pose import Pose, View, project
+from rfmeta_dist.synth.place.scene import Lamp, depth_map, shade
 
 SIDE = 256
 PEOPLE = range(20, 32)

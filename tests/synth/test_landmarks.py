@@ -9,14 +9,14 @@ import pytest
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.ingest.face import Faces
-from rfmeta_dist.synth.bust import paint_bust
-from rfmeta_dist.synth.framing import Framing, square
-from rfmeta_dist.synth.head import Head, build_head, draw_shape, draw_traits, mean_head
-from rfmeta_dist.synth.landmarks import bend, fit_points, template
-from rfmeta_dist.synth.portraits import find_portrait, survey
-from rfmeta_dist.synth.pose import Pose, project
-from rfmeta_dist.synth.scene import Lamp, shade
-from rfmeta_dist.synth.texture import encode_srgb
+from rfmeta_dist.synth.head.head import Head, build_head, draw_shape, draw_traits, mean_head
+from rfmeta_dist.synth.head.landmarks import bend, fit_points, template
+from rfmeta_dist.synth.imaging.texture import encode_srgb
+from rfmeta_dist.synth.optics.framing import Framing, square
+from rfmeta_dist.synth.person.bust import paint_bust
+from rfmeta_dist.synth.person.portraits import find_portrait, survey
+from rfmeta_dist.synth.person.pose import Pose, project
+from rfmeta_dist.synth.place.scene import Lamp, shade
 
 SIDE, HALF = 480, 1.1
 LAMP = Lamp(np.array([0.1, -0.5, 0.86], np.float32), np.ones(3, np.float32), 0.5, 1.0)

@@ -11,13 +11,13 @@ from statistics import mean
 
 import pytest
 
-from rfmeta_dist.evaluation.probe import Probed, probe
 from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.probes.cues import CONTROL
+from rfmeta_dist.probes.leaks import Probed, probe
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.cues import CONTROL
-from rfmeta_dist.synth.generate import plan, render
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import plan, render
 
 PEOPLE = {"*": {"train": 30, "validation": 1, "test": 30}}
 

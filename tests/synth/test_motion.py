@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.synth.motion import BLINK, FPS, HORIZON, draw_blinks, draw_shake, draw_wander
+from rfmeta_dist.synth.person.motion import BLINK, FPS, HORIZON, draw_blinks, draw_shake, draw_wander
 from tests.synth.recordings import TYPES, shots, video
 
 

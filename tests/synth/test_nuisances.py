@@ -11,12 +11,12 @@ import pytest
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.data.decode import decode_image
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.domains import Nuisance
-from rfmeta_dist.synth.film import Video
-from rfmeta_dist.synth.generate import plan, prepare, render
-from rfmeta_dist.synth.nuisances import nuisances
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.domain import Nuisance
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.filming.film import Video
+from rfmeta_dist.synth.filming.nuisances import nuisances
+from rfmeta_dist.synth.output.generate import plan, prepare, render
 
 MANY = replace(SCALES["tiny"], subjects={"*": {"train": 200, "validation": 1, "test": 1}}, videos=4)
 

@@ -11,16 +11,16 @@ import pytest
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.synth.bust import paint_bust
-from rfmeta_dist.synth.card import DOMAINS
-from rfmeta_dist.synth.framing import Framing, square
-from rfmeta_dist.synth.generate import plan, render
-from rfmeta_dist.synth.portraits import survey
-from rfmeta_dist.synth.pose import Pose, project
-from rfmeta_dist.synth.rooms import paint_backdrop
-from rfmeta_dist.synth.scale import SCALES
-from rfmeta_dist.synth.scene import draw_lamp, shade
-from rfmeta_dist.synth.texture import encode_srgb
+from rfmeta_dist.synth.domains.card import DOMAINS
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.imaging.texture import encode_srgb
+from rfmeta_dist.synth.optics.framing import Framing, square
+from rfmeta_dist.synth.output.generate import plan, render
+from rfmeta_dist.synth.person.bust import paint_bust
+from rfmeta_dist.synth.person.portraits import survey
+from rfmeta_dist.synth.person.pose import Pose, project
+from rfmeta_dist.synth.place.rooms import paint_backdrop
+from rfmeta_dist.synth.place.scene import draw_lamp, shade
 
 SMALLEST = replace(SCALES["tiny"], subjects={"*": {"train": 1, "validation": 1, "test": 1}}, frames=1)
 

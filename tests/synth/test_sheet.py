@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from rfmeta_dist.synth.generate import plan
-from rfmeta_dist.synth.scale import SCALES
-from rfmeta_dist.synth.sheet import GAP, LINE, SIDE, contact_sheet
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import plan
+from rfmeta_dist.synth.output.sheet import GAP, LINE, SIDE, contact_sheet
 
 
 def decoded(sheet: bytes) -> np.ndarray:

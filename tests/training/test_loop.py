@@ -17,8 +17,8 @@ from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.synth.generate import generate
-from rfmeta_dist.synth.scale import SCALES
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
 from rfmeta_dist.training.plan import Need, plan

@@ -1,0 +1,1 @@
+"""What tells live faces from attacks in a set of shards though it should not."""

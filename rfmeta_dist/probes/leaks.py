@@ -1,0 +1,174 @@
+"""Leak probes: how well cues that have nothing to do with liveness tell live faces from attacks in some shards.
+
+A linear classifier on each cue of `synth/cues.py`, trained on some people and judged on others: on a fifth of a
+domain's people after training on the rest, in turn, and on all of them after training on the other domains.
+Splits play no part, so that as many people as there are judge. AUC is as trained and never flipped: one half or
+less says that the cue does not help; below it, the cue is reversed between training and test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.core.errors import DataError, VerificationError
+from rfmeta_dist.data.manifest import Manifest, Row
+from rfmeta_dist.data.stream import scan
+from rfmeta_dist.evaluation.bootstrap import resample
+from rfmeta_dist.evaluation.metrics import auc
+from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.probes.cues import CONTROL, PIXEL_CUES, Vector
+from rfmeta_dist.storage.store import Store
+
+CUES = ("background", "colour", "file size", "geometry", "sharpness", "border", CONTROL)
+FOLDS = 5
+BATCH = 32
+RESAMPLES = 500
+SHOWN = 5  # cues that an error lists
+
+
+@dataclass(frozen=True)
+class Area:
+    """An AUC with its 95 % interval over resampled people."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What one cue tells in one domain.
+
+    Attributes:
+        cue: one of CUES.
+        domain: where it was judged.
+        within: trained on other people of the domain.
+        across: trained on all other domains; None if there are none.
+    """
+
+    cue: str
+    domain: str
+    within: Area
+    across: Area | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The cues of every sample of a domain: N×K values each, and who and what the samples show."""
+
+    cues: Mapping[str, Vector]
+    shown: Scores
+
+
+def probe(store: Store, domains: Sequence[str], seed: int, on_measured: Callable[[int], None]) -> list[Probed]:
+    """Probe the domains of a prefix with every cue.
+
+    Args:
+        store: the prefix.
+        domains: their names.
+        seed: of folds and resampling.
+        on_measured: called with the number of samples measured since the last call.
+
+    Raises:
+        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one.
+    """
+    measured = {name: _measure(store, Manifest.open(store, name), on_measured) for name in domains}
+    folds = {name: _folds(name, found.shown, seed) for name, found in measured.items()}
+    return [_judge(cue, name, measured, folds[name], seed) for cue in CUES for name in domains]
+
+
+def require(results: Iterable[Probed], most: float) -> None:
+    """Check that no cue but the control tells more than it may.
+
+    Raises:
+        VerificationError: an AUC is above `most`; the worst are named.
+    """
+    found = [
+        (area.value, f"{result.cue} {how} {result.domain}: {area.value:.2f}")
+        for result in results
+        for how, area in (("within", result.within), ("across to", result.across))
+        if area and result.cue != CONTROL and area.value > most
+    ]
+    if found:
+        worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
+        raise VerificationError(
+            f"{len(found)} AUC of leak probes above {most:g} ({worst})",
+            "generate with --rho 0 to see what is not injected on purpose; docs/synth.md has the probes",
+        )
+
+
+def _measure(store: Store, manifest: Manifest, on_measured: Callable[[int], None]) -> Measured:
+    """The cues of a domain, in the manifest's order."""
+    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
+    values: dict[str, list[Vector]] = {cue: [] for cue in CUES}
+    shown: list[Row] = []
+    for batch in scan(store, manifest, None, image_size=manifest.image_size // 8 * 8, batch=BATCH):
+        for key, picture in zip(batch.keys, batch.image, strict=True):
+            shown.append(rows[key])
+            values["file size"].append(np.array([rows[key]["image_bytes"]], np.float32))
+            for cue, measure in PIXEL_CUES.items():
+                values[cue].append(measure(picture))
+        on_measured(len(batch.keys))
+    stacked = {cue: np.stack(column) for cue, column in values.items() if column}
+    return Measured(stacked, _unscored(shown))
+
+
+def _unscored(rows: Sequence[Row]) -> Scores:
+    """What the rows show, with scores of zero."""
+    names = {"subject": "subject_id", "video": "video_id"}
+    columns = ("key", "domain", "split", "subject", "video", "attack_type", "label")
+    given: dict[str, Any] = {column: [row[names.get(column, column)] for row in rows] for column in columns}
+    return Scores(**given, score=np.zeros(len(rows)))
+
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
+    """Samples to train on and to judge, by person: nobody is in both, and each person is judged once."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    shown.require_both_classes(f"domain {domain}")
+    for label, name in ((1, "live"), (0, "attacked")):
+        people = len(np.unique(shown.subject[shown.label == label]))
+        if people < FOLDS:
+            raise DataError(
+                f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
+                f"probe domains with at least {FOLDS} people of each class",
+            )
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    return list(splitter.split(shown.label, shown.label, shown.subject))
+
+
+def _judge(cue: str, domain: str, measured: Mapping[str, Measured], folds: Sequence[Fold], seed: int) -> Probed:
+    mine = measured[domain]
+    features, labels = mine.cues[cue], mine.shown.label
+    score = np.zeros(len(labels))
+    for train, test in folds:
+        score[test] = _predict(features[train], labels[train], features[test])
+    within = _area(replace(mine.shown, score=score), seed)
+    others = [m for name, m in measured.items() if name != domain]
+    if not others:
+        return Probed(cue, domain, within, None)
+    theirs = np.concatenate([m.cues[cue] for m in others]), np.concatenate([m.shown.label for m in others])
+    return Probed(cue, domain, within, _area(replace(mine.shown, score=_predict(*theirs, features)), seed))
+
+
+def _predict(features: Vector, labels: NDArray[np.int64], judged: Vector) -> NDArray[np.float64]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000))
+    found: NDArray[np.float64] = model.fit(features, labels).predict_proba(judged)[:, 1]
+    return found
+
+
+def _area(scores: Scores, seed: int) -> Area:
+    low, high = resample(scores, 0.5, seed, RESAMPLES).interval("AUC")
+    return Area(auc(scores.label, scores.score), low, high)

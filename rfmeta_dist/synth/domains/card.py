@@ -1,0 +1,152 @@
+"""Domain cards, YAML files that each describe a generated domain: the four that come along, and one's own."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+START = "start from a card in shards/generated"
+Location = tuple[int | str, ...]
+
+
+def read_card(path: Path) -> Domain:
+    """The domain that a card describes.
+
+    Raises:
+        ConfigError: there is no such file, it is not YAML, or a field is unknown, missing or unfit; named.
+    """
+    if not path.is_file():
+        raise ConfigError(f"card {path} does not exist", START)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f": line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"card {path} is not YAML{where}", "correct the file") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"card {path} is not a mapping", START)
+    try:
+        card: Domain = TypeAdapter(Domain).validate_python(tree)
+    except ValidationError as error:
+        raise _explain(error, path) from None
+    for name, value in _ranges(card):
+        if value[0] > value[1]:
+            raise ConfigError(f"card {path}: {name}={list(value)} falls", "write the lower end first")
+    return card
+
+
+def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
+    """The domains that come along, and those of a user's cards.
+
+    Raises:
+        ConfigError: as `read_card`, or two domains have one name.
+    """
+    domains = dict(DOMAINS)
+    for path in cards:
+        card = read_card(path)
+        if card.name in domains:
+            raise ConfigError(f"card {path}: there is a domain {card.name!r} already", "give it another name")
+        domains[card.name] = card
+    return domains
+
+
+def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
+    """The domain called `name`. Raises ConfigError for a name that is not there."""
+    if name not in domains:
+        raise ConfigError(
+            f"unknown generated domain {name!r}", f"choose from {', '.join(domains)}, or add one with --card"
+        )
+    return domains[name]
+
+
+def folder() -> Path:
+    """Where the cards are that come along: inside an installed package, or in a checkout.
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for place in (package / "cards", package.parents[1] / "shards" / "generated"):
+        if all((place / f"{name}.yaml").is_file() for name in BUNDLED):
+            return place
+    raise ConfigError("the cards of the generated domains are missing", "install rfmeta_dist again")
+
+
+def _explain(error: ValidationError, path: Path) -> ConfigError:
+    # A misspelt field is also a missing one: the misspelling says more.
+    first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
+    name = _dotted(first["loc"])
+    if first["type"] == "unexpected_keyword_argument":
+        return ConfigError(f"card {path}: {name} is unknown", _suggest(first["loc"]))
+    if first["type"] == "missing":
+        return ConfigError(f"card {path}: {name} is missing", START)
+    if first["type"] == "value_error":  # the parts' own, which say the remedy themselves
+        problem, _, remedy = first["msg"].removeprefix("Value error, ").partition("; ")
+        return ConfigError(f"card {path}: {name}: {problem}" if name else f"card {path}: {problem}", remedy)
+    return ConfigError(f"card {path}: {name}={_shown(first)}: {_plainly(first)}", "correct the file")
+
+
+PLAINLY = {
+    "tuple_type": "is not a list",
+    "dataclass_type": "is not a mapping of fields",
+    "string_type": "is not a text; put it in quotes",
+    "too_long": "has too many entries",
+    "missing": "has too few entries",
+}
+
+
+def _plainly(error: ErrorDetails) -> str:
+    return PLAINLY.get(error["type"], error["msg"])
+
+
+def _shown(error: ErrorDetails) -> str:
+    text = json.dumps(error["input"], default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _dotted(location: Location) -> str:
+    return ".".join(str(part) for part in location if part != "[key]")
+
+
+def _suggest(location: Location) -> str:
+    """The field that was probably meant: of the part of a domain that the location leads to."""
+    part: Any = Domain
+    for step in location[:-1]:
+        part = get_args(part)[0] if isinstance(step, int) else get_type_hints(part)[step]
+    known = [field.name for field in fields(part)]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+
+
+def _ranges(part: Any, name: str = "") -> Iterator[tuple[str, tuple[float, float]]]:
+    """Every [low, high] of a card, with its dotted name."""
+    if isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from _ranges(item, f"{name}.{index}")
+    elif is_dataclass(part):
+        hints = get_type_hints(type(part))
+        for field in fields(part):
+            value, inner = getattr(part, field.name), f"{name}.{field.name}".lstrip(".")
+            if hints[field.name] == tuple[float, float]:
+                yield inner, value
+            else:
+                yield from _ranges(value, inner)
+
+
+DOMAINS: Mapping[str, Domain] = MappingProxyType(
+    {name: read_card(folder() / f"{name}.yaml") for name in BUNDLED}
+)

@@ -1,0 +1,205 @@
+"""Filming attacks: prints held flat, bent or with the eyes cut out, and replays on a screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rfmeta_dist.synth.filming.recording import Recording, Shot, pick
+from rfmeta_dist.synth.filming.session import Session, open_session
+from rfmeta_dist.synth.filming.stolen import Stolen, steal
+from rfmeta_dist.synth.imaging.texture import Image, Rng, mix
+from rfmeta_dist.synth.instruments.cut import Holes, cut_out, depth_in, lay_sheet, light_behind
+from rfmeta_dist.synth.instruments.hands import Hand, draw_hand, lay_limbs
+from rfmeta_dist.synth.instruments.plane import FAR, Bend, Carrier, Surface, draw_carrier, inside, look_at
+from rfmeta_dist.synth.instruments.prints import print_out, show_print
+from rfmeta_dist.synth.instruments.screens import set_up_screen, show_screen
+from rfmeta_dist.synth.optics.framing import Framing, mapped
+from rfmeta_dist.synth.person.motion import Drift, draw_sway
+from rfmeta_dist.synth.place.scene import DEPTH_SIZE
+
+HAND_HELD = 0.6  # share of the recordings; in the others the carrier is on a support
+ON_A_SUPPORT = 0.03  # of a hand's unsteadiness
+
+
+@dataclass(frozen=True)
+class Held:
+    """A carrier in use.
+
+    Attributes:
+        sway: of the carrier.
+        hand: what holds it.
+        here: the attacker, on the occasion of the attack.
+        aligned: size and place of the attacker's head relative to the carrier's picture, in face units; None
+            if the attacker is nowhere behind it.
+    """
+
+    carrier: Carrier
+    sway: Drift
+    hand: Hand
+    here: Session
+    aligned: tuple[float, float, float] | None
+
+    def behind(self, recording: Recording, seconds: float, part: tuple[slice, slice] | None = None) -> Image:
+        """Radiance of what the carrier hides or leaves in view, H×W×3 or a part of it."""
+        background = self.here.room.seen(recording.shake, recording.framing, seconds)
+        raster = recording.raster
+        if part is not None:
+            background, raster = np.ascontiguousarray(background[part]), raster.part(*part)
+        if self.aligned is None:
+            lamp = self.here.lamp
+            return background * (lamp.backdrop * lamp.colour).astype(np.float32)
+        # The attacker's head follows their hands by half.
+        half_way = recording.shake.moved(self.sway.moved(recording.framing, seconds, 0.5), seconds)
+        size, x, y = self.aligned
+        framing = Framing(half_way.x / size - x, half_way.y / size - y, half_way.half / size, half_way.roll)
+        framing = self.here.sway.moved(framing, seconds, 0.4)
+        return self.here.shoot(seconds, framing, raster, background)
+
+
+def film_print(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
+    """A photo on paper, held as flat as paper stays."""
+    return _film_sheet(recording, times, warped=False, holes=False)
+
+
+def film_warped(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
+    """A photo on paper bent by hand, to imitate a face's curvature."""
+    return _film_sheet(recording, times, warped=True, holes=False)
+
+
+def film_cut(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
+    """A photo with the eyes cut out, through which the attacker looks and blinks."""
+    return _film_sheet(recording, times, warped=False, holes=True)
+
+
+def film_replay(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
+    """A video on a screen."""
+    rng = recording.video.random("attack")
+    screen = pick(recording.card.screens, rng)
+    margin = float(rng.uniform(0.02, 0.16))
+    held = _hold(recording, rng, margin, margin + float(rng.uniform(0.0, 0.04)), Bend())
+    display = set_up_screen(
+        screen, recording.framing, recording.raster, recording.settings.sensor, recording.video.random("glass")
+    )
+    stolen = steal(recording, held.carrier)
+    for seconds in times:
+        framing = recording.framing_at(seconds, held.sway)
+        surface = look_at(held.carrier, framing, recording.raster, seconds)
+        frame = stolen.picture(stolen.playing(seconds))
+        lit = show_screen(display, frame, stolen.area, surface, held.here.lamp, recording.raster, seconds)
+        yield _finish(recording, held, stolen, surface, lit, seconds, stolen.playing(seconds))
+
+
+def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, holes: bool) -> Iterator[Shot]:
+    rng = recording.video.random("attack")
+    paper = pick(recording.card.papers, rng)
+    bend = _warp(rng) if warped else _nearly_flat(paper.bend, rng)
+    held = _hold(recording, rng, float(rng.uniform(0.0, 0.12)), 0.0, bend)
+    stolen = steal(recording, held.carrier)
+    taken = stolen.playing(0.0)
+    sheet = print_out(
+        stolen.picture(taken),
+        stolen.area,
+        paper,
+        recording.framing,
+        recording.settings.sensor,
+        recording.video.random("sheet"),
+    )
+    cut = cut_out(np.array(stolen.face(taken).eyes), rng) if holes else None
+    if cut is not None:
+        held = _put_behind(held, cut)
+    for seconds in times:
+        surface = look_at(held.carrier, recording.framing_at(seconds, held.sway), recording.raster, seconds)
+        lit = show_print(sheet, surface, held.here.lamp)
+        if cut is not None:
+            lit = _look_through(lit, cut, recording, held, surface, seconds)
+        yield _finish(recording, held, stolen, surface, lit, seconds, taken)
+
+
+def _warp(rng: Rng) -> Bend:
+    """A strong bend about an axis that is roughly upright, or level, with smaller waves across it."""
+    upright = rng.random() < 0.65
+    axis = rng.normal(0.0, 0.25) + (0.0 if upright else math.pi / 2)
+    sign = 1.0 if rng.random() < 0.8 else -0.7
+    waves = tuple(
+        (float(rng.uniform(0.004, 0.022)), *rng.normal(0.0, 3.0, 2).tolist(), float(rng.uniform(0, 6.28)))
+        for _ in range(3)
+    )
+    return Bend(float(sign * rng.uniform(0.5, 1.0)), float(axis), waves)
+
+
+def _nearly_flat(most: float, rng: Rng) -> Bend:
+    """What a sheet does between two hands or on a stand."""
+    return Bend(float(rng.uniform(-most, most)), float(rng.uniform(0, math.pi)))
+
+
+def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Bend) -> Held:
+    """Set up the attack's place and put the carrier into a hand or on a support."""
+    video = recording.video
+    sensor = recording.settings.sensor
+    here = open_session(
+        recording, video.attacker, recording.framing, recording.raster, sensor, video.random("here")
+    )
+    held = rng.random() < HAND_HELD
+    moving = 1.0 if held else ON_A_SUPPORT
+    carrier = draw_carrier(recording.framing, moving, rng, margin=margin, corner=corner, bend=bend)
+    hand = draw_hand(carrier, held, rng)
+    aligned = None
+    if held and rng.random() < 0.5:
+        aligned = (float(rng.uniform(0.8, 1.25)), float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.5, 0.1)))
+    if min(abs(edge) for edge in carrier.edges) >= FAR:
+        aligned = None  # nothing would be seen of the attacker
+    return Held(carrier, draw_sway(rng, moving), hand, here, aligned)
+
+
+def _put_behind(held: Held, cut: Holes) -> Held:
+    """The attacker's eyes behind the holes."""
+    first, second = (np.array(held.carrier.locate(u, v, 0.0)) for u, v in cut.centres.tolist())
+    left, right = (np.array(eye) for eye in held.here.face(0.0).eyes)
+    size = float((second - first)[0] / max((right - left)[0], 0.1))
+    offset = (first + second) / 2 / size - (left + right) / 2
+    return Held(held.carrier, held.sway, held.hand, held.here, (size, float(offset[0]), float(offset[1])))
+
+
+def _look_through(
+    lit: Image, cut: Holes, recording: Recording, held: Held, surface: Surface, seconds: float
+) -> Image:
+    """The sheet's radiance with the attacker's eyes in its holes; only their neighbourhood is rendered."""
+    depth = depth_in(cut, surface)
+    rows, columns = (np.flatnonzero((depth > -0.03).any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return lit
+    part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    near = surface.part(part)
+    light = light_behind(depth[part], cut, near, held.here.lamp)
+    seen = held.behind(recording, seconds, part) * light[..., None]
+    lit[part] = lay_sheet(lit[part], seen, depth[part], near, held.here.lamp)
+    return lit
+
+
+def _finish(
+    recording: Recording,
+    held: Held,
+    stolen: Stolen,
+    surface: Surface,
+    lit: Image,
+    seconds: float,
+    shown: float,
+) -> Shot:
+    """The carrier before what is behind it and in the hand that holds it; a carrier has no depth."""
+    if min(abs(edge) for edge in held.carrier.edges) < FAR:
+        hand, lamp = held.hand, held.here.lamp
+        behind = held.behind(recording, seconds)
+        behind = lay_limbs(behind, hand.behind, hand.mottle, surface, lamp, shadows=False)
+        lit = mix(behind, lit, inside(surface.beyond, surface))
+        lit = lay_limbs(lit, hand.over, hand.mottle, surface, lamp, shadows=True)
+    framing = recording.framing_at(seconds, held.sway)
+
+    def place(u: float, v: float) -> tuple[float, float]:
+        return framing.to_crop(*held.carrier.locate(u, v, seconds))
+
+    face = mapped(mapped(stolen.face(shown), place), recording.to_frame)
+    return Shot(lit.astype(np.float32), np.zeros((DEPTH_SIZE, DEPTH_SIZE), np.uint8), face)

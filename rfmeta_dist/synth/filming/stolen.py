@@ -1,0 +1,96 @@
+"""The attacker's own recording of the victim, as it is printed or played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rfmeta_dist.synth.domains.domain import SOURCE
+from rfmeta_dist.synth.filming.recording import Recording
+from rfmeta_dist.synth.filming.session import Session, open_session
+from rfmeta_dist.synth.imaging.texture import Image
+from rfmeta_dist.synth.instruments.plane import Carrier, look_at
+from rfmeta_dist.synth.optics.camera import Settings, capture, record, set_up
+from rfmeta_dist.synth.optics.framing import Face, Framing, Raster, mapped
+from rfmeta_dist.synth.person.motion import FPS, Drift, draw_shake
+
+FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # in which crop coordinates are face coordinates
+DENSITY = (0.55, 0.95)  # pixels of the source for each of the camera that films it
+SPARE = 1.12  # how much more than the frame the source shows, since carriers tilt and move
+
+
+@dataclass(frozen=True)
+class Stolen:
+    """An earlier recording of the victim.
+
+    Attributes:
+        session: of the victim.
+        area: where its pixels are, in face coordinates.
+        settings: of the attacker's camera.
+        shake: of the attacker's camera.
+        start, rate: where a replay begins in it, in seconds, and how fast it runs.
+    """
+
+    recording: Recording
+    session: Session
+    area: Raster
+    settings: Settings
+    shake: Drift
+    start: float
+    rate: float
+
+    def playing(self, seconds: float) -> float:
+        """The time of the frame that a replay shows."""
+        return round((self.start + self.rate * seconds) * FPS) / FPS
+
+    def picture(self, seconds: float) -> Image:
+        """Display values [0, 1] of the frame taken at a time, P×Q×3."""
+        background = self.session.room.seen(self.shake, FRONTAL, seconds)
+        radiance = self.session.shoot(seconds, self._framing(seconds), self.area, background)
+        # White is set by hand, so that two lights and two automatic balances do not add up.
+        radiance /= self.session.lamp.colour
+        noise = self.recording.video.random("source", round(seconds * FPS))
+        picture = record(capture(radiance, self.area, self.settings, noise), self.settings)
+        return picture.astype(np.float32) / np.float32(255)
+
+    def face(self, seconds: float) -> Face:
+        """Where the face of that frame is on the carrier, in face coordinates."""
+        return mapped(self.session.face(seconds), self._framing(seconds).to_crop)
+
+    def _framing(self, seconds: float) -> Framing:
+        return self.shake.moved(self.session.sway.moved(FRONTAL, seconds), seconds)
+
+
+def steal(recording: Recording, carrier: Carrier) -> Stolen:
+    """Record the victim earlier, wide enough for what the camera will see of the carrier."""
+    video = recording.video
+    rng = video.random("earlier")
+    density = rng.uniform(*DENSITY) * recording.settings.sensor / (2.0 * recording.framing.half)
+    area = _area(recording, carrier, density)
+    settings = replace(set_up(SOURCE, video.size, rng), sensor=round(2.0 * density))
+    session = open_session(recording, video.identity, FRONTAL, area, settings.sensor, rng)
+    return Stolen(
+        recording,
+        session,
+        area,
+        settings,
+        draw_shake(rng),
+        start=float(rng.uniform(0.0, 20.0)),
+        rate=float(rng.uniform(0.8, 1.2)),
+    )
+
+
+def _area(recording: Recording, carrier: Carrier, density: float) -> Raster:
+    """The part of the carrier's picture that can come into view, with an even number of pixels each way."""
+    raster, framing = recording.raster, recording.framing
+    across, down = raster.width * raster.pitch / 24, raster.height * raster.pitch / 24
+    coarse = Raster(raster.left, raster.top, max(across, down), 24, 24)
+    near = Framing(framing.x, framing.y, framing.half * SPARE, framing.roll)
+    surface = look_at(carrier, near, coarse, 0.0)
+    left, right, top, bottom = carrier.edges
+    first = max(float(surface.u.min()), left - 0.1), max(float(surface.v.min()), top - 0.1)
+    last = min(float(surface.u.max()), right + 0.1), min(float(surface.v.max()), bottom + 0.1)
+    width, height = (2 * max(1, round((b - a) * density / 2)) for a, b in zip(first, last, strict=True))
+    pitch = 2.0 / round(2.0 * density)
+    return Raster(first[0], first[1], pitch, height, width)

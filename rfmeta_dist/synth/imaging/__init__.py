@@ -1,0 +1,1 @@
+"""Image arithmetic, noise and lossy formats that all the other folders use."""

@@ -1,0 +1,91 @@
+"""Eye holes cut into a print, and the eyes of whoever holds it behind them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.synth.imaging.texture import Image, Rng, blur
+from rfmeta_dist.synth.instruments.plane import Surface
+from rfmeta_dist.synth.place.scene import Lamp
+
+WOBBLE = (2, 3, 5)  # how often a hand-cut outline goes out and in on its way round
+RIM = 0.004  # visible thickness of the paper, face units
+REACH = 1.9  # of a hole and its rim, in radii
+
+
+@dataclass(frozen=True)
+class Holes:
+    """Two holes in a sheet, in the face coordinates of the picture on it.
+
+    Attributes:
+        centres: 2×2.
+        radii: half width and half height of each, 2×2.
+        wobble: amplitude and phase of each harmonic of each outline, 2×3×2.
+        gap: distance from the sheet to the eyes behind it, face units.
+    """
+
+    centres: NDArray[np.floating]
+    radii: NDArray[np.floating]
+    wobble: NDArray[np.floating]
+    gap: float
+
+
+def cut_out(eyes: NDArray[np.floating], rng: Rng) -> Holes:
+    """Cut round the printed eyes (their centres, 2×2), by hand and so not quite where they are."""
+    amplitudes = rng.uniform(0.0, 0.07, (2, len(WOBBLE)))
+    phases = rng.uniform(0.0, 2 * math.pi, (2, len(WOBBLE)))
+    return Holes(
+        centres=eyes + rng.normal(0.0, 0.008, (2, 2)),
+        radii=np.array([rng.uniform(0.095, 0.125), rng.uniform(0.052, 0.072)])
+        * rng.uniform(0.95, 1.05, (2, 2)),
+        wobble=np.stack([amplitudes, phases], axis=2),
+        gap=float(rng.uniform(0.06, 0.2)),
+    )
+
+
+def depth_in(holes: Holes, surface: Surface) -> Image:
+    """Distance inside the nearer hole's outline, negative outside, about right near it; face units, H×W."""
+    return np.maximum(*(_depth_in_one(holes, eye, surface) for eye in (0, 1)))
+
+
+def _depth_in_one(holes: Holes, eye: int, surface: Surface) -> Image:
+    wide, tall = holes.radii[eye].astype(np.float32)
+    across = (surface.u - np.float32(holes.centres[eye, 0])) / wide
+    down = (surface.v - np.float32(holes.centres[eye, 1])) / tall
+    angle, outline = np.arctan2(down, across), np.float32(1.0)
+    for times, (amplitude, phase) in zip(WOBBLE, holes.wobble[eye].astype(np.float32), strict=True):
+        outline = outline + amplitude * np.cos(times * angle + phase)
+    depth: Image = (outline - np.hypot(across, down)) * tall
+    return depth
+
+
+def light_behind(depth: Image, holes: Holes, surface: Surface, lamp: Lamp) -> Image:
+    """Share of the light that falls through the holes on what is behind them, H×W in [0, 1]."""
+    hole = (depth > 0).astype(np.float32)
+    right, down, front = lamp.direction.tolist()
+    # What lies `gap` behind is lit through the place that a ray to the lamp passes.
+    shift = holes.gap / max(front, 0.25) / surface.pixel
+    moved = cv2.warpAffine(hole, np.array([[1, 0, -right * shift], [0, 1, -down * shift]]), hole.shape[::-1])
+    beam = blur(moved, 0.02 / surface.pixel)
+    sky = np.clip(blur(hole, 0.5 * holes.gap / surface.pixel) * 1.1, 0.0, 1.0)
+    share: Image = lamp.ambient * (0.5 + 0.5 * sky) + (1 - lamp.ambient) * (0.3 + 0.7 * beam)
+    return share
+
+
+def lay_sheet(print_: Image, behind: Image, depth: Image, surface: Surface, lamp: Lamp) -> Image:
+    """A print's radiance H×W×3 with what is behind it in its holes, and the paper's cut edge round them."""
+    through = np.clip(depth / surface.pixel + 0.5, 0.0, 1.0)[..., None]
+    # Of the cut edge one sees the side that faces the lamp brightly, the other in shade.
+    down, across = np.gradient(blur(depth, 1.0))
+    slope = np.hypot(across, down) + 1e-6
+    facing = (across * lamp.direction[0] + down * lamp.direction[1]) / slope
+    edge = np.exp(-(((depth - RIM / 2) / (RIM / 2 + surface.pixel)) ** 2))[..., None]
+    paper = (0.24 + 0.14 * facing)[..., None] * lamp.colour
+    seen = print_ + (behind - print_) * through
+    rimmed: Image = seen + (paper - seen) * 0.4 * edge * (depth > -RIM)[..., None]
+    return rimmed.astype(np.float32)

@@ -1,0 +1,97 @@
+"""Where the camera looks, where its samples lie, and where in its picture the face is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rfmeta_dist.synth.imaging.texture import Image, Rng
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Where the crop lies: centre and half width in face units, roll in radians."""
+
+    x: float
+    y: float
+    half: float
+    roll: float
+
+    def to_face(self, x: Image, y: Image) -> tuple[Image, Image]:
+        """Crop coordinates (the crop spans [−1, 1]²) → face coordinates."""
+        cos, sin = math.cos(self.roll) * self.half, math.sin(self.roll) * self.half
+        return cos * x - sin * y + self.x, sin * x + cos * y + self.y
+
+    def to_crop(self, x: float, y: float) -> tuple[float, float]:
+        """Face coordinates of one point → crop coordinates."""
+        cos, sin = math.cos(self.roll) / self.half, math.sin(self.roll) / self.half
+        x, y = x - self.x, y - self.y
+        return cos * x + sin * y, cos * y - sin * x
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The samples of a picture, `height`×`width` of them, each `pitch` wide in crop coordinates.
+
+    Attributes:
+        left, top: crop coordinates of the outer corner of the first sample.
+    """
+
+    left: float
+    top: float
+    pitch: float
+    height: int
+    width: int
+
+    def grid(self) -> tuple[Image, Image]:
+        """Crop coordinates x (right) and y (down) of the samples' centres, each H×W."""
+        x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
+        y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
+        across, down = np.meshgrid(x, y)
+        return across, down
+
+    def part(self, rows: slice, columns: slice) -> Raster:
+        """The raster of some rows and columns of this one, both slices with a start and a stop."""
+        left, top = self.left + columns.start * self.pitch, self.top + rows.start * self.pitch
+        return Raster(left, top, self.pitch, rows.stop - rows.start, columns.stop - columns.start)
+
+
+class Face(NamedTuple):
+    """Where a face is, in any coordinates; the first eye is the one on the left of the picture.
+
+    Attributes:
+        left, top, right, bottom: its box.
+        eyes: centres of the two.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    eyes: tuple[tuple[float, float], tuple[float, float]]
+
+
+def mapped(face: Face, place: Callable[[float, float], tuple[float, float]]) -> Face:
+    """A face in other coordinates: the box around the corners' new places."""
+    corners = [place(x, y) for x in (face.left, face.right) for y in (face.top, face.bottom)]
+    across, down = zip(*corners, strict=True)
+    return Face(min(across), min(down), max(across), max(down), (place(*face.eyes[0]), place(*face.eyes[1])))
+
+
+def square(resolution: int) -> Raster:
+    """The samples of the crop alone, `resolution` squared."""
+    return Raster(-1.0, -1.0, 2.0 / resolution, resolution, resolution)
+
+
+def draw_framing(rng: Rng) -> Framing:
+    """How a face detector happens to crop: one distribution for live faces and attacks alike."""
+    return Framing(
+        x=float(rng.uniform(-0.06, 0.06)),
+        y=float(rng.uniform(-0.12, 0.04)),
+        half=float(rng.uniform(0.68, 0.86)),
+        roll=float(rng.normal(0.0, 0.05)),
+    )

@@ -1,0 +1,1 @@
+"""From a domain to files: samples, video clips with annotations, contact sheets."""

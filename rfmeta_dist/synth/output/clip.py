@@ -1,0 +1,93 @@
+"""A recording as a video file, whole frames at 25 a second, with the annotation its data set has beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from rfmeta_dist.synth.filming.film import film
+from rfmeta_dist.synth.filming.nuisances import flicker
+from rfmeta_dist.synth.filming.recording import Video
+from rfmeta_dist.synth.imaging.codec import Pixels, crf_of
+from rfmeta_dist.synth.optics.camera import Settings, capture, see
+from rfmeta_dist.synth.optics.framing import Face
+from rfmeta_dist.synth.output.annotations import annotation
+from rfmeta_dist.synth.output.generate import prepare
+from rfmeta_dist.synth.person.motion import FPS
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording to write.
+
+    Attributes:
+        path: below its data set's folder; the ending decides the container.
+        video: the recording; its card has one camera.
+        turned: stored upside down.
+    """
+
+    path: str
+    video: Video
+    turned: bool = False
+
+    @property
+    def frames(self) -> int:
+        """How many it has."""
+        return max(1, round(self.video.seconds * FPS))
+
+
+def write(clip: Clip, root: Path) -> None:
+    """Film a clip and encode it below `root`, with H.264; it is there when all of it is.
+
+    Raises:
+        OSError: the disk is full, or the folder may not be written.
+    """
+    path = root / clip.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{path.name}")  # hidden: no layout looks at it
+    taken = prepare(clip.video)[0]
+    faces = []
+    with av.open(str(partial), "w") as container:
+        # One thread and no frames out of order: the bytes depend on the pictures alone.
+        options = {"crf": str(crf_of(taken.settings.codec)), "threads": "1", "bf": "0", "preset": "veryfast"}
+        stream = container.add_stream("libx264", rate=FPS, options=options)
+        stream.pix_fmt = "yuv420p"
+        for number, (picture, face) in enumerate(_pictures(clip)):
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
+            stored = np.ascontiguousarray(picture[::-1, ::-1]) if clip.turned else picture
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+            faces.append(face)
+        container.mux(stream.encode())
+    beside = annotation(clip.video.card.layout, clip.path, faces)
+    if beside:
+        write_text(root / beside[0], beside[1])
+    partial.rename(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def frame_of(video: Video, settings: Settings) -> tuple[int, int]:
+    """Height and width of the frame in sensor pixels: the camera's, shrunk as its sensor is at this scale."""
+    camera = video.card.cameras[0]
+    height, width = (2 * round(side * settings.sensor / camera.sensor / 2) for side in camera.frame)
+    return max(height, settings.sensor), max(width, settings.sensor)
+
+
+def _pictures(clip: Clip) -> Iterator[tuple[Pixels, Face]]:
+    video = clip.video
+    taken, framing = prepare(video)
+    frame = frame_of(video, taken.settings)
+    raster = see(taken.settings, frame)
+    times = [tick / FPS for tick in range(clip.frames)]
+    for tick, shot in enumerate(film(video, taken.card, taken.settings, framing, times, frame)):
+        lit = shot.radiance if taken.bands is None else flicker(shot.radiance, taken.bands, tick)
+        yield capture(lit, raster, taken.settings, video.random("sensor", tick)), shot.face

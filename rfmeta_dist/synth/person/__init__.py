@@ -1,0 +1,1 @@
+"""What a person looks like and how they move, made up or from a portrait."""

@@ -1,0 +1,119 @@
+"""The surface that painters work on: all images of a bust in the making, and windows into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.synth.head.anatomy import EXTENT
+from rfmeta_dist.synth.head.head import Head
+from rfmeta_dist.synth.imaging.strands import brush
+from rfmeta_dist.synth.imaging.texture import Image, blur, grid, step
+
+HAIR = 0.0028  # width of a drawn hair, face units
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Something worn: albedo H×W×3, cover H×W in [0, 1], height H×W in face units, gloss."""
+
+    albedo: Image
+    cover: Image
+    height: Image
+    gloss: Image | float
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Images of one size, changed in place.
+
+    Attributes:
+        head: whose shape it is, over the whole canvas.
+        x, y: face coordinates of the pixels.
+        u, v: their template coordinates.
+        albedo: H×W×3 in linear light.
+        height: H×W in face units.
+        gloss: H×W in [0, 1].
+        body: H×W in [0, 1], 0 where there is only background.
+        skin: H×W in [0, 1], where skin is bare.
+        corner: row and column of the window within the whole canvas.
+    """
+
+    head: Head
+    x: Image
+    y: Image
+    u: Image
+    v: Image
+    albedo: Image
+    height: Image
+    gloss: Image
+    body: Image
+    skin: Image
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.x.shape[0], self.x.shape[1]
+
+    @property
+    def pixel(self) -> float:
+        """Face units a pixel."""
+        return 2.0 * EXTENT / float(self.head.cover.shape[0])
+
+    def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
+        """The part of the whole canvas around template points K×2, sharing its memory."""
+        points = self.head.at(around)
+        low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel, 0).astype(int)
+        high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1
+        part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+        names = ("x", "y", "u", "v", "albedo", "height", "gloss", "body", "skin")
+        views = {name: getattr(self, name)[part] for name in names}
+        return replace(self, corner=(int(low[1]), int(low[0])), **views)
+
+    def tint(self, factor: Image | float, amount: Image) -> None:
+        """Multiply the albedo by a colour, as far as `amount`, H×W in [0, 1], says."""
+        self.albedo[...] = self.albedo * (1.0 + (np.asarray(factor, np.float32) - 1.0) * amount[..., None])
+
+    def cover(self, colour: Image, amount: Image) -> None:
+        """Lay a colour, or an image of colours, over the albedo."""
+        self.albedo[...] = self.albedo + (colour - self.albedo) * amount[..., None]
+
+    def wear(self, layer: Layer) -> None:
+        """Put a layer over everything."""
+        self.cover(layer.albedo, layer.cover)
+        # Beside the body there is no height to blend with, and none may jump from strand to strand.
+        beside = step(0.0, 0.1, blur(layer.cover, 0.02 / self.pixel))
+        firm = np.where(self.body > 0.5, step(0.1, 0.7, blur(layer.cover, 0.008 / self.pixel)), beside)
+        self.height[...] += (layer.height - self.height) * firm
+        self.gloss[...] += (layer.gloss - self.gloss) * layer.cover
+        self.body[...] = np.maximum(self.body, layer.cover)
+        self.skin[...] *= 1.0 - layer.cover
+
+    def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
+        """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""
+        alpha = self.hairs(paths, np.ones(len(paths)))[1]
+        return blur(alpha, width / self.pixel) if width else alpha
+
+    def hairs(self, paths: NDArray[np.floating], tone: NDArray[np.floating]) -> tuple[Image, Image]:
+        """Tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
+        points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
+        grey, cover = brush(self._pixels(points), tone, self.size)
+        # No line is drawn thinner than a pixel; it can be fainter.
+        return grey, cover * np.float32(min(1.0, HAIR / self.pixel) ** 0.5)
+
+    def _pixels(self, points: Image) -> Image:
+        shifted: Image = (points + EXTENT) / self.pixel - 0.5 - np.array(self.corner[::-1])
+        return shifted
+
+
+def blank_canvas(head: Head) -> Canvas:
+    """A canvas of a head's size without paint: albedo and gloss are zero."""
+    resolution = head.cover.shape[0]
+    x, y = grid(resolution, EXTENT)
+    albedo = np.zeros((resolution, resolution, 3), np.float32)
+    body = (head.cover * (np.abs(x) < EXTENT)).astype(np.float32)
+    gloss, skin = np.zeros_like(x), body.copy()
+    return Canvas(head, x, y, head.u, head.v, albedo, head.height.copy(), gloss, body, skin)

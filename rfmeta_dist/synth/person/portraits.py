@@ -1,0 +1,158 @@
+"""Portrait photos as identities: who is in a folder, where each face lies and who looks alike."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.synth.head.head import EYE
+from rfmeta_dist.synth.head.landmarks import Affine, Landmarks, fit_points
+from rfmeta_dist.synth.person.bust import Bust
+from rfmeta_dist.synth.person.cutout import cut_out
+
+SEARCH_SIZE = 320  # faces are looked for in a picture reduced to this
+BOX_TO_FACE = 0.95  # face units across a Haar box
+MIN_BOX = 0.22  # of the picture: smaller faces carry too little detail
+FRONTAL = 0.07  # face units by which the points of a face may miss the mean head
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One usable portrait.
+
+    Attributes:
+        path: the picture.
+        fit: (a, b, c, d) of the similarity from face units to the picture's pixels,
+            column = a·x − b·y + c and row = b·x + a·y + d.
+        mesh: 468×3 float32 points of the face as bytes; empty if no face mesh was at hand.
+    """
+
+    path: str
+    fit: Affine
+    mesh: bytes = b""
+
+    def bust(self, resolution: int) -> Bust:
+        """The person in the picture as an N×N bust."""
+        return cut_out(self.path, self.fit, self.mesh, resolution)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A folder's usable portraits in look-alike groups, and how many files had no single usable face."""
+
+    folder: Path
+    groups: tuple[tuple[Portrait, ...], ...]
+    skipped: int
+
+    @property
+    def usable(self) -> int:
+        """Portraits with exactly one usable face."""
+        return sum(len(group) for group in self.groups)
+
+
+@lru_cache(maxsize=2)
+def survey(folder: Path, landmarks: Landmarks | None = None) -> Survey:
+    """Look through a folder of portraits; `identities.csv` (file, look_alike_group) groups them if present.
+
+    Args:
+        folder: of JPEG or PNG pictures, searched deeply.
+        landmarks: finds the points of a face; without it faces are found by OpenCV and get the mean relief.
+
+    Raises:
+        DataError: the folder is missing, its list is malformed, or no file has a usable face.
+    """
+    if not folder.is_dir():
+        raise DataError(f"portrait folder {folder} does not exist", "check the path")
+    groups: dict[str, list[Portrait]] = {}
+    skipped = 0
+    for file, group in _listed(folder):
+        portrait = find_portrait(folder / file, landmarks)
+        if portrait is None:
+            skipped += 1
+        else:
+            groups.setdefault(group, []).append(portrait)
+    if not groups:
+        raise DataError(
+            f"no usable portrait in {folder} ({skipped} files without exactly one clear frontal face)",
+            "add frontal portraits as JPEG or PNG",
+        )
+    return Survey(folder, tuple(tuple(group) for group in groups.values()), skipped)
+
+
+def find_portrait(path: Path, landmarks: Landmarks | None = None) -> Portrait | None:
+    """The portrait at `path`, or None without exactly one usable face in it."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        return None
+    if landmarks is not None:
+        points = landmarks(np.ascontiguousarray(picture[..., ::-1]))
+        if points is None:
+            return None
+        fit, missed = fit_points(points)
+        large = np.hypot(fit[0], fit[1]) * BOX_TO_FACE >= 0.8 * MIN_BOX * max(picture.shape[:2])
+        return (
+            Portrait(str(path), fit, points.astype(np.float32).tobytes())
+            if large and missed < FRONTAL
+            else None
+        )
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    shrink = SEARCH_SIZE / max(grey.shape)
+    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    side = round(SEARCH_SIZE * MIN_BOX)
+    boxes = _cascade("haarcascade_frontalface_alt2.xml").detectMultiScale(small, 1.1, 4, 0, (side, side))
+    if len(boxes) != 1:
+        return None
+    column, row, width, _ = (float(value) for value in boxes[0])
+    fit = _fit_eyes(small, column, row, width) or _fit_box(column, row, width)
+    a, b, c, d = (value / shrink for value in fit)
+    return Portrait(str(path), (a, b, c, d))
+
+
+def _listed(folder: Path) -> list[tuple[str, str]]:
+    """Files and their groups: the list's, or each picture on its own."""
+    listing = folder / "identities.csv"
+    if not listing.is_file():
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        return [(str(p.relative_to(folder)), str(p)) for p in files]
+    with listing.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if not {"file", "look_alike_group"} <= set(rows.fieldnames or ()):
+            raise DataError(f"{listing} lacks a column", "its header must be file,look_alike_group")
+        return sorted((row["file"], row["look_alike_group"]) for row in rows)
+
+
+@lru_cache(maxsize=2)
+def _cascade(name: str) -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
+
+
+def _fit_box(column: float, row: float, width: float) -> Affine:
+    scale = width / BOX_TO_FACE
+    # The box's centre sits just below the eyes' bridge; faces in portraits are upright.
+    return scale, 0.0, column + width / 2, row + width * 0.49
+
+
+def _fit_eyes(small: NDArray[np.uint8], column: float, row: float, width: float) -> Affine | None:
+    """Similarity that puts the two eyes where the head has them; None unless one is found on each side."""
+    left, top, side = round(column), round(row), round(width)
+    face = small[top + side // 6 : top + side * 6 // 10, left : left + side]
+    found = _cascade("haarcascade_eye.xml").detectMultiScale(face, 1.05, 4, 0, (side // 8, side // 8))
+    centres = np.array([(x + w / 2 + left, y + h / 2 + top + side // 6) for x, y, w, h in found])
+    halves = [[c for c in centres if (c[0] > column + width / 2) == right] for right in (False, True)]
+    if len(halves[0]) != 1 or len(halves[1]) != 1:
+        return None
+    first, second = halves[0][0], halves[1][0]
+    a, b = (second - first) / (2 * EYE[0])
+    # A wrong detection shows as an unlikely size or slant.
+    if not 0.8 < a * BOX_TO_FACE / width < 1.25 or abs(b) > 0.2 * a:
+        return None
+    middle = (first + second) / 2
+    return float(a), float(b), float(middle[0] + b * EYE[1]), float(middle[1] - a * EYE[1])

@@ -1,0 +1,76 @@
+"""What a wide frame shows of a person beyond the drawn bust: arms, and the torso down to its edge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.synth.head.head import EXTENT
+from rfmeta_dist.synth.imaging.texture import Image, mix, resize, sample, step
+from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
+from rfmeta_dist.synth.person.bust import Bust
+from rfmeta_dist.synth.person.pose import View
+
+SHOULDER = 1.45  # half width of a person, face units
+INSIDE = EXTENT - 0.03  # the drawn bust is trusted up to here
+HEM = 0.12  # of the bust above its lower edge, whose colours the torso has
+COLUMNS, PLAIN = 128, 33  # in which those are looked at, and how many of them agree on one
+# Left, top, right and bottom of all there can be of a person.
+REACH = (-SHOULDER - 0.1, -EXTENT, SHOULDER + 0.1, 9.0)
+
+
+def continue_torso(view: View, bust: Bust, x: Image, y: Image) -> View:
+    """The view with what lies outside the bust's canvas, below and beside it; x and y are face coordinates.
+
+    The torso goes straight down, in the colours of the bust's lower edge, and falls into folds; shoulders that
+    leave the canvas at its sides round off into arms.
+    """
+    if y.max() <= INSIDE and np.abs(x).max() <= INSIDE:
+        return view
+    side = np.clip((np.abs(x) - INSIDE) / (SHOULDER - INSIDE), 0.0, 1.0)
+    column, row = _pixels(bust, np.clip(x, -INSIDE, INSIDE)), _pixels(bust, np.minimum(y, INSIDE))
+    outside = np.maximum(np.abs(x), y) > INSIDE
+    # An arm's outline: level with the shoulder where it leaves the canvas, upright where it ends.
+    round_off = 0.55 * (1.0 - np.sqrt(np.clip(1.0 - side**2, 0.0, 1.0))).astype(np.float32)
+    drop = sample(bust.cover, column, _pixels(bust, np.minimum(y, INSIDE) - round_off))
+    drop = np.where(y - round_off > INSIDE, sample(bust.cover, column, row), drop)
+    cover = np.where(outside, drop * step(1.0, 0.96, side), view.cover)
+    folds = 1.0 + 0.05 * _folds().at(x, 0.35 * y)
+    woven = _hem(bust)[np.clip(np.round(column), 0, bust.cover.shape[0] - 1).astype(int)] * folds[..., None]
+    below = np.maximum(step(INSIDE - HEM, INSIDE, y), step(INSIDE - 0.05, INSIDE, np.abs(x)))
+    height = sample(bust.height, column, row) * np.sqrt(np.clip(1.0 - side**2, 0.0, 1.0))
+    height = height + 0.02 * (folds - 1.0) / 0.05 * step(INSIDE, INSIDE + 0.2, y)
+    return replace(
+        view,
+        albedo=mix(view.albedo, woven.astype(np.float32), below * step(0.95, 1.0, np.maximum(np.abs(x), y))),
+        height=np.where(outside, height, view.height).astype(np.float32),
+        cover=cover.astype(np.float32),
+        gloss=view.gloss * (1.0 - 0.7 * below),
+        skin=view.skin * (1.0 - below),
+    )
+
+
+def _pixels(bust: Bust, place: Image) -> Image:
+    """Face coordinates → pixel positions in the bust's images, either axis."""
+    half = bust.cover.shape[0] / 2
+    pixels: Image = (place / EXTENT * half + half - 0.5).astype(np.float32)
+    return pixels
+
+
+def _hem(bust: Bust) -> Image:
+    """Colour of the cloth in each column near the lower edge, N×3, without hair, buttons or bare skin in it."""
+    last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE, INSIDE - HEM))
+    weight = bust.cover[first:last, :, None] + np.float32(1e-3)
+    hem = resize((bust.albedo[first:last] * weight).sum(axis=0)[None] / weight.sum(axis=0), COLUMNS, 1)[0]
+    around = np.pad(hem, ((PLAIN // 2, PLAIN // 2), (0, 0)), mode="edge")
+    plain = np.median(np.lib.stride_tricks.sliding_window_view(around, PLAIN, axis=0), axis=2)
+    widened: Image = resize(plain[None, :COLUMNS].astype(np.float32), bust.cover.shape[1], 1)[0]
+    return widened
+
+
+@cache
+def _folds() -> Tile:
+    return draw_tile(generator("folds"), 0.35, octaves=2)

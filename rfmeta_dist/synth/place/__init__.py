@@ -1,0 +1,1 @@
+"""Rooms, and light on a face before them."""

@@ -10,7 +10,7 @@ help:  ## list the targets
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[all,dev]'
 	@touch $@
 
 setup: .venv/.ready  ## make .venv and install everything (about 2 GB, a minute or three)

@@ -13,11 +13,17 @@ def main() -> None:
     """Entry point: run a command; an error of ours is one line on stderr and its exit code."""
     from rfmeta_dist.cli.app import app
     from rfmeta_dist.core.errors import RfmetaError, StorageError
+    from rfmeta_dist.core.extras import missing
 
     try:
         app()
     except RfmetaError as error:
         _fail(error)
+    except ModuleNotFoundError as error:
+        explained = missing(error)
+        if explained is None:
+            raise
+        _fail(explained)
     except OSError as error:  # a file or a disk that nobody nearer could say more about
         _fail(StorageError(str(error), "check the path, its owner and mode, and the space on its disk"))
     except KeyboardInterrupt:

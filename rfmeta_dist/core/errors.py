@@ -6,6 +6,7 @@
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
     ├── ClusterError           6   Ray, or a job on it, failed or refused
+    ├── InstallationError      7   a package that the command needs is not installed
     └── VerificationError      1   a proof did not hold (gradient, golden figures, shard hashes)
 
 The command line prints the line and exits with the code; library users catch the class.
@@ -60,6 +61,12 @@ class ClusterError(RfmetaError):
     """Ray, or a job submitted to it, failed or refused the request."""
 
     exit_code = 6
+
+
+class InstallationError(RfmetaError):
+    """A package that the command needs, of an optional part of the installation, is not there."""
+
+    exit_code = 7
 
 
 class VerificationError(RfmetaError):

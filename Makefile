@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check drill bench shift study why golden clean
+.PHONY: help setup demo test coverage check drill bench shift study why golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: setup  ## generate domains, serve S3, train two Ray workers, judge, write 
 
 test: setup  ## the test suite
 	$(BIN)/python -m pytest
+
+coverage: setup  ## the test suite again, with the share of lines that it runs
+	$(BIN)/python -m pytest --cov=rfmeta_dist --cov-report=term:skip-covered --cov-fail-under=90
 
 check: setup  ## lint, format, types and import contracts
 	$(BIN)/ruff check .

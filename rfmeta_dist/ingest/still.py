@@ -24,20 +24,6 @@ _FOREIGN = {b"II*\0": "a TIFF picture", b"MM\0*": "a TIFF picture", b"GIF8": "a 
 _FOREIGN |= {b"\xff\x0a": "a JPEG XL picture", b"%PDF": "a document", b"<": "a web page"}
 
 
-def is_still(head: bytes) -> bool:
-    """Return True if a file with these first bytes is a still image that can be read here.
-
-    Raises:
-        ValueError: it is neither that nor a film, but something else that is known.
-    """
-    for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
-        for mark, what in table.items():
-            if start.startswith(mark):
-                remedy = ", which is not read; save it as JPEG or PNG" if what.endswith("picture") else ""
-                raise ValueError(f"by its content it is {what}{remedy}")
-    return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
-
-
 def still_size(data: bytes) -> tuple[int, int]:
     """Return width and height of a still image, in pixels as stored, from its header alone.
 
@@ -50,6 +36,20 @@ def still_size(data: bytes) -> tuple[int, int]:
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f"it claims to be {width}×{height} pixels")
     return width, height
+
+
+def is_still(head: bytes) -> bool:
+    """Return True if a file with these first bytes is a still image that can be read here.
+
+    Raises:
+        ValueError: it is neither that nor a film, but something else that is known.
+    """
+    for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
+        for mark, what in table.items():
+            if start.startswith(mark):
+                remedy = ", which is not read; save it as JPEG or PNG" if what.endswith("picture") else ""
+                raise ValueError(f"by its content it is {what}{remedy}")
+    return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 
 
 def decode_still(data: bytes, *, upright: bool) -> Pixels:

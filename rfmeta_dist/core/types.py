@@ -28,6 +28,7 @@ class Sample:
         image_ext: `jpg` or `png`.
         depth: encoded 8-bit grey PNG, 32×32; all zeros for an attack; 255 is nearest.
         full_depth: the same at 256×256, if it is kept.
+        protocols: official evaluation protocols that it is in, with its part of each: `1/train`; sorted.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Sample:
     image_ext: str
     depth: bytes
     full_depth: bytes | None = None
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CLASSES = ("attack", "live")  # indexed by label
+OPTIONAL = ("protocols",)  # columns of the sample table that only some domains have
 _MANIFEST = re.compile(r"manifest-(\d{6})\.json")
 
 Row = Mapping[str, Any]
@@ -113,7 +114,11 @@ class Manifest:
 
 
 def sample_schema() -> pa.Schema:
-    """Columns of the sample table; `offset`, `length` are its span in the tar, in bytes."""
+    """Columns of the sample table; `offset`, `length` are its span in the tar, in bytes.
+
+    `protocols` are the official evaluation protocols that a sample is in, with its part of each, separated by
+    spaces: `1/train 3_2/test`. The column is there only if any sample is in one.
+    """
     import pyarrow as pa
 
     name = pa.dictionary(pa.int32(), pa.string())
@@ -124,7 +129,16 @@ def sample_schema() -> pa.Schema:
     fields += [("offset", pa.int64()), ("length", pa.int32()), ("image_bytes", pa.int32())]
     fields += [("width", pa.int16()), ("height", pa.int16())]
     fields += [(f"sha256_{n}", pa.binary(32)) for n in ("image", "depth", "label")]
+    fields += [(n, name) for n in OPTIONAL]
     return pa.schema(fields, metadata={"rfmeta_format": str(FORMAT)})
+
+
+def present(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
+    """Return a schema without those optional columns that are not among `columns`."""
+    import pyarrow as pa
+
+    kept = [field for field in schema if field.name in columns or field.name not in OPTIONAL]
+    return pa.schema(kept, metadata=schema.metadata)
 
 
 def shard_schema() -> pa.Schema:
@@ -213,7 +227,8 @@ def _table(folder: Store, reference: Mapping[str, str], schema: pa.Schema) -> pa
     if _digest(data) != reference["sha256"]:
         raise _damaged(where, "does not match the hash in the manifest")
     try:
-        return parquet.read_table(pa.BufferReader(data)).cast(schema)
+        table = parquet.read_table(pa.BufferReader(data))
+        return table.cast(present(schema, table.column_names))
     except (pa.ArrowException, ValueError) as error:
         raise _damaged(where, f"is not the expected table ({error})") from error
 

@@ -11,11 +11,13 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import (
     CLASSES,
     FORMAT,
+    OPTIONAL,
     Manifest,
     Row,
     Shard,
     next_version,
     parse,
+    present,
     sample_schema,
     shard_schema,
     versions,
@@ -84,13 +86,14 @@ def put(
         AlreadyExistsError: someone else published this version first.
         StorageError: the store cannot be written.
     """
+    columns = [name for name in OPTIONAL if any(row.get(name) for row in rows)]
     content = {
         "format": FORMAT,
         "domain": domain,
         "image_size": image_size,
         "contract": contract,
         "counts": _counts(shards),
-        "samples": _write_table(folder, "samples", rows, sample_schema()),
+        "samples": _write_table(folder, "samples", rows, present(sample_schema(), columns)),
         "shards": _write_table(folder, "shards", _shard_rows(domain, shards), shard_schema()),
     }
     folder.create(name, json_bytes(content))

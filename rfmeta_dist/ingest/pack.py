@@ -132,7 +132,8 @@ def _members(sample: Sample) -> dict[str, bytes]:
 def _described(sample: Sample) -> bytes:
     """What the images cannot say, so that a shard explains itself."""
     names = ("domain", "label", "attack_type", "subject", "video", "frame", "split")
-    return json_bytes({name: getattr(sample, name) for name in names})
+    said = {name: getattr(sample, name) for name in names}
+    return json_bytes(said | ({"protocols": list(sample.protocols)} if sample.protocols else {}))
 
 
 def _row(sample: Sample) -> dict[str, Any]:
@@ -152,5 +153,6 @@ def _row(sample: Sample) -> dict[str, Any]:
         "image_bytes": len(sample.image),
         "width": width,
         "height": height,
+        "protocols": " ".join(sample.protocols),
         **{f"sha256_{name}": hashlib.sha256(part).digest() for name, part in parts.items()},
     }

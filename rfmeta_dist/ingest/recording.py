@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,11 @@ Kind = Literal["video", "image"]
 Rotation = Literal[0, 90, 180, 270]
 Box = tuple[float, float, float, float]  # x, y of the top left corner, width, height, in pixels
 Boxes = dict[int, Box]  # by frame number; frames without a face are left out
+
+
+def parts(protocols: Iterable[str], split: Split) -> frozenset[str]:
+    """Return the membership of a recording that is in the same part of all these protocols: `1/train`, …"""
+    return frozenset(f"{protocol}/{split}" for protocol in protocols)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Recording:
         rotation: degrees clockwise that make the pixels as stored upright. 0: whatever the container's
             display matrix says; anything else replaces it.
         annotation: relative path of the data set's own face annotation.
-        protocols: official protocols it belongs to, such as `1/train`, if the data set ships lists.
+        protocols: official evaluation protocols that it is in, with its part of each: `1/train`.
         kind: `video` or `image`.
         frame: of an image, its number in its clip.
         depth: relative path of a depth image that came with it.

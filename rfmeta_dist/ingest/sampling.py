@@ -73,4 +73,5 @@ def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
         image_ext="png" if rule.lossless else "jpg",
         depth=crop.depth,
         full_depth=crop.full_depth,
+        protocols=tuple(sorted(recording.protocols)),
     )

@@ -57,7 +57,9 @@ class Stage:
     """
 
     def __init__(self, store: Store, domain: str, rule: Mapping[str, Any]) -> None:
-        key = hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()[:12]
+        # What another version of rfmeta staged may lack a column, so it is not mixed with this version's.
+        decisive = json.dumps([rule, SCHEMA.names], sort_keys=True)
+        key = hashlib.sha256(decisive.encode()).hexdigest()[:12]
         self._store = store.sub(f"{domain}/staging-{key}")
 
     def done(self) -> set[str]:
@@ -84,7 +86,7 @@ class Stage:
             ) from error
         given: dict[str, Any] = json.loads(table.schema.metadata[b"tally"])
         tally = Tally(**given | {key: tuple(given[key]) for key in ("faceless", "crowded")})
-        return [Sample(**row) for row in table.to_pylist()], tally
+        return [Sample(**row | {"protocols": tuple(row["protocols"])}) for row in table.to_pylist()], tally
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:
         """The samples of these recordings, in this order; memory holds one recording."""
@@ -117,5 +119,6 @@ SCHEMA = pa.schema(
         ),
         *((name, pa.int32()) for name in ("label", "frame")),
         *((name, pa.binary()) for name in ("image", "depth", "full_depth")),
+        ("protocols", pa.list_(pa.string())),
     ]
 )

@@ -14,10 +14,41 @@ if TYPE_CHECKING:
 MAX_PIXELS = 1 << 26  # of a picture; a header may claim any size, and decoding would allocate it
 HEAD = 12  # bytes that tell what a file is
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+# What is found under names that end in .jpg and is not read, by its first bytes, counted from byte 4 or from 0.
+# FFmpeg would take some of these for films, and give a part of the picture, or the picture as it lies.
+_BOXED = {b"ftyp" + brand: "a HEIC picture" for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")}
+_BOXED |= {b"ftypmif1": "a HEIC picture", b"ftypmsf1": "a HEIC picture"}
+_BOXED |= {b"ftypavif": "an AVIF picture", b"ftypavis": "an AVIF picture", b"JXL ": "a JPEG XL picture"}
+_BOXED |= {b"jP  ": "a JPEG 2000 picture"}
+_FOREIGN = {b"II*\0": "a TIFF picture", b"MM\0*": "a TIFF picture", b"GIF8": "a GIF picture"}
+_FOREIGN |= {b"\xff\x0a": "a JPEG XL picture", b"%PDF": "a document", b"<": "a web page"}
+
+
+def still_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of a still image, in pixels as stored, from its header alone.
+
+    Raises:
+        ValueError: it is no still image that can be read here, or claims to be empty or of over `MAX_PIXELS`.
+    """
+    if not is_still(data[:HEAD]):
+        raise ValueError("it is no JPEG, PNG, BMP or WebP")
+    width, height = _size(data)
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ValueError(f"it claims to be {width}×{height} pixels")
+    return width, height
 
 
 def is_still(head: bytes) -> bool:
-    """Whether a file with these first bytes is a still image that can be read here."""
+    """Return True if a file with these first bytes is a still image that can be read here.
+
+    Raises:
+        ValueError: it is neither that nor a film, but something else that is known.
+    """
+    for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
+        for mark, what in table.items():
+            if start.startswith(mark):
+                remedy = ", which is not read; save it as JPEG or PNG" if what.endswith("picture") else ""
+                raise ValueError(f"by its content it is {what}{remedy}")
     return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 
 
@@ -37,9 +68,7 @@ def decode_still(data: bytes, *, upright: bool) -> Pixels:
     import cv2
     import numpy as np
 
-    width, height = _size(data)
-    if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"it claims to be {width}×{height} pixels")
+    still_size(data)  # before anything is allocated for it
     if data.startswith(_JPEG):
         import simplejpeg
 

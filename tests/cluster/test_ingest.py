@@ -91,12 +91,17 @@ def test_clips_become_whole_shards_and_the_same_input_the_same_bytes(clean, whol
 
 @pytest.mark.parametrize("layout", PATHS)
 def test_every_layout_goes_from_recordings_to_shards(layout, tmp_path):
-    done = run(write_set(tmp_path / "source", layout), tmp_path / "out", layout, "X")
+    source = write_set(tmp_path / "source", layout)
+    done = run(source, tmp_path / "out", layout, "X")
     assert done.manifest.counts == {
         split: {"live": 2, "attack": 2} for split in ("train", "validation", "test")
     }
     store = open_store(str(tmp_path / "out"))
     assert verify(store, "X") == []
+    protocols = {r.video: " ".join(sorted(r.protocols)) for r in LAYOUTS[layout].find(source, "X")}
+    assert any(protocols.values()) == (layout not in ("casia_fasd", "msu_mfsd"))
+    for row in Manifest.open(store, "X").samples.to_pylist():
+        assert row.get("protocols", "") == protocols[row["video_id"]]
     assert done.manifest.contract["frames_with_several_faces"] == done.manifest.contract["frames_read"] == 12
     for batch in scan(store, done.manifest, None, image_size=256, batch=12):
         for image, depth, label in zip(batch.image, batch.depth, batch.label, strict=True):

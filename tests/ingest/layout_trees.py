@@ -182,24 +182,36 @@ def mobile() -> Iterator[str]:
                         yield f"{part}/real/client{client}_session02_authenticate_{device}_{light}.mov"
 
 
+# Clips of each kind by part, as the official lists have them: live, prints, replays on each of four media.
+SIW_CLIPS = {
+    "train": (636, 301, 320, 320, 318, 245),
+    "validation": (78, 38, 40, 40, 40, 40),
+    "test": (599, 314, 300, 296, 294, 250),
+}
+
+
 def siw() -> Iterator[str]:
-    """Eight live and twenty attack clips a person, less as many as the published counts lack."""
-    training = sorted([*SIW_VALIDATION, *range(32, 112)])
-    testing = [person for person in range(1, 166) if person not in training]
-    for part, people, live, spoof in (("Train", training, 714, 1703), ("Test", testing, 599, 1462)):
-        yield from islice(_siw_clips(part, "live", people), live)
-        yield from islice(_siw_clips(part, "spoof", people), spoof)
+    """Eight live and 21 attack clips a person, less as many of each kind as the official lists lack."""
+    training = list(range(32, 112))
+    people = {"train": training, "validation": SIW_VALIDATION}
+    people["test"] = [person for person in range(1, 166) if person not in (*training, *SIW_VALIDATION)]
+    for part, clips in SIW_CLIPS.items():
+        for kind, count in zip(("live", "print", "1", "2", "3", "4"), clips, strict=True):
+            folder = "Test" if part == "test" else "Train"
+            yield from islice(_siw_clips(folder, kind, people[part]), count)
 
 
-def _siw_clips(part: str, folder: str, people: Sequence[int]) -> Iterator[str]:
-    clips = [f"{sensor}-1-{medium}-{session}" for sensor in "12" for medium in "12" for session in "12"]
-    if folder == "spoof":
-        clips = [f"1-2-{medium}-{session}" for medium in "12" for session in "12"]
-        clips += [f"{sensor}-3-{medium}-{session}" for sensor in "12" for medium in "1234" for session in "12"]
+def _siw_clips(part: str, kind: str, people: Sequence[int]) -> Iterator[str]:
+    if kind == "live":
+        clips = [f"{sensor}-1-{medium}-{session}" for sensor in "12" for medium in "12" for session in "12"]
+    elif kind == "print":
+        clips = [f"1-2-{medium}-{session}" for medium in "12" for session in "12"] + ["2-2-2-1"]
+    else:
+        clips = [f"{sensor}-3-{kind}-{session}" for sensor in "12" for session in "12"]
     for clip in clips:  # clip by clip, so that those left out are of many people
         for person in people:
             odd = ".m" if person in (153, 154, 158, 161) and clip.startswith("2-1") else ""
-            yield f"{part}/{folder}/{person:03}/{person:03}-{clip}{odd}.mov"
+            yield f"{part}/{'live' if kind == 'live' else 'spoof'}/{person:03}/{person:03}-{clip}{odd}.mov"
 
 
 def celeba() -> Iterator[str]:

@@ -140,6 +140,8 @@ def write_set(root: Path, layout: str) -> Path:
         _write_recording(root / path, number, lying=layout == "replay_mobile")
         if layout in ANNOTATE:
             ANNOTATE[layout](root, path)
+    if layout == "oulu_npu":
+        write(root / "Protocols/Protocol_1/Train.txt", "+1,1_1_01_1\n-1,1_1_01_4\n")
     if layout == "celeba_spoof":
         for part in ("train", "test"):
             rows = {path: row for path, row in CELEBA.items() if path.startswith(f"Data/{part}/")}

@@ -11,6 +11,7 @@ import pytest
 
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.ingest.layouts import LAYOUTS
+from rfmeta_dist.ingest.recording import Recording
 from tests.ingest.layout_trees import touch, write
 
 
@@ -74,6 +75,54 @@ def test_celeba_annotations_are_scaled_to_the_image(tmp_path: Path):
     assert LAYOUTS["celeba_spoof"].faces(recording, tmp_path) == {0: (112, 84, 224, 420)}
     (tmp_path / path).write_bytes(b"no image")
     with pytest.raises(DataError, match=r"000001\.jpg is not a readable image"):
+        LAYOUTS["celeba_spoof"].faces(recording, tmp_path)
+
+
+@pytest.mark.parametrize("blank", ["nan nan nan nan", "None None None None", "- - - -", "NA NA NA NA"])
+def test_words_for_empty_cells_say_that_no_face_was_found(tmp_path: Path, blank: str):
+    name = "train/real/client001_session01_webcam_authenticate_adverse_1"
+    text = f"0 1 2 3 4\n1 {blank}\n2 1 2 3 4\n"
+    found = boxes("replay_attack", tmp_path / "I", f"{name}.mov", f"face-locations/{name}.face", text)
+    assert found == {0: (1, 2, 3, 4), 2: (1, 2, 3, 4)}
+    name = "Test/live/001/001-2-1-1-1"
+    found = boxes("siw", tmp_path / "S", f"{name}.mov", f"{name}.face", f"{blank}\n12 20 112 140\n")
+    assert found == {1: (12, 20, 100, 120)}
+    name, commas = "Train_files/1_1_01_1", blank.replace(" ", ",")
+    found = boxes("oulu_npu", tmp_path / "O", f"{name}.avi", f"{name}.txt", f"0,{commas}\n1,470,820,640,820\n")
+    assert found is not None
+    assert list(found) == [1]
+
+
+CONTENTS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WebP": ".webp"}
+
+
+def celeba(root: Path, ending: str, content: bytes) -> Recording:
+    path = f"Data/train/7/spoof/000001{ending}"
+    write(root / "metas/intra_test/train_label.json", json.dumps({path: [0] * 40 + [1] * 4}))
+    write(root / "Data/train/7/spoof/000001_BB.txt", "56 28 112 140 0.997\n")
+    (root / path).write_bytes(content)
+    (recording,) = LAYOUTS["celeba_spoof"].find(root)
+    return recording
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+@pytest.mark.parametrize("kind", [*CONTENTS, "grey PNG", "16-bit PNG", "transparent PNG"])
+def test_celeba_boxes_are_scaled_whatever_the_file_is_inside(tmp_path: Path, ending: str, kind: str):
+    black = np.zeros((672, 448, 3), np.uint8)
+    black = {
+        "grey PNG": black[..., 0],
+        "16-bit PNG": black.astype(np.uint16),
+        "transparent PNG": np.zeros((672, 448, 4), np.uint8),
+    }.get(kind, black)
+    content = cv2.imencode(CONTENTS.get(kind, ".png"), black)[1].tobytes()
+    recording = celeba(tmp_path, ending, content)
+    assert LAYOUTS["celeba_spoof"].faces(recording, tmp_path) == {0: (112, 84, 224, 420)}
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a"])
+def test_celeba_images_that_are_none_are_named(tmp_path: Path, content: bytes):
+    recording = celeba(tmp_path, ".png", content)
+    with pytest.raises(DataError, match=r"000001\.png is not a readable image"):
         LAYOUTS["celeba_spoof"].faces(recording, tmp_path)
 
 

@@ -154,6 +154,31 @@ def test_the_content_says_what_a_file_is(tmp_path):
     assert np.array_equal(frame.pixels, picture())
 
 
+FOREIGN = {
+    "a HEIC picture": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200),
+    "a TIFF picture": encoded(".tiff", bgr()),
+    "a GIF picture": encoded(".gif", bgr()),
+    "a JPEG 2000 picture": encoded(".jp2", bgr()),
+    "a web page": b"<!DOCTYPE html><html>Please sign in</html>",
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_another_kind_of_picture_under_a_name_of_ours_is_told_what_it_is(what: str):
+    with pytest.raises(DataError, match=f"by its content it is {what}") as caught:
+        read(FOREIGN[what])
+    assert ("save it as JPEG or PNG" in caught.value.problem) == what.endswith("picture")
+
+
+def test_an_avif_is_not_taken_for_a_film_whose_rotation_is_lost():
+    try:
+        data = encoded(".avif", bgr())
+    except cv2.error:
+        pytest.skip("this OpenCV writes no AVIF")
+    with pytest.raises(DataError, match="by its content it is an AVIF picture"):
+        read(data)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "JPEG, progressive", "JPEG, CMYK"])
 def test_a_photo_that_lies_on_its_side_is_turned(kind: str):
     data = KINDS[kind]()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.ingest.layouts.layout import read_text
+from rfmeta_dist.ingest.layouts.words import is_blank
 from rfmeta_dist.ingest.recording import Box, Boxes
 
 # A face box seen from the eyes, in distances between them: as face detectors draw it.
@@ -32,36 +33,44 @@ def read_boxes(root: Path, path: str, parse: Callable[[str], Boxes]) -> Boxes:
 
 def sized(text: str) -> Boxes:
     """Lines `frame x y w h`."""
-    return _kept((int(row[0]), _box(row[1:5])) for row in _rows(text, None, 5))
+    return _kept((int(row[0]), _box(row[1:5])) for row in _rows(text, None, 5) if row)
 
 
 def cornered(text: str) -> Boxes:
     """Lines `frame,left,top,right,bottom,…`."""
-    return _kept((int(row[0]), _spanned(row[1:5])) for row in _rows(text, ",", 5))
+    return _kept((int(row[0]), _spanned(row[1:5])) for row in _rows(text, ",", 5) if row)
 
 
 def cornered_lines(text: str) -> Boxes:
     """Lines `left top right bottom`, the first for frame 0."""
-    return _kept((frame, _spanned(row)) for frame, row in enumerate(_rows(text, None, 4)))
+    return _kept((frame, _spanned(row)) for frame, row in enumerate(_rows(text, None, 4)) if row)
 
 
 def unnumbered(text: str) -> Boxes:
     """The one line `x y w h score` of a still image, as frame 0."""
-    return dict(list(_kept((0, _box(row[:4])) for row in _rows(text, None, 4)).items())[:1])
+    return dict(list(_kept((0, _box(row[:4])) for row in _rows(text, None, 4) if row).items())[:1])
 
 
 def eyed(text: str) -> Boxes:
     """Lines `frame,x_right,y_right,x_left,y_left`: the eyes, around which a box is drawn."""
-    return _kept((int(row[0]), _around(row[1:5])) for row in _rows(text, ",", 5))
+    return _kept((int(row[0]), _around(row[1:5])) for row in _rows(text, ",", 5) if row)
 
 
 def _rows(text: str, separator: str | None, columns: int) -> Iterator[list[float]]:
-    """The numbers of each line that is not blank. Raises ValueError naming the line."""
+    """The numbers of each line that is not blank, the last four of `columns` a face's.
+
+    A line gives no numbers if all of these four are words for an empty cell: no face was found in its frame.
+    Raises ValueError naming any other line that has fewer numbers than `columns`.
+    """
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
+        cells = [cell.strip() for cell in line.split(separator)]
+        if len(cells) >= columns and all(map(is_blank, cells[columns - 4 : columns])):
+            yield []
+            continue
         try:
-            row = [float(cell) for cell in line.split(separator) if cell.strip()]
+            row = [float(cell) for cell in cells if cell]
         except ValueError:
             row = []
         if len(row) < columns or not all(map(math.isfinite, row)):

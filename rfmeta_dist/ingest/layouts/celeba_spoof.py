@@ -11,7 +11,6 @@ from typing import Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE, Split
-from rfmeta_dist.data.decode import image_size
 from rfmeta_dist.ingest.layouts.boxes import read_boxes, unnumbered
 from rfmeta_dist.ingest.layouts.layout import (
     Counts,
@@ -24,6 +23,7 @@ from rfmeta_dist.ingest.layouts.layout import (
     share,
 )
 from rfmeta_dist.ingest.recording import Boxes, Recording
+from rfmeta_dist.ingest.still import still_size
 
 _HELD_OUT = 0.1  # of the training people, for validation, which the set does not have
 _BOX_SIDE = 224  # annotations are in an image scaled to this square
@@ -133,9 +133,9 @@ def _annotated(recording: Recording, present: set[str]) -> Recording:
 
 
 def _size(root: Path, path: str) -> tuple[int, int]:
-    """Width and height of an image."""
+    """Return width and height of an image; its encoding is told by its content, not by its name."""
     try:
-        return image_size(read_bytes(root, path), path.rsplit(".", 1)[-1])
+        return still_size(read_bytes(root, path))
     except ValueError as error:
         raise DataError(
             f"{path} is not a readable image ({error})", "copy it from the data set again"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.ingest.layouts.layout import (
     IMAGES,
     VIDEOS,
@@ -20,17 +18,12 @@ from rfmeta_dist.ingest.layouts.layout import (
     empty_among,
     files_below,
     is_media,
-    share,
 )
+from rfmeta_dist.ingest.layouts.people import People, fit
 from rfmeta_dist.ingest.layouts.table import NAME, Line, Table, read_table
 from rfmeta_dist.ingest.layouts.words import LABELS, attack_type, is_own, live_type
-from rfmeta_dist.ingest.layouts.words import SPLITS as SPLIT_WORDS
 from rfmeta_dist.ingest.recording import ATTACK_TYPES, Boxes, Recording
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_NUMBER = re.compile(r"(\d+)(?:\.0+)?")
-_TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
-_STEM = 48  # characters of a text that are kept in a name made of it
 _SHOWN = 5  # files that a note names
 
 
@@ -47,7 +40,8 @@ class Folder:
         """Look through a source; see `Layout.survey`."""
         files = _Files(files_below(root))
         table = read_table(root)
-        listed = _Reader(table, domain or self.domain, root, files).recordings()
+        people = People(table, domain or self.domain)
+        listed = _Reader(table, people, root, files).recordings()
         found = tuple(r for r in listed if r.path in files and (r.depth is None or r.depth in files))
         wanted = {path for r in listed for path in (r.path, r.depth) if path}
         missing = tuple(sorted(path for path in wanted if path not in files))
@@ -57,7 +51,7 @@ class Folder:
                 f"give paths below the table's own folder, {root}",
             )
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
-        notes += [_own_types(found), "" if table.gives("split") else _dealt(found)]
+        notes += [*table.blank_words(), _own_types(found), *people.notes(found)]
         return Survey(
             recordings=found, missing=missing, empty=empty_among(root, found), notes=tuple(filter(None, notes))
         )
@@ -93,13 +87,13 @@ class _Files:
 class _Reader:
     """Makes recordings of lines, and refuses a line that contradicts another."""
 
-    def __init__(self, table: Table, domain: str, root: Path, files: _Files) -> None:
+    def __init__(self, table: Table, people: People, root: Path, files: _Files) -> None:
         self._table = table
-        self._domain = domain
+        self._people = people
+        self._domain = people.domain
         self._root = root
         self._files = files
         self._paths: dict[str, Line] = {}
-        self._splits: dict[str, tuple[Split, Line]] = {}
         self._clips: dict[str, tuple[Recording, Line]] = {}
         self._stems = Counter(_stem(line.cells["path"]) for line in table.lines)
 
@@ -115,13 +109,13 @@ class _Reader:
 
     def _recording(self, line: Line) -> Recording:
         path = self._path(line)
-        subject = self._subject(line)
+        subject = self._people.name(line)
         label = line.choice("label", LABELS)
-        split = self._split(line, subject)
+        split = self._people.split(line, subject)
         recording = Recording(
             path=path,
             domain=self._domain,
-            subject=f"{self._domain}-{subject}",
+            subject=subject,
             video=f"{self._domain}-{self._video(line, path)}",
             split=split,
             official=split,
@@ -150,19 +144,11 @@ class _Reader:
             raise line.wrong("depth", f"'{path}' is a video, and a depth image goes with an image")
         return self._files.named(line.inside("depth", self._root))
 
-    def _subject(self, line: Line) -> str:
-        value = line.cells["subject"]
-        if not value:
-            raise line.wrong("subject", "it is empty", remedy="say who is shown, so that splits share nobody")
-        number = _NUMBER.fullmatch(value)
-        # Spreadsheets make 7 of 007, and 7.0 of 7 where a cell is empty: one person all the same.
-        return str(int(number[1])) if number else _fit(value)
-
     def _video(self, line: Line, path: str) -> str:
         if line.cells["video"]:
-            return _fit(line.cells["video"])
+            return fit(line.cells["video"])
         alone = self._stems[_stem(line.cells["path"])] == 1
-        return _fit(_stem(path), whole=path) if alone else _fit(path)
+        return fit(_stem(path), whole=path) if alone else fit(path)
 
     def _attack_type(self, line: Line, label: int) -> str:
         value = line.cells["attack_type"]
@@ -175,20 +161,6 @@ class _Reader:
         if kind is None:
             raise line.wrong("attack_type", f"'{value}' is no kind of attack", remedy=_KINDS)
         return kind
-
-    def _split(self, line: Line, subject: str) -> Split:
-        if not self._table.gives("split"):
-            return _deal(subject)
-        value = line.choice("split", SPLIT_WORDS)
-        split, first = self._splits.setdefault(subject, (value, line))
-        if split != value:
-            raise line.wrong(
-                "split",
-                f"'{subject}' is in {value} here but in {split} elsewhere",
-                also=first,
-                remedy="put each person in one split: a face seen in training is no test",
-            )
-        return value
 
     def _same_clip(self, line: Line, recording: Recording) -> None:
         other, first = self._clips.setdefault(recording.video, (recording, line))
@@ -206,23 +178,6 @@ _KINDS = f"use {', '.join(ATTACK_TYPES)}, or a word of your own"
 _OWN_NAME = "correct the table; each clip needs a name of its own"
 
 
-def _deal(subject: str) -> Split:
-    dealt = share(subject)
-    if dealt < _TRAIN:
-        return "train"
-    return "validation" if dealt < _TRAIN + _VALIDATION else "test"
-
-
-def _dealt(recordings: tuple[Recording, ...]) -> str:
-    people: Mapping[Split, set[str]] = {split: set() for split in SPLITS}
-    for recording in recordings:
-        people[recording.split].add(recording.subject)
-    numbers = ", ".join(f"{split} {len(found)}" for split, found in people.items())
-    how = f"people are dealt out 60/20/20 by a hash of their names ({numbers})"
-    lacking = "" if all(people.values()) else "; a part without people needs a column split"
-    return f"the table gives no splits: {how}{lacking}"
-
-
 def _unlisted(paths: Sequence[str]) -> str:
     if not paths:
         return ""
@@ -234,16 +189,6 @@ def _own_types(recordings: Iterable[Recording]) -> str:
     own = Counter(r.attack_type for r in recordings if is_own(r.attack_type))
     named = ", ".join(f"{kind} ({count})" for kind, count in sorted(own.items()))
     return f"attack types of the table's own, kept as they are: {named}" if own else ""
-
-
-def _fit(text: str, whole: str = "") -> str:
-    """The text if it fits into a name, else a name made of it, with a hash of the whole."""
-    text = unicodedata.normalize("NFC", text)
-    if _NAME.fullmatch(text):
-        return text
-    whole = unicodedata.normalize("NFC", whole or text)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text.replace("/", "-")).lstrip("_-")[-_STEM:].lstrip("_-")
-    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _stem(path: str) -> str:

@@ -10,7 +10,7 @@ from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.layouts.boxes import sized
 from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
-from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.ingest.recording import Recording, parts
 
 _SPLITS: dict[str, Split] = {"train": "train", "devel": "validation", "test": "test"}
 _CLIENTS = {
@@ -31,6 +31,12 @@ _ATTACK = re.compile(
 )
 
 
+# An attack is in the protocols of its device and of its medium, a live clip in all; each comes with either
+# support and with both.
+_PROTOCOLS = ("grandtest", "print", "mobile", "highdef", "digitalphoto", "photo", "video")
+_SUPPORTS = ("fixed", "hand")
+
+
 def _placed(path: str) -> tuple[str, str]:
     """The set a path is in, and the path below it; the set is empty if it is in none."""
     match = _PLACE.fullmatch(path)
@@ -47,12 +53,15 @@ def _read(path: str, domain: str) -> Recording | None:
     if match := _REAL.fullmatch(rest):
         stem, client, light = match.groups()
         attack_type, condition = LIVE, light
+        protocols = {*_PROTOCOLS, *(f"{name}-{support}" for name, support in product(_PROTOCOLS, _SUPPORTS))}
     elif match := _ATTACK.fullmatch(rest):
         support, stem, printed, _, _, shown, _, light = match.groups()
         client, attack_type = printed or shown, "print" if printed else "replay"
         # The same name is used for either support.
         stem = f"{support}-{stem}"
         condition = f"{light}-{support}-{match[4] or match[7]}"
+        shows = _shown_in(match[5] or "print", "video" if condition.endswith("video") else "photo")
+        protocols = shows | {f"{name}-{support}" for name in shows}
     else:
         return None
     if int(client) not in _CLIENTS[part]:
@@ -69,7 +78,14 @@ def _read(path: str, domain: str) -> Recording | None:
         device="webcam",
         session="1",
         condition=condition,
+        protocols=parts(protocols, _SPLITS[part]),
     )
+
+
+def _shown_in(device: str, medium: str) -> set[str]:
+    """Return the protocols of what a device shows: `print`, `mobile` or `highdef`, a photo or a video."""
+    digital = {"digitalphoto"} if medium == "photo" and device != "print" else set()
+    return {"grandtest", device, medium} | digital
 
 
 def _names() -> Iterator[str]:
@@ -78,7 +94,7 @@ def _names() -> Iterator[str]:
             person = f"client{client:03}_session01"
             for take in (1, 2):
                 yield f"{part}/real/{person}_webcam_authenticate_{light}_{take}.mov"
-            for support in ("fixed", "hand"):
+            for support in _SUPPORTS:
                 folder = f"{part}/attack/{support}"
                 yield f"{folder}/attack_print_{person}_highdef_photo_{light}.mov"
                 for screen in _SCREENS:

@@ -9,7 +9,7 @@ from itertools import product
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
-from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.ingest.recording import Recording, parts
 
 _SPLITS: dict[str, Split] = {"train": "train", "devel": "validation", "test": "test"}
 _CLIENTS = {
@@ -18,6 +18,7 @@ _CLIENTS = {
     "test": (2, 4, 7, 9, 10, 17, 19, 21, 22, 27, 30, 33),
 }
 _ATTACKED_ONLY = 9  # this client enrolled and was attacked, but never came back for the live session
+_PROTOCOLS = ("grandtest", "print", "mattescreen")
 _DEVICES = ("mobile", "tablet")
 _LIGHTS = ("adverse", "controlled", "diffuse", "direct", "lateral")
 # Printed photos stand fixed or are held; the screen stands fixed and shows photos or videos.
@@ -57,6 +58,8 @@ def _read(path: str, domain: str) -> Recording | None:
         device=match["d1"] or match["d2"],
         session=str(int(match["s1"] or match["s2"])),
         condition=match["light"] or f"{how}_{match['what']}",
+        # Live clips are in all protocols, an attack in that of its instrument and in the one of all attacks.
+        protocols=parts(("grandtest", how.partition("_")[0]) if how else _PROTOCOLS, _SPLITS[part]),
     )
 
 

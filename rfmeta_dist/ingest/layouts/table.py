@@ -12,11 +12,17 @@ from typing import TypeVar
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.ingest.layouts.layout import read_bytes
-from rfmeta_dist.ingest.layouts.words import plain
+from rfmeta_dist.ingest.layouts.words import is_blank, plain, stripped
 
 NAME = "labels.csv"
 _REQUIRED = ("path", "label", "subject")
 _OPTIONAL = ("attack_type", "video", "split", "depth")
+_MEANING = {  # of an empty cell; in the other columns it is a mistake
+    "attack_type": "an attack is of type other",
+    "video": "the clip is named by its path",
+    "split": "it names no split",
+    "depth": "depth comes from the landmarks",
+}
 _SEPARATORS = ",;\t"  # spreadsheets write what the user's country separates lists by
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -29,11 +35,14 @@ class Line:
 
     Attributes:
         number: in the file, the header being 1.
-        cells: by column, stripped; all columns are there, empty where the file has none.
+        cells: by column; all columns are there, empty where the file has none. A word that says that a cell is
+            empty, such as `nan`, makes it so.
+        said: the same as the file has it, only stripped of the spaces around it.
     """
 
     number: int
     cells: Mapping[str, str]
+    said: Mapping[str, str]
 
     def wrong(
         self, column: str, problem: str, also: Line | None = None, remedy: str = "correct the table"
@@ -46,7 +55,7 @@ class Line:
         """What a cell stands for, however it is spelled. Raises DataError if it is none of `choices`."""
         value = plain(self.cells[column])
         if value not in choices:
-            raise self.wrong(column, f"'{self.cells[column]}' is not one of {', '.join(choices)}")
+            raise self.wrong(column, f"'{self.said[column]}' is not one of {', '.join(choices)}")
         return choices[value]
 
     def inside(self, column: str, root: Path) -> str:
@@ -56,7 +65,7 @@ class Line:
             value = value.relative_to(root)
         outside = value.is_absolute() or ".." in value.parts or _DRIVE.match(value.as_posix())
         if not value.name or outside:
-            raise self.wrong(column, f"'{self.cells[column]}' is not a path below the table's folder")
+            raise self.wrong(column, f"'{self.said[column]}' is not a path below the table's folder")
         return value.as_posix()
 
 
@@ -69,6 +78,19 @@ class Table:
     def gives(self, column: str) -> bool:
         """Whether any line fills an optional column."""
         return any(line.cells[column] for line in self.lines)
+
+    def blank_words(self) -> list[str]:
+        """Say for each optional column which words count as empty cells, where, and what follows from it."""
+        notes = []
+        for column, meaning in _MEANING.items():
+            found = [line for line in self.lines if line.said[column] and not line.cells[column]]
+            words = ", ".join(f"'{word}'" for word in dict.fromkeys(line.said[column] for line in found))
+            if found:
+                where = f"line {found[0].number}" + (f" and {len(found) - 1} more" if len(found) > 1 else "")
+                notes.append(
+                    f"{NAME}, column {column}: {words} ({where}) counts as an empty cell, so {meaning}"
+                )
+        return notes
 
 
 def read_table(root: Path) -> Table:
@@ -107,8 +129,8 @@ def _decoded(data: bytes) -> str:
 
 
 def _filled(row: Sequence[str]) -> list[str]:
-    """Stripped cells, without the empty ones that spreadsheets leave at the end."""
-    cells = [cell.strip() for cell in row]
+    """Return the stripped cells, without the empty ones that spreadsheets leave at the end."""
+    cells = [stripped(cell) for cell in row]
     while cells and not cells[-1]:
         cells.pop()
     return cells
@@ -133,4 +155,5 @@ def _line(number: int, header: list[str], row: list[str]) -> Line:
             "correct the table; put cells that hold a comma in double quotes",
         )
     cells += [""] * (len(header) - len(cells))
-    return Line(number, dict.fromkeys(_REQUIRED + _OPTIONAL, "") | dict(zip(header, cells, strict=True)))
+    said = dict.fromkeys(_REQUIRED + _OPTIONAL, "") | dict(zip(header, cells, strict=True))
+    return Line(number, {name: "" if is_blank(cell) else cell for name, cell in said.items()}, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -10,7 +11,17 @@ from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.recording import ATTACK_TYPES
 
 _LONGEST = 32  # characters of an attack type
-_BLANK = ("", "-", "none", "null", "nan", "n/a", "na")
+# What pandas, R, Excel and databases write into an empty cell, and people for want of a value.
+_BLANK = frozenset(
+    (
+        *("", "nan", "-nan", "na", "n/a", "n.a.", "n.a", "nat", "<na>", "<nan>", "#na", "#n/a", "#n/a n/a"),
+        *("none", "<none>", "(none)", "null", "<null>", "(null)", "#null!", "nil", "undefined", r"\n"),
+        *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "#value!", "#ref!", "#name?", "#num!", "#div/0!"),
+        *("unknown", "missing", "blank", "(blank)", "empty", "(empty)", "?", ".", "..."),
+    )
+)
+_DASHES = re.compile(r"[-\u2010-\u2015\u2212\s]+")
+_EDGES = re.compile(r"^[\s\u200b-\u200f\u2060\ufeff]+|[\s\u200b-\u200f\u2060\ufeff]+$")
 
 LABELS: Mapping[str, int] = MappingProxyType(
     dict.fromkeys(("live", "real", "bonafide", "genuine", "1"), 1)
@@ -45,9 +56,29 @@ def plain(word: str) -> str:
     return number[1] if number else re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", "", word.lower())
 
 
+def stripped(cell: str) -> str:
+    """Return a cell without the spaces around it, those of no width among them."""
+    return _EDGES.sub("", cell)
+
+
 def is_blank(word: str) -> bool:
-    """Whether a cell is empty, or says that it is."""
-    return word.lower() in _BLANK
+    """Return True if a stripped cell is empty or says so: `nan`, `None`, `#N/A`, `<NA>`, `?`, dashes alone."""
+    word = unicodedata.normalize("NFKC", word).casefold()
+    return word in _BLANK or _DASHES.fullmatch(word) is not None
+
+
+def alike(name: str) -> str:
+    """Return what all spellings of one name have in common.
+
+    Spellings differ in capitals, accents, the form of Unicode, spaces, dashes and the like, or zeros before
+    a number: `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers stays, for 1-11 is not 11-1.
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    # Not every mark on a letter is an accent: in other scripts, marks tell letters apart, as in Japanese.
+    kept = (c for c in decomposed if not "\u0300" <= c <= "\u036f" and unicodedata.category(c) != "Cf")
+    marked = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in kept)
+    joined = re.sub(r"(?<!\d)-+|-+(?!\d)", "", marked)
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub("-+", "-", joined)) or name
 
 
 def attack_type(word: str) -> str | None:

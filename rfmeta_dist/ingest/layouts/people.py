@@ -1,0 +1,117 @@
+"""The people of a label table: what they are called among the samples, and that nobody is in two splits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.ingest.layouts.layout import share
+from rfmeta_dist.ingest.layouts.table import Line, Table
+from rfmeta_dist.ingest.layouts.words import SPLITS as SPLIT_WORDS
+from rfmeta_dist.ingest.layouts.words import alike
+from rfmeta_dist.ingest.recording import Recording
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NUMBER = re.compile(r"(\d+)(?:\.0+)?")
+_TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
+_STEM = 48  # characters of a text that are kept in a name made of it
+_SAY_WHO = "say who is shown, so that splits share nobody"
+_ONE_SPLIT = "put each person in one split: a face seen in training is no test"
+_ONE_SPELLING = (
+    "write the name of one person in one way; two people need names that differ by more than capitals, "
+    "accents, spaces, dashes or leading zeros"
+)
+
+
+class People:
+    """Names people and puts each into one split, which the table gives or a hash of the name.
+
+    Args:
+        table: the label table.
+        domain: what the names of its people begin with.
+    """
+
+    def __init__(self, table: Table, domain: str) -> None:
+        self.domain = domain
+        self._gives_splits = table.gives("split")
+        # By what all spellings of a name share, each spelling with its split and its first line.
+        self._people: dict[str, dict[str, tuple[Split, Line]]] = {}
+
+    def name(self, line: Line) -> str:
+        """Return what the person of a line is called, `{domain}-…`. Raises DataError if the cell is empty."""
+        value, said = line.cells["subject"], line.said["subject"]
+        if not value:
+            raise line.wrong(
+                "subject",
+                f"'{said}' means an empty cell, and is no name" if said else "it is empty",
+                remedy=_SAY_WHO + ("; if a person is really called so, write another name" if said else ""),
+            )
+        number = _NUMBER.fullmatch(value)
+        # Spreadsheets make 7 of 007, and 7.0 of 7 where a cell is empty: one person all the same.
+        return f"{self.domain}-{int(number[1]) if number else fit(value)}"
+
+    def split(self, line: Line, name: str) -> Split:
+        """Return the split of a person.
+
+        Args:
+            line: one of the person's.
+            name: what `name` returns for it.
+
+        Raises:
+            DataError: the cell is no split, or another line has the person in another split, by this
+                spelling or by another.
+        """
+        short = name.removeprefix(f"{self.domain}-")
+        split = line.choice("split", SPLIT_WORDS) if self._gives_splits else _deal(short)
+        spellings = self._people.setdefault(alike(line.cells["subject"]), {})
+        for spelling, (elsewhere, first) in spellings.items():
+            if elsewhere != split:
+                raise _in_two_splits(line, split, first, elsewhere, same=spelling == name)
+        spellings.setdefault(name, (split, line))
+        return split
+
+    def notes(self, recordings: Sequence[Recording]) -> list[str]:
+        """Say what was decided about the people of these recordings without the table saying it."""
+        # By the names of the samples, so that whoever is forgotten later is not named by these notes either.
+        several = [", ".join(spellings) for spellings in self._people.values() if len(spellings) > 1]
+        notes = [f"names that differ in their spelling alone count as different people: {'; '.join(several)}"]
+        return (notes if several else []) + ([] if self._gives_splits else [_dealt(recordings)])
+
+
+def fit(text: str, whole: str = "") -> str:
+    """Return the text if it fits into a name, else a name made of it, with a hash of the whole."""
+    text = unicodedata.normalize("NFC", text)
+    if _NAME.fullmatch(text):
+        return text
+    whole = unicodedata.normalize("NFC", whole or text)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text.replace("/", "-")).lstrip("_-")[-_STEM:].lstrip("_-")
+    return f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def _in_two_splits(line: Line, split: Split, first: Line, elsewhere: Split, *, same: bool) -> DataError:
+    here, there = line.cells["subject"], first.cells["subject"]
+    if same:
+        return line.wrong(
+            "split", f"'{here}' is in {split} here but in {elsewhere} elsewhere", first, _ONE_SPLIT
+        )
+    where = f"'{here}' is in {split} and '{there}' in {elsewhere}"
+    return line.wrong("subject", f"{where}: two spellings of one name", first, _ONE_SPELLING)
+
+
+def _deal(name: str) -> Split:
+    dealt = share(name)
+    if dealt < _TRAIN:
+        return "train"
+    return "validation" if dealt < _TRAIN + _VALIDATION else "test"
+
+
+def _dealt(recordings: Sequence[Recording]) -> str:
+    people = {split: len({r.subject for r in recordings if r.split == split}) for split in SPLITS}
+    numbers = ", ".join(f"{split} {count}" for split, count in people.items())
+    how = f"people are dealt out 60/20/20 by a hash of their names ({numbers})"
+    lacking = "" if all(people.values()) else "; a part without people needs a column split"
+    return f"the table gives no splits: {how}{lacking}"

@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 _MISCOUNT = 8  # bytes by which AVI writers err on their list of frames, which counts a header of 8 bytes or not
 _UNKNOWN = 0xFFFFFF00  # such a length, or none, is a placeholder that an AVI writer never came back to fill in
-_SEGMENT = 0x18538067  # the element of Matroska that holds all others
+_SEGMENT = 0x18538067  # the element of Matroska that holds all others …
+_FRAMES = (0x1F43B675, 0xA0, 0xA3)  # … and those that hold frames: cluster, block group and block
 
 
 def is_cut_short(file: BinaryIO, container: str) -> bool | None:
@@ -64,7 +65,7 @@ def _mp4(file: BinaryIO) -> Iterator[int]:
 
 
 def _matroska(file: BinaryIO) -> Iterator[int]:
-    """Where the segment ends. A live recording leaves lengths open: then where each part within does."""
+    """Where the segment ends. A live recording leaves lengths open: then where each group of frames does."""
     place = 0
     while element := _element(_at(file, place, 12)):
         name, header, length = element
@@ -72,7 +73,8 @@ def _matroska(file: BinaryIO) -> Iterator[int]:
         if length is None:
             continue  # its parts come next
         place += length
-        yield place
+        if name == _SEGMENT or name in _FRAMES:
+            yield place
         if name == _SEGMENT:
             return
 

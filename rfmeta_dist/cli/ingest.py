@@ -149,6 +149,8 @@ def _result(done: Ingested) -> dict[str, Any]:
         "counts": done.manifest.counts,
         "without_face": {t.path: list(t.faceless) for t in done.tallies if t.faceless},
         "several_faces": {t.path: list(t.crowded) for t in done.tallies if t.crowded},
+        "turned": {t.path: t.turned for t in done.tallies if t.turned},
+        "lying": {t.path: list(t.lying) for t in done.tallies if t.lying},
         "unreadable": {t.path: t.error for t in done.tallies if t.error},
     }
 
@@ -173,12 +175,16 @@ def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
     read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
     missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
     say(f"{read} frames read; {missing} without a face, left out; {crowded} with several, the largest taken")
-    _tell_some([f"  no face: {t.path}{_frames(t)}" for t in faceless])
+    _tell_some([f"  no face: {t.path}{_frames(t, t.faceless)}" for t in faceless])
+    lay = "its faces lay on their side or upside down"
+    _tell_some([f"  turned by {t.turned}° clockwise, as {lay}: {t.path}" for t in done.tallies if t.turned])
+    lies = "a face seems to lie on its side or upside down, left as it is"
+    _tell_some([f"  {lies}: {t.path}{_frames(t, t.lying)}" for t in done.tallies if t.lying])
     _tell_some([f"  unreadable: {t.error}" for t in done.tallies if t.error])
     say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")
 
 
-def _frames(tally: Tally) -> str:
-    """Which frames have no face, if there is more than the one of a still image."""
-    some = ", ".join(map(str, tally.faceless[:SHOWN]))
-    return f", frames {some}{', …' if len(tally.faceless) > SHOWN else ''}" if tally.read > 1 else ""
+def _frames(tally: Tally, numbers: Sequence[int]) -> str:
+    """Which frames, if there is more than the one of a still image."""
+    some = ", ".join(map(str, numbers[:SHOWN]))
+    return f", frames {some}{', …' if len(numbers) > SHOWN else ''}" if tally.read > 1 else ""

@@ -165,6 +165,8 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
         "frames_with_several_faces": sum(len(t.crowded) for t in tallies),
         "notes": list(survey.notes),
     }
+    if turned := {t.path: t.turned for t in tallies if t.turned}:
+        facts["turned_as_faces_lay"] = turned
     manifest = pack(stage.samples(names), open_store(order.out), order.domain, contract=facts)
     stage.clear()
     return Ingested(manifest, tallies)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.decode import DEPTH_SIZE, DEPTH_STRIDE
 from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
-from rfmeta_dist.ingest.face import CONFIDENT, Box, Faces, choose
+from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.mesh import depth_map, fingerprint
 from rfmeta_dist.ingest.models import SHA256
+from rfmeta_dist.ingest.orientation import Orientation
+from rfmeta_dist.ingest.upright import WayUp, look
 from rfmeta_dist.ingest.video import Every, Frame, FrameRule, read_frames
 
 if TYPE_CHECKING:
@@ -54,12 +56,16 @@ class Extracted:
         read: how many frames were looked at.
         faceless: the numbers of those without a face. A clip with such a frame is left out whole.
         crowded: the numbers of those with several faces, of which one was taken.
+        turned: degrees clockwise by which the file was turned beyond what it says, because its faces lay.
+        lying: the numbers of those whose face seems to lie on its side or upside down and was left so.
     """
 
     crops: tuple[Crop, ...]
     read: int
     faceless: tuple[int, ...]
     crowded: tuple[int, ...]
+    turned: int = 0
+    lying: tuple[int, ...] = ()
 
 
 def extract(  # noqa: PLR0913  what a data set may say of a file
@@ -80,6 +86,8 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
     apart, and neither must which frames are left out. So a frame without landmarks is one without a face,
     whatever its label.
 
+    A file whose faces lie on their side or upside down, though turned as it says, is turned until they stand.
+
     Args:
         source: a file, or its content.
         label: 1 live, 0 attack; an attack has no depth.
@@ -97,11 +105,16 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
         DataError: the file, or its depth image, cannot be read; see `read_frames`. Or the depth image is not of
             the picture's proportions, or empty where the face is.
     """
-    found = _Found(label, rule, faces, box_of or {}, _given(given_depth, name))
-    chosen = read_frames(source, frames, rotation=rotation, name=name)
-    for _, clip in groupby(chosen, key=lambda frame: frame.clip):
-        found.add(clip)
-    return Extracted(tuple(found.crops), found.read, tuple(found.faceless), tuple(found.crowded))
+    given, boxes = _given(given_depth, name), box_of or {}
+    way_up = WayUp(faces, boxes)
+    found = _Found(label, rule, faces, boxes, given, way_up)
+    found.add(read_frames(source, frames, rotation=rotation, name=name))
+    if turn := way_up.turn:
+        found = _Found(label, rule, faces, boxes, given.turned(turn) if given else None)
+        found.add(frame.turned(turn) for frame in read_frames(source, frames, rotation=rotation, name=name))
+    return Extracted(
+        tuple(found.crops), found.read, tuple(found.faceless), tuple(found.crowded), turn, way_up.lying
+    )
 
 
 def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
@@ -125,13 +138,18 @@ class _Found:
     faces: Faces
     box_of: Boxes
     given: _Given | None
+    way_up: WayUp | None = None
     crops: list[Crop] = field(default_factory=list)
     read: int = 0
     faceless: list[int] = field(default_factory=list)
     crowded: list[int] = field(default_factory=list)
 
-    def add(self, clip: Iterable[Frame]) -> None:
-        """Cut the face out of each frame of a clip by the same square, so that only the face moves."""
+    def add(self, frames: Iterable[Frame]) -> None:
+        """Cut the face out of each frame, of a clip by the same square, so that only the face moves."""
+        for _, clip in groupby(frames, key=lambda frame: frame.clip):
+            self._add(clip)
+
+    def _add(self, clip: Iterable[Frame]) -> None:
         crops: list[Crop] = []
         square, whole = None, True
         for frame in clip:
@@ -146,15 +164,12 @@ class _Found:
         self.crops += crops if whole else []
 
     def _landmarks(self, frame: Frame) -> Points | None:
-        detected = self.faces.detect(frame.pixels)
-        if len(detected) > 1:
+        seen = look(self.faces, frame, self.box_of)
+        if seen.crowded:
             self.crowded.append(frame.number)
-        given = self.box_of.get(frame.number)
-        face = choose(detected, _turned(Box(*given), frame) if given else None)
-        if face is None:
-            return None
-        landmarks, score = self.faces.landmarks(frame.pixels, face)
-        return landmarks if score > CONFIDENT else None
+        if self.way_up:
+            self.way_up.add(frame, seen.upright)
+        return seen.landmarks
 
     def _crop(self, frame: Frame, landmarks: Points, square: Square) -> Crop:
         depth = np.zeros((RASTER, RASTER), np.float32)
@@ -188,6 +203,10 @@ class _Given:
             raise self.unfit(f"is {width}×{height}, and the picture {wide}×{tall}: other proportions")
         return cast("Pixels", cv2.resize(self.pixels, (wide, tall), interpolation=cv2.INTER_LINEAR))
 
+    def turned(self, degrees: int) -> _Given:
+        """Turned clockwise."""
+        return _Given(self.name, Orientation(degrees=degrees).of_pixels(self.pixels))
+
     def unfit(self, problem: str) -> DataError:
         """An error about it."""
         return DataError(f"{self.name} {problem}", "correct the depth image, or give none")
@@ -199,20 +218,6 @@ def _given(encoded: bytes | None, name: str | None) -> _Given | None:
     name = f"the depth image of {name}"
     (frame,) = read_frames(encoded, Every(1), name=name)
     return _Given(name, frame.pixels)
-
-
-def _turned(box: Box, frame: Frame) -> Box:
-    """A box in the pixels as stored → in the upright picture."""
-    x, y, width, height = box
-    tall, wide = frame.pixels.shape[:2]
-    match frame.turned:
-        case 90:
-            return Box(wide - y - height, x, height, width)
-        case 180:
-            return Box(wide - x - width, tall - y - height, width, height)
-        case 270:
-            return Box(y, tall - x - width, height, width)
-    return box
 
 
 def _grey(depth: NDArray[np.float32]) -> Pixels:

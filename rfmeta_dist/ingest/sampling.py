@@ -55,7 +55,8 @@ def sample(
     except DataError as error:
         return [], Tally(recording.path, tally.sha256, error=error.problem)
     samples = [_sample(recording, crop, rule) for crop in got.crops]
-    return samples, Tally(recording.path, tally.sha256, got.read, got.faceless, got.crowded)
+    counted = got.read, got.faceless, got.crowded
+    return samples, Tally(recording.path, tally.sha256, *counted, turned=got.turned, lying=got.lying)
 
 
 def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:

@@ -37,6 +37,8 @@ class Tally:
         faceless: numbers of the frames without a face; they are left out.
         crowded: numbers of the frames with several faces, of which one was taken.
         error: why it cannot be read, naming it; empty if it can.
+        turned: degrees clockwise by which it was turned beyond what it says, because its faces lay.
+        lying: numbers of the frames whose face seems to lie on its side or upside down and was left so.
     """
 
     path: str
@@ -45,6 +47,8 @@ class Tally:
     faceless: tuple[int, ...] = ()
     crowded: tuple[int, ...] = ()
     error: str = ""
+    turned: int = 0
+    lying: tuple[int, ...] = ()
 
 
 class Stage:
@@ -85,7 +89,8 @@ class Stage:
                 "delete it and give the same command again",
             ) from error
         given: dict[str, Any] = json.loads(table.schema.metadata[b"tally"])
-        tally = Tally(**given | {key: tuple(given[key]) for key in ("faceless", "crowded")})
+        lists = {key: tuple(value) for key, value in given.items() if isinstance(value, list)}
+        tally = Tally(**given | lists)
         return [Sample(**row | {"protocols": tuple(row["protocols"])}) for row in table.to_pylist()], tally
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:

@@ -1,9 +1,11 @@
-"""A still image → its pixels, upright and in RGB: JPEG, PNG, BMP or WebP, told by its content."""
+"""A still image → its pixels in RGB and its orientation: JPEG, PNG, BMP or WebP, told by its content."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, cast
+
+from rfmeta_dist.ingest.orientation import Orientation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,15 +54,11 @@ def is_still(head: bytes) -> bool:
     return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 
 
-def decode_still(data: bytes, *, upright: bool) -> Pixels:
+def decode_still(data: bytes) -> tuple[Pixels, Orientation]:
     """Decode a still image; grey, deeper than 8 bits, transparent or CMYK ones become 8-bit RGB.
 
-    Args:
-        data: the file.
-        upright: turn or mirror it as it says itself; otherwise the pixels are as stored.
-
     Returns:
-        H×W×3 uint8.
+        H×W×3 uint8 as stored, and what its EXIF says would make them upright.
 
     Raises:
         ValueError: it is damaged, or claims more than `MAX_PIXELS`.
@@ -73,11 +71,14 @@ def decode_still(data: bytes, *, upright: bool) -> Pixels:
         import simplejpeg
 
         simplejpeg.decode_jpeg(data, strict=True)  # OpenCV fills in what is damaged
-    kept = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), kept)
+    # OpenCV would turn the picture itself, but not tell how: boxes drawn on it must be turned alike.
+    pixels, kinds, notes = cv2.imdecodeWithMetadata(
+        np.frombuffer(data, np.uint8), flags=cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    )
     if pixels is None:
         raise ValueError("the picture is damaged")
-    return cast("Pixels", pixels)
+    exif = dict(zip(kinds, notes, strict=True)).get(cv2.IMAGE_METADATA_EXIF)
+    return cast("Pixels", pixels), Orientation() if exif is None else Orientation.of_exif(exif.tobytes())
 
 
 def _is_webp(data: bytes) -> bool:

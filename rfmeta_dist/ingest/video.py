@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.ingest.orientation import Orientation
 from rfmeta_dist.ingest.still import HEAD, MAX_PIXELS, decode_still, is_still
+from rfmeta_dist.ingest.whole import is_cut_short
 
 if TYPE_CHECKING:
     import av
     import numpy as np
+    from av.buffer import Buffer
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
 
 # Formats that hold their own pictures. Others, such as playlists, may name any file of this machine.
 _FORMATS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,asf,flv"
-_SLACK = 0.5  # seconds by which pictures may end before a header without their number says, for the sound
+_SLACK = 0.5  # seconds by which a file without other signs may end before its header says
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,18 @@ class Frame(NamedTuple):
         clip: which clip of the rule it belongs to, from 0.
         number: from 0, in the order of showing.
         pixels: H×W×3 uint8 RGB, upright.
-        turned: degrees clockwise by which it was turned to be so.
+        orientation: how they were mirrored and turned to be so.
     """
 
     clip: int
     number: int
     pixels: Pixels
-    turned: int
+    orientation: Orientation
+
+    def turned(self, degrees: int) -> Frame:
+        """Return this frame, turned further clockwise."""
+        pixels = Orientation(degrees=degrees).of_pixels(self.pixels)
+        return self._replace(pixels=pixels, orientation=self.orientation.then(degrees))
 
 
 def read_frames(
@@ -156,34 +164,38 @@ def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer,
 
 
 def _count(source: Path | bytes) -> int:
-    """How many frames a video shows, without decoding it where the container can tell."""
+    """Count the frames that a video shows, without decoding them where the container can tell."""
+    shown = _shown(source)
     with _opened(source) as (container, stream):
-        present = shown = end = 0
-        for packet in container.demux(stream):
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise ValueError("none of its frames can be decoded")
+        # A clip cut out of a longer one may begin with frames that hang on what was cut away: they are not
+        # shown. An MPEG-4 packet may say that its frame is left out, and to decode all of them is cheap.
+        if stream.codec_context.name == "mpeg4" or any(time < (first.pts or 0) for time in shown):
+            return 1 + sum(1 for _ in container.decode(stream))
+    return len(shown)
+
+
+def _shown(source: Path | bytes) -> list[int]:
+    """Return when each frame is shown, in the unit of its stream; ValueError if the file is cut short."""
+    with _opened(source) as (container, stream):
+        shown, present, start, end = [], 0, 0.0, 0.0
+        for packet in container.demux(stream, *container.streams.audio):
+            time, unit = packet.pts or 0, float(packet.time_base or 0)
+            start, end = min(start, time * unit), max(end, (time + (packet.duration or 0)) * unit)
+            if packet.stream_index != stream.index:
+                continue
             if packet.is_corrupt:
                 raise ValueError("it is cut short in the midst of a frame")
-            if packet.size:
-                present += 1
-                shown += not packet.is_discard
-                end = max(end, (packet.pts or 0) + (packet.duration or 0))
-        seconds = float((end - (stream.start_time or 0)) * (stream.time_base or 0))
-        if _is_short(present, seconds, container, stream):
+            present += bool(packet.size)
+            if packet.size and not packet.is_discard:
+                shown.append(time)
+        with _file(source) as file:
+            cut = is_cut_short(file, container.format.name)
+        if cut or (cut is None and end - start + _SLACK < (container.duration or 0) / 1e6):
             raise ValueError(f"it is cut short after {present} frames")
-        if stream.codec_context.name != "mpeg4":
-            return shown
-    # An MPEG-4 packet may say that its frame is left out. To decode them is cheap.
-    with _opened(source) as (container, stream):
-        return sum(1 for _ in container.decode(stream))
-
-
-def _is_short(
-    packets: int, seconds: float, container: av.container.InputContainer, stream: av.VideoStream
-) -> bool:
-    """Whether a container promises more than it holds."""
-    if stream.frames and stream.average_rate:
-        # Frames that a camera dropped are counted too, but then the others span the time.
-        return packets < stream.frames and round(seconds * stream.average_rate) < stream.frames
-    return seconds + _SLACK < (container.duration or 0) / 1e6
+        return shown
 
 
 def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> Iterator[Frame]:
@@ -195,23 +207,21 @@ def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> 
         for number, frame in enumerate(container.decode(stream)):
             if number in wanted:
                 pixels = cast("Pixels", converter.reformat(frame, format="rgb24", threads=1).to_ndarray())
-                # The display matrix counts anticlockwise.
-                turned = rotation % 360 or -frame.rotation % 360
-                yield Frame(wanted[number], number, _turned(pixels, turned), turned)
+                orientation = Orientation(degrees=rotation % 360) if rotation % 360 else _said(frame)
+                yield Frame(wanted[number], number, orientation.of_pixels(pixels), orientation)
             if number == last:
                 return
     raise ValueError(f"only {number + 1} of its frames can be decoded, and number {last} is wanted")
 
 
+def _said(frame: av.VideoFrame) -> Orientation:
+    """What the container, or the stream, says would make a frame upright."""
+    matrix = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+    return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
+
+
 def _still(source: Path | bytes, rotation: int) -> Frame:
     """The picture of a still image; its own mark of rotation, or mirroring, is obeyed as for videos."""
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    pixels = decode_still(data, upright=not rotation % 360)
-    return Frame(0, 0, _turned(pixels, rotation % 360), rotation % 360)
-
-
-def _turned(pixels: Pixels, degrees: int) -> Pixels:
-    """Turn clockwise."""
-    import numpy as np
-
-    return np.ascontiguousarray(np.rot90(pixels, -degrees // 90))
+    pixels, said = decode_still(source if isinstance(source, bytes) else source.read_bytes())
+    orientation = Orientation(degrees=rotation % 360) if rotation % 360 else said
+    return Frame(0, 0, orientation.of_pixels(pixels), orientation)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.ingest.orientation import Orientation
 from rfmeta_dist.ingest.video import Every, FrameRule, Spread, read_frames
 from tests.ingest.clips import Pixels, read_by_opencv, tag_rotation, write_clip, write_still
 
@@ -83,7 +84,7 @@ def test_a_video_shorter_than_a_clip_is_refused(tmp_path: Path):
 def test_a_rotation_tag_is_obeyed(tmp_path: Path, degrees: int, where: str):
     path = tag_rotation(write_clip(tmp_path / "a.mp4", numbered(3)), degrees)
     frame = next(read_frames(path, Every(1)))
-    assert (corner(frame.pixels), frame.turned) == (where, degrees)
+    assert (corner(frame.pixels), frame.orientation) == (where, Orientation(degrees=degrees))
     assert np.array_equal(frame.pixels, read_by_opencv(path)[0])
 
 

@@ -13,7 +13,9 @@ def main() -> None:
     """Entry point: run a command; an error of ours is one line on stderr and its exit code."""
     from rfmeta_dist.cli.app import app
     from rfmeta_dist.core.errors import RfmetaError, StorageError
+    from rfmeta_dist.core.loopback import bypass_proxies
 
+    bypass_proxies()  # before Ray, and before any child process
     try:
         app()
     except RfmetaError as error:

@@ -14,7 +14,9 @@ def main() -> None:
     from rfmeta_dist.cli.app import app
     from rfmeta_dist.core.errors import RfmetaError, StorageError
     from rfmeta_dist.core.extras import missing
+    from rfmeta_dist.core.loopback import bypass_proxies
 
+    bypass_proxies()  # before Ray, and before any child process
     try:
         app()
     except RfmetaError as error:

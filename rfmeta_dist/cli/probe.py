@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, progress, say
-from rfmeta_dist.core.errors import DataError
 
 if TYPE_CHECKING:
     from rfmeta_dist.probes.leaks import Area, Probed
@@ -36,13 +35,14 @@ def probe(
 ) -> None:
     """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
     from rfmeta_dist.data.manifest import domains as found
+    from rfmeta_dist.data.prefix import not_found
     from rfmeta_dist.probes import leaks
     from rfmeta_dist.storage.store import open_store
 
     store = open_store(prefix)
     names = [name.strip() for name in domains.split(",")] if domains else found(store)
     if not names:
-        raise DataError(f"no domains under {store.url}", "check the prefix, or make some with `rfmeta synth`")
+        raise not_found(store)
     with progress(json) as bars:
         task = bars.add_task("probe", total=None)
         results = leaks.probe(store, names, seed, lambda samples: bars.advance(task, samples))

@@ -11,6 +11,7 @@ import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say
 from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.core.places import absolute
 
 if TYPE_CHECKING:
     from rfmeta_dist.data.manifest import Manifest
@@ -155,7 +156,7 @@ def preview(
     from rfmeta_dist.storage.store import open_store
 
     store, manifests = _open(prefix, domain)
-    path = out.expanduser().resolve()
+    path = absolute(out)
     open_store(str(path.parent)).write(path.name, contact_sheet(store, manifests, count))
     say(f"wrote {path}")
 
@@ -215,12 +216,13 @@ def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:
 
 def _domains(prefix: str, domain: str | None) -> tuple[Store, list[str]]:
     from rfmeta_dist.data.manifest import domains
+    from rfmeta_dist.data.prefix import not_found
     from rfmeta_dist.storage.store import open_store
 
     store = open_store(prefix)
     names = [domain] if domain else domains(store)
     if not names:
-        raise DataError(f"no domains under {store.url}", "check the prefix, or make some with `rfmeta synth`")
+        raise not_found(store)
     return store, names
 
 

@@ -21,6 +21,7 @@ from rfmeta_dist.cli.synth import (
     rate_column,
 )
 from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
+from rfmeta_dist.core.places import absolute
 
 if TYPE_CHECKING:
     from rfmeta_dist.synth.output.clip import Clip
@@ -58,7 +59,7 @@ def videos(
     from rfmeta_dist.cluster.clips import clips_of, film_clips
     from rfmeta_dist.cluster.session import session
 
-    root = folder.expanduser().resolve()
+    root = absolute(folder)
     clips = {name: clips_of(planned.videos, seconds) for name, planned in plans.items()}
     with session(workers, address), progress(json, rate_column()) as bars:
         for name, own in clips.items():

@@ -24,6 +24,7 @@ from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.ingest.recording import Recording
 from rfmeta_dist.ingest.stage import Stage, Tally, name_of
 from rfmeta_dist.ingest.video import FrameRule
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import open_store
 
 SHOWN = 5  # recordings that an error lists
@@ -98,6 +99,7 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
         DataError: recordings cannot be read, unless they are to be skipped; or there is no face at all.
         StorageError: the store cannot be written. The same ingest may be started again and goes on.
     """
+    require_put_if_absent(open_store(order.out))
     names = {name_of(r, order.root): r for r in survey.recordings}
     pending = {name: r for name, r in names.items() if name not in order.stage.done()}
     finished = len(names) - len(pending)

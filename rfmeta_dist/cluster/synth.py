@@ -13,6 +13,7 @@ from rfmeta_dist.data.manifest import Manifest, versions
 from rfmeta_dist.data.publish import json_bytes
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.ingest.stage import Stage, Tally
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.synth.filming.recording import Video
 
@@ -48,6 +49,7 @@ def synthesise(
     if published:
         on_done(total, total)
         return published
+    require_put_if_absent(store)
     stage = Stage(store, domain, contract)
     done = stage.done()
     pending = [video for video in videos if _name(video) not in done]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.places import absolute, require_no_credentials
+
 
 def _absolute(place: str) -> str:
-    return place if "://" in place else str(Path(place).expanduser().resolve())
+    try:
+        require_no_credentials(place)
+        return place if "://" in place else str(absolute(place))
+    except ConfigError as error:  # pydantic adds the field's name to a ValueError alone
+        raise ValueError(str(error)) from None
 
 
 Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory

@@ -12,6 +12,10 @@
 The command line prints the line and exits with the code; library users catch the class.
 """
 
+from __future__ import annotations
+
+from rfmeta_dist.core.credentials import masked
+
 
 class RfmetaError(Exception):
     """Base of all errors that are ours.
@@ -19,15 +23,16 @@ class RfmetaError(Exception):
     Args:
         problem: what is wrong, naming the field, file or object.
         remedy: what the user can do about it.
+
+    In both, user names and passwords of URLs are replaced by `***`.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str) -> None:
+        self.problem, self.remedy = masked(problem), masked(remedy)
         # Both go to Exception so that the error survives pickling between Ray processes.
-        super().__init__(problem, remedy)
-        self.problem = problem
-        self.remedy = remedy
+        super().__init__(self.problem, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.remedy}"

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rfmeta_dist.core.places import absolute
 from rfmeta_dist.data.manifest import Shard
 from rfmeta_dist.data.metrics import Meter
 
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 def default_folder() -> Path:
     """`rfmeta/shards` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "rfmeta" / "shards"
+    return absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rfmeta" / "shards"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.data.prefix import domains_in, not_found
 from rfmeta_dist.data.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
@@ -90,7 +91,7 @@ class Manifest:
         """
         latest = versions(store, domain)[-1:]
         if not latest:
-            raise _unknown_domain(store, domain)
+            raise not_found(store, domain)
         return parse(store.sub(domain), domain, latest[0])
 
     def stream(self, split: Split, label: int) -> list[Shard]:
@@ -251,13 +252,7 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
 
 def domains(store: Store) -> list[str]:
     """The names of all domains under a prefix, sorted."""
-    return sorted({name.split("/")[0] for name in store.list() if _MANIFEST.search(name)})
-
-
-def _unknown_domain(store: Store, domain: str) -> DataError:
-    found = domains(store)
-    known = f"the domains there are {', '.join(found)}" if found else "there are no domains"
-    return DataError(f"no domain '{domain}' under {store.url}: {known}", "check the name and prefix")
+    return domains_in(store.list())
 
 
 def _damaged(where: str, what: str) -> DataError:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import parse, versions
+from rfmeta_dist.data.prefix import not_found
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.storage.times import written
 
@@ -62,7 +62,7 @@ def clean(store: Store, domain: str) -> list[str]:
         return []
     manifests = versions(store, domain)
     if not manifests:
-        raise DataError(f"no domain '{domain}' under {store.url}", "check the name and prefix")
+        raise not_found(store, domain)
     newest = written(folder, manifests[-1])
     old = [name for name in found if written(folder, name) < newest]
     for name in old:

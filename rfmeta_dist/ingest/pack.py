@@ -19,6 +19,7 @@ from rfmeta_dist.data.decode import image_size
 from rfmeta_dist.data.manifest import CLASSES, Manifest, Row, Shard
 from rfmeta_dist.data.publish import json_bytes, publish
 from rfmeta_dist.ingest.check import Checker
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store
 
 _SHARD_BYTES = 16 << 20
@@ -52,6 +53,7 @@ def pack(
         StorageError: the store cannot be written.
     """
     json_bytes(contract)  # what JSON cannot hold should fail now, not after the work
+    require_put_if_absent(store)
     checker = Checker(domain)
     writer = _Writer(store.sub(domain), shard_bytes)
     for sample in samples:

@@ -23,6 +23,8 @@ from functools import partial
 from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.loopback import bypass_proxies
+from rfmeta_dist.core.places import absolute
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.storage.reclaim import SERVICES
 
@@ -31,6 +33,14 @@ _SERVICES = ("master", "volume", "filer", "s3", "admin")
 _START_S, _STOP_S = 30, 5
 _ATTEMPTS = 4
 _PR_SET_PDEATHSIG = 1
+# These belong to another store and its credentials, and some of them count more than what we set.
+_OTHER_STORE = (
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_S3_ADDRESSING_STYLE",
+)
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -94,7 +104,8 @@ def embedded_s3(folder: Path) -> Iterator[EmbeddedS3]:
     Raises:
         StorageError: the server did not start.
     """
-    folder = folder.expanduser().resolve()
+    bypass_proxies()
+    folder = absolute(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Credentials need a private folder, and sockets a short path (107 bytes at most).
     private = Path(tempfile.mkdtemp(prefix="rfs3-"))
@@ -247,8 +258,7 @@ def _remove_sockets(ports: dict[str, int]) -> None:
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Set environment variables, and put back what was there."""
-    # A session token belongs to credentials other than these.
-    names = (*variables, "AWS_SESSION_TOKEN")
+    names = (*variables, *_OTHER_STORE)
     before = {name: os.environ.pop(name, None) for name in names}
     os.environ.update(variables)
     try:

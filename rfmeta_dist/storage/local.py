@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.places import absolute
 from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import checked
 
 _PARTIAL = ".partial-"  # starts the names of files being written, which `list` leaves out
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -27,7 +29,7 @@ class LocalStore:
     @classmethod
     def at(cls, path: str) -> LocalStore:
         """Open a folder; the path becomes absolute, for other processes run in other folders."""
-        return cls(str(Path(path).expanduser().resolve()))
+        return cls(str(absolute(path)))
 
     def read(self, name: str) -> bytes:
         """The whole file. Raises `MissingError` if there is none."""
@@ -43,7 +45,16 @@ class LocalStore:
     def create(self, name: str, data: bytes) -> None:
         """As `write`, but a hard link fails where a move would overwrite: `AlreadyExistsError`."""
         with _explained(path := self._path(name)), _partial(path, data) as partial:
-            os.link(partial, path)
+            try:
+                os.link(partial, path)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                raise StorageError(
+                    f"{path}: this disk has no hard links ({error.strerror}), without which two writers could "
+                    "both create it",
+                    "use a folder on another disk; FAT and some network disks have none",
+                ) from error
             _flush_folder(path.parent)
 
     def exists(self, name: str) -> bool:

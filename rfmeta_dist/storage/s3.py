@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from rfmeta_dist.core.errors import StorageError
-from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, MissingError
+from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
+from rfmeta_dist.storage.s3_client import address
+from rfmeta_dist.storage.s3_client import filesystem as _filesystem
+from rfmeta_dist.storage.s3_errors import answer, explained, faults, may_pass
 from rfmeta_dist.storage.store import checked
 
 T = TypeVar("T")
 
-_CONNECT_S, _READ_S = 3, 20  # read: between two pieces of an answer, not for all of it
-_PASSING = ("SlowDown", "RequestTimeout", "ConditionalRequestConflict")
 _BUCKET_EXISTS = ("BucketAlreadyExists", "BucketAlreadyOwnedByYou")
-
 
 _count: ContextVar[Callable[[], None] | None] = ContextVar("count", default=None)
 
@@ -91,11 +90,31 @@ class S3Store:
         return modified
 
     def list(self, prefix: str = "") -> list[str]:
-        """The sorted names of all objects below the folder `prefix`."""
-        root = self.url.removeprefix("s3://")
-        top = self._path(prefix) if prefix else root
-        found = self._do(top, lambda fs, limit: fs.find(top, timeout=limit))
-        return sorted(path.removeprefix(f"{root}/") for path in found)
+        """The sorted names of all objects below the folder `prefix`.
+
+        Empty objects `name/`, which consoles create to show a folder, are left out.
+        """
+        top = self._path(prefix) if prefix else self.url.removeprefix("s3://")
+        root = self.url.removeprefix("s3://").partition("/")[2]
+        keys = self._keys(top)
+        return sorted(key.removeprefix(f"{root}/" if root else "") for key in keys if not key.endswith("/"))
+
+    def _keys(self, top: str) -> Iterator[str]:
+        """The keys of all objects below a folder, given with its bucket."""
+        bucket, _, folder = top.partition("/")
+        query = {"Bucket": bucket, "Prefix": f"{folder}/" if folder else ""}
+        while True:
+            page = self._do(top, partial(_page, query))
+            yield from (found["Key"] for found in page.get("Contents", ()))
+            if not page.get("IsTruncated"):
+                return
+            token = page.get("NextContinuationToken")
+            if token in (None, query.get("ContinuationToken")):
+                raise StorageError(
+                    f"s3://{top}: the store breaks its listing off and does not say how it goes on",
+                    "use a store that knows ListObjectsV2 (docs/stores.md)",
+                )
+            query["ContinuationToken"] = token
 
     def delete(self, name: str) -> None:
         """Remove the object if it is there."""
@@ -109,9 +128,17 @@ class S3Store:
     def _head(self, name: str) -> Any:
         path = self._path(name)
         bucket, _, key = path.partition("/")
-        return self._do(
-            path, lambda fs, limit: fs.call_s3("head_object", Bucket=bucket, Key=key, timeout=limit)
-        )
+        try:
+            return self._do(
+                path, lambda fs, limit: fs.call_s3("head_object", Bucket=bucket, Key=key, timeout=limit)
+            )
+        except MissingError:
+            raise
+        except StorageError as error:
+            # The answer to HEAD has no body that would say why. GET is refused for the same reason.
+            if answer(error).code.isdigit():
+                self._do(path, lambda fs, limit: fs.cat_file(path, start=0, end=1, timeout=limit))
+            raise
 
     def _path(self, name: str) -> str:
         return f"{self.url.removeprefix('s3://')}/{checked(name)}"
@@ -127,11 +154,11 @@ class S3Store:
         for attempt in range(self.patience.tries):
             try:
                 return request(_filesystem(), end - time.monotonic())
-            except _faults() as error:
+            except faults() as error:
                 pause = 0.2 * 2**attempt * (1 + random.random())
                 late = time.monotonic() + pause >= end
-                if late or attempt + 1 == self.patience.tries or not _may_pass(error):
-                    raise _explained(path, error) from error
+                if late or attempt + 1 == self.patience.tries or not may_pass(error):
+                    raise explained(path, error, address()) from error
             if count := _count.get():
                 count()
             time.sleep(pause)
@@ -148,97 +175,8 @@ def retries_counted(count: Callable[[], None]) -> Iterator[None]:
         _count.reset(token)
 
 
-def _filesystem() -> Any:
-    # A client must not cross a fork, and must not outlive a change of endpoint or credentials.
-    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    return _connect(os.getpid(), *(os.environ.get(name) for name in names))
-
-
-@functools.lru_cache(maxsize=8)
-def _connect(_pid: int, endpoint: str | None, *_credentials: str | None) -> Any:
-    import s3fs
-
-    fs = s3fs.S3FileSystem(
-        config_kwargs={
-            "retries": {"mode": "standard", "total_max_attempts": 1},
-            "connect_timeout": _CONNECT_S,
-            "read_timeout": _READ_S,
-            # Servers other than AWS rarely have a DNS name per bucket.
-            "s3": {"addressing_style": "path" if endpoint else "auto"},
-        },
-        max_concurrency=1,  # otherwise every read sends a HEAD first
-        use_listings_cache=False,
-        skip_instance_cache=True,
-    )
-    fs.retries = 1
-    return fs
-
-
-def _transport_faults() -> tuple[type[Exception], ...]:
-    from aiohttp import ClientError as TransferError
-    from botocore.exceptions import ConnectionError as NoConnection
-    from botocore.exceptions import FlexibleChecksumError, HTTPClientError
-    from botocore.parsers import ResponseParserError
-
-    broken = (TransferError, HTTPClientError, FlexibleChecksumError, ResponseParserError)
-    return (*broken, NoConnection, TimeoutError, ConnectionError)
-
-
-def _faults() -> tuple[type[Exception], ...]:
-    """All that s3fs raises for reasons outside this program; ValueError is a malformed endpoint."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return (*_transport_faults(), BotoCoreError, ClientError, OSError, ValueError)
-
-
-def _status(error: BaseException) -> tuple[int, str]:
-    """HTTP status and S3 error code, of s3fs's translated errors too; (0, "") without an answer."""
-    response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    if not isinstance(response, dict):
-        return 0, ""
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return status, str(response.get("Error", {}).get("Code", ""))
-
-
-def _may_pass(error: BaseException) -> bool:
-    status, code = _status(error)
-    if status:
-        return status >= 500 or status == 429 or code in _PASSING
-    return isinstance(error, _transport_faults())
-
-
-def _explained(path: str, error: BaseException) -> StorageError:
-    url, (status, code) = f"s3://{path}", _status(error)
-    if status in (401, 403):
-        return AccessError(
-            f"{url}: access denied ({code})",
-            "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do there",
-        )
-    if status == 404:
-        missing = f"the bucket of {url}" if code == "NoSuchBucket" else url
-        return MissingError(f"{missing} does not exist", "check the name and AWS_ENDPOINT_URL")
-    if status == 412:
-        return AlreadyExistsError(f"{url} exists already", "choose another name")
-    if status:
-        return StorageError(f"{url}: the server answered {status} {code}", "see the server's log")
-    return _unanswered(url, error)
-
-
-def _unanswered(url: str, error: BaseException) -> StorageError:
-    from botocore.exceptions import NoCredentialsError, PartialCredentialsError
-
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return AccessError(f"{url}: no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "AWS")
-    if isinstance(error, TimeoutError):
-        return StorageError(
-            f"{url}: {endpoint} did not answer in full within the time allowed",
-            "check the network and the server's load",
-        )
-    return StorageError(
-        f"{url} cannot be reached at {endpoint} ({type(error).__name__}: {error})",
-        "check AWS_ENDPOINT_URL and that the server is up",
-    )
+def _page(query: dict[str, str], fs: Any, limit: float) -> Any:
+    return fs.call_s3("list_objects_v2", **query, timeout=limit)
 
 
 def make_bucket(name: str) -> None:
@@ -252,5 +190,5 @@ def make_bucket(name: str) -> None:
             name, lambda fs, limit: fs.call_s3("create_bucket", Bucket=name, timeout=limit)
         )
     except StorageError as error:
-        if _status(error.__cause__ or error)[1] not in _BUCKET_EXISTS:
+        if answer(error).code not in _BUCKET_EXISTS:
             raise

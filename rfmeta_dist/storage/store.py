@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.places import require_no_credentials
 
 
 class Store(Protocol):
@@ -52,12 +53,14 @@ def open_store(url: str) -> Store:
     """Open `s3://bucket/prefix`, or a local folder given as a path or `file://` URL.
 
     S3 takes its credentials and endpoint from the environment (AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, or any other source botocore knows) in each process
-    that uses the store. Nothing is contacted before the first read or write.
+    AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, or any other source botocore knows, see docs/stores.md)
+    in each process that uses the store. Nothing is contacted before the first read or write.
 
     Raises:
+        ConfigError: the URL holds credentials, or the path begins with `~` and a user who does not exist.
         StorageError: the URL has another scheme, or no bucket.
     """
+    require_no_credentials(url)
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":
         from rfmeta_dist.storage.local import LocalStore

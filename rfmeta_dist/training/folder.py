@@ -23,6 +23,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.fingerprint import HARDWARE
 
@@ -40,7 +41,9 @@ def claim(folder: Store, config: Config) -> bool:
 
     Raises:
         RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+        StorageError: the folder cannot be written, or its store lacks put-if-absent.
     """
+    require_put_if_absent(folder)
     try:
         folder.create("config.yaml", configuration.dump(config).encode())
         return False

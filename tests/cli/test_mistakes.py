@@ -50,7 +50,7 @@ SETTINGS = [
         ["s3://bucket/faces", "no credentials", "set AWS_ACCESS_KEY_ID"],
         STORAGE,
     ),
-    ("run.folder=/dev/null", ["/dev/null/r/config.yaml", "check the path"], STORAGE),
+    ("run.folder=/dev/null", ["/dev/null/r: Not a directory", "check the path"], STORAGE),
 ]
 
 

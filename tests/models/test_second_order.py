@@ -9,7 +9,7 @@ from torch import nn
 
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.methods.gather import gather
+from rfmeta_dist.methods.base.gather import gather
 from rfmeta_dist.models.build import build
 from rfmeta_dist.models.chain import Manner, chain
 from rfmeta_dist.models.networks import Networks

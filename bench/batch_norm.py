@@ -26,6 +26,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream, scan
+from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.evaluation.inference import recalibrate, score
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.networks import Networks
@@ -35,7 +36,6 @@ from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
-from rfmeta_dist.training.plan import Need
 
 CPU = torch.device("cpu")
 SIZE = 64

@@ -27,6 +27,7 @@ from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Episode
+from rfmeta_dist.episode.plan import plan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.embedded import embedded_s3
@@ -36,7 +37,6 @@ from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress, Row
 from rfmeta_dist.training.loop import Hooks, build, train
-from rfmeta_dist.training.plan import plan
 
 PREFIX = "s3://bench/faces"
 

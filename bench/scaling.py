@@ -22,8 +22,8 @@ from bench.step import batches
 from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import Layout, parts_of
-from rfmeta_dist.methods.objective import Work
-from rfmeta_dist.methods.rfmeta import RFMeta
+from rfmeta_dist.methods.base.objective import Work
+from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.strategy.choose import make
@@ -56,7 +56,7 @@ class Convolutions(TorchDispatchMode):
 def trainer(strategy: Strategy, domains: int, width: float, images: int, meta_test: Any) -> Trainer:
     """RFMeta on networks of this size."""
     objective = RFMeta(Networks(width).initialise(0), Method())
-    layout = Layout(strategy.world, 1, objective.tasks(domains), images, meta_test)
+    layout = Layout(strategy.world, 1, objective.facts.count(domains), images, meta_test)
     return Trainer(objective, strategy, Adam(1e-3), layout)
 
 

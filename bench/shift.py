@@ -37,7 +37,7 @@ from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.evaluation.inference import recalibrate
 from rfmeta_dist.evaluation.judge import SCORING_BATCH, score_domain
-from rfmeta_dist.methods.losses import liveness_loss
+from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.store import open_store

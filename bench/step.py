@@ -32,7 +32,7 @@ from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import Layout, parts_of
-from rfmeta_dist.methods.rfmeta import RFMeta
+from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models.networks import Networks
 
 CONTENDERS = {

@@ -3,20 +3,22 @@
 import numpy as np
 import torch
 
+from rfmeta_dist.config.methods import METHODS as METHOD_FACTS
+from rfmeta_dist.config.methods import own_fields
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import Layout, parts_of
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.methods.objective import Objective, Work
+from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.models.networks import Networks
 
 SIZE = 32
 WEIGHTS = {"inner_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
 
 
-def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, recompute: bool = False) -> Networks:
+def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options: bool) -> Networks:
     """Narrow networks, perturbed so that no batch norm is the identity."""
-    nets = Networks(width, momentum, recompute=recompute).initialise(seed).double()
+    nets = Networks(width, momentum, **options).initialise(seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in nets.parameters():
@@ -25,16 +27,23 @@ def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, recomput
     return nets
 
 
+def owned(method: dict) -> dict:
+    """The settings of a method without the fields that are another's own."""
+    foreign = own_fields().keys() - METHOD_FACTS[method["name"]].fields.keys()
+    return {name: value for name, value in method.items() if name not in foreign}
+
+
 def objective(method: str, seed: int = 0, recompute: bool = False, **changes) -> Objective:
-    rule = Method(name=method, **(WEIGHTS | changes))
-    return METHODS[method](networks(seed, recompute=recompute), rule)
+    rule = Method(**owned({"name": method, **WEIGHTS, **changes}))
+    nets = networks(seed, recompute=recompute, second_order=rule.facts.second_order)
+    return METHODS[method](nets, rule)
 
 
 def layout(
     objective: Objective, domains: int, size: int = 4, world: int = 1, episodes: int = 1, **more
 ) -> Layout:
-    cost = len(objective.needs(0, domains))
-    tasks, tested = objective.tasks(domains), objective.TESTED
+    facts = objective.facts
+    cost, tasks, tested = len(facts.needs(0, domains)), facts.count(domains), facts.meta_test
     return Layout(world, episodes, tasks, size, cost=cost, tested=tested, **more)
 
 

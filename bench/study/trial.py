@@ -26,6 +26,7 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.evaluation import judge, metrics
 from rfmeta_dist.evaluation.scores import UNITS, Scores
 from rfmeta_dist.storage.store import Store, open_store
@@ -33,7 +34,6 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import folder as runs
 from rfmeta_dist.training.checkpoint import Progress, Row
 from rfmeta_dist.training.loop import Hooks, build, train
-from rfmeta_dist.training.plan import Need
 
 CPU = torch.device("cpu")
 LATELY = 20  # steps over which the last losses are averaged

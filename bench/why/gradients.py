@@ -17,13 +17,13 @@ from bench.study.design import ALPHAS, DOMAINS, Cell, Question, Settings, config
 from bench.study.trial import Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.episode.plan import layout_of, plan
 from rfmeta_dist.evaluation import package
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.training.plan import layout_of, plan
 
 CPU = torch.device("cpu")
 RATES = (*ALPHAS, 1.0)  # the largest is beyond what the study tries

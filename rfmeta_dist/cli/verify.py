@@ -68,7 +68,7 @@ def verify(
     counts = sorted({*numbers("workers", workers or "2,3", least=1)})
     sources = sorted({*numbers("domains", domains or "3,4", least=2)})
 
-    from rfmeta_dist.methods import METHODS
+    from rfmeta_dist.config.methods import METHODS
     from rfmeta_dist.verification import parity
 
     methods = _chosen("method", method, list(METHODS))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
 
 from ray.util.metrics import Counter
 
 from rfmeta_dist.data.metrics import Metrics
-from rfmeta_dist.training.checkpoint import Row
+
+if TYPE_CHECKING:
+    from rfmeta_dist.training.checkpoint import Row
 
 
 class _Totals:

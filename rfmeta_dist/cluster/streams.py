@@ -22,8 +22,8 @@ from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.training.plan import Need
 
 KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
 METER_S = 1.0  # Prometheus asks every few seconds

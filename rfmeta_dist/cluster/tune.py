@@ -50,7 +50,7 @@ def targets_of(config: Config, methods: Sequence[str], seeds: Sequence[int]) -> 
             for target in sorted(domains):
                 tree = config.model_dump(mode="json")
                 tree["data"] |= {"target": target, "sources": [d for d in domains if d != target]}
-                tree["method"]["name"] = method
+                tree["method"] = config.method.renamed(method)
                 tree["training"]["seed"] = seed
                 tree["run"]["name"] = f"{config.run.name}-{method}-to_{target}-s{seed}"
                 runs.append(check(tree, f"for target {target}"))

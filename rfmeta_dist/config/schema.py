@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.places import absolute, require_no_credentials
 
@@ -111,25 +122,63 @@ class Model(Section):
         return self
 
 
-class Method(Section):
-    """The learning rule, with the paper's α, λ and μ."""
+class _Method(Section):
+    """What every learning rule has: the paper's α, λ and μ, and how domains take turns."""
 
-    name: Literal["rfmeta", "first_order", "aggregate", "no_meta", "no_depth"] = "rfmeta"
+    name: str = "rfmeta"
     inner_rate: float = Field(1e-3, ge=0, le=10, description="α")
     inner_steps: int = Field(1, ge=1, le=10)
     depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ")
     meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ")
     schedule: Literal["uniform", "balanced"] = "uniform"
-    aggregation: Literal["mean", "sum"] = Field(
-        "mean", description="of `aggregate`: its losses are means or sums over the meta-train domains"
-    )
-    aggregation_batch_norm: Literal["domain", "joint"] = Field(
-        "domain", description="of `aggregate`: batch norm sees the meta-train domains one by one, or joined"
-    )
 
-    def tasks(self, domains: int) -> int:
-        """Tasks of an episode of so many source domains."""
-        return {"no_meta": domains, "aggregate": 1}.get(self.name, domains - 1)
+    @property
+    def facts(self) -> MethodFacts:
+        """What is known of the rule; see config/methods.py."""
+        return METHODS[self.name]
+
+    def renamed(self, name: str) -> dict[str, Any]:
+        """The same settings for another rule, still to be checked; own fields that it lacks are left out."""
+        theirs = METHODS[name].fields if name in METHODS else {}
+        settings = self.model_dump(mode="json")
+        kept = {k: v for k, v in settings.items() if k not in self.facts.fields or k in theirs}
+        return kept | {"name": name}
+
+    @model_validator(mode="after")
+    def _own_fields_alone(self) -> Self:
+        # Files of earlier versions hold every rule's fields: at its default, a foreign one says nothing.
+        for key in own_fields().keys() - self.facts.fields.keys():
+            value = getattr(self, key)
+            if value != type(self).model_fields[key].default:
+                owner = " and ".join(owners(key))
+                raise ValueError(
+                    f"{key}={value} is a field of method {owner}, not of {self.name}; "
+                    f"remove it, or set method.name={owners(key)[0]}"
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_foreign_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        foreign = own_fields().keys() - self.facts.fields.keys()
+        return {key: value for key, value in serialise(self).items() if key not in foreign}
+
+
+if TYPE_CHECKING:
+
+    class Method(_Method):
+        """The learning rule; a rule's own fields are attributes too."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Method = create_model(
+        "Method",
+        __base__=_Method,
+        __module__=__name__,
+        __doc__="The learning rule, with the fields of every rule; those of others stay at their default.",
+        name=(Literal[tuple(METHODS)], "rfmeta"),
+        **own_fields(),
+    )
 
 
 class Training(Section):
@@ -204,9 +253,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _enough_tasks(self) -> Config:
-        training, tasks = self.training, self.method.tasks(len(self.data.sources))
+        training, facts = self.training, self.method.facts
+        tasks = facts.count(len(self.data.sources))
         # With a sharded meta-test batch, one worker more has something to do: most of that batch.
-        spare = 1 if training.meta_test == "shard" and self.method.name != "no_meta" else 0
+        spare = 1 if training.meta_test == "shard" and facts.meta_test and not facts.second_order else 0
         most = tasks + spare
         if training.workers > training.episodes * most:
             raise ValueError(
@@ -214,5 +264,16 @@ class Config(Section):
                 f"{len(self.data.sources)} source domains keeps at most {most} worker(s) an episode busy; "
                 f"set training.workers to {training.episodes * most} or less, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _strategy_can(self) -> Config:
+        refused = self.method.facts.refuses
+        if self.training.strategy in refused:
+            others = [s for s in ("ddp", "deepspeed", "single") if s not in refused]
+            raise ValueError(
+                f"strategy '{self.training.strategy}' cannot train {self.method.name}: "
+                f"{refused[self.training.strategy]}; set training.strategy={others[0]}"
             )
         return self

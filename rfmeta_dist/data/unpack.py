@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Row
@@ -17,6 +16,7 @@ from rfmeta_dist.data.manifest import Row
 # Only these are ever looked at: other endings could carry code, other names could climb out.
 BLOCK = 512
 RESTORE = "restore it or ingest the domain again"
+Members = dict[str, bytes]  # the files of one sample, by ending
 _MEMBER = re.compile(r"[A-Za-z0-9_-]+\.(jpg|png|depth\.png|full\.png|json)")
 
 
@@ -49,22 +49,38 @@ def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False)
     Raises:
         DataError: the tar is damaged, or a member or sample is not as the manifest says.
     """
-    from webdataset.tariterators import group_by_keys
-
     try:
-        groups = list(group_by_keys(_members(data, where)))
+        groups = _grouped(_members(data, where))
     except ValueError as error:
-        raise DataError(f"shard {where} is damaged: {error.args[0]}", RESTORE) from error
-    if [group["__key__"] for group in groups] != [row["key"] for row in rows]:
+        raise DataError(f"shard {where} is damaged: {error}", RESTORE) from error
+    if [key for key, _ in groups] != [row["key"] for row in rows]:
         raise DataError(
             f"shard {where} holds {len(groups)} samples that are not the manifest's {len(rows)}",
             "it was cut or changed: restore it or ingest the domain again",
         )
-    return [_packed(group, row, where, known) for group, row in zip(groups, rows, strict=True)]
+    return [_packed(group, row, where, known) for (_, group), row in zip(groups, rows, strict=True)]
 
 
-def _members(data: bytes, where: str) -> Iterator[dict[str, Any]]:
-    """The files of a USTAR tar, as webdataset's stages take them.
+def _grouped(members: Iterable[tuple[str, bytes]]) -> list[tuple[str, Members]]:
+    """Samples as WebDataset has them: consecutive files of one name up to the first dot, by their endings.
+
+    Raises:
+        ValueError: a file is there twice in a sample.
+    """
+    groups: list[tuple[str, Members]] = []
+    for name, content in members:
+        key, _, ending = name.partition(".")
+        if not groups or groups[-1][0] != key:
+            groups.append((key, {}))
+        sample = groups[-1][1]
+        if ending in sample:
+            raise ValueError(f"it holds {name} twice")
+        sample[ending] = content
+    return groups
+
+
+def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of the files in a USTAR tar.
 
     Raises:
         ValueError: the tar is damaged.
@@ -87,7 +103,7 @@ def _members(data: bytes, where: str) -> Iterator[dict[str, Any]]:
         begin, end = at + BLOCK, at + BLOCK + size
         if end > len(data):
             raise ValueError(f"it is cut within {name}")
-        yield {"fname": name, "data": data[begin:end], "__url__": where}
+        yield name, data[begin:end]
         at = end + -size % BLOCK
 
 
@@ -99,7 +115,7 @@ def _octal(field: bytes) -> int:
     return int(digits, 8)
 
 
-def _packed(group: Mapping[str, Any], row: Row, where: str, known: bool) -> Packed:
+def _packed(group: Members, row: Row, where: str, known: bool) -> Packed:
     members = {"image": row["image_ext"], "depth": "depth.png", "label": "json"}
     for part, ending in members.items():
         content = group.get(ending)

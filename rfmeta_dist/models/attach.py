@@ -19,9 +19,9 @@ from typing import ClassVar, Literal
 import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint as run_again
 
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.models.derivatives import recomputed
 from rfmeta_dist.models.networks import BLOCK, Features, scaled
 
 EPSILON = 1e-6  # of every LayerNorm, as the pretrained networks have it
@@ -108,10 +108,8 @@ class Backbone(nn.Module, ABC):
     def run(self, block: nn.Module, x: Tensor) -> Tensor:
         """Apply a block; its inside is computed again for the backward pass if so asked."""
         if self.recompute and torch.is_grad_enabled():
-            # Nothing in a block is random, so there is no generator's state to keep.
-            y: Tensor = run_again(block, x, use_reentrant=False, preserve_rng_state=False)
-        else:
-            y = block(x)
+            return recomputed(block, x)
+        y: Tensor = block(x)
         return y
 
     @torch.no_grad()

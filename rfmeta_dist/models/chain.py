@@ -2,8 +2,11 @@
 
 Autograd keeps two tensors a layer, the convolution's output z (for batch norm) and y = ReLU(BN(z)) (for ReLU
 and as the next convolution's input). y costs one cheap pass over z, so we keep z alone and make y again in the
-backward pass; with `recompute` we keep only the chain's input. F and D are differentiated once, so a first
-derivative is enough; M, which is differentiated twice, does not come through here.
+backward pass; with `recompute` we keep only the chain's input.
+
+The gradient is exact. Differentiating it raises RunError, for the derivative of what is written here would lack
+terms. M, which rules differentiate twice, does not come through here. A rule that differentiates F or D twice
+builds the networks with `second_order=True`, which takes autograd's way.
 
 With `peers` the batch is spread over workers: each holds some of its rows, and the statistics are those of all
 of them, in the forward pass and in its derivative.
@@ -20,6 +23,7 @@ import torch.nn.functional as f
 from torch import Tensor, nn
 
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.models.derivatives import differentiable_once
 from rfmeta_dist.models.norm import EPSILON, BatchNorm2d, Moments, moments
 
 aten = torch.ops.aten
@@ -86,6 +90,10 @@ class _Chain(torch.autograd.Function):
         return y, *statistics
 
     @staticmethod
+    @differentiable_once(
+        "the derivative of F's and D's convolutions",
+        "build the networks with models.build.build(…, second_order=True)",
+    )
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         parameters = _by_layer(ctx.saved_tensors[: 3 * ctx.layers])
         statistics = ctx.saved_tensors[3 * ctx.layers : 5 * ctx.layers]

@@ -16,9 +16,11 @@ import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.seeds import seed as derive_seed
 from rfmeta_dist.core.types import Peers
 from rfmeta_dist.models.chain import Manner, chain
+from rfmeta_dist.models.derivatives import recomputed
 from rfmeta_dist.models.norm import BatchNorm2d
 
 BLOCK = (128, 196, 128)
@@ -44,6 +46,7 @@ class _Convolutions(nn.Module):
     def __init__(self, group: int, channels: list[int], momentum: float) -> None:
         super().__init__()
         self.group = group
+        self.second_order = False
         for k, (before, after) in enumerate(pairwise(channels), start=1):
             self.add_module(f"conv{group}_{k}", nn.Conv2d(before, after, 3, padding=1))
             self.add_module(f"bn{group}_{k}", BatchNorm2d(after, momentum))
@@ -58,18 +61,45 @@ class _Convolutions(nn.Module):
 
     def block(self, k: int, x: Tensor) -> Tensor:
         """Apply the k-th layer through autograd; in training without the convolution's bias (see chain.py)."""
-        conv, norm = self.layer(k)
-        if not self.training:
-            return f.relu(norm(conv(x)))
-        return f.relu(norm(f.conv2d(x, conv.weight, padding=1), conv.bias))
+        return _apply(*self.layer(k), x)
 
     def blocks(self, ks: range, x: Tensor, manner: Manner) -> Tensor:
-        """Apply these layers, and a pool if the manner says so; in training as one chain."""
-        if self.training:
+        """Apply these layers, and a pool if the manner says so; in training as one chain.
+
+        Raises:
+            RunError: they are to be differentiated twice, and their batch is shared with peers.
+        """
+        if self.training and not self.second_order:
             return chain(x, [self.layer(k) for k in ks], manner)
-        for k in ks:
-            x = self.block(k, x)
-        return f.max_pool2d(x, 2) if manner.pool else x
+        if self.training and manner.peers is not None:
+            raise RunError(
+                "networks built with second_order=True cannot share a batch with other workers",
+                "set training.meta_test=replicate",
+            )
+        block = _Block([self.layer(k) for k in ks], manner.pool)
+        return recomputed(block, x) if self.training and manner.recompute else block(x)
+
+
+class _Block(nn.Module):
+    """Layers of another module, applied through autograd one after the other, and a 2×2 max pool if told so."""
+
+    def __init__(self, layers: list[tuple[nn.Conv2d, BatchNorm2d]], pool: bool) -> None:
+        super().__init__()
+        self.layers = layers
+        self.lent = nn.ModuleList(module for layer in layers for module in layer)
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B×C×H×W → B×C'×H×W, or half of it a side with a pool."""
+        for conv, norm in self.layers:
+            x = _apply(conv, norm, x)
+        return f.max_pool2d(x, 2) if self.pool else x
+
+
+def _apply(conv: nn.Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
+    if not norm.training:
+        return f.relu(norm(conv(x)))
+    return f.relu(norm(f.conv2d(x, conv.weight, padding=1), conv.bias))
 
 
 class Extractor(_Convolutions):
@@ -78,12 +108,13 @@ class Extractor(_Convolutions):
     Args:
         width: channel multiplier.
         recompute: keep each block's input alone for the backward pass.
+        second_order: see `Networks`.
     """
 
-    def __init__(self, width: float = 1.0, recompute: bool = False) -> None:
+    def __init__(self, width: float = 1.0, recompute: bool = False, second_order: bool = False) -> None:
         block = [scaled(c, width) for c in BLOCK]
         super().__init__(1, [6, scaled(64, width), *block, *block, *block], momentum=0.1)
-        self.recompute = recompute
+        self.recompute, self.second_order = recompute, second_order
 
     def forward(self, image: Tensor, peers: Peers | None = None) -> Features:
         """B×6×S×S → features at S/8; with peers, of this worker's rows of a batch that they share."""
@@ -117,10 +148,10 @@ class MetaLearner(_Convolutions):
 class DepthEstimator(_Convolutions):
     """D: three convolutions, batch norm and ReLU on the last as well, so depth is never negative."""
 
-    def __init__(self, width: float = 1.0, recompute: bool = False) -> None:
+    def __init__(self, width: float = 1.0, recompute: bool = False, second_order: bool = False) -> None:
         inside = [scaled(c, width) for c in DEPTH]
         super().__init__(3, [3 * scaled(BLOCK[-1], width), *inside, 1], momentum=0.1)
-        self.recompute = recompute
+        self.recompute, self.second_order = recompute, second_order
 
     def forward(self, shallow: Tensor, peers: Peers | None = None) -> Tensor:
         """B×384×S/8×S/8 → B×1×S/8×S/8; with peers, of this worker's rows of a batch that they share."""
@@ -135,6 +166,8 @@ class Networks(nn.Module):
         meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
         extractor: another F behind the same interface; the paper's if not given.
         recompute: keep only the inputs of F's blocks and of D for the backward pass.
+        second_order: compute F and D through autograd, so that their gradients may be differentiated, at twice
+            the memory. Without, a second derivative through them raises RunError; M always has one.
     """
 
     def __init__(
@@ -144,11 +177,12 @@ class Networks(nn.Module):
         *,
         extractor: nn.Module | None = None,
         recompute: bool = False,
+        second_order: bool = False,
     ) -> None:
         super().__init__()
-        self.F = extractor or Extractor(width, recompute)
+        self.F = extractor or Extractor(width, recompute, second_order)
         self.M = MetaLearner(width, meta_learner_momentum)
-        self.D = DepthEstimator(width, recompute)
+        self.D = DepthEstimator(width, recompute, second_order)
 
     def logits(self, image: Tensor) -> Tensor:
         """B×6×S×S → B logits; σ of them is the score (the probability of live). D has no part in it."""

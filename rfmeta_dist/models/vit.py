@@ -9,11 +9,13 @@ patch and in no map; it takes part because every patch attends to it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from rfmeta_dist.models.attach import EPSILON, Backbone, mlp, resize
 
@@ -39,16 +41,19 @@ SIZES = {
 class _Attention(nn.Module):
     """Every token looks at every token."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, second_order: bool) -> None:
         super().__init__()
         self.heads = heads
+        self.second_order = second_order
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """B×N×C → B×N×C."""
         by_head = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=2))
-        attended = f.scaled_dot_product_attention(*by_head)
+        # PyTorch's fused kernels raise an error when their gradient is differentiated; the plain one does not.
+        with sdpa_kernel(SDPBackend.MATH) if self.second_order else nullcontext():
+            attended = f.scaled_dot_product_attention(*by_head)
         y: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return y
 
@@ -56,10 +61,10 @@ class _Attention(nn.Module):
 class _Block(nn.Module):
     """Attention, then two linear layers; each on normalised tokens and added to what came in."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, second_order: bool) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(channels, EPSILON)
-        self.attn = _Attention(channels, heads)
+        self.attn = _Attention(channels, heads, second_order)
         self.norm2 = nn.LayerNorm(channels, EPSILON)
         self.mlp = mlp(channels)
 
@@ -77,18 +82,21 @@ class VisionTransformer(Backbone):
         name: one of SIZES.
         width: channel multiplier of M and D.
         recompute: keep each block's input alone for the backward pass.
+        second_order: compute attention by operations whose gradients may be differentiated again.
     """
 
     FIRST = "patch_embed.proj"
 
-    def __init__(self, name: str, width: float = 1.0, *, recompute: bool = False) -> None:
+    def __init__(
+        self, name: str, width: float = 1.0, *, recompute: bool = False, second_order: bool = False
+    ) -> None:
         channels, depth, heads = SIZES[name]
         super().__init__([channels] * 3, width, recompute)
         self.taps = {depth // 3, 2 * depth // 3}
         self.cls_token = nn.Parameter(torch.zeros(1, 1, channels))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + GRID**2, channels))
         self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(6, channels, PATCH, stride=PATCH)))
-        self.blocks = nn.ModuleList(_Block(channels, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(_Block(channels, heads, second_order) for _ in range(depth))
         self.norm = nn.LayerNorm(channels, EPSILON)
 
     def maps(self, image: Tensor) -> list[Tensor]:

@@ -16,13 +16,13 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import Episode, RawBatch
+from rfmeta_dist.episode.plan import Need, Plan, layout_of, plan
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.methods.objective import Work
+from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.training.checkpoint import Progress, Row
-from rfmeta_dist.training.plan import Need, Plan, layout_of, plan
 from rfmeta_dist.training.step import Trainer, finite
 
 Keys = dict[str, list[str]]
@@ -60,7 +60,12 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
         ConfigError: `model.weights` cannot be used.
     """
     training = config.training
-    nets = start(config.model, training.seed, recompute=training.recompute).to(device)
+    nets = start(
+        config.model,
+        training.seed,
+        recompute=training.recompute,
+        second_order=config.method.facts.second_order,
+    ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
     return Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
 

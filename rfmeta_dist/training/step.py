@@ -7,7 +7,7 @@ import math
 from torch import nn
 
 from rfmeta_dist.episode.assign import Layout, groups
-from rfmeta_dist.methods.objective import Objective, Work
+from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.strategy.api import Adam, Strategy
 
 

@@ -25,7 +25,7 @@ from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import Layout, MetaTest, parts_of
-from rfmeta_dist.methods.rfmeta import RFMeta
+from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models import norm
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.strategy.api import Adam, Strategy
@@ -115,7 +115,7 @@ def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = 
         ),
     )
     domains = len(golden["domain_orders"][0])
-    layout = Layout(strategy.world, 1, objective.tasks(domains), size, meta_test)
+    layout = Layout(strategy.world, 1, objective.facts.count(domains), size, meta_test)
     trainer = Trainer(objective, strategy, Adam(golden["beta"]), layout)
     (part,) = parts_of(strategy.rank, layout)
     figures: Figures = {}

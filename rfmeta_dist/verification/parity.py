@@ -12,10 +12,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config, Method, Training
 from rfmeta_dist.core.errors import VerificationError
 from rfmeta_dist.episode.assign import Layout, MetaTest, most_workers
-from rfmeta_dist.methods import METHODS
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
@@ -89,15 +89,18 @@ def cases(
 ) -> list[Config]:
     """Every combination, by number of workers; as many episodes a step as keep all workers busy.
 
-    What ZeRO cuts into pieces depends neither on who forwards the meta-test batch nor on the number of sources:
-    its stages are combined with the first of each alone.
+    Strategies that a method refuses are left out. What ZeRO cuts into pieces depends neither on who forwards
+    the meta-test batch nor on the number of sources: its stages are combined with the first of each alone.
     """
     ways = [("ddp", 0, m, n) for n in sources for m in meta_tests] if "ddp" in strategies else []
     ways += [("deepspeed", z, meta_tests[0], sources[0]) for z in ZERO] if "deepspeed" in strategies else []
     found = []
     for world, name, (strategy, zero, meta_test, count) in product(workers, methods, ways):
-        tasks, tested = METHODS[name].tasks(count), METHODS[name].TESTED
-        busy = most_workers(Layout(1, 1, tasks, world, meta_test, tested=tested))
+        facts = METHODS[name]
+        if strategy in facts.refuses:
+            continue
+        shared: MetaTest = "replicate" if facts.second_order else meta_test
+        busy = most_workers(Layout(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
         training = {
             "steps": 3,
             "rate": RATE,

@@ -13,11 +13,11 @@ from torch import Tensor
 from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.episode.plan import Need, layout_of, plan
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.methods.objective import Work
+from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import build
 from rfmeta_dist.strategy.api import Adam, Strategy
-from rfmeta_dist.training.plan import Need, layout_of, plan
 from rfmeta_dist.training.step import Trainer
 
 KINDS = ("gradient", "parameters", "statistics", "losses")
@@ -73,7 +73,9 @@ def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures
         last; `losses`, that is J, its parts and the gradient's norm, of each step.
     """
     training = config.training
-    nets = build(config.model, recompute=training.recompute).initialise(training.seed).double()
+    second_order = config.method.facts.second_order
+    nets = build(config.model, recompute=training.recompute, second_order=second_order)
+    nets = nets.initialise(training.seed).double()
     with torch.no_grad():  # at first every batch norm is the identity, which would hide mistakes
         for name, parameter in nets.named_parameters():
             noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))

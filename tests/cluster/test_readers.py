@@ -16,9 +16,9 @@ from rfmeta_dist.cluster.streams import DomainActor, RayBatches, totals
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.episode.plan import plan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.training.plan import plan
 from tests.faults import Faults, proxy
 from tests.samples import SIZE, make_samples
 

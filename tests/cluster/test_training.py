@@ -20,9 +20,9 @@ from rfmeta_dist.config.load import dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
-from rfmeta_dist.training.plan import Need
 from tests.cluster.conftest import STEPS, descendants, wait_until_still
 
 pytestmark = pytest.mark.usefixtures("cluster")

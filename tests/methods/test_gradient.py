@@ -5,17 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rfmeta_dist.config.methods import METHODS as FACTS
 from rfmeta_dist.methods import METHODS
-from rfmeta_dist.methods.objective import Objective
+from rfmeta_dist.methods.base.objective import Objective
 from rfmeta_dist.models.networks import Networks
 from tests import episodes, reference
 
 KINDS = [
     *((name, {}) for name in METHODS),
-    *(
-        (name, {"inner_steps": 3, "inner_rate": 0.03})
-        for name in ("rfmeta", "first_order", "no_depth", "aggregate")
-    ),
+    *((name, {"inner_steps": 3, "inner_rate": 0.03}) for name, facts in FACTS.items() if facts.meta_test),
     ("aggregate", {"aggregation": "sum"}),
     ("aggregate", {"aggregation_batch_norm": "joint"}),
     ("aggregate", {"aggregation_batch_norm": "joint", "aggregation": "sum", "inner_steps": 2}),
@@ -39,6 +37,7 @@ def expected(objective: Objective, batches: list, method: str | None = None):
         "steps": rule.inner_steps,
         "sum": rule.aggregation == "sum",
         "joint": rule.aggregation_batch_norm == "joint",
+        **{name: getattr(rule, name) for name in rule.facts.fields},
     }
     value = reference.METHODS[method or rule.name](net, batches, settings)
     value.backward()
@@ -86,7 +85,7 @@ def test_the_first_order_gradient_matches_finite_differences_of_a_frozen_inner_g
     objective = episodes.objective("first_order")
     episode = episodes.episode(3)
     computed(objective, episode)
-    from rfmeta_dist.methods import pairs
+    from rfmeta_dist.methods.base import pairs
 
     real, frozen = pairs.adapt, []
 

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from rfmeta_dist.methods import objective, pairs
+from rfmeta_dist.methods.base import objective, pairs
 from rfmeta_dist.models import chain
 from rfmeta_dist.strategy.ddp import DDP
 from tests.strategy.test_parity import Case, alone, assert_agree, run_with

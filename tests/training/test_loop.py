@@ -14,6 +14,7 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
@@ -21,7 +22,6 @@ from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
-from rfmeta_dist.training.plan import Need, plan
 
 STEPS = 6
 

@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import VerificationError
 from rfmeta_dist.core.types import Peers
-from rfmeta_dist.methods import METHODS
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.ddp import DDP
 from rfmeta_dist.verification import certificate
 from rfmeta_dist.verification.certificate import Certificate
+from tests.episodes import owned
 from tests.team import team
 
 CPU = torch.device("cpu")
@@ -156,7 +157,7 @@ RUNS = st.builds(
             "aggregation": st.sampled_from(["mean", "sum"]),
             "aggregation_batch_norm": st.sampled_from(["domain", "joint"]),
         }
-    ),
+    ).map(owned),
     seed=st.integers(0, 2**31 - 1),
     episodes=st.sampled_from([2, 3, 50]),
     rate=st.sampled_from([1e-5, 1.0]),

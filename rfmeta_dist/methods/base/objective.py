@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode, Peers
 from rfmeta_dist.episode.assign import Part
-from rfmeta_dist.methods import observations
-from rfmeta_dist.methods.gather import gather
-from rfmeta_dist.methods.losses import depth_loss, liveness_loss
-from rfmeta_dist.methods.observations import Observations
+from rfmeta_dist.methods.base import observations
+from rfmeta_dist.methods.base.gather import gather
+from rfmeta_dist.methods.base.losses import depth_loss, liveness_loss
+from rfmeta_dist.methods.base.observations import Observations
 from rfmeta_dist.models.networks import Features, Networks
 
 Work = Sequence[tuple[Episode, Part]]
@@ -57,28 +57,18 @@ class Objective(nn.Module):
 
     Attributes:
         PARTS: names of the unweighted loss terms that `share` returns, in order.
-        TESTED: whether the last domain of an episode is a meta-test domain.
+        facts: of the rule; how many tasks an episode has, and which batches each needs.
     """
 
     PARTS: tuple[str, ...]
-    TESTED = True
 
     def __init__(self, nets: Networks, rule: Method, *, bf16: bool = False, peers: Peers | None = None) -> None:
         super().__init__()
         self.nets = nets
         self.rule = rule
+        self.facts = rule.facts
         self.bf16 = bf16
         self.peers = peers
-
-    @staticmethod
-    @abstractmethod
-    def tasks(domains: int) -> int:
-        """How many tasks an episode of N domains has."""
-
-    @staticmethod
-    @abstractmethod
-    def needs(task: int, domains: int) -> tuple[int, ...]:
-        """Positions in the episode of the batches that a task forwards, apart from the meta-test domain."""
 
     @abstractmethod
     def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
@@ -147,7 +137,7 @@ class Objective(nn.Module):
         if depth:
             dep = self._depth(features, batch, peers)
         if peers is None:  # each worker forwards all of T; the term counts in proportion to its tasks
-            dep = dep * (len(part.tasks) / self.tasks(last + 1))
+            dep = dep * (len(part.tasks) / self.facts.count(last + 1))
         else:
             total = float(peers.sum(torch.full_like(label[:1], len(label))))
             dep = dep * (len(label) / total)

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.models.derivatives import differentiable_once
 
 
 def gather(x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
     """Put this worker's rows together with the peers'.
 
     In the backward pass each worker receives, for its own rows, the sum of all workers' gradients, so that
-    adding up the parameters' gradients over workers counts every use once.
+    adding up the parameters' gradients over workers counts every use once. Differentiating that gradient again
+    raises RunError: workers would have to exchange within each inner update.
 
     Args:
         x: this worker's rows, len(rows)×….
@@ -40,6 +42,10 @@ class _Gather(torch.autograd.Function):
         return peers.sum(full)
 
     @staticmethod
+    @differentiable_once(
+        "the gradient of the shared meta-test batch's features",
+        "set training.meta_test=replicate, which has every worker forward all of the batch",
+    )
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         whole = ctx.peers.sum(gradient.clone(memory_format=torch.contiguous_format))
         return whole[ctx.rows.start : ctx.rows.stop], None, None, None

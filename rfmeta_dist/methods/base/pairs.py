@@ -6,10 +6,10 @@ from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import Part
-from rfmeta_dist.methods.inner import Weights, adapt, forward_adapted
-from rfmeta_dist.methods.losses import liveness_loss
-from rfmeta_dist.methods.objective import Objective, batch_at
-from rfmeta_dist.methods.observations import Observations
+from rfmeta_dist.methods.base.inner import Weights, adapt, forward_adapted
+from rfmeta_dist.methods.base.losses import liveness_loss
+from rfmeta_dist.methods.base.objective import Objective, batch_at
+from rfmeta_dist.methods.base.observations import Observations
 
 
 class Pairs(Objective):
@@ -25,16 +25,6 @@ class Pairs(Objective):
     PARTS: tuple[str, ...] = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
     SECOND_ORDER = True
     DEPTH = True
-
-    @staticmethod
-    def tasks(domains: int) -> int:
-        """One pair per meta-train domain: N − 1."""
-        return domains - 1
-
-    @staticmethod
-    def needs(task: int, domains: int) -> tuple[int, ...]:  # noqa: ARG004 (the interface's signature)
-        """Its meta-train batch."""
-        return (task,)
 
     def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
         """The pairs' terms, and this worker's share of the meta-test depth term, which counts once."""

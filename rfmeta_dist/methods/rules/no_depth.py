@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rfmeta_dist.methods.pairs import Pairs
+from rfmeta_dist.methods.base.pairs import Pairs
 
 
 class NoDepth(Pairs):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.episode.assign import Layout, Part, parts_of
 from rfmeta_dist.episode.schedule import domain_order
-from rfmeta_dist.methods import METHODS
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,15 @@ class Plan:
 
 def layout_of(config: Config) -> Layout:
     """Who computes what under this configuration."""
-    method, domains, training = METHODS[config.method.name], len(config.data.sources), config.training
+    facts, domains, training = config.method.facts, len(config.data.sources), config.training
     return Layout(
         world=training.workers,
         episodes=training.episodes,
-        tasks=method.tasks(domains),
+        tasks=facts.count(domains),
         batch=config.data.batch,
-        meta_test=training.meta_test,
-        cost=len(method.needs(0, domains)),
-        tested=method.TESTED,
+        meta_test="replicate" if facts.second_order else training.meta_test,
+        cost=len(facts.needs(0, domains)),
+        tested=facts.meta_test,
     )
 
 
@@ -66,10 +65,10 @@ def _order(config: Config, step: int, episode: int) -> tuple[str, ...]:
 
 
 def _needs(config: Config, part: Part, order: tuple[str, ...], step: int) -> tuple[Need | None, ...]:
-    method, last = METHODS[config.method.name], len(order) - 1
+    facts, last = config.method.facts, len(order) - 1
     whole = range(config.data.batch)
-    rows = {p: whole for task in part.tasks for p in method.needs(task, len(order))}
-    if method.TESTED and not part.idle:
+    rows = {p: whole for task in part.tasks for p in facts.needs(task, len(order))}
+    if facts.meta_test and not part.idle:
         rows[last] = part.rows
     index = step * config.training.episodes + part.episode
     return tuple(Need(d, index, rows[p]) if p in rows else None for p, d in enumerate(order))

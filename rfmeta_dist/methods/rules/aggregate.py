@@ -7,10 +7,10 @@ from torch import Tensor
 
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import Part
-from rfmeta_dist.methods.inner import Weights, adapt, forward_adapted
-from rfmeta_dist.methods.losses import liveness_loss
-from rfmeta_dist.methods.objective import Judged, Objective, batch_at
-from rfmeta_dist.methods.observations import Observations
+from rfmeta_dist.methods.base.inner import Weights, adapt, forward_adapted
+from rfmeta_dist.methods.base.losses import liveness_loss
+from rfmeta_dist.methods.base.objective import Judged, Objective, batch_at
+from rfmeta_dist.methods.base.observations import Observations
 
 
 class Aggregate(Objective):
@@ -23,16 +23,6 @@ class Aggregate(Objective):
     """
 
     PARTS = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
-
-    @staticmethod
-    def tasks(domains: int) -> int:  # noqa: ARG004 (the interface's signature)
-        """One."""
-        return 1
-
-    @staticmethod
-    def needs(task: int, domains: int) -> tuple[int, ...]:  # noqa: ARG004 (the interface's signature)
-        """Every meta-train batch."""
-        return tuple(range(domains - 1))
 
     def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
         """All of the objective, but for the rows of the meta-test domain that peers forward."""
@@ -49,7 +39,7 @@ class Aggregate(Objective):
 
     def _train(self, episode: Episode, seen: Observations) -> Judged:
         """The joined batch with θ; its features one domain after the other."""
-        domains = self.needs(0, len(episode.batches))
+        domains = self.facts.needs(0, len(episode.batches))
         factor = len(domains) if self.rule.aggregation == "sum" else 1
         if self.rule.aggregation_batch_norm == "joint":
             joined = self.judge(join([batch_at(episode, i) for i in domains]), 0, seen)
@@ -60,7 +50,7 @@ class Aggregate(Objective):
         return Judged(deep, cls, dep)
 
     def _adapt(self, episode: Episode, train: Judged) -> Weights:
-        label = torch.cat([batch_at(episode, i).label for i in self.needs(0, len(episode.batches))])
+        label = torch.cat([batch_at(episode, i).label for i in self.facts.needs(0, len(episode.batches))])
         parts = 1 if self.rule.aggregation_batch_norm == "joint" else len(episode.batches) - 1
         factor = len(episode.batches) - 1 if self.rule.aggregation == "sum" else 1
 

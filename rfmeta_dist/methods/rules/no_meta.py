@@ -6,8 +6,8 @@ from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import Part
-from rfmeta_dist.methods.objective import Objective
-from rfmeta_dist.methods.observations import Observations
+from rfmeta_dist.methods.base.objective import Objective
+from rfmeta_dist.methods.base.observations import Observations
 
 
 class NoMeta(Objective):
@@ -17,17 +17,6 @@ class NoMeta(Objective):
     """
 
     PARTS = ("cls", "dep")
-    TESTED = False
-
-    @staticmethod
-    def tasks(domains: int) -> int:
-        """One per domain: N."""
-        return domains
-
-    @staticmethod
-    def needs(task: int, domains: int) -> tuple[int, ...]:  # noqa: ARG004 (the interface's signature)
-        """Its own batch."""
-        return (task,)
 
     def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
         """The terms of these domains."""

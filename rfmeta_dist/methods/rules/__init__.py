@@ -1,0 +1,1 @@
+"""The learning rules, one a file; none imports another."""

@@ -7,13 +7,14 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rfmeta_dist.core.errors import StorageError
-from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, MissingError
+from rfmeta_dist.storage.conditional import get_tagged, put_if_match
+from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
 from rfmeta_dist.storage.store import checked
 
 T = TypeVar("T")
@@ -77,6 +78,32 @@ class S3Store:
             if tries == 1 or self.read(name) != data:
                 raise
 
+    def read_tagged(self, name: str) -> tuple[bytes, str]:
+        """The whole object and its ETag. Raises `MissingError` if there is none."""
+        path = self._path(name)
+        return self._do(path, lambda fs, limit: get_tagged(fs, path, limit))
+
+    def replace(self, name: str, data: bytes, tag: str) -> str:
+        """Put the object if it has this ETag (`If-Match`); see `Store`."""
+        path = self._path(name)
+        tries = 0
+
+        def put(fs: Any, limit: float) -> str:
+            nonlocal tries
+            tries += 1
+            return put_if_match(fs, path, data, tag, limit)
+
+        with suppress(AlreadyExistsError, MissingError):
+            if _knows_if_match(self, os.getpid(), os.environ.get("AWS_ENDPOINT_URL")):
+                return self._do(path, put)
+            if self.read_tagged(name)[1] == tag:  # without `If-Match` two at once may both succeed
+                self.write(name, data)
+                return self.read_tagged(name)[1]
+        # As in `create`, the answer to an earlier try may have been lost.
+        if tries > 1 and self.exists(name) and (now := self.read_tagged(name))[0] == data:
+            return now[1]
+        raise ChangedError(f"{self.url}/{name} has been changed by another writer", "read it again")
+
     def exists(self, name: str) -> bool:
         """Whether there is an object of this name."""
         try:
@@ -136,6 +163,23 @@ class S3Store:
                 count()
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+@functools.lru_cache(maxsize=8)
+def _knows_if_match(store: S3Store, _pid: int, _endpoint: str | None) -> bool:
+    """Try, with an object of our own, whether the server refuses a put whose `If-Match` does not hold."""
+    name = f"if-match-{os.getpid()}-{random.getrandbits(64):016x}"
+    store.write(name, b"")
+    try:
+        store._do(p := store._path(name), lambda fs, limit: put_if_match(fs, p, b"", '"no such tag"', limit))
+    except AlreadyExistsError:
+        return True
+    except StorageError as error:
+        if _status(error.__cause__ or error)[0] not in (400, 501):
+            raise
+    finally:
+        store.delete(name)
+    return False
 
 
 @contextmanager
@@ -203,7 +247,7 @@ def _status(error: BaseException) -> tuple[int, str]:
 def _may_pass(error: BaseException) -> bool:
     status, code = _status(error)
     if status:
-        return status >= 500 or status == 429 or code in _PASSING
+        return (status >= 500 and status != 501) or status == 429 or code in _PASSING
     return isinstance(error, _transport_faults())
 
 

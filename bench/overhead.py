@@ -20,7 +20,7 @@ from ray.train.torch import TorchTrainer
 
 from bench.result import give
 from rfmeta_dist.cluster import streams
-from rfmeta_dist.cluster.monitor import Monitor
+from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.train import open_sources
 from rfmeta_dist.cluster.worker import Assignment, News
@@ -107,13 +107,13 @@ def main() -> None:
         server.make_bucket("bench")
         config = configuration(folder, o.steps * (o.rounds + 1))
         hashes = {name: manifest.fingerprint for name, manifest in open_sources(config).items()}
-        results = Monitor.remote()
+        results = start_monitor()
         TorchTrainer(
             measure,
             train_loop_config={
                 "config": config,
                 "actors": streams.start(config, hashes),
-                "monitor": Monitor.remote(),
+                "monitor": start_monitor(),
                 "results": results,
                 "steps": o.steps,
                 "rounds": o.rounds,

@@ -15,7 +15,8 @@ from ray import tune
 from bench.study import trial
 from bench.study.design import Cell, Settings
 from rfmeta_dist.cli.terminal import console, progress, say
-from rfmeta_dist.cluster.monitor import Monitor, watched
+from rfmeta_dist.cluster.monitor import start as start_monitor
+from rfmeta_dist.cluster.monitor import watched
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import ClusterError, RfmetaError
@@ -57,7 +58,7 @@ def run(work: Work, settings: Settings, folder: Path) -> None:
     """
     if not work.cells:
         return
-    monitor = Monitor.remote()
+    monitor = start_monitor()
     with tempfile.TemporaryDirectory(prefix="rfmeta-study-") as place, _shown(work, monitor):
         tuner = tune.Tuner(
             tune.with_resources(_trial, {"cpu": 1}),

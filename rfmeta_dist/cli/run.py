@@ -51,18 +51,28 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on the source domains, one (meta-train, meta-test) pair a worker; the target stays sealed."""
+    from rich.markup import escape
+
     from rfmeta_dist.config.load import load
 
     chosen = load(config, overrides or ())  # before Ray's slow import
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import prepare, train_run
+    from rfmeta_dist.storage.lease import refuse_if_held
 
-    prepare(chosen)  # a mistake should show before Ray starts
+    refuse_if_held(prepare(chosen)[0])  # a mistake should show before Ray starts
+    notices: list[str] = []
+
+    def tell(line: str) -> None:
+        notices.append(line)
+        say(escape(line))
+
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-        folder = train_run(chosen, show, local=local)
+        folder = train_run(chosen, show, on_notice=tell, local=local)
     if json:
-        print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": chosen.training.steps})
+        steps = chosen.training.steps
+        print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})
     else:
         say(f"model of {chosen.data.protocol} at {folder.url}/model; now: rfmeta evaluate {folder.url}")
 

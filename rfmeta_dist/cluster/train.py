@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import ray
-import ray.train
-from ray.train.torch import TorchTrainer
 
+from rfmeta_dist.cluster import monitor as monitors
 from rfmeta_dist.cluster import streams, worker
-from rfmeta_dist.cluster.monitor import Monitor, News, watched
-from rfmeta_dist.cluster.session import last_line
+from rfmeta_dist.cluster.fit import fit
+from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError, StorageError
+from rfmeta_dist.core.errors import DataError, RfmetaError, StorageError
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training import checkpoint, trend
 from rfmeta_dist.training import folder as runs
 from rfmeta_dist.training.fingerprint import fingerprint, first_fingerprint
-
-RESTARTS = 3  # of the workers, from the latest checkpoint
-KEEP_CHECKPOINTS = 2
-
-
-class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
-    """One that Ctrl-C interrupts as it does any command; Ray's own handler would exit with success."""
-
-    def _register_sigint_handler(self, controller: Any) -> None:
-        pass
-
-
-class _LocalTrainer(_Trainer):
-    """On a cluster of our own, without the watchdog that frees a dead driver's workers.
-
-    The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
-    """
-
-    def _create_default_callbacks(self) -> list[Any]:
-        callbacks = super()._create_default_callbacks()
-        return [c for c in callbacks if type(c).__name__ != "PlacementGroupCleanerCallback"]
 
 
 def open_sources(config: Config) -> dict[str, Manifest]:
@@ -79,90 +59,78 @@ def prepare(config: Config) -> tuple[Store, dict[str, Manifest]]:
 
 
 def train_run(
-    config: Config, on_news: Callable[[News], None], *, monitor: Any = None, local: bool = False
+    config: Config,
+    on_news: Callable[[News], None],
+    *,
+    on_notice: Callable[[str], None] = monitors.log_notice,
+    monitor: Any = None,
+    local: bool = False,
 ) -> Store:
-    """Train to the last step, or go on from the latest checkpoint, then finish the model on its sources.
+    """Train to the last step, or go on from the newest whole checkpoint, then finish the model on its sources.
 
     Args:
         config: the run.
         on_news: called with every step's row, unless a monitor is given.
-        monitor: an actor that somebody else watches.
+        on_notice: called with every line for people, unless a monitor is given.
+        monitor: an actor that somebody else watches; its rows are labelled with the run's name.
         local: whether the cluster is our own (see session.py).
 
     Returns:
         The run's folder; it holds a model.
 
     Raises:
-        RfmetaError: of every kind; the run can be started again and resumes.
+        RunError: another process is training this run.
+        RfmetaError: of every other kind; the run can be started again and resumes.
     """
     folder, manifests = prepare(config)
     if folder.exists("model/package.json"):
         return folder
-    if monitor is None:
-        monitor = Monitor.remote()
-        with watched(monitor, on_news):
-            _fit(config, folder, manifests, monitor, local)
-    else:
-        _fit(config, folder, manifests, monitor, local)
-    last = worker.checkpoint_name(config.training.steps)
-    folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-    streams.got(ray.remote(**_resources(config))(_finish).remote(config, folder, last))
+    with lease.held(folder, "trained") as right, ExitStack() as stack:
+        label = config.run.name if monitor is not None else config.data.target
+        if monitor is None:
+            monitor = monitors.start()
+            stack.enter_context(monitors.watched(monitor, on_news, on_notice))
+
+        def say(text: str) -> None:
+            monitor.push.remote([{"label": label, monitors.NOTICE: text}])
+
+        hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
+        actors = streams.start(config, hashes)
+        fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.read_config(folder), hashes))
+        task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token)
+        _fit(task, folder, say, local)
+        lease.require(folder, right.token)
+        last = checkpoint.folder_name(config.training.steps)
+        trained = checkpoint.read(folder.sub(last), config.training.steps)
+        if line := trend.no_better(trained.progress.metrics):
+            say(line)
+        folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
+        streams.got(ray.remote(**_resources(config))(_finish).remote(config, folder, last))
     return folder
 
 
 def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
-    """Judge a finished run on its sealed target; returns the content of evaluation.json."""
+    """Judge a finished run on its sealed target; returns the content of evaluation.json.
+
+    Raises:
+        RunError: another process is training or judging this run; both would write its ledger.
+        RfmetaError: of every other kind.
+    """
     task = ray.remote(**_resources(config))(_evaluate)
-    result: dict[str, Any] = streams.got(task.remote(config, folder))
+    with lease.held(folder, "judged"):
+        result: dict[str, Any] = streams.got(task.remote(config, folder))
     return result
 
 
-def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor: Any, local: bool) -> None:
-    hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
-    actors = streams.start(config, hashes)
-    assignment = worker.Assignment(
-        config,
-        (fingerprint(config, hashes), first_fingerprint(runs.read_config(folder), hashes)),
-        actors,
-        monitor,
-        config.data.target,
-    )
-    settings, training = config.run, config.training
-    trainer = (_LocalTrainer if local else _Trainer)(
-        worker.run,
-        train_loop_config={"assignment": assignment},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=training.workers,
-            use_gpu=training.gpus > 0,
-            resources_per_worker={"CPU": 1, **({"GPU": training.gpus} if training.gpus else {})},
-        ),
-        run_config=ray.train.RunConfig(
-            name=settings.name,
-            storage_path=settings.folder,
-            failure_config=ray.train.FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=KEEP_CHECKPOINTS),
-            worker_runtime_env={
-                "env_vars": {
-                    "OMP_NUM_THREADS": str(training.threads),
-                    "TORCH_CPP_LOG_LEVEL": "ERROR",
-                    **KEEP_MEMORY,
-                }
-            },
-            logging_config=ray.train.LoggingConfig("ERROR"),
-        ),
-    )
+def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
+    folder.delete("checkpoint_manager_snapshot.json")  # Ray's, from a start by an earlier version
     failure: RfmetaError | None = None
     try:
-        trainer.fit()
-    except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error tells more
-        failure = ClusterError(
-            f"training of {folder.url} failed: {_innermost(error)}",
-            "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
-        )
-        failure.__cause__ = error
-    failure = ray.get(monitor.fatal.remote()) or failure
+        fit(task, folder, say, local=local)
+    except RfmetaError as error:
+        failure = error
     try:
-        runs.add_streams(folder, streams.totals(actors))
+        runs.add_streams(folder, streams.totals(task.actors))
     except StorageError as error:
         failure = failure or error  # what ended the run is what there is to tell
     if failure is not None:
@@ -196,10 +164,3 @@ def _device(config: Config) -> Any:
 def _resources(config: Config) -> dict[str, Any]:
     # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
     return {"num_cpus": 1, "num_gpus": config.training.gpus, "scheduling_strategy": "DEFAULT"}
-
-
-def _innermost(error: Exception) -> str:
-    """The innermost message in one line."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return last_line(error)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray import tune
 
-from rfmeta_dist.cluster.monitor import Monitor, News, watched
+from rfmeta_dist.cluster.monitor import News, watched
+from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError, RfmetaError
@@ -68,14 +68,14 @@ def leave_one_out(runs: Sequence[Config], on_news: Callable[[News], None], *, lo
     Raises:
         RfmetaError: of the first run that failed, after the others have ended.
     """
-    monitors = {run.run.name: Monitor.remote() for run in runs}
+    monitor = start_monitor()
     clock = time.time()
-    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, _watch_all(monitors, on_news):
+    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, watched(monitor, on_news):
         tuner = tune.Tuner(
             tune.with_resources(_trial, tune.PlacementGroupFactory([NOTHING])),
             param_space={
                 "run": tune.grid_search([run.model_dump(mode="json") for run in runs]),
-                "monitors": monitors,
+                "monitor": monitor,
                 "local": local,
             },
             tune_config=tune.TuneConfig(max_concurrent_trials=at_once(runs), reuse_actors=False),
@@ -114,8 +114,7 @@ def _trial(given: dict[str, Any]) -> None:
     config = Config.model_validate(given["run"])
     started = time.time()
     try:
-        monitor = given["monitors"][config.run.name]
-        folder = train_run(config, lambda _: None, monitor=monitor, local=given["local"])
+        folder = train_run(config, lambda _: None, monitor=given["monitor"], local=given["local"])
         evaluation = evaluate_run(config, folder)
     except RfmetaError as error:
         # The message is all that survives Tune's handling of a trial's error.
@@ -137,17 +136,6 @@ def _revive(name: str, problem: str, remedy: str) -> RfmetaError:
     kind = getattr(errors, name, RfmetaError)
     error: RfmetaError = kind(problem, remedy)
     return error
-
-
-@contextmanager
-def _watch_all(monitors: dict[str, Any], on_news: Callable[[News], None]) -> Iterator[None]:
-    def named(name: str) -> Callable[[News], None]:
-        return lambda row: on_news({**row, "label": name})
-
-    with ExitStack() as stack:
-        for name, monitor in monitors.items():
-            stack.enter_context(watched(monitor, named(name)))
-        yield
 
 
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:

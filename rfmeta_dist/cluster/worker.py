@@ -7,9 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -17,17 +15,20 @@ import ray.train
 import torch
 
 from rfmeta_dist.cluster.meters import StepMeter
+from rfmeta_dist.cluster.monitor import NOTICE
 from rfmeta_dist.cluster.streams import RayBatches
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
+from rfmeta_dist.storage import lease
 from rfmeta_dist.strategy.choose import make
-from rfmeta_dist.training import checkpoint
-from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training import checkpoint, starts
+from rfmeta_dist.training.checkpoint import Found, Progress, Row
 from rfmeta_dist.training.folder import open_folder
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import prove
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NEWS_S = 0.1  # a message costs a worker about half a millisecond, which a short step would feel
 
 
@@ -42,6 +43,7 @@ class Assignment:
         actors: domain readers by domain.
         monitor: where news goes.
         label: what the news is about, such as the target's name.
+        lease: token of the driver's right to write into the run's folder.
     """
 
     config: Config
@@ -49,39 +51,58 @@ class Assignment:
     actors: Mapping[str, Any]
     monitor: Any
     label: str
+    lease: str
 
 
-def checkpoint_name(step: int) -> str:
-    """The folder of the checkpoint before `step`, below the run's."""
-    return f"step-{step:07d}"
+class EndAtOnce(ray.train.UserCallback):  # type: ignore[misc]  # Ray is not typed
+    """Ends a run at the first error of ours; it runs in Ray Train's controller.
+
+    An `RfmetaError` is deterministic: it would occur again after a restart. Raised in the controller, it ends
+    the run and reaches the caller of `fit` as the `controller_failure` of Ray's error.
+    """
+
+    def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:  # noqa: ARG002
+        """Raise the first error of ours among the workers'."""
+        for error in worker_exceptions.values():
+            if isinstance(error, RfmetaError):
+                raise error
 
 
 def run(given: dict[str, Assignment]) -> None:
     """The function Ray Train runs on every worker.
 
-    An error of ours is no accident that a restart would mend: it is noted with the monitor, and the restarted
-    workers return at once.
+    Raises:
+        RfmetaError: what no restart mends.
     """
-    task = given["assignment"]
-    if ray.get(task.monitor.fatal.remote()) is not None:
-        return
     try:
-        _train(task)
-    except RfmetaError as error:
-        ray.get(task.monitor.fail.remote(error))
-        raise
+        _train(given["assignment"])
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place, node = error.filename or tempfile.gettempdir(), ray.util.get_node_ip_address()
+        raise StorageError(
+            f"the disk of {place} on {node} is full",
+            "free some disk space there and start the same run again; it resumes",
+        ) from error
 
 
 def _train(task: Assignment) -> None:
     config = task.config
     torch.set_num_threads(config.training.threads)
     device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
-    certificate = prove(config, device)
+    certificate = prove(config, device).to_json()
     trainer = build(config, make(config.training), device)
+    folder, news = open_folder(config), News(task, trainer)
+    progress = _resume(task, trainer, device, news)
     if trainer.strategy.rank == 0:
-        open_folder(config).write("certificate.json", certificate.to_json())
-    progress = _resume(task, trainer)
-    news, meter = News(task, trainer), StepMeter(config.run.name, trainer.strategy.rank)
+        lease.require(folder, task.lease)
+        folder.write("certificate.json", certificate)
+        differing = starts.record(
+            folder, progress.step, starts.facts(config, device, ray.__version__), certificate
+        )
+        if differing:
+            news.notice(f"started unlike the time before: {differing}. Results are the same up to rounding")
+    meter = StepMeter(config.run.name, trainer.strategy.rank)
 
     def after_step(row: Row) -> None:
         news.tell(row)
@@ -95,12 +116,18 @@ def _train(task: Assignment) -> None:
     train(config, trainer, RayBatches(task.actors), hooks, progress, device)
 
 
-def _resume(task: Assignment, trainer: Trainer) -> Progress:
-    latest = ray.train.get_checkpoint()
-    if latest is None:
+def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
+    """Go on from the newest whole checkpoint, which the first worker chooses and all load."""
+    folder, strategy = open_folder(task.config), trainer.strategy
+    found = checkpoint.newest(folder) if strategy.rank == 0 else Found(None)
+    step = found.saved.progress.step if found.saved else 0
+    (chosen,) = strategy.sum(torch.tensor([step], dtype=torch.float64, device=device)).tolist()
+    if found.left_out:
+        news.notice(str(found))
+    if not chosen:
         return Progress()
-    with latest.as_directory() as folder:
-        return checkpoint.load(Path(folder), trainer, task.fingerprints)
+    saved = found.saved or checkpoint.read(folder.sub(checkpoint.folder_name(int(chosen))), int(chosen))
+    return checkpoint.restore(saved, trainer, task.fingerprints)
 
 
 def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
@@ -110,7 +137,7 @@ def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
 
 
 class News:
-    """Sends the steps' rows to the monitor: from the first worker, and a few at a time if steps are short."""
+    """Sends rows and notices to the monitor: from the first worker, and a few at a time if steps are short."""
 
     def __init__(self, task: Assignment, trainer: Trainer) -> None:
         self._task = task
@@ -128,23 +155,28 @@ class News:
             self._task.monitor.push.remote(self._rows)
             self._rows, self._sent = [], time.monotonic()
 
+    def notice(self, text: str) -> None:
+        """Send a line for people, now."""
+        if not self._silent:
+            self._task.monitor.push.remote([{"label": self._task.label, NOTICE: text}])
+
 
 def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
-    """Report to Ray Train, with a checkpoint from rank 0; every rank must call it, it is a barrier."""
+    """Write a checkpoint from rank 0; every rank must call this, because all put the moments together."""
     moments = trainer.strategy.moments()
-    with ExitStack() as stack:
-        saved = None
-        try:
-            if trainer.strategy.rank == 0:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rfmeta-checkpoint-"))
-                checkpoint.save(Path(folder), trainer, moments, done, task.fingerprints[0])
-                saved = ray.train.Checkpoint.from_directory(folder)
-            ray.train.report({"step": done.step}, saved, checkpoint_dir_name=checkpoint_name(done.step))
-        except OSError as error:
-            full = error.errno == errno.ENOSPC
-            raise StorageError(
-                f"the checkpoint at step {done.step} cannot be written: {error.strerror or error}",
-                "free some disk space and start the same run again; it resumes"
-                if full
-                else "check run.folder and its credentials, then start the same run again; it resumes",
-            ) from error
+    if trainer.strategy.rank != 0:
+        return
+    folder = open_folder(task.config)
+    lease.require(folder, task.lease)
+    try:
+        place = folder.sub(checkpoint.folder_name(done.step))
+        checkpoint.save(place, trainer, moments, done, task.fingerprints[0])
+        checkpoint.prune(folder, done.step)
+    except StorageError as error:
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+        raise StorageError(
+            f"the checkpoint at step {done.step} cannot be written: {error.problem}",
+            "free some disk space and start the same run again; it resumes"
+            if full
+            else "check run.folder and its credentials, then start the same run again; it resumes",
+        ) from error

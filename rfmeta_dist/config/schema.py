@@ -203,6 +203,12 @@ class Training(Section):
     recompute: bool = Field(False, description="keep little for the backward pass, compute it again")
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one worker")
     gpus: int = Field(0, ge=0, le=1, description="GPUs of one worker")
+    restarts: int = Field(
+        3, ge=0, le=1000, description="restarts of the workers without a new checkpoint in between"
+    )
+    wait_s: float = Field(
+        300.0, gt=0, le=1e6, description="seconds to wait until the cluster has slots for all workers"
+    )
 
     @model_validator(mode="after")
     def _single_is_one(self) -> Training:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load as parse_tensors
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import RawBatch, Split
@@ -22,6 +21,8 @@ from rfmeta_dist.evaluation.scores import UNITS, Scores
 from rfmeta_dist.models.build import build
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training import starts
+from rfmeta_dist.training.checkpoint import read as read_checkpoint
 from rfmeta_dist.training.folder import record
 
 SCORING_BATCH = 64
@@ -40,11 +41,12 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
 
     Raises:
         DataError: a source has one class only in a split, or is damaged.
+        RunError: the checkpoint is damaged.
     """
     shards = open_store(config.data.prefix)
     manifests = {name: Manifest.open(shards, name) for name in config.data.sources}
     nets = build(config.model)
-    nets.load_state_dict(parse_tensors(folder.read(f"{checkpoint}/model.safetensors")))
+    nets.load_state_dict(dict(read_checkpoint(folder.sub(checkpoint)).weights))
     nets.to(device)
     count = recalibrate(nets, _recalibration_batches(config, shards, manifests), device)
     scored = []
@@ -69,8 +71,9 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
         f"{', '.join(config.data.sources)}",
     }
     chosen = [thresholds.from_sources(validation, unit) for unit in UNITS]
-    if folder.exists("certificate.json"):
-        folder.write("model/certificate.json", folder.read("certificate.json"))
+    for name in ("certificate.json", starts.NAME):
+        if folder.exists(name):
+            folder.write(f"model/{name}", folder.read(name))
     package.save(folder.sub("model"), nets, config.model_dump(mode="json"), chosen, facts)
 
 

@@ -1,7 +1,8 @@
 """A model is a package: weights, how to prepare an image, thresholds with their source, and the data's hashes.
 
 weights.safetensors   F, M and D, with recalibrated running statistics
-package.json          everything else; written last, so a package without it is not one
+package.json          everything else, and the SHA-256 of all files and of itself; written last, so a package
+                      without it is not one
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist import __version__
 from rfmeta_dist.config.schema import Model
+from rfmeta_dist.core.digests import OWN, digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation.thresholds import Threshold
 from rfmeta_dist.models.build import build
@@ -25,6 +27,7 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
 FORMAT = 1
+ABOUT, WEIGHTS = "package.json", "weights.safetensors"
 PREPROCESSING = "RGB and HSV (hue a full circle), six channels in [0, 1], no mean or deviation subtracted"
 
 
@@ -52,7 +55,7 @@ def save(
     thresholds: list[Threshold],
     facts: dict[str, Any],
 ) -> None:
-    """Write a package.
+    """Write a package. Files that are in its folder already, such as a certificate, become part of it.
 
     Args:
         folder: where to.
@@ -62,7 +65,8 @@ def save(
         facts: step, data fingerprints and how the statistics were recalibrated.
     """
     weights = {name: tensor.cpu().contiguous() for name, tensor in nets.state_dict().items()}
-    folder.write("weights.safetensors", tensor_bytes(weights))
+    folder.write(WEIGHTS, tensor_bytes(weights))
+    names = [name for name in folder.list() if name != ABOUT]
     about = {
         "format": FORMAT,
         "code": __version__,
@@ -74,29 +78,57 @@ def save(
         "thresholds": {t.unit: asdict(t) for t in thresholds},
         **facts,
         "config": config,
+        "files": {name: digest(folder.read(name)) for name in names},
     }
-    folder.write("package.json", json.dumps(about, indent=1, ensure_ascii=False).encode())
+    folder.write(ABOUT, json.dumps(with_digest(about), indent=1, ensure_ascii=False).encode())
 
 
 def load(folder: Store) -> Package:
-    """Read a package back.
+    """Read a package back, and check every byte of it.
 
     Raises:
         RunError: there is none, it is damaged, or of another format.
     """
     try:
-        about = json.loads(folder.read("package.json"))
-        weights = parse_tensors(folder.read("weights.safetensors"))
+        about = json.loads(folder.read(ABOUT))
     except MissingError:
         raise RunError(f"there is no model at {folder.url}", "let `rfmeta train` finish first") from None
-    except (ValueError, SafetensorError) as error:
-        raise RunError(f"the model at {folder.url} is damaged: {error}", "train it again") from error
-    if about.get("format") != FORMAT:
+    except ValueError as error:
+        raise _damaged(folder, error) from error
+    if not isinstance(about, dict):
+        raise _damaged(folder, f"{ABOUT} is not an object")
+    if about.get("format", FORMAT) != FORMAT:
         raise RunError(
-            f"the model at {folder.url} has format {about.get('format')}, not {FORMAT}",
+            f"the model at {folder.url} has format {about['format']}, not {FORMAT}",
             "use the version of rfmeta_dist that made it",
         )
-    nets = build(Model(**{**about["networks"], "weights": None}))
-    nets.load_state_dict(weights)
-    thresholds = {unit: Threshold(**fields) for unit, fields in about["thresholds"].items()}
-    return Package(nets.eval(), about["image_size"], thresholds, about)
+    try:
+        nets = build(Model(**{**about["networks"], "weights": None}))
+        nets.load_state_dict(parse_tensors(_checked(folder, about)[WEIGHTS]))
+        thresholds = {unit: Threshold(**fields) for unit, fields in about["thresholds"].items()}
+        return Package(nets.eval(), int(about["image_size"]), thresholds, about)
+    except MissingError as error:
+        raise _damaged(folder, error.problem) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise _damaged(folder, error) from error
+
+
+def _checked(folder: Store, about: dict[str, Any]) -> dict[str, bytes]:
+    """The package's files by name, each as it was written."""
+    if OWN not in about and "files" not in about:  # written before packages had hashes
+        return {WEIGHTS: folder.read(WEIGHTS)}
+    if not digest_holds(about):
+        raise ValueError(f"{ABOUT} is not what was written")
+    files = {name: folder.read(name) for name in about["files"]}
+    for name, data in files.items():
+        if digest(data) != about["files"][name]:
+            raise ValueError(f"{name} is not what was written")
+    return files
+
+
+def _damaged(folder: Store, why: object) -> RunError:
+    return RunError(
+        f"the model at {folder.url} is damaged: {why}",
+        "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` again: "
+        "it makes the model from the last checkpoint",
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
 from rfmeta_dist.core.places import absolute
-from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, MissingError
+from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
 from rfmeta_dist.storage.store import checked
 
 _PARTIAL = ".partial-"  # starts the names of files being written, which `list` leaves out
@@ -57,6 +59,25 @@ class LocalStore:
                 ) from error
             _flush_folder(path.parent)
 
+    def read_tagged(self, name: str) -> tuple[bytes, str]:
+        """The whole file and the SHA-256 of its content. Raises `MissingError` if there is none."""
+        data = self.read(name)
+        return data, _tag(data)
+
+    def replace(self, name: str, data: bytes, tag: str) -> str:
+        """Compare and write under a lock, which all that call `replace` on this file take; see `Store`."""
+        with _explained(path := self._path(name)), _locked(path):
+            try:
+                found = _tag(path.read_bytes())
+            except FileNotFoundError:
+                found = ""
+            if found != tag:
+                raise ChangedError(f"{path} has been changed by another writer", "read it again")
+            with _partial(path, data) as partial:
+                partial.replace(path)
+                _flush_folder(path.parent)
+        return _tag(data)
+
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
         with _explained(path := self._path(name)):
@@ -83,6 +104,34 @@ class LocalStore:
 
     def _path(self, name: str) -> Path:
         return Path(self.url) / checked(name)
+
+
+def _tag(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file: another file beside it. The kernel frees the lock if its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.parent / f"{_PARTIAL}lock-{path.name}"
+    descriptor = _lock(lock)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
+        # The last holder has removed the file meanwhile. A lock on a file without a name excludes nobody.
+        os.close(descriptor)
 
 
 @contextmanager

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from rfmeta_dist.core.errors import StorageError
-from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
+from rfmeta_dist.storage.conditional import get_tagged, put_if_match
+from rfmeta_dist.storage.errors import AlreadyExistsError, ChangedError, MissingError
 from rfmeta_dist.storage.s3_client import address
 from rfmeta_dist.storage.s3_client import filesystem as _filesystem
 from rfmeta_dist.storage.s3_errors import answer, explained, faults, may_pass
@@ -75,6 +77,32 @@ class S3Store:
             # The answer to an earlier try may have been lost after the server stored our object.
             if tries == 1 or self.read(name) != data:
                 raise
+
+    def read_tagged(self, name: str) -> tuple[bytes, str]:
+        """The whole object and its ETag. Raises `MissingError` if there is none."""
+        path = self._path(name)
+        return self._do(path, lambda fs, limit: get_tagged(fs, path, limit))
+
+    def replace(self, name: str, data: bytes, tag: str) -> str:
+        """Put the object if it has this ETag (`If-Match`); see `Store`."""
+        path = self._path(name)
+        tries = 0
+
+        def put(fs: Any, limit: float) -> str:
+            nonlocal tries
+            tries += 1
+            return put_if_match(fs, path, data, tag, limit)
+
+        with suppress(AlreadyExistsError, MissingError):
+            if _knows_if_match(self, os.getpid(), os.environ.get("AWS_ENDPOINT_URL")):
+                return self._do(path, put)
+            if self.read_tagged(name)[1] == tag:  # without `If-Match` two at once may both succeed
+                self.write(name, data)
+                return self.read_tagged(name)[1]
+        # As in `create`, the answer to an earlier try may have been lost.
+        if tries > 1 and self.exists(name) and (now := self.read_tagged(name))[0] == data:
+            return now[1]
+        raise ChangedError(f"{self.url}/{name} has been changed by another writer", "read it again")
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of this name."""
@@ -163,6 +191,23 @@ class S3Store:
                 count()
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+@lru_cache(maxsize=8)
+def _knows_if_match(store: S3Store, _pid: int, _endpoint: str | None) -> bool:
+    """Try, with an object of our own, whether the server refuses a put whose `If-Match` does not hold."""
+    name = f"if-match-{os.getpid()}-{random.getrandbits(64):016x}"
+    store.write(name, b"")
+    try:
+        store._do(p := store._path(name), lambda fs, limit: put_if_match(fs, p, b"", '"no such tag"', limit))
+    except AlreadyExistsError:
+        return True
+    except StorageError as error:
+        if answer(error.__cause__ or error).status not in (400, 501):
+            raise
+    finally:
+        store.delete(name)
+    return False
 
 
 @contextmanager

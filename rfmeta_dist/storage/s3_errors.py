@@ -51,7 +51,7 @@ _REMEDIES = {
     "VirtualHostDomainRequired": _VIRTUAL,
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
-    "PermanentRedirect": f"{_REGION}, and AWSENDPOINT_URL to that region's address if it is set",
+    "PermanentRedirect": f"{_REGION}, and AWS_ENDPOINT_URL to that region's address if it is set",
     "TemporaryRedirect": _REGION,
     "InvalidBucketName": BUCKET,
     "MissingContentLength": _CHECKSUMS,
@@ -170,7 +170,7 @@ def explained(path: str, error: BaseException, endpoint: str) -> StorageError:
             f"{missing} does not exist", f"check the name, and the store's address ({endpoint})"
         )
     if found.status == 404:
-        return MissingError(f"{url} does not exist ({found.words})", "check the name and AWSENDPOINT_URL")
+        return MissingError(f"{url} does not exist ({found.words})", "check the name and AWS_ENDPOINT_URL")
     if found.status == 412:
         return AlreadyExistsError(f"{url} exists already", "choose another name")
     remedy = _remedy(found).replace("{endpoint}", endpoint)
@@ -200,7 +200,7 @@ def _redirected(found: Answer) -> str:
     place = re.match(r"https?://[^/]+", target)
     if place is None:
         return ENDPOINT
-    return f"it sends clients to {place[0]}: if that is the store, set AWSENDPOINT_URL to that address"
+    return f"it sends clients to {place[0]}: if that is the store, set AWS_ENDPOINT_URL to that address"
 
 
 def _denied_without_a_word() -> str:

@@ -32,6 +32,26 @@ class Store(Protocol):
         """Create an object; of several writers one wins and the others get `AlreadyExistsError`."""
         ...
 
+    def read_tagged(self, name: str) -> tuple[bytes, str]:
+        """The whole object and its tag, for `replace`. Raises `MissingError` if there is none."""
+        ...
+
+    def replace(self, name: str, data: bytes, tag: str) -> str:
+        """Replace an object that still has this tag; of several writers one wins.
+
+        Args:
+            name: of an object that exists.
+            data: its new content.
+            tag: from `read_tagged`, or from the last `replace`.
+
+        Returns:
+            The new tag. The tag of another content is another one.
+
+        Raises:
+            ChangedError: the object has another content by now, or was deleted.
+        """
+        ...
+
     def exists(self, name: str) -> bool:
         """Whether there is an object of this name."""
         ...

@@ -1,9 +1,11 @@
-"""A training state on disk, whole and without pickle: safetensors for tensors, JSON for the rest.
+"""A training state, whole and without pickle: safetensors for tensors, JSON for the rest.
 
-    model.safetensors       parameters and running statistics
-    optimizer.safetensors   Adam's two moments, one pair a parameter
-    state.json              the next step, Adam's steps, and the fingerprint of configuration and data
-    metrics.jsonl           one line a step taken so far
+    step-0000100/
+      model.safetensors       parameters and running statistics
+      optimizer.safetensors   Adam's two moments, one pair a parameter
+      metrics.jsonl           one line a step taken so far
+      state.json              the next step, Adam's steps, the fingerprint of configuration and data, and the
+                              SHA-256 of all files and of itself; written last
 
 The schedule and the streams are pure functions of (seed, step), so nothing else is needed to go on exactly.
 Tensors are whole and by parameter name: any strategy and any number of workers can go on from them.
@@ -12,20 +14,33 @@ Tensors are whole and by parameter name: any strategy and any number of workers 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
+from rfmeta_dist import __version__
+from rfmeta_dist.core.digests import digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.strategy.api import Tensors
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.folders import folders, remove_folder
+from rfmeta_dist.storage.store import Store
+from rfmeta_dist.strategy.api import MOMENTS, Tensors
 from rfmeta_dist.training.step import Trainer
 
 Row = dict[str, Any]
+
+KEEP = 2  # the newest checkpoints of a run; the older one is there in case the newer one is damaged
+_WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
+_METRICS, _STATE = "metrics.jsonl", "state.json"
+_FILES = (_WEIGHTS, _MOMENTS, _METRICS)
+_FIRST_FORMAT = {"step", "updates", "fingerprint"}  # all that state.json held before it held hashes
 
 
 @dataclass(frozen=True)
@@ -36,50 +51,257 @@ class Progress:
     metrics: tuple[Row, ...] = ()
 
 
-def save(folder: Path, trainer: Trainer, moments: Tensors, progress: Progress, fingerprint: str) -> None:
-    """Write a checkpoint into an existing empty folder; one worker does it.
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint that was read and found whole.
+
+    Attributes:
+        url: where it is.
+        progress: where the run stood.
+        updates: steps of Adam taken.
+        fingerprint: of the configuration and data it was made with.
+        versions: of the code and of PyTorch that wrote it, by name; empty in checkpoints without hashes.
+        weights: parameters and running statistics by name.
+        moments: Adam's, by `MOMENTS` and parameter name.
+    """
+
+    url: str
+    progress: Progress
+    updates: int
+    fingerprint: str
+    versions: Mapping[str, str]
+    weights: Tensors
+    moments: Tensors
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run has to go on from.
+
+    Attributes:
+        saved: its newest whole checkpoint; None to begin at step 0.
+        left_out: why newer ones are not used, a clause each; empty if there are none.
+    """
+
+    saved: Saved | None
+    left_out: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """What happens, for people, such as "step 40 is damaged (…), going on from step 35"."""
+        start = f"going on from step {self.saved.progress.step}" if self.saved else "beginning at step 0"
+        return ", ".join([*self.left_out, start])
+
+
+class DamagedError(RunError):
+    """A checkpoint is not what was written."""
+
+    def __init__(self, problem: str, remedy: str, why: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.why = why
+
+
+def folder_name(step: int) -> str:
+    """Return the name of the checkpoint before `step`, a folder below the run's."""
+    return f"step-{step:07d}"
+
+
+def steps(run: Store) -> list[int]:
+    """Return the steps of all checkpoints in a run's folder, whole or not, oldest first."""
+    return sorted(int(name[5:]) for name in folders(run) if re.fullmatch(r"step-\d{7,}", name))
+
+
+def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, fingerprint: str) -> None:
+    """Write a checkpoint; one worker does it. What was in the folder is replaced.
 
     Args:
-        folder: where to.
+        folder: the checkpoint's own.
         trainer: whose networks to save.
         moments: `trainer.strategy.moments()`, which all workers must have called together.
         progress: where the run stands.
         fingerprint: of configuration and data.
+
+    Raises:
+        StorageError: a file cannot be written.
     """
-    save_file(_contiguous(trainer.objective.nets.state_dict()), folder / "model.safetensors")
-    save_file(_contiguous(moments), folder / "optimizer.safetensors")
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in progress.metrics))
-    state = {"step": progress.step, "updates": trainer.updates, "fingerprint": fingerprint}
-    (folder / "state.json").write_text(json.dumps(state))
+    files = {
+        _WEIGHTS: tensor_bytes(_contiguous(trainer.objective.nets.state_dict())),
+        _MOMENTS: tensor_bytes(_contiguous(moments)),
+        _METRICS: "".join(json.dumps(row) + "\n" for row in progress.metrics).encode(),
+    }
+    state = {
+        "step": progress.step,
+        "updates": trainer.updates,
+        "fingerprint": fingerprint,
+        "code": __version__,
+        "torch": torch.__version__,
+        "files": {name: digest(data) for name, data in files.items()},
+    }
+    # A damaged checkpoint of the same step may be here. Its state must not stand beside the new files.
+    folder.delete(_STATE)
+    for name, data in files.items():
+        folder.write(name, data)
+    folder.write(_STATE, json.dumps(with_digest(state)).encode())
 
 
-def load(folder: Path, trainer: Trainer, fingerprints: Collection[str]) -> Progress:
-    """Restore networks and optimiser in place, on every worker; returns where the run stands.
+def prune(run: Store, step: int) -> None:
+    """Delete all checkpoints of a run but the newest `KEEP` up to `step`, which was just saved.
+
+    Later ones are of a line that was given up because they are damaged.
+    """
+    there = steps(run)
+    kept = [s for s in there if s <= step][-KEEP:]
+    for other in there:
+        if other not in kept:
+            run.delete(f"{folder_name(other)}/{_STATE}")  # first of all, so that no part of it counts as whole
+            remove_folder(run, folder_name(other))
+
+
+def newest(run: Store) -> Found:
+    """Find the newest whole checkpoint of a run.
+
+    Raises:
+        RunError: there are checkpoints and none is whole.
+        StorageError: the store cannot be read.
+    """
+    left_out: list[str] = []
+    unfinished = True
+    for step in reversed(steps(run)):
+        try:
+            return Found(read(run.sub(folder_name(step)), step), tuple(left_out))
+        except DamagedError as error:
+            left_out.append(f"step {step} is damaged ({error.why})")
+            unfinished = not run.exists(f"{folder_name(step)}/{_STATE}")
+    if len(left_out) > 1 or not unfinished:
+        raise RunError(
+            f"run {run.url} has no whole checkpoint: {', '.join(left_out)}",
+            "restore one from a backup, or delete the run's step-* folders to begin at step 0, "
+            "or start a new run with --set run.name=…",
+        )
+    # A run that is killed while it writes its first checkpoint has lost nothing that it could go on from.
+    return Found(None, tuple(left_out))
+
+
+def read(folder: Store, step: int | None = None) -> Saved:
+    """Read a checkpoint and check every byte of it.
 
     Args:
-        folder: holds the checkpoint.
+        folder: the checkpoint's own.
+        step: that it must be of, if given.
+
+    Raises:
+        DamagedError: it is not what was written.
+        StorageError: the store cannot be read.
+    """
+    try:
+        state = _state(folder.read(_STATE), step)
+        files = {name: folder.read(name) for name in _FILES}
+        _compare(state.get("files"), files)
+        rows = [json.loads(line) for line in files[_METRICS].decode().splitlines()]
+        saved = Saved(
+            url=folder.url,
+            progress=Progress(int(state["step"]), tuple(rows)),
+            updates=int(state["updates"]),
+            fingerprint=state["fingerprint"],
+            versions={name: state[name] for name in ("code", "torch") if name in state},
+            weights=parse_tensors(files[_WEIGHTS]),
+            moments=parse_tensors(files[_MOMENTS]),
+        )
+        _agree(saved)
+    except MissingError as error:
+        raise _damaged(folder, error.problem.replace(f"{folder.url}/", "")) from None
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise _damaged(folder, str(error) or type(error).__name__) from error
+    return saved
+
+
+def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Progress:
+    """Put a checkpoint into networks and optimiser in place, on every worker; return where the run stands.
+
+    Args:
+        saved: the checkpoint.
         trainer: whose networks and optimiser to restore.
         fingerprints: the checkpoint must have been made for one of these configurations and data.
 
     Raises:
-        RunError: the checkpoint is of another configuration or other data, or incomplete.
+        RunError: the checkpoint is of another configuration, of other data, or of networks that this version
+            of the code does not build; nothing was changed.
     """
-    try:
-        state = json.loads((folder / "state.json").read_text())
-        step, updates, made_for = int(state["step"]), int(state["updates"]), state["fingerprint"]
-        metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        weights = load_file(folder / "model.safetensors")
-        moments = load_file(folder / "optimizer.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError(f"checkpoint {folder} cannot be read: {error}", "start a run of a new name") from error
-    if made_for not in fingerprints:
+    if saved.fingerprint not in fingerprints:
         raise RunError(
             "the checkpoint was made with another configuration or other data", "start a run of a new name"
         )
-    trainer.objective.nets.load_state_dict(weights)
-    trainer.strategy.restore(moments, updates)
-    trainer.updates = updates
-    return Progress(step, tuple(metrics))
+    nets = trainer.objective.nets
+    own = dict(nets.state_dict())
+    strange = _strange(own, saved.weights) or _strange_moments(dict(nets.named_parameters()), saved)
+    if strange:
+        wrote = " and ".join(f"{name} {version}" for name, version in saved.versions.items())
+        raise RunError(
+            f"checkpoint {saved.url} holds other networks than this code builds: {strange}; it was written by "
+            f"{wrote or 'an earlier version of the code'}, this is code {__version__} and torch "
+            f"{torch.__version__}",
+            "use the version that wrote it, or start a new run with --set run.name=…",
+        )
+    nets.load_state_dict(dict(saved.weights))
+    trainer.strategy.restore(saved.moments, saved.updates)
+    trainer.updates = saved.updates
+    return saved.progress
+
+
+def _state(data: bytes, step: int | None) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = json.loads(data)
+    except ValueError:
+        state = {}
+    if not isinstance(state, dict) or not (set(state) == _FIRST_FORMAT or digest_holds(state)):
+        raise ValueError(f"{_STATE} is not what was written")
+    if step is not None and state["step"] != step:
+        raise ValueError(f"{_STATE} is of step {state['step']}")
+    return state
+
+
+def _compare(digests: Mapping[str, str] | None, files: Mapping[str, bytes]) -> None:
+    if digests is None:  # written before checkpoints had hashes
+        return
+    for name, data in files.items():
+        if digest(data) != digests[name]:
+            raise ValueError(f"{name} is not what was written")
+
+
+def _agree(saved: Saved) -> None:
+    """Check what holds of every checkpoint; of those without hashes it is all there is to check."""
+    progress = saved.progress
+    if [row["step"] for row in progress.metrics] != list(range(progress.step)):
+        raise ValueError(f"metrics.jsonl does not hold the steps 0 to {progress.step - 1}")
+    if saved.updates and not saved.moments:
+        raise ValueError(f"{_MOMENTS} holds no tensor")
+
+
+def _damaged(folder: Store, why: str) -> DamagedError:
+    return DamagedError(
+        f"checkpoint {folder.url} cannot be read: {why}",
+        "give the same `rfmeta train` again: it goes on from the checkpoint before",
+        why,
+    )
+
+
+def _strange(own: Tensors, given: Tensors) -> str:
+    """Return the first tensor that one side lacks or has in another shape; empty if there is none."""
+    for name in sorted({*own, *given}):
+        ours, theirs = (tuple(side[name].shape) if name in side else None for side in (own, given))
+        if ours != theirs:
+            return f"{name} is {_shape(theirs)} there and {_shape(ours)} here"
+    return ""
+
+
+def _strange_moments(parameters: Tensors, saved: Saved) -> str:
+    # A parameter that never had a gradient has no moments, but where there is one of the two there are both.
+    having = {name.partition(".")[2] for name in saved.moments}
+    own = {f"{key}.{name}": parameters[name] for key in MOMENTS for name in having if name in parameters}
+    return _strange(own, saved.moments)
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else f"of shape {list(shape)}"
 
 
 def _contiguous(tensors: Tensors) -> dict[str, Tensor]:

@@ -16,7 +16,18 @@ from pydantic import BaseModel
 from rfmeta_dist.config.schema import Config
 
 # Another number of workers, strategy or machine gives the same result, up to the order of summation.
-HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
+HARDWARE = (
+    "workers",
+    "strategy",
+    "zero",
+    "offload",
+    "meta_test",
+    "recompute",
+    "threads",
+    "gpus",
+    "restarts",
+    "wait_s",
+)
 
 # The fields that decide the weights, by their first names, with their defaults; `...` where there is none.
 FIRST: dict[str, dict[str, Any]] = {

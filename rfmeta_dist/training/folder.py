@@ -2,7 +2,9 @@
 
 config.yaml         written once, when the run starts
 ledger.jsonl        every read of labelled data: when, why, which domain and split
-step-0000100/       checkpoints, kept by Ray Train, newest two
+lease.json          the process that writes here now (storage/lease.py)
+starts.jsonl        with what code, machine and workers the run was started, each time (training/starts.py)
+step-0000100/       checkpoints, the newest two (training/checkpoint.py)
 metrics.jsonl       one line a step, when training ends
 streams.json        by domain, what its reader read and waited for; over all starts that ended by themselves
 model/              the package (evaluation/package.py)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 import torch
@@ -70,6 +71,9 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
     return Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
 
 
+GIVE_UP = (
+    10  # steps skipped in a row: networks that no ten batches suit are broken, and no further batch mends them
+)
 PREFETCH = 3  # steps asked for ahead: enough to hide decoding, a few megabytes a domain
 
 
@@ -84,7 +88,8 @@ def train(
     """Train from where the run stands to its last step.
 
     Raises:
-        RunError: loss or gradient is not finite and `training.not_finite` is `stop`; the step is named.
+        RunError: loss or gradient is not finite and `training.not_finite` is `stop`, or is `skip` and `GIVE_UP`
+            steps in a row were skipped, or all there are; the step is named.
     """
     rows, last = list(progress.metrics), config.training.steps
     images = config.training.episodes * len(config.data.sources) * config.data.batch
@@ -95,7 +100,7 @@ def train(
         if finite(parts):
             row |= parts
         else:
-            _not_finite(config, hooks, step, ready)
+            _not_finite(config, hooks, step, ready, rows)
             row["skipped"] = True
         now = time.perf_counter()
         seconds, started = now - started, now
@@ -155,16 +160,23 @@ def _prefetch(source: BatchSource, coming: Plan) -> None:
             source.prefetch(need)
 
 
-def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready) -> None:
+def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[Row]) -> None:
     keys: Keys = {}
     for needs, batches in zip(ready.plan.needs, ready.raw, strict=True):
         for need, batch in zip(needs, batches, strict=True):
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)
     hooks.not_finite(step, keys)
+    lower = "look at them, then lower training.rate or method.inner_rate, or set training.clip, in a new run"
     if config.training.not_finite == "stop":
         raise RunError(
             f"loss or gradient is not finite at step {step}; the samples are listed in the run's not_finite/",
-            "look at them, then lower training.rate or method.inner_rate, or set training.clip, in a new run; "
-            "training.not_finite=skip goes on without such steps",
+            f"{lower}; training.not_finite=skip goes on without such steps",
+        )
+    skipped = 1 + sum(1 for _ in takewhile(lambda row: row.get("skipped"), reversed(before)))
+    if skipped >= min(GIVE_UP, config.training.steps):
+        raise RunError(
+            f"loss or gradient was not finite in {skipped} steps in a row, up to step {step}; the samples are "
+            "listed in the run's not_finite/",
+            lower,
         )

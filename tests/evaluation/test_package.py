@@ -1,7 +1,10 @@
 """A model goes to storage and comes back the same; a damaged one is refused."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation import package
@@ -33,6 +36,31 @@ def test_a_package_comes_back_ready_to_judge(folder):
 @pytest.mark.parametrize("content", [b"", b"{", b"\x00" * 64])
 def test_a_damaged_package_is_named(folder, name, content):
     folder.write(name, content)
+    with pytest.raises(RunError, match="damaged"):
+        package.load(folder)
+
+
+@pytest.mark.parametrize("part", [0.001, 0.02, 0.5, 0.999])
+@pytest.mark.parametrize("name", ["package.json", "weights.safetensors", "certificate.json"])
+def test_one_flipped_bit_is_named(tmp_path, name, part):
+    store = open_store(str(tmp_path))
+    store.write("certificate.json", b'{"passed": true}')
+    package.save(store, Networks(0.1).initialise(3), CONFIG, THRESHOLDS, {"step": 7})
+    package.load(store)
+    data = bytearray(store.read(name))
+    data[int(part * len(data))] ^= 2
+    store.write(name, bytes(data))
+    with pytest.raises(RunError, match=r"is damaged.*|has format") as caught:
+        package.load(store)
+    assert name in str(caught.value) or name == "package.json"
+
+
+def test_a_package_without_hashes_still_opens_and_its_weights_must_fit(folder):
+    about = json.loads(folder.read("package.json"))
+    del about["sha256"], about["files"]
+    folder.write("package.json", json.dumps(about).encode())
+    assert package.load(folder).about["step"] == 7
+    folder.write("weights.safetensors", tensor_bytes({"F.other": torch.ones(3)}))
     with pytest.raises(RunError, match="damaged"):
         package.load(folder)
 

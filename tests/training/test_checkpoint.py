@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.api import Adam
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint
@@ -30,11 +31,11 @@ def advance(run: Trainer, start: int, stop: int) -> list[float]:
 
 
 def save(run: Trainer, folder: Path, fingerprint: str = "f") -> None:
-    checkpoint.save(folder, run, run.strategy.moments(), Progress(STOP, ROWS), fingerprint)
+    checkpoint.save(open_store(str(folder)), run, run.strategy.moments(), Progress(STOP, ROWS), fingerprint)
 
 
 def load(run: Trainer, folder: Path, fingerprint: str = "f") -> Progress:
-    return checkpoint.load(folder, run, [fingerprint])
+    return checkpoint.restore(checkpoint.read(open_store(str(folder))), run, [fingerprint])
 
 
 def test_going_on_from_a_checkpoint_is_bit_for_bit_the_uninterrupted_run(tmp_path):
@@ -73,7 +74,7 @@ FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "metrics.js
 
 def test_a_checkpoint_whose_state_lacks_a_field_is_refused(tmp_path):
     save(trainer(), tmp_path)
-    (tmp_path / "state.json").write_text("{}")
+    (tmp_path / "state.json").write_text('{"step": 2, "updates": 1}')
     with pytest.raises(RunError, match=f"checkpoint {tmp_path} cannot be read"):
         load(trainer(), tmp_path)
 

@@ -1,0 +1,33 @@
+"""SHA-256 of bytes, and of a JSON object that carries its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+OWN = "sha256"  # the field of an object that holds the digest of all its other fields
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of the bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def with_digest(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields, and beside them their own digest as `sha256`.
+
+    Args:
+        fields: values that JSON gives back as they were put in.
+    """
+    return {**fields, OWN: _of(fields)}
+
+
+def digest_holds(fields: Mapping[str, Any]) -> bool:
+    """Return True if the fields are what `with_digest` returned; False also where there is no digest."""
+    return fields.get(OWN) == _of({name: value for name, value in fields.items() if name != OWN})
+
+
+def _of(fields: Mapping[str, Any]) -> str:
+    return digest(json.dumps(fields, sort_keys=True).encode())

@@ -1,0 +1,33 @@
+"""Folders of a store: on disk one may be empty, which `Store.list` does not show."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rfmeta_dist.storage.local import LocalStore
+from rfmeta_dist.storage.store import Store, checked
+
+
+def folders(store: Store) -> list[str]:
+    """Return the sorted names of the folders right below a store; on disk, of empty ones too.
+
+    Raises:
+        StorageError: the store cannot be listed.
+    """
+    found = {name.partition("/")[0] for name in store.list() if "/" in name}
+    if isinstance(store, LocalStore) and Path(store.url).is_dir():
+        found |= {path.name for path in Path(store.url).iterdir() if path.is_dir()}
+    return sorted(found)
+
+
+def remove_folder(store: Store, name: str) -> None:
+    """Delete all objects below the folder `name`; on disk, the folder too. One that is not there is no error.
+
+    Raises:
+        StorageError: an object cannot be deleted.
+    """
+    for path in store.list(name):
+        store.delete(path)
+    if isinstance(store, LocalStore):
+        shutil.rmtree(Path(store.url) / checked(name), ignore_errors=True)  # no whole file is left in it

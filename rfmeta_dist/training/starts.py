@@ -1,0 +1,99 @@
+"""starts.jsonl: with what a run was started, a line each time; resumes and restarts are starts too.
+
+A run may go on with other hardware or other versions, and its result is then the same up to rounding. What it
+was made with would be forgotten if only the last start were kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import rfmeta_dist
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
+
+NAME = "starts.jsonl"
+_COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero")
+
+
+def facts(config: Config, device: torch.device, ray: str) -> dict[str, Any]:
+    """Return what decides the last digits of a result, of this process.
+
+    Args:
+        config: the run's.
+        device: the worker's.
+        ray: the version of Ray.
+    """
+    training = config.training
+    return {
+        "code": code(),
+        "torch": torch.__version__,
+        "ray": ray,
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "workers": training.workers,
+        "strategy": training.strategy,
+        "zero": training.zero if training.strategy == "deepspeed" else None,
+    }
+
+
+def record(folder: Store, step: int, found: Mapping[str, Any], certificate: bytes) -> str:
+    """Add a line to a run's starts.
+
+    Args:
+        folder: the run's.
+        step: the start's first.
+        found: from `facts`.
+        certificate: this start's, as JSON (verification/certificate.py).
+
+    Returns:
+        What differs from the start before, such as "workers 2 → 1"; empty if nothing does or there is none.
+
+    Raises:
+        StorageError: the file cannot be read or written.
+    """
+    try:
+        before = folder.read(NAME)
+    except MissingError:
+        before = b""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = {"time": now, "step": step, **found, "certificate": json.loads(certificate)}
+    folder.write(NAME, before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    return _differing(before, found)
+
+
+def _differing(before: bytes, found: Mapping[str, Any]) -> str:
+    lines = before.splitlines()
+    try:
+        last = json.loads(lines[-1]) if lines else found
+        return ", ".join(f"{f} {last[f]} → {found[f]}" for f in _COMPARED if last[f] != found[f])
+    except (ValueError, KeyError, TypeError):
+        return "the line of the start before is damaged"
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@functools.cache
+def code() -> str:
+    """Return the version of this package and a hash of its Python files, such as `0.1.0+1f2e3d4c5b6a`."""
+    root, whole = Path(rfmeta_dist.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        whole.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return f"{rfmeta_dist.__version__}+{whole.hexdigest()[:12]}"

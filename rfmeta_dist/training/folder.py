@@ -1,6 +1,8 @@
 """A run's folder: what it was configured to do, what it read, and what came of it.
 
-config.yaml         written once, when the run starts
+config.yaml         written when the run starts; only what it is judged on may be corrected later
+config-first.yaml   as the run was started, if that was corrected
+manifests.json      which state of each domain the run reads (pins.py)
 ledger.jsonl        every read of labelled data: when, why, which domain and split
 step-0000100/       checkpoints, kept by Ray Train, newest two
 metrics.jsonl       one line a step, when training ends
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -26,9 +29,12 @@ from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
+MODEL = "model/package.json"  # written last: a run that has it is trained
 # A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
 HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
-MAY_DIFFER = {"run.folder", "data.cache_gb", *(f"training.{field}" for field in HARDWARE)}
+# The target has no part in what is trained, so a run may be judged on another one without training again.
+JUDGED_ON = ("data.target", "evaluation.target_split")
+MAY_DIFFER = {"run.folder", "data.cache_gb", *JUDGED_ON, *(f"training.{field}" for field in HARDWARE)}
 
 
 def open_folder(config: Config) -> Store:
@@ -46,7 +52,28 @@ def claim(folder: Store, config: Config) -> bool:
         folder.create("config.yaml", configuration.dump(config).encode())
         return False
     except AlreadyExistsError:
-        pass
+        require_same(folder, config)
+        return True
+
+
+def is_started(folder: Store, config: Config) -> bool:
+    """Return True if an earlier start of the same run is in the folder, False if there is no run.
+
+    Raises:
+        RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+    """
+    if not folder.exists("config.yaml"):
+        return False
+    require_same(folder, config)
+    return True
+
+
+def require_same(folder: Store, config: Config) -> None:
+    """Check that the run in the folder is of this configuration, but for what may differ.
+
+    Raises:
+        RunError: it is of another; the fields that differ are named.
+    """
     earlier = read_config(folder)
     steps, before = config.training.steps, earlier.training.steps
     if steps != before:
@@ -60,6 +87,29 @@ def claim(folder: Store, config: Config) -> bool:
             f"run {folder.url} exists with another configuration (other: {', '.join(differing)})",
             "start a new run with --set run.name=…, or go back to the values in its config.yaml",
         )
+
+
+def judge_on(folder: Store, config: Config) -> bool:
+    """Correct in the run's config.yaml what it is judged on; true if something changed.
+
+    Raises:
+        RunError: there is no run, or its configuration is damaged.
+        StorageError: the folder cannot be written.
+    """
+    earlier = read_config(folder)
+    corrected = earlier.model_copy(
+        update={
+            "data": earlier.data.model_copy(update={"target": config.data.target}),
+            "evaluation": earlier.evaluation.model_copy(
+                update={"target_split": config.evaluation.target_split}
+            ),
+        }
+    )
+    if corrected == earlier:
+        return False
+    with suppress(AlreadyExistsError):
+        folder.create("config-first.yaml", configuration.dump(earlier).encode())
+    folder.write("config.yaml", configuration.dump(corrected).encode())
     return True
 
 
@@ -85,7 +135,7 @@ def require_model(folder: Store) -> None:
     Raises:
         RunError: the run has no model yet.
     """
-    if not folder.exists("model/package.json"):
+    if not folder.exists(MODEL):
         raise RunError(f"run {folder.url} has no model yet", "let `rfmeta train` finish first")
 
 

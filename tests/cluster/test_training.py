@@ -15,13 +15,14 @@ import ray
 from safetensors.numpy import load
 
 from rfmeta_dist.cluster.streams import RayBatches, start
-from rfmeta_dist.cluster.train import evaluate_run, open_sources, train_run
+from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.load import dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
+from rfmeta_dist.training.domains import open_sources
 from rfmeta_dist.training.plan import Need
 from tests.cluster.conftest import STEPS, descendants, wait_until_still
 

@@ -22,7 +22,6 @@ from bench.result import give
 from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.session import session
-from rfmeta_dist.cluster.train import open_sources
 from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
@@ -36,6 +35,7 @@ from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training.domains import open_sources
 from rfmeta_dist.training.loop import Hooks, build, train
 
 PREFIX = "s3://bench/faces"

@@ -9,6 +9,7 @@ import typer
 
 from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
 from rfmeta_dist.cli.watch import training_display
+from rfmeta_dist.core.errors import RunError
 
 if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
@@ -23,7 +24,8 @@ TRAIN_EXAMPLES = """
 
   rfmeta train jobs/configs/oci_to_m.yaml --address auto     [dim]# on the cluster this machine belongs to[/]
 
-An interrupted run goes on when the same command is given again.
+An interrupted run goes on when the same command is given again, on the data that it started with. The target
+has no part in the training: --set data.target=… on a run that was started corrects it, and trains nothing anew.
 """
 EVALUATE_EXAMPLES = """
 [bold]Example[/]
@@ -58,18 +60,23 @@ def train(
     chosen = load(config, overrides or ())  # before Ray's slow import
 
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import prepare, train_run
+    from rfmeta_dist.cluster.train import train_run
     from rfmeta_dist.storage.lease import refuse_if_held
+    from rfmeta_dist.training.folder import MODEL
 
-    refuse_if_held(prepare(chosen)[0])  # a mistake should show before Ray starts
+    folder = _prepared(chosen)  # a mistake should show before Ray starts
     notices: list[str] = []
 
     def tell(line: str) -> None:
         notices.append(line)
         say(escape(line))
 
-    with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-        folder = train_run(chosen, show, on_notice=tell, local=local)
+    if folder.exists(MODEL):
+        say(f"run {folder.url} is trained already; there is nothing to train")
+    else:
+        refuse_if_held(folder)
+        with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
+            train_run(chosen, show, on_notice=tell, local=local)
     if json:
         steps = chosen.training.steps
         print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})
@@ -77,14 +84,28 @@ def train(
         say(f"model of {chosen.data.protocol} at {folder.url}/model; now: rfmeta evaluate {folder.url}")
 
 
+def _prepared(config: Config) -> Store:
+    """Prepare a run, say what there is to know about it, and return its folder."""
+    from rfmeta_dist.cluster.train import prepare
+
+    found = prepare(config)
+    for note in found.notes:
+        say(note)
+    return found.folder
+
+
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
     """Judge a finished run on its sealed target: HTER, AUC, EER, per frame and per video."""
     from rfmeta_dist.storage.store import open_store
+    from rfmeta_dist.training import pins
+    from rfmeta_dist.training.domains import news_of
     from rfmeta_dist.training.folder import read_config, require_model
 
     folder = open_store(run)
     config = read_config(folder)
     require_model(folder)
+    for note in news_of(config, pins.read(folder)):
+        say(note)
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import evaluate_run
@@ -116,13 +137,24 @@ def report(
 
 
 def write_report(folder: Store, out: Path | None = None) -> str:
-    """Write the page of a run folder; returns where it is."""
+    """Write the page of a run folder and return where it is.
+
+    Raises:
+        RunError: there is no run, a file of it is missing or damaged, or it was judged on another target.
+    """
     from rfmeta_dist.report import page, records
     from rfmeta_dist.storage.store import open_store
     from rfmeta_dist.training.folder import read_config
 
-    read_config(folder)  # is it a run at all?
-    html = page.render(records.load(folder.read)).encode()
+    config = read_config(folder)
+    record = records.load(folder.read)
+    if record.evaluation["target"] != config.data.target:
+        raise RunError(
+            f"run {folder.url} was last judged on {record.evaluation['target']}, and its target is "
+            f"{config.data.target} now",
+            f"judge it on {config.data.target} first: rfmeta evaluate {folder.url}",
+        )
+    html = page.render(record).encode()
     target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
     target.write(name, html)
     return f"{target.url}/{name}"

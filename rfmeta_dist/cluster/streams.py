@@ -16,7 +16,7 @@ import ray
 
 from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest
@@ -47,11 +47,7 @@ class DomainReader:
         # worker as the text of a traceback.
         config, domain, fingerprint = self._given
         store = open_store(config.data.prefix)
-        manifest = Manifest.open(store, domain)
-        if manifest.fingerprint != fingerprint:
-            raise DataError(
-                f"domain {domain} has changed under {store.url} since the run started", "start a new run"
-            )
+        manifest = Manifest.open(store, domain, fingerprint)
         return DomainStream(
             store,
             manifest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 
@@ -13,49 +13,77 @@ from rfmeta_dist.cluster import streams, worker
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import DataError, RfmetaError, StorageError
+from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.storage import lease
-from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training import checkpoint, trend
+from rfmeta_dist.storage.store import Store
+from rfmeta_dist.training import checkpoint, domains, pins, trend
 from rfmeta_dist.training import folder as runs
 from rfmeta_dist.training.fingerprint import fingerprint, first_fingerprint
 
 
-def open_sources(config: Config) -> dict[str, Manifest]:
-    """The manifests of the source domains, fit for balanced training; the target's stays closed.
+class Prepared(NamedTuple):
+    """A run whose domains are fit for it.
+
+    Attributes:
+        folder: the run's.
+        manifests: of the sources, in the state that the run reads; none if its model is there already.
+        pins: the fingerprint of the manifest to read, for each domain.
+        deleted: the target, if the state that it was pinned to is no longer stored.
+        notes: what the user should know, a line each.
+    """
+
+    folder: Store
+    manifests: dict[str, Manifest]
+    pins: dict[str, str]
+    deleted: tuple[str, ...]
+    notes: list[str]
+
+
+def look(config: Config) -> Prepared:
+    """Check the domains of a run, and that its folder is free or its own; nothing is written.
 
     Raises:
-        DataError: a domain is unknown or damaged, has one class only, or no crops of the configured size.
-        StorageError: the prefix cannot be read.
+        RfmetaError: a domain is unfit, or the folder belongs to another run.
     """
-    store = open_store(config.data.prefix)
-    manifests = {name: Manifest.open(store, name) for name in config.data.sources}
-    for name, manifest in manifests.items():
-        for split in ("train", "validation"):
-            for label in (1, 0):
-                manifest.stream(split, label)
-        if manifest.image_size < config.data.image_size:
-            raise DataError(
-                f"domain {name} holds crops of {manifest.image_size} pixels, "
-                f"data.image_size asks for {config.data.image_size}",
-                f"set data.image_size={manifest.image_size}, or ingest larger crops",
-            )
-    return manifests
+    folder = runs.open_folder(config)
+    started = runs.is_started(folder, config)
+    pinned = pins.read(folder) if started else {}
+    trained = folder.exists(runs.MODEL)
+    manifests = {} if trained else domains.open_sources(config, pinned)
+    target = domains.open_target(config, pinned)
+    whole = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}}
+    whole[target.domain] = target.fingerprint
+    deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
+    notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
+    notes += [f"the data of target {name} that was pinned was deleted; the newest is used" for name in deleted]
+    return Prepared(folder, manifests, whole, deleted, notes)
 
 
-def prepare(config: Config) -> tuple[Store, dict[str, Manifest]]:
-    """Check the sources and take the run's folder; needs no Ray, so a mistake shows before it starts.
+def prepare(config: Config) -> Prepared:
+    """Check the domains, take the run's folder and pin the data.
+
+    It needs no Ray, so that a mistake shows before Ray starts. An earlier start of the run is gone on with; if
+    it was to be judged on another target, its configuration is corrected.
 
     Raises:
-        RfmetaError: the sources are unfit, or the folder cannot be written or belongs to another run.
+        RfmetaError: a domain is unfit, or the folder cannot be written or belongs to another run.
     """
-    folder, manifests = runs.open_folder(config), open_sources(config)
-    if not runs.claim(folder, config):
-        for name, manifest in manifests.items():
+    found = look(config)
+    folder = found.folder
+    first = not runs.claim(folder, config)
+    if not pins.add(folder, found.pins, replace=found.deleted).items() >= found.pins.items():
+        raise RunError(
+            f"run {folder.url} was started by two processes at the same moment, on different data",
+            "start the same command again: it reads what the first of them pinned",
+        )
+    if first:
+        for name, manifest in found.manifests.items():
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
             runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
-    return folder, manifests
+    elif changed := runs.correct(folder, config):
+        found.notes.append(f"the run goes on with another {' and '.join(changed)}; its config.yaml says so")
+    return found
 
 
 def train_run(
@@ -82,8 +110,8 @@ def train_run(
         RunError: another process is training this run.
         RfmetaError: of every other kind; the run can be started again and resumes.
     """
-    folder, manifests = prepare(config)
-    if folder.exists("model/package.json"):
+    folder, manifests, *_ = prepare(config)
+    if folder.exists(runs.MODEL):
         return folder
     with lease.held(folder, "trained") as right, ExitStack() as stack:
         label = config.run.name if monitor is not None else config.data.target
@@ -96,7 +124,7 @@ def train_run(
 
         hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
         actors = streams.start(config, hashes)
-        fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.read_config(folder), hashes))
+        fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
         task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token)
         _fit(task, folder, say, local)
         lease.require(folder, right.token)

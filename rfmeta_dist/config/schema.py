@@ -78,13 +78,14 @@ class Data(Section):
     def _sources(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
         if len(sources) < 2:
             raise ValueError("needs at least two source domains: one to meta-train on, one to meta-test on")
-        if len(set(sources)) < len(sources):
+        if len({source.casefold() for source in sources}) < len(sources):
             raise ValueError("names a domain twice; remove the repetition")
         return sources
 
     @model_validator(mode="after")
     def _target_is_sealed(self) -> Data:
-        if self.target in self.sources:
+        # Some disks and people take O and o for the same domain.
+        if self.target.casefold() in {source.casefold() for source in self.sources}:
             raise ValueError(
                 f"target {self.target!r} is among the sources {', '.join(self.sources)}; "
                 "the target must stay unseen: remove it from data.sources"

@@ -7,15 +7,15 @@ Below a store each domain has a folder of its own, so that a sealed domain can b
     {domain}/shards-{sha256[:12]}.parquet                       one row a shard, by name
     {domain}/manifest-{version}.json                            written last; the highest holds
 
-Nothing is ever overwritten: a new state of the domain is a new manifest.
+Nothing is ever overwritten: a new state of the domain is a new manifest, and older ones stay readable until
+somebody is erased from them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +23,13 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.data.prefix import domains_in, not_found
 from rfmeta_dist.data.reread import read_sound
-from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.data.tables import FORMAT, damaged, digest, read_table, sample_schema, shard_schema
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
 CLASSES = ("attack", "live")  # indexed by label
-OPTIONAL = ("protocols",)  # columns of the sample table that only some domains have
 _MANIFEST = re.compile(r"manifest-(\d{6})\.json")
 
 Row = Mapping[str, Any]
@@ -59,40 +57,63 @@ class Shard:
     first: int = field(default=0, compare=False)
 
 
+class GoneError(DataError):
+    """The state of a domain that was asked for by its fingerprint is no longer stored."""
+
+
 @dataclass(frozen=True)
-class Manifest:
-    """One state of one domain, as it was when opened.
+class Head:
+    """What the JSON of a manifest says of one state of a domain; its tables are not read.
 
     Attributes:
         domain: its name.
         fingerprint: SHA-256 of the manifest's JSON in hex; equal fingerprints mean equal data.
         image_size: side of the stored images in pixels.
         contract: how the data came about, as given to `pack`.
-        samples: one row a sample; the rows of a shard are adjacent. Columns: see `sample_schema`.
-        shards: in the order of their names.
         counts: samples by split and class (`attack`, `live`); absent where there are none.
+        tables: name and SHA-256 of the tables `samples` and `shards`.
     """
 
     domain: str
     fingerprint: str
     image_size: int
     contract: Mapping[str, Any] = field(compare=False)
+    counts: Mapping[str, Mapping[str, int]] = field(compare=False)
+    tables: Mapping[str, Mapping[str, str]] = field(repr=False, compare=False)
+
+    def count(self, split: Split | None, label: int) -> int:
+        """Return how many samples of a class the split holds, or all splits together if None."""
+        splits = SPLITS if split is None else (split,)
+        return sum(self.counts.get(name, {}).get(CLASSES[label], 0) for name in splits)
+
+
+@dataclass(frozen=True)
+class Manifest(Head):
+    """One state of one domain, as it was when opened.
+
+    Attributes:
+        samples: one row a sample; the rows of a shard are adjacent. Columns: see `sample_schema`.
+        shards: in the order of their names.
+    """
+
     samples: pa.Table = field(repr=False, compare=False)
     shards: tuple[Shard, ...] = field(repr=False, compare=False)
-    counts: Mapping[str, Mapping[str, int]] = field(compare=False)
 
     @classmethod
-    def open(cls, store: Store, domain: str) -> Manifest:
-        """Read the highest manifest of a domain and check its tables against it.
+    def open(cls, store: Store, domain: str, fingerprint: str | None = None) -> Manifest:
+        """Read one state of a domain and check its tables against its manifest.
+
+        Args:
+            store: the parent of the domains' folders.
+            domain: its name.
+            fingerprint: of the state to read; the newest if not given.
 
         Raises:
+            GoneError: no stored manifest has this fingerprint.
             DataError: there is no such domain, or what is there is damaged or of another format.
             StorageError: the store cannot be read.
         """
-        latest = versions(store, domain)[-1:]
-        if not latest:
-            raise not_found(store, domain)
-        return parse(store.sub(domain), domain, latest[0])
+        return _with_tables(store.sub(domain), open_head(store, domain, fingerprint))
 
     def stream(self, split: Split, label: int) -> list[Shard]:
         """The shards of one class of one split.
@@ -114,44 +135,6 @@ class Manifest:
         return rows
 
 
-def sample_schema() -> pa.Schema:
-    """Columns of the sample table; `offset`, `length` are its span in the tar, in bytes.
-
-    `protocols` are the official evaluation protocols that a sample is in, with its part of each, separated by
-    spaces: `1/train 3_2/test`. The column is there only if any sample is in one.
-    """
-    import pyarrow as pa
-
-    name = pa.dictionary(pa.int32(), pa.string())
-    fields = [("key", pa.string())]
-    fields += [(n, name) for n in ("domain", "attack_type", "split", "shard", "image_ext")]
-    fields += [("label", pa.int8()), ("subject_id", name), ("video_id", name)]
-    fields += [("frame_index", pa.int32()), ("index_in_shard", pa.int32())]
-    fields += [("offset", pa.int64()), ("length", pa.int32()), ("image_bytes", pa.int32())]
-    fields += [("width", pa.int16()), ("height", pa.int16())]
-    fields += [(f"sha256_{n}", pa.binary(32)) for n in ("image", "depth", "label")]
-    fields += [(n, name) for n in OPTIONAL]
-    return pa.schema(fields, metadata={"rfmeta_format": str(FORMAT)})
-
-
-def present(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
-    """Return a schema without those optional columns that are not among `columns`."""
-    import pyarrow as pa
-
-    kept = [field for field in schema if field.name in columns or field.name not in OPTIONAL]
-    return pa.schema(kept, metadata=schema.metadata)
-
-
-def shard_schema() -> pa.Schema:
-    """Columns of the shard table."""
-    import pyarrow as pa
-
-    fields = [(n, pa.string()) for n in ("shard", "domain", "split")]
-    fields += [("label", pa.int8()), ("n_samples", pa.int32()), ("n_bytes", pa.int64())]
-    fields += [("sha256", pa.string())]
-    return pa.schema(fields, metadata={"rfmeta_format": str(FORMAT)})
-
-
 def versions(store: Store, domain: str) -> list[str]:
     """The names of a domain's manifests in its folder, oldest first; none for an unknown domain."""
     names = (name.removeprefix(f"{domain}/") for name in store.list(domain))
@@ -170,23 +153,80 @@ def parse(folder: Store, domain: str, name: str) -> Manifest:
     Raises:
         DataError: it is damaged, of another format or domain, or a table does not match it.
     """
-    data = read_sound(lambda: folder.read(name), _is_whole)
-    where = f"{folder.url}/{name}"
+    return _with_tables(folder, _head(_read(folder, name), domain, f"{folder.url}/{name}"))
+
+
+def open_head(store: Store, domain: str, fingerprint: str | None = None) -> Head:
+    """Read the manifest of one state of a domain, without its tables: no label of a sample is read.
+
+    Arguments and errors as of `Manifest.open`.
+    """
+    names = versions(store, domain)
+    if not names:
+        raise not_found(store, domain)
+    folder = store.sub(domain)
+    for name in reversed(names):
+        data = _read(folder, name)
+        if fingerprint in (None, digest(data)):
+            return _head(data, domain, f"{folder.url}/{name}")
+    raise GoneError(
+        f"none of the {len(names)} manifest(s) of domain {domain} under {store.url} has the "
+        f"fingerprint {str(fingerprint)[:12]}: that data was deleted, as by `rfmeta shards forget`, or damaged",
+        "restore it from a copy, or use the newest data in a new run with --set run.name=…",
+    )
+
+
+def subjects(store: Store, head: Head, split: Split | None) -> int:
+    """Return how many people a split shows, or all splits together if None; no label is read.
+
+    Raises:
+        DataError: the table of samples is missing or damaged.
+        StorageError: the store cannot be read.
+    """
+    import pyarrow.compute as pc
+
+    wanted = ["subject_id", "split"]
+    table = read_table(store.sub(head.domain), head.tables["samples"], sample_schema(), wanted)
+    if split is not None:
+        table = table.filter(pc.field("split") == split)
+    return len(pc.unique(table["subject_id"].unify_dictionaries()))
+
+
+def _with_tables(folder: Store, head: Head) -> Manifest:
+    samples = read_table(folder, head.tables["samples"], sample_schema())
+    shards = _shards(read_table(folder, head.tables["shards"], shard_schema()))
+    if not _agree(shards, samples):
+        where = f"manifest {head.fingerprint[:12]} under {folder.url} is damaged:"
+        raise damaged(where, "its two tables disagree on the shards' samples")
+    return Manifest(**vars(head), samples=samples, shards=shards)
+
+
+def _agree(shards: Sequence[Shard], samples: pa.Table) -> bool:
+    """Whether the rows of the samples table are those of the shards, in the order of the shards."""
+    import pyarrow.compute as pc
+
+    if sum(shard.samples for shard in shards) != samples.num_rows:
+        return False
+    names = samples["shard"]
+    parts = ((shard.name, names.slice(shard.first, shard.samples)) for shard in shards)
+    return all(pc.unique(part).to_pylist() in ([], [name]) for name, part in parts)
+
+
+def _read(folder: Store, name: str) -> bytes:
+    return read_sound(lambda: folder.read(name), _is_whole)
+
+
+def _head(data: bytes, domain: str, where: str) -> Head:
     content = _content(data, where)
     if content["domain"] != domain:
-        raise _damaged(where, f"describes domain '{content['domain']}', not '{domain}'")
-    samples = _table(folder, content["samples"], sample_schema())
-    shards = _shards(_table(folder, content["shards"], shard_schema()))
-    if [s.name for s in shards for _ in range(s.samples)] != samples["shard"].to_pylist():
-        raise _damaged(where, "its two tables disagree on the shards' samples")
-    return Manifest(
+        raise damaged(where, f"describes domain '{content['domain']}', not '{domain}'")
+    return Head(
         domain=domain,
-        fingerprint=_digest(data),
+        fingerprint=digest(data),
         image_size=content["image_size"],
         contract=content["contract"],
-        samples=samples,
-        shards=shards,
         counts=content["counts"],
+        tables={name: content[name] for name in ("samples", "shards")},
     )
 
 
@@ -203,7 +243,7 @@ def _content(data: bytes, where: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(data)
         found = content["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(where, "is not a manifest") from error
+        raise damaged(where, "is not a manifest") from error
     if found != FORMAT:
         raise DataError(
             f"{where} has format {found}, this version reads format {FORMAT}",
@@ -211,31 +251,17 @@ def _content(data: bytes, where: str) -> dict[str, Any]:
         )
     absent = {"domain", "image_size", "contract", "counts", "samples", "shards"} - content.keys()
     if absent:
-        raise _damaged(where, f"lacks {', '.join(sorted(absent))}")
+        raise damaged(where, f"lacks {', '.join(sorted(absent))}")
+    if not (isinstance(content["image_size"], int) and _are_counts(content["counts"])):
+        raise damaged(where, "has a size of images or counts that are not numbers")
     return content
 
 
-def _table(folder: Store, reference: Mapping[str, str], schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    name = reference["name"]
-    where = f"{folder.url}/{name}"
-    try:
-        data = read_sound(lambda: folder.read(name), lambda data: _digest(data) == reference["sha256"])
-    except MissingError as error:
-        raise _damaged(where, "is missing though the manifest names it") from error
-    if _digest(data) != reference["sha256"]:
-        raise _damaged(where, "does not match the hash in the manifest")
-    try:
-        table = parquet.read_table(pa.BufferReader(data))
-        return table.cast(present(schema, table.column_names))
-    except (pa.ArrowException, ValueError) as error:
-        raise _damaged(where, f"is not the expected table ({error})") from error
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _are_counts(found: object) -> bool:
+    """Whether these are numbers of samples by split and class."""
+    if not isinstance(found, dict) or not all(isinstance(classes, dict) for classes in found.values()):
+        return False
+    return all(isinstance(count, int) for classes in found.values() for count in classes.values())
 
 
 def _shards(table: pa.Table) -> tuple[Shard, ...]:
@@ -243,7 +269,7 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
     first = 0
     for row in table.to_pylist():
         if row["split"] not in SPLITS or row["label"] not in (0, 1):
-            raise _damaged(row["shard"], "has an unknown split or label")
+            raise damaged(row["shard"], "has an unknown split or label")
         size, count = row["n_bytes"], row["n_samples"]
         shards.append(Shard(row["shard"], row["split"], row["label"], count, size, row["sha256"], first))
         first += count
@@ -253,7 +279,3 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
 def domains(store: Store) -> list[str]:
     """The names of all domains under a prefix, sorted."""
     return domains_in(store.list())
-
-
-def _damaged(where: str, what: str) -> DataError:
-    return DataError(f"{where} {what}", "ingest the domain again, or restore it from a copy")

@@ -11,13 +11,13 @@ from functools import partial
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
-from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import RawBatch, Split
 from rfmeta_dist.data.augment import augment
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE, decode
 from rfmeta_dist.data.fetch import ahead, fetch
-from rfmeta_dist.data.manifest import CLASSES, Manifest, Shard
+from rfmeta_dist.data.manifest import CLASSES, Head, Manifest, Shard
 from rfmeta_dist.data.metrics import Meter, Metrics
 from rfmeta_dist.data.plan import WINDOW, Plan
 from rfmeta_dist.data.unpack import Packed, unpack
@@ -55,7 +55,7 @@ class DomainStream:
 
     Raises:
         ConfigError: `batch` or `image_size` is unfit.
-        DataError: the split lacks a class.
+        DataError: the split lacks a class, or the stored images are smaller than `image_size`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ def scan(
 
     Raises:
         ConfigError: `image_size` is unfit.
-        DataError: a shard or sample is missing or damaged.
+        DataError: a shard or sample is missing or damaged, or the stored images are smaller than `image_size`.
         StorageError: the store cannot be read.
     """
     wanted = (shard for shard in manifest.shards if split in (None, shard.split))
@@ -146,6 +146,22 @@ def scan(
         samples = (_Visited(sample, 0) for shard in reader.shards(pools, wanted) for sample in shard)
         groups = iter(lambda: list(islice(samples, batch)), [])
         yield from reader.decoded(pools, groups, _as_is)
+
+
+def require_size(head: Head, image_size: int) -> None:
+    """Check that the images of a domain are stored at least as large as they are wanted.
+
+    An enlarged image is blurred as no crop of the other domains is, which would tell the domains apart.
+
+    Raises:
+        DataError: the domain holds smaller ones.
+    """
+    if head.image_size < image_size:
+        raise DataError(
+            f"domain {head.domain} holds crops of {head.image_size} pixels, "
+            f"data.image_size asks for {image_size}",
+            f"set data.image_size={head.image_size} for a new run, or ingest larger crops",
+        )
 
 
 @dataclass(frozen=True)
@@ -181,6 +197,7 @@ class _Reader:
     def __init__(self, store: Store, manifest: Manifest, image_size: int, cache: Cache | None) -> None:
         if image_size % DEPTH_STRIDE or not 0 < image_size <= MAX_SIDE:
             raise ConfigError(f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}")
+        require_size(manifest, image_size)
         self._folder = store.sub(manifest.domain)
         self._manifest = manifest
         self._image_size = image_size

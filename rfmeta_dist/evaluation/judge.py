@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import RawBatch, Split
 from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.manifest import GoneError, Manifest, subjects
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.evaluation import examples, figures, package, thresholds
 from rfmeta_dist.evaluation.inference import recalibrate, score
@@ -21,7 +22,7 @@ from rfmeta_dist.evaluation.scores import UNITS, Scores
 from rfmeta_dist.models.build import build
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training import starts
+from rfmeta_dist.training import domains, pins, starts
 from rfmeta_dist.training.checkpoint import read as read_checkpoint
 from rfmeta_dist.training.folder import record
 
@@ -31,7 +32,7 @@ SCORING_BATCH = 64
 def finish(config: Config, folder: Store, checkpoint: str, device: torch.device) -> None:
     """Recalibrate on the sources' training split, set thresholds on their validation split, write the package.
 
-    Reads source domains only.
+    Reads source domains only, in the state that the run is pinned to.
 
     Args:
         config: the run's.
@@ -40,11 +41,12 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
         device: where to compute.
 
     Raises:
-        DataError: a source has one class only in a split, or is damaged.
-        RunError: the checkpoint is damaged.
+        DataError: a source has one class only in a split, is damaged, or its pinned state was deleted.
+        RunError: the checkpoint is damaged, or the model's scores are not numbers.
     """
     shards = open_store(config.data.prefix)
-    manifests = {name: Manifest.open(shards, name) for name in config.data.sources}
+    pinned = pins.read(folder)
+    manifests = {name: Manifest.open(shards, name, pinned.get(name)) for name in config.data.sources}
     nets = build(config.model)
     nets.load_state_dict(dict(read_checkpoint(folder.sub(checkpoint)).weights))
     nets.to(device)
@@ -80,19 +82,20 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
 def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, Any]:
     """Judge the finished model on the target; the read of its labels goes into the ledger first.
 
+    The target is read in the state that the run is pinned to.
+
     Returns:
         The content of evaluation.json.
 
     Raises:
-        RunError: the run has no model yet.
-        DataError: the target is unknown, has one class only, or is damaged.
+        RunError: the run has no model yet, or the model's scores are not numbers.
+        DataError: the target is unknown, damaged or unfit, or its pinned state was deleted.
     """
     model = package.load(folder.sub("model"))
     validation = Scores.from_parquet(folder.read("validation.parquet"))
     shards = open_store(config.data.prefix)
-    manifest = Manifest.open(shards, config.data.target)
-    chosen = config.evaluation.target_split
-    split: Split | None = None if chosen == "all" else chosen
+    manifest = _open_target(config, folder, shards)
+    chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
     batches = _scan(config, shards, manifest, split, model.image_size)
@@ -114,6 +117,21 @@ def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, A
     folder.write("examples.parquet", _pictures(batches, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
+
+
+def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
+    """The target as it is pinned, if it can be judged on; a target that cannot be is no look at it."""
+    name = config.data.target
+    try:
+        manifest = Manifest.open(shards, name, pins.read(folder).get(name))
+    except GoneError as error:
+        raise DataError(
+            error.problem,
+            f"give the same `rfmeta train` again: it trains nothing and goes over to the newest {name}",
+        ) from error
+    domains.require_target(config, manifest)
+    domains.require_subjects(config, subjects(shards, manifest, domains.target_split(config)))
+    return manifest
 
 
 def concatenate(parts: list[Scores]) -> Scores:

@@ -7,6 +7,7 @@ never flipped: a classifier worse than chance shows an AUC below one half.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rfmeta_dist.core.types import LIVE
@@ -70,7 +71,9 @@ def eer(label: Label, score: Score) -> EqualError:
     Rule: of all ways to cut the sorted distinct scores (with accept-all and reject-all), take the
     one with the smallest |FAR − FRR|. FAR − FRR falls strictly along the cuts, so at most two tie:
     the one with the smaller FAR + FRR wins, then the stricter. The threshold lies halfway between
-    the two scores it separates; nothing is interpolated, so HTER there is exactly the EER.
+    the two scores it separates; nothing is interpolated, so HTER there is exactly the EER. To reject
+    all, it is the next float above the highest score; above the largest float there is none, so that
+    all are accepted there instead.
 
     Args:
         label: N, both classes present.
@@ -86,6 +89,8 @@ def eer(label: Label, score: Score) -> EqualError:
     false_reject = live * attack[-1]
     false_accept = (attack[-1] - attack) * live[-1]
     cuts = np.arange(len(values) + 1)
+    if values[-1] == np.finfo(np.float64).max:
+        false_reject, false_accept, cuts = false_reject[:-1], false_accept[:-1], cuts[:-1]
     best = np.lexsort((-cuts, false_accept + false_reject, np.abs(false_accept - false_reject)))[0]
     total = int(false_accept[best] + false_reject[best])
     return EqualError(total / (2 * int(live[-1]) * int(attack[-1])), _cut_at(values, int(best)))
@@ -101,6 +106,8 @@ def _cut_at(values: Score, cut: int) -> float:
         return float(np.nextafter(values[-1], np.inf))
     low, high = float(values[cut - 1]), float(values[cut])
     middle = low + (high - low) / 2
+    if middle == math.inf:  # the difference of two finite floats may be too large for one
+        middle = low / 2 + high / 2
     return middle if middle > low else high  # neighbouring floats have nothing between them
 
 

@@ -28,10 +28,10 @@ class Scores:
         video: the recording, unique within its domain.
         attack_type: `live`, `print`, `replay`, …
         label: 1 live, 0 attack.
-        score: float64 in [0, 1]; higher is more live.
+        score: float64, any finite number; higher is more live.
 
     Raises:
-        DataError: columns differ in length, a score is not a number in [0, 1], a label is neither 0
+        DataError: columns differ in length, a score is not a finite number, a label is neither 0
             nor 1, or a label contradicts its attack type.
     """
 
@@ -57,12 +57,12 @@ class Scores:
 
         if len({column.shape for column in self.columns().values()}) != 1 or self.score.ndim != 1:
             raise DataError("the columns of the scores differ in length", "write one value a frame")
-        # A NaN fails both comparisons, so this catches non-finite scores as well.
-        bad = ~((self.score >= 0) & (self.score <= 1))
+        bad = ~np.isfinite(self.score)
         if bad.any():
             raise DataError(
-                f"{bad.sum()} of {len(self)} scores are not numbers in [0, 1]",
-                f"look at {self.key[bad][0]}; if training diverged, evaluate an earlier checkpoint",
+                f"{bad.sum()} of {len(self)} scores are not finite numbers; the first is "
+                f"{self.score[bad][0]} for {self.key[bad][0]}, so it has no place among the others",
+                "give every frame a finite score",
             )
         if not np.isin(self.label, (0, 1)).all():
             raise DataError("a label is neither 0 nor 1", "label live frames 1 and attacks 0")
@@ -103,7 +103,10 @@ class Scores:
                     f"frames of video {self.video[mixed][0]} differ in {name}",
                     "a video shows one subject and one kind of presentation: fix the manifest",
                 )
-        mean = np.bincount(group, weights=self.score) / np.bincount(group)
+        frames = np.bincount(group)
+        mean = np.bincount(group, weights=self.score) / frames
+        if not np.isfinite(mean).all():  # a sum of finite scores may be too large for a float
+            mean = np.bincount(group, weights=self.score / frames[group])
         videos = self.select(first)
         key = [f"{d}-{v}" for d, v in zip(videos.domain, videos.video, strict=True)]
         return replace(videos, key=np.array(key, dtype=np.str_), score=mean)

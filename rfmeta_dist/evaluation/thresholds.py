@@ -17,7 +17,7 @@ class Threshold:
     """A frozen decision rule: accept as live when score ≥ value.
 
     Attributes:
-        value: in [0, 1], or the next float above 1 if nothing may be accepted.
+        value: a finite number; the next float above the highest score if nothing may be accepted.
         unit: what is decided, a `frame` or a `video`.
         source: how it was chosen, in words.
         eer: the equal error rate it reaches where it was chosen.

@@ -1,6 +1,8 @@
 """A run's folder: what it was configured to do, what it read, and what came of it.
 
-config.yaml         written once, when the run starts
+config.yaml         written when the run starts; what it is judged on and where its data are may be corrected
+config-first.yaml   as the run was started, if that was corrected
+manifests.json      which state of each domain the run reads (pins.py)
 ledger.jsonl        every read of labelled data: when, why, which domain and split
 lease.json          the process that writes here now (storage/lease.py)
 starts.jsonl        with what code, machine and workers the run was started, each time (training/starts.py)
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -29,8 +32,18 @@ from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.fingerprint import HARDWARE
 
-# A run and its data may be moved, and go on with other hardware.
-MAY_DIFFER = {"run.folder", "data.prefix", "data.cache_gb", *(f"training.{field}" for field in HARDWARE)}
+FIRST_CONFIG = "config-first.yaml"
+MODEL = "model/package.json"  # written last: a run that has it is trained
+# The target has no part in what is trained, so a run may be judged on another one without training again; and
+# data may be moved.
+CORRECTABLE = {"data": ("target", "prefix"), "evaluation": ("target_split",)}
+# A run may be moved, and go on with other hardware.
+MAY_DIFFER = {
+    "run.folder",
+    "data.cache_gb",
+    *(f"{section}.{field}" for section, fields in CORRECTABLE.items() for field in fields),
+    *(f"training.{field}" for field in HARDWARE),
+}
 
 
 def open_folder(config: Config) -> Store:
@@ -50,7 +63,28 @@ def claim(folder: Store, config: Config) -> bool:
         folder.create("config.yaml", configuration.dump(config).encode())
         return False
     except AlreadyExistsError:
-        pass
+        require_same(folder, config)
+        return True
+
+
+def is_started(folder: Store, config: Config) -> bool:
+    """Return True if an earlier start of the same run is in the folder, False if there is no run.
+
+    Raises:
+        RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+    """
+    if not folder.exists("config.yaml"):
+        return False
+    require_same(folder, config)
+    return True
+
+
+def require_same(folder: Store, config: Config) -> None:
+    """Check that the run in the folder is of this configuration, but for what may differ.
+
+    Raises:
+        RunError: it is of another; the fields that differ are named.
+    """
     earlier = read_config(folder)
     steps, before = config.training.steps, earlier.training.steps
     if steps != before:
@@ -64,23 +98,56 @@ def claim(folder: Store, config: Config) -> bool:
             f"run {folder.url} exists with another configuration (other: {', '.join(differing)})",
             "start a new run with --set run.name=…, or go back to the values in its config.yaml",
         )
-    return True
 
 
-def read_config(folder: Store) -> Config:
+def correct(folder: Store, config: Config) -> list[str]:
+    """Correct in the run's config.yaml what it is judged on and where its data are; return the fields changed.
+
+    Raises:
+        RunError: there is no run, or its configuration is damaged.
+        StorageError: the folder cannot be written.
+    """
+    earlier = read_config(folder)
+    sections = {
+        name: getattr(earlier, name).model_copy(update={f: getattr(getattr(config, name), f) for f in fields})
+        for name, fields in CORRECTABLE.items()
+    }
+    corrected = earlier.model_copy(update=sections)
+    if corrected == earlier:
+        return []
+    with suppress(AlreadyExistsError):
+        folder.create(FIRST_CONFIG, configuration.dump(earlier).encode())
+    folder.write("config.yaml", configuration.dump(corrected).encode())
+    return configuration.fields_that_differ(corrected, earlier)
+
+
+def first_config(folder: Store) -> Config:
+    """The configuration as the run was started, before anything of it was corrected.
+
+    Raises:
+        RunError: there is no run, or its configuration is damaged.
+    """
+    return read_config(folder, FIRST_CONFIG if folder.exists(FIRST_CONFIG) else "config.yaml")
+
+
+def read_config(folder: Store, name: str = "config.yaml") -> Config:
     """The configuration of an existing run.
+
+    Args:
+        folder: the run's.
+        name: of the file, if another than today's configuration is asked for.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
     """
     try:
-        return configuration.check(yaml.safe_load(folder.read("config.yaml")), f"{folder.url}/config.yaml")
+        return configuration.check(yaml.safe_load(folder.read(name)), f"{folder.url}/{name}")
     except MissingError:
         raise RunError(
             f"there is no run at {folder.url}", "give the folder that `rfmeta train` named"
         ) from None
     except (yaml.YAMLError, ConfigError) as error:
-        raise RunError(f"{folder.url}/config.yaml is damaged: {error}", "start a new run") from error
+        raise RunError(f"{folder.url}/{name} is damaged: {error}", "start a new run") from error
 
 
 def require_model(folder: Store) -> None:
@@ -89,7 +156,7 @@ def require_model(folder: Store) -> None:
     Raises:
         RunError: the run has no model yet.
     """
-    if not folder.exists("model/package.json"):
+    if not folder.exists(MODEL):
         raise RunError(f"run {folder.url} has no model yet", "let `rfmeta train` finish first")
 
 

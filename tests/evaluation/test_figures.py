@@ -1,6 +1,7 @@
 """Thresholds and figures: only sources set the threshold, and the figures fit together."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,17 @@ def test_figures_fit_together(computed, target):
         worst = figure["APCER_worst"]
         assert worst["value"] == max(rate["value"] for rate in figure["APCER"].values())
         assert worst["value"] == figure["APCER"][worst["type"]]["value"]
+
+
+def test_figures_do_not_depend_on_the_scale_of_the_scores(validation, target, computed):
+    wide = [replace(s, score=s.score * 1024 - 4096) for s in (validation, target)]
+    again = figures.compute(*wide, seed=0, resamples=200)
+    for unit, figure in again.items():
+        for name in ("HTER", "FAR", "BPCER", "ACER", "AUC", "APCER", "APCER_worst", "BPCER_at_APCER", "counts"):
+            assert figure[name] == computed[unit][name]
+        expected = computed[unit]["threshold"]["value"] * 1024 - 4096
+        assert figure["threshold"]["value"] == pytest.approx(expected)
+        assert not 0 <= figure["threshold"]["value"] <= 1
 
 
 def test_intervals_hold_their_values(computed):

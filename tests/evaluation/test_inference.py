@@ -1,8 +1,10 @@
 """Recalibration and scoring."""
 
 import numpy as np
+import pytest
 import torch
 
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.evaluation.inference import recalibrate, score
 from rfmeta_dist.models.networks import Networks
@@ -39,6 +41,22 @@ def test_the_order_of_the_batches_does_not_matter():
         recalibrate(nets, order, CPU)
         scores.append(score(nets, batches[0], CPU))
     assert torch.allclose(*scores, atol=1e-6)
+
+
+def test_networks_that_diverged_are_named_and_not_the_sample_blamed():
+    nets = Networks(width=0.1).initialise(0)
+    recalibrate(nets, [raw(0)], CPU)
+    weight = nets.M.get_submodule("conv2_1").weight
+    with torch.no_grad():
+        weight[0, 0] = torch.inf
+    told = r"not a number for sample k: its weights are not finite, so the training diverged; .*rate"
+    with pytest.raises(RunError, match=told):
+        score(nets, raw(1), CPU)
+    with torch.no_grad():
+        for parameter in nets.parameters():
+            parameter.copy_(torch.full_like(parameter, 3e38))
+    with pytest.raises(RunError, match=r"its weights are finite, but as large as 3\.0e\+38"):
+        score(nets, raw(1), CPU)
 
 
 def test_a_score_does_not_depend_on_its_neighbours():

@@ -1,5 +1,7 @@
 """Metrics against brute force over every threshold, scikit-learn, and cases worked by hand."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -66,6 +68,20 @@ def test_constant_scores_are_all_rejected_rather_than_all_accepted():
     threshold = metrics.eer(LABEL, np.full(8, 0.5)).threshold
     assert np.isfinite(threshold)
     assert threshold > 0.5
+
+
+LARGEST = float(np.finfo(np.float64).max)
+EXTREMES = st.sampled_from([-LARGEST, -1.0, -5e-324, 0.0, 5e-324, 1.0, LARGEST])
+
+
+@given(st.lists(EXTREMES | st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=12))
+@settings(deadline=None)
+def test_a_threshold_reaches_its_error_rate_for_any_finite_scores(values):
+    score, label = np.array(values), np.arange(len(values)) % 2
+    found = metrics.eer(label, score)
+    assert np.isfinite(found.threshold)
+    assert metrics.hter(label, score, found.threshold) == pytest.approx(found.value, abs=1e-15)
+    json.dumps(found, allow_nan=False)
 
 
 def test_accepts_at_the_threshold_itself():

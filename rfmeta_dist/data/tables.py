@@ -1,0 +1,106 @@
+"""The two tables of a manifest: their columns, and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.reread import read_sound
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+OPTIONAL = ("protocols",)  # columns of the sample table that only some domains have
+
+
+def sample_schema() -> pa.Schema:
+    """Columns of the sample table; `offset`, `length` are its span in the tar, in bytes.
+
+    `protocols` are the official evaluation protocols that a sample is in, with its part of each, separated by
+    spaces: `1/train 3_2/test`. The column is there only if any sample is in one.
+    """
+    import pyarrow as pa
+
+    name = pa.dictionary(pa.int32(), pa.string())
+    fields = [("key", pa.string())]
+    fields += [(n, name) for n in ("domain", "attack_type", "split", "shard", "image_ext")]
+    fields += [("label", pa.int8()), ("subject_id", name), ("video_id", name)]
+    fields += [("frame_index", pa.int32()), ("index_in_shard", pa.int32())]
+    fields += [("offset", pa.int64()), ("length", pa.int32()), ("image_bytes", pa.int32())]
+    fields += [("width", pa.int16()), ("height", pa.int16())]
+    fields += [(f"sha256_{n}", pa.binary(32)) for n in ("image", "depth", "label")]
+    fields += [(n, name) for n in OPTIONAL]
+    return pa.schema(fields, metadata={"rfmeta_format": str(FORMAT)})
+
+
+def present(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
+    """Return a schema without those optional columns that are not among `columns`."""
+    import pyarrow as pa
+
+    kept = [field for field in schema if field.name in columns or field.name not in OPTIONAL]
+    return pa.schema(kept, metadata=schema.metadata)
+
+
+def shard_schema() -> pa.Schema:
+    """Columns of the shard table."""
+    import pyarrow as pa
+
+    fields = [(n, pa.string()) for n in ("shard", "domain", "split")]
+    fields += [("label", pa.int8()), ("n_samples", pa.int32()), ("n_bytes", pa.int64())]
+    fields += [("sha256", pa.string())]
+    return pa.schema(fields, metadata={"rfmeta_format": str(FORMAT)})
+
+
+def read_table(
+    folder: Store, reference: Mapping[str, str], schema: pa.Schema, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read a table of a domain's folder, or some columns of it, and check its hash.
+
+    Args:
+        folder: the domain's.
+        reference: `name` and `sha256` of the table, as its manifest has them.
+        schema: the columns that it must have.
+        columns: the ones to read, in this order; all if not given.
+
+    Raises:
+        DataError: the table is missing, damaged, or of other columns.
+        StorageError: the store cannot be read.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    name = reference["name"]
+    where = f"{folder.url}/{name}"
+    try:
+        data = read_sound(lambda: folder.read(name), lambda data: digest(data) == reference["sha256"])
+    except MissingError as error:
+        raise damaged(where, "is missing though the manifest names it") from error
+    if digest(data) != reference["sha256"]:
+        raise damaged(where, "does not match the hash in the manifest")
+    try:
+        found = parquet.read_table(pa.BufferReader(data), columns=columns)
+        if columns is not None:
+            found, schema = found.select(columns), pa.schema([schema.field(name) for name in columns])
+        return found.cast(present(schema, found.column_names))
+    except (pa.ArrowException, ValueError) as error:
+        raise damaged(where, f"is not the expected table ({error})") from error
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def damaged(where: str, what: str) -> DataError:
+    """Return the error for an object that is not what it should be.
+
+    Args:
+        where: the object.
+        what: what is wrong with it; the two make a sentence.
+    """
+    return DataError(f"{where} {what}", "ingest the domain again, or restore it from a copy")

@@ -1,0 +1,136 @@
+"""The domains of a run, looked at before its first step: the sources whole, the target without its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.data.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
+from rfmeta_dist.data.stream import require_size
+from rfmeta_dist.storage.store import open_store
+
+NONE: Mapping[str, str] = {}
+MARK = 12  # digits of a fingerprint that a message shows
+
+
+def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, Manifest]:
+    """Open the manifests of the source domains, fit for balanced training; the target's stays closed.
+
+    Args:
+        config: the run's.
+        pinned: the fingerprints that the run is pinned to, by domain; the newest of any other.
+
+    Raises:
+        DataError: a domain is unknown or damaged, its pinned state is gone, it has one class only, or its crops
+            are smaller than configured.
+        StorageError: the prefix cannot be read.
+    """
+    store = open_store(config.data.prefix)
+    manifests = {name: Manifest.open(store, name, pinned.get(name)) for name in config.data.sources}
+    for manifest in manifests.values():
+        for split in ("train", "validation"):
+            for label in (1, 0):
+                manifest.stream(split, label)
+        require_size(manifest, config.data.image_size)
+    return manifests
+
+
+def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
+    """Check that a run can be judged on its target, by its counts, number of people and size of crops.
+
+    No label of a sample is read, so the target stays sealed. The state that is looked at is the pinned one; the
+    newest if none is pinned, or if the pinned one was deleted.
+
+    Raises:
+        DataError: the target is unknown or damaged, or cannot be judged on.
+        StorageError: the prefix cannot be read.
+    """
+    store, name, split = open_store(config.data.prefix), config.data.target, target_split(config)
+    try:
+        head = open_head(store, name, pinned.get(name))
+    except GoneError:
+        head = open_head(store, name)
+    require_target(config, head)
+    require_subjects(config, subjects(store, head, split))
+    return head
+
+
+def target_split(config: Config) -> Split | None:
+    """Return the split of the target that is judged; None for all of them."""
+    chosen = config.evaluation.target_split
+    return None if chosen == "all" else chosen
+
+
+def require_target(config: Config, head: Head) -> None:
+    """Check that a target has both classes in the split that is judged, and crops that are large enough.
+
+    Raises:
+        DataError: it has not.
+    """
+    split = target_split(config)
+    for label in (1, 0):
+        if head.count(split, label) == 0:
+            raise DataError(
+                f"the target {head.domain} has no {CLASSES[label]} samples{_of(split)}, "
+                "so no error rate can be computed",
+                f"set data.target to another domain, or {_other_split(head)}ingest the missing class",
+            )
+    require_size(head, config.data.image_size)
+
+
+def require_subjects(config: Config, people: int) -> None:
+    """Check that the judged split of the target shows enough people for a confidence interval.
+
+    Raises:
+        DataError: it shows one alone.
+    """
+    if people < 2:
+        raise DataError(
+            f"the target {config.data.target} shows {people} subject{_of(target_split(config))}, "
+            "and a confidence interval needs at least 2",
+            "set data.target or evaluation.target_split to one with more people, or name the subject of every "
+            "video and ingest the domain again",
+        )
+
+
+def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:
+    """Return a line for each domain whose newest data is not what a run reads, or of which that is not known.
+
+    Args:
+        config: of a run that was started before.
+        pinned: the fingerprints that it is pinned to, by domain.
+
+    Raises:
+        StorageError: the prefix cannot be read.
+    """
+    store, lines = open_store(config.data.prefix), []
+    for name in (*config.data.sources, config.data.target):
+        try:
+            newest = open_head(store, name).fingerprint
+        except DataError:
+            continue  # what reads the domain says what is wrong with it
+        if name not in pinned:
+            lines.append(
+                f"this run does not say which data of domain {name} it is to read, as it was started by an "
+                f"earlier version or for another target; the newest ({newest[:MARK]}) is used"
+            )
+        elif pinned[name] != newest:
+            lines.append(
+                f"domain {name} has newer data ({newest[:MARK]}); this run stays with the data that it started "
+                f"with ({pinned[name][:MARK]}): start a new run with --set run.name=… to use the newer data"
+            )
+    return lines
+
+
+def _of(split: Split | None) -> str:
+    return f" in its split '{split}'" if split else ""
+
+
+def _other_split(head: Head) -> str:
+    """The setting that would do, if there is one."""
+    for split in (*SPLITS, None):
+        if head.count(split, 0) and head.count(split, 1):
+            return f"set evaluation.target_split={split or 'all'}, or "
+    return ""

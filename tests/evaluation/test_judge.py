@@ -1,0 +1,197 @@
+"""A run reads the data that it started with: for its threshold, its recalibration and its judging."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from rfmeta_dist.cli.run import write_report
+from rfmeta_dist.cluster.streams import DomainReader
+from rfmeta_dist.cluster.train import Prepared, prepare
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import DataError, RunError
+from rfmeta_dist.core.types import Split
+from rfmeta_dist.data.forget import forget
+from rfmeta_dist.data.manifest import GoneError, Manifest
+from rfmeta_dist.evaluation import judge
+from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.models.build import build
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training.folder import read_config
+from tests.samples import SIZE, make_samples
+
+CPU = torch.device("cpu")
+SIZES: dict[Split, tuple[int, int]] = {"train": (6, 6), "validation": (3, 6)}
+MORE: dict[Split, tuple[int, int]] = {"train": (9, 12), "validation": (6, 9)}
+
+
+def publish(store: Store, domain: str, sizes: dict[Split, tuple[int, int]], seed: int = 0) -> None:
+    """A domain whose attacks are all of one type, as those of one video must be."""
+    samples = (
+        sample if sample.label else replace(sample, attack_type="print")
+        for sample in make_samples(domain, sizes, seed)
+    )
+    pack(samples, store, domain, contract={})
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Store:
+    store = open_store(str(tmp_path / "data"))
+    for name in "ABDM":
+        publish(store, name, SIZES)
+    return store
+
+
+@pytest.fixture
+def config(tmp_path: Path, shards: Store) -> Config:
+    data = {"prefix": shards.url, "sources": ["A", "B"], "target": "D", "image_size": SIZE, "batch": 4}
+    tree = {
+        "run": {"name": "r", "folder": str(tmp_path / "runs")},
+        "data": {**data, "cache_gb": 0},
+        "model": {"width": 0.05},
+        "training": {"steps": 1, "workers": 1},
+        "evaluation": {"recalibration_batches": 1},
+    }
+    return check(tree, "test")
+
+
+def of(config: Config, target: str) -> Config:
+    return config.model_copy(update={"data": config.data.model_copy(update={"target": target})})
+
+
+def train(config: Config) -> Store:
+    """Leave a run's folder as training does, with the weights that it would start from."""
+    folder = prepare(config).folder
+    weights = {name: tensor.contiguous() for name, tensor in build(config.model).state_dict().items()}
+    folder.write("step-0000001/model.safetensors", save(weights))
+    row = {"step": 0, "loss": 1.0, "seconds": 1.0}
+    folder.write("metrics.jsonl", json.dumps(row).encode())
+    folder.write("streams.json", b"{}")
+    return folder
+
+
+def finish(config: Config, folder: Store) -> None:
+    judge.finish(config, folder, "step-0000001", CPU)
+
+
+def land(shards: Store, *domains: str) -> None:
+    """Publish more data of the domains."""
+    for name in domains:
+        publish(shards, name, MORE, seed=1)
+
+
+def reads(folder: Store) -> dict[tuple[str, str], tuple[str, int]]:
+    """State and samples of what was read last, by purpose and domain."""
+    rows = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
+    return {(row["purpose"], row["domain"]): (row["manifest"], row["samples"]) for row in rows}
+
+
+def test_data_that_lands_while_a_run_goes_on_is_not_read_by_it(config: Config, shards: Store):
+    started_with = {name: Manifest.open(shards, name).fingerprint for name in "ABD"}
+    folder = train(config)
+    land(shards, "A", "D")
+    again: Prepared = prepare(config)
+    assert {name: m.fingerprint for name, m in again.manifests.items()} | {"D": again.pins["D"]} == started_with
+    assert [note.split(" (")[0] for note in again.notes] == [
+        "domain A has newer data",
+        "domain D has newer data",
+    ]
+    assert all("this run stays with the data that it started with" in note for note in again.notes)
+    # A reader that died is started anew by Ray, with the fingerprint that it was given at first.
+    reader = DomainReader(config, "A", started_with["A"])
+    assert set(reader.batch(0, 0, 4).keys) <= set(keys(shards, "A", started_with["A"]))
+
+    finish(config, folder)
+    judge.evaluate(config, folder, CPU)
+    found = reads(folder)
+    assert found["threshold", "A"] == (started_with["A"], 9)
+    assert found["evaluation", "D"] == (started_with["D"], 21)
+    scored = Scores.from_parquet(folder.read("scores.parquet"))
+    assert set(scored.key[scored.domain == "D"]) == set(keys(shards, "D", started_with["D"]))
+    about = json.loads(folder.read("model/package.json"))
+    assert about["data"] == {name: started_with[name] for name in "AB"}
+
+
+def keys(shards: Store, domain: str, fingerprint: str) -> list[str]:
+    found: list[str] = Manifest.open(shards, domain, fingerprint).samples["key"].to_pylist()
+    return found
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_what_its_ledger_says(config: Config, shards: Store):
+    folder = train(config)
+    started_with = json.loads(folder.read("manifests.json"))
+    folder.delete("manifests.json")
+    land(shards, "A", "D")
+    found = prepare(config)
+    # It wrote down what it read of the sources, and had not looked at the target.
+    assert found.pins == {**started_with, "D": Manifest.open(shards, "D").fingerprint}
+    assert [note.split(" (")[0] for note in found.notes] == ["domain A has newer data"]
+    assert json.loads(folder.read("manifests.json")) == found.pins
+
+
+def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(config: Config, shards: Store):
+    folder = train(config)
+    finish(config, folder)
+    first = judge.evaluate(config, folder, CPU)
+    model = {name: folder.read(name) for name in folder.list("model")}
+    other = of(config, "M")
+    prepare(other)
+    # The figures that are there are of the former target, and no page shows them as the new one's.
+    with pytest.raises(RunError, match=r"last judged on D, and its target is M now; .* rfmeta evaluate"):
+        write_report(folder)
+    assert json.loads(folder.read("evaluation.json")) == first
+    second = judge.evaluate(read_config(folder), folder, CPU)
+    assert (first["target"], second["target"]) == ("D", "M")
+    assert set(Scores.from_parquet(folder.read("scores.parquet")).domain) == {"A", "B", "M"}
+    assert {name: folder.read(name) for name in folder.list("model")} == model
+    looks = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
+    assert [row["domain"] for row in looks if row["sealed"]] == ["D", "M"]
+    write_report(folder)
+
+
+def test_a_run_says_that_its_data_was_erased(config: Config, shards: Store):
+    folder = train(config)
+    forget(shards, "A", "A-train0")
+    for reading in (lambda: prepare(config), lambda: finish(config, folder)):
+        with pytest.raises(GoneError, match=r"domain A .* was deleted, as by `rfmeta shards forget`.*new run"):
+            reading()
+
+
+def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(config: Config, shards: Store):
+    folder = train(config)
+    finish(config, folder)
+    forget(shards, "D", "D-train0")
+    ledger = folder.read("ledger.jsonl")
+    with pytest.raises(
+        DataError, match=r"was deleted.*; give the same `rfmeta train` again: it trains nothing"
+    ):
+        judge.evaluate(config, folder, CPU)
+    assert folder.read("ledger.jsonl") == ledger
+    assert prepare(config).notes == ["the data of target D that was pinned was deleted; the newest is used"]
+    assert judge.evaluate(config, folder, CPU)["figures"]["frame"]["counts"]["live"] == 6
+    assert prepare(config).notes == []
+
+
+def test_a_target_that_became_unfit_is_refused_without_a_look_at_it(config: Config, shards: Store):
+    folder = train(config)
+    finish(config, folder)
+    publish(shards, "E", {"test": (6, 0)})
+    ledger = folder.read("ledger.jsonl")
+    with pytest.raises(DataError, match="the target E has no attack samples"):
+        judge.evaluate(of(config, "E"), folder, CPU)
+    assert folder.read("ledger.jsonl") == ledger
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"A": 1}'])
+def test_damaged_pins_are_named(config: Config, content: bytes):
+    folder = train(config)
+    folder.write("manifests.json", content)
+    with pytest.raises(RunError, match=r"manifests\.json is damaged, so it is not known which data"):
+        prepare(config)

@@ -81,8 +81,13 @@ def prepare(config: Config) -> Prepared:
         for name, manifest in found.manifests.items():
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
             runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
-    elif changed := runs.correct(folder, config):
-        found.notes.append(f"the run goes on with another {' and '.join(changed)}; its config.yaml says so")
+    else:
+        changed = runs.correct(folder, config)
+        if "data.prefix" in changed:
+            found.notes.append(f"the run reads its data from {config.data.prefix} from now on")
+        if set(changed) - {"data.prefix"}:
+            split = config.evaluation.target_split
+            found.notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
     return found
 
 

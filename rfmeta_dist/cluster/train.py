@@ -9,12 +9,12 @@ import ray
 import ray.train
 from ray.train.torch import TorchTrainer
 
-from rfmeta_dist.cluster import streams, worker
+from rfmeta_dist.cluster import room, streams, worker
+from rfmeta_dist.cluster.errors import got, ours
 from rfmeta_dist.cluster.monitor import Monitor, News, watched
-from rfmeta_dist.cluster.session import last_line
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, DataError, RfmetaError, StorageError
+from rfmeta_dist.core.errors import DataError, RfmetaError, StorageError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.training import folder as runs
@@ -97,6 +97,7 @@ def train_run(
     folder, manifests = prepare(config)
     if folder.exists("model/package.json"):
         return folder
+    room.wait_for_room(room.for_training(config))
     if monitor is None:
         monitor = Monitor.remote()
         with watched(monitor, on_news):
@@ -105,15 +106,27 @@ def train_run(
         _fit(config, folder, manifests, monitor, local)
     last = worker.checkpoint_name(config.training.steps)
     folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-    streams.got(ray.remote(**_resources(config))(_finish).remote(config, folder, last))
+    _judging(config, _finish, folder, last)
     return folder
 
 
 def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
-    """Judge a finished run on its sealed target; returns the content of evaluation.json."""
-    task = ray.remote(**_resources(config))(_evaluate)
-    result: dict[str, Any] = streams.got(task.remote(config, folder))
+    """Judge a finished run on its sealed target; returns the content of evaluation.json.
+
+    A run trained on GPUs is judged on a CPU where the cluster has no GPU.
+    """
+    result: dict[str, Any] = _judging(config, _evaluate, folder)
     return result
+
+
+def _judging(config: Config, work: Callable[..., Any], *given: Any) -> Any:
+    """Call `work` with the configuration, what is given and a device, in a process on any machine."""
+    ask = room.for_judging(config)
+    room.wait_for_room(ask)
+    gpus = ask.each.get("GPU", 0)
+    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
+    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(work)
+    return got(task.remote(config, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor: Any, local: bool) -> None:
@@ -150,11 +163,7 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
     try:
         trainer.fit()
     except Exception as error:  # noqa: BLE001  whatever Ray wraps it in, our own error tells more
-        failure = ClusterError(
-            f"training of {folder.url} failed: {_innermost(error)}",
-            "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
-        )
-        failure.__cause__ = error
+        failure = ours(error, f"training of {folder.url} failed")
     failure = ray.get(monitor.fatal.remote()) or failure
     try:
         runs.add_streams(folder, streams.totals(actors))
@@ -164,37 +173,19 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
         raise failure
 
 
-def _finish(config: Config, folder: Store, checkpoint: str) -> None:
+def _finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
     import torch
 
     from rfmeta_dist.evaluation.judge import finish
 
     torch.set_num_threads(config.training.threads)
-    finish(config, folder, checkpoint, _device(config))
+    finish(config, folder, checkpoint, torch.device(device))
 
 
-def _evaluate(config: Config, folder: Store) -> dict[str, Any]:
+def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     import torch
 
     from rfmeta_dist.evaluation.judge import evaluate
 
     torch.set_num_threads(config.training.threads)
-    return evaluate(config, folder, _device(config))
-
-
-def _device(config: Config) -> Any:
-    import torch
-
-    return torch.device("cuda" if config.training.gpus else "cpu")
-
-
-def _resources(config: Config) -> dict[str, Any]:
-    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
-    return {"num_cpus": 1, "num_gpus": config.training.gpus, "scheduling_strategy": "DEFAULT"}
-
-
-def _innermost(error: Exception) -> str:
-    """The innermost message in one line."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return last_line(error)
+    return evaluate(config, folder, torch.device(device))

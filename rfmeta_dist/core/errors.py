@@ -11,6 +11,10 @@
 The command line prints the line and exits with the code; library users catch the class.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class RfmetaError(Exception):
     """Base of all errors that are ours.
@@ -23,13 +27,22 @@ class RfmetaError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str) -> None:
-        # Both go to Exception so that the error survives pickling between Ray processes.
         super().__init__(problem, remedy)
         self.problem = problem
         self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel between Ray's processes. Exception's own way would call the constructor with problem and
+        # remedy, which fails for a class whose constructor takes other arguments.
+        return _restored, (type(self), self.args), vars(self)
+
+
+def _restored(kind: type[RfmetaError], args: tuple[Any, ...]) -> RfmetaError:
+    """Return an error of a class without calling its constructor; unpickling adds the attributes."""
+    return kind.__new__(kind, *args)
 
 
 class ConfigError(RfmetaError):

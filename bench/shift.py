@@ -30,7 +30,7 @@ from bench.study.data import fingerprints, generate, scale_of
 from bench.study.design import DOMAINS, data_folder
 from bench.study.tune import local
 from rfmeta_dist.cli.terminal import say
-from rfmeta_dist.cluster.streams import got
+from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.config.schema import Augmentation
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.data.manifest import Manifest

@@ -15,11 +15,12 @@ from ray import tune
 from bench.study import trial
 from bench.study.design import Cell, Settings
 from rfmeta_dist.cli.terminal import console, progress, say
+from rfmeta_dist.cluster.errors import ours
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.monitor import watched
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 
 STAGES = {"train": trial.train_cell, "judge": trial.judge_cell}
 LINES = 50  # a log without a terminal gets this many lines a stage
@@ -76,8 +77,7 @@ def run(work: Work, settings: Settings, folder: Path) -> None:
         results = list(tuner.fit())
     for result in results:
         if result.error is not None:
-            reason = str(result.error).strip().splitlines()[-1]
-            raise ClusterError(f"a trial died: {reason}", "give the same command again, what is done is kept")
+            raise ours(result.error, "a trial failed")
         if result.metrics.get("error"):
             raise result.metrics["error"]
 

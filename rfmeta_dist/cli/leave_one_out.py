@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from rfmeta_dist.cli.run import print_table
+from rfmeta_dist.cli.run import print_table, slots_for
 from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
 from rfmeta_dist.cli.watch import training_display
-from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -18,20 +20,26 @@ EXAMPLES = """
 
   rfmeta loo jobs/configs/oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
-Finished targets are kept: an interrupted command goes on when it is given again.
+  rfmeta loo jobs/configs/oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
+
+Finished runs are kept: an interrupted command goes on when it is given again. A run that fails does not stop
+the others; the command then ends with the exit code of the first that failed.
 """
 
 
 def loo(
     config: ConfigFile,
     overrides: Overrides = None,
+    targets: Annotated[
+        str | None, typer.Option(help="Domains to hold out, separated by commas; each in turn if not given.")
+    ] = None,
     methods: Annotated[str | None, typer.Option(help="Methods to compare, separated by commas.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds to run, separated by commas.")] = None,
     slots: Slots = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Make every domain of a configuration the target in turn, in parallel where the slots allow."""
+    """Make each domain of a configuration, or of --targets, the target in turn; in parallel as slots allow."""
     from rfmeta_dist.config.load import load
 
     chosen = load(config, overrides or ())  # before Ray's slow import
@@ -43,25 +51,40 @@ def loo(
     from rfmeta_dist.report import table
     from rfmeta_dist.storage.store import open_store
 
-    runs = targets_of(chosen, _names(methods), numbered)
+    runs = targets_of(chosen, _names(methods), numbered, _names(targets))
     # A mistake should show before Ray starts; methods and seeds differ in nothing that is looked at.
     for run in {run.data.sources: run for run in runs}.values():
         for note in look(run).notes:
             say(note)
-    with session(slots, address) as local, training_display(json) as show:
+    with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
         outcomes = leave_one_out(runs, show, local=local)
-    results = [outcome.evaluation for outcome in outcomes]
+    failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
+    results = [outcome.evaluation for outcome in outcomes if outcome.error is None]
     folder = open_store(chosen.run.folder)
     page = summary_name(chosen)
-    folder.write(page, table.loo_page(table.rows(results)).encode())
+    if results:
+        folder.write(page, table.loo_page(table.rows(results)).encode())
     if json:
-        times = {o.config.run.name: {"started": o.started, "ended": o.ended} for o in outcomes}
-        print_json({"evaluations": results, "times": times, "page": f"{folder.url}/{page}"})
-        return
-    for line in timeline(outcomes):
-        say(line)
-    print_table(results)
-    say(f"page at {folder.url}/{page}")
+        times = {
+            o.config.run.name: {"started": o.started, "ended": o.ended} for o in outcomes if o.error is None
+        }
+        errors = {name: str(error) for name, error in failed.items()}
+        print_json({"evaluations": results, "times": times, "failed": errors, "page": f"{folder.url}/{page}"})
+    else:
+        for line in timeline(outcomes):
+            say(line)
+        if results:
+            print_table(results)
+            say(f"page at {folder.url}/{page}")
+    _raise_first(failed)
+
+
+def _raise_first(failed: Mapping[str, RfmetaError]) -> None:
+    """Name the runs that failed, and end the command with the error of the first."""
+    for name, error in failed.items():
+        say(escape(f"failed: {name}: {error}"))
+    if failed:
+        raise next(iter(failed.values()))
 
 
 def _names(given: str | None) -> list[str]:

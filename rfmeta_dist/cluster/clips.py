@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.cluster.synth import in_parallel
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.seeds import permutation
@@ -140,7 +142,7 @@ def film_clips(
     finished = total - sum(clip.frames for clip in pending)
     on_done(finished, total)
     layout = clips[0].video.card.layout
-    for frames in _filmed(root, pending, workers or int(ray.cluster_resources().get("CPU", 1))):
+    for frames in _filmed(root, pending, workers_for("filming", workers)):
         finished += frames
         on_done(finished, total)
     for path, text in [*lists(layout, [clip.path for clip in clips]), *_table(clips)]:
@@ -150,16 +152,22 @@ def film_clips(
 def _claim(root: Path, contract: Mapping[str, Any]) -> None:
     """Note what the folder's clips are made of, so that those of other settings are never kept among them."""
     path, text = root / CONTRACT, json.dumps(contract, sort_keys=True, indent=1)
-    try:
+    with _writable(root):
         if not path.exists():
             write_text(path, text)
         elif path.read_text(encoding="utf-8") != text:
             raise DataError(
                 f"{root} holds clips made with other settings, or by another version", "give another folder"
             )
+
+
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StorageError(
-            f"{root} cannot be written: {error.strerror}", "make room there, or give another folder"
+            f"{root} cannot be written: {error.strerror or error}", "make room there, or give another folder"
         ) from error
 
 
@@ -179,15 +187,7 @@ def _table(clips: Sequence[Clip]) -> Iterator[tuple[str, str]]:
 
 def _filmed(root: Path, clips: Sequence[Clip], workers: int) -> Iterator[int]:
     people = (list(group) for _, group in groupby(clips, key=lambda clip: clip.video.subject))
-    try:
-        yield from in_parallel(people, lambda person: _film.remote(person, root), workers)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, OSError):
-            reason = error.cause.strerror or str(error.cause)
-            raise StorageError(
-                f"{root} cannot be written: {reason}", "make room there, or give another folder"
-            ) from None
-        raise
+    yield from in_parallel(people, lambda person: _film.remote(person, root), workers)
 
 
 @ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]
@@ -197,5 +197,6 @@ def _film(person: list[Clip], root: Path) -> Iterator[int]:
 
     cv2.setNumThreads(1)  # a CPU each
     for clip in person:
-        write(clip, root)
+        with _writable(root):
+            write(clip, root)
         yield clip.frames

@@ -22,7 +22,7 @@ from ray.train.torch import TorchTrainer
 from ray.util.placement_group import placement_group_table
 
 from rfmeta_dist.cluster import worker
-from rfmeta_dist.cluster.session import last_line
+from rfmeta_dist.cluster.errors import ours, own
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import ClusterError, RfmetaError
@@ -80,11 +80,9 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 used_up = isinstance(error, ray.train.WorkerGroupError)
                 failures = 0 if _latest(folder) > before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
-                    raise ClusterError(
-                        f"training of {folder.url} failed: {_innermost(error)}, "
-                        f"{config.training.restarts} restart(s) after the latest checkpoint",
-                        "start the same run again, it resumes from its latest checkpoint; Ray's logs tell more",
-                    ) from error
+                    restarts = config.training.restarts
+                    what = f"training of {folder.url} failed after {restarts} restart(s) from one checkpoint"
+                    raise ours(error, what) from error
                 say("the workers have failed, and are started again from the latest checkpoint")
 
 
@@ -130,10 +128,9 @@ def _latest(folder: Store) -> int:
 
 def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | None:
     """The error to end with, if no restart would mend it."""
+    if mine := own(error):
+        return mine
     inner = getattr(error, "controller_failure", None)
-    for found in (error, inner, *getattr(error, "worker_failures", {}).values()):
-        if isinstance(found, RfmetaError):
-            return found
     if type(inner).__name__ == "WorkerGroupStartupTimeoutError":  # Ray exports no name for it
         training = config.training
         return ClusterError(
@@ -182,10 +179,3 @@ def _missing(config: Config) -> str:
     needs = " and ".join(f"{amount:g} {kind}" for kind, amount in slot.items())
     # Slots that are free in sum may lie in pieces on several nodes, so at least one worker is missing.
     return f"{max(1, workers - fits)} of {workers} workers: the cluster has {fits} free slot(s) of {needs}"
-
-
-def _innermost(error: Exception) -> str:
-    """The innermost message in one line."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return last_line(error)

@@ -14,7 +14,9 @@ from typing import Any
 import ray
 import ray.data
 
-from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.cluster.errors import explained
+from rfmeta_dist.cluster.room import workers_for
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.extract import contract
@@ -105,7 +107,7 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
     finished = len(names) - len(pending)
     on_done(finished, len(names))
     if pending:
-        for _ in _extracted(order, pending, workers or int(ray.cluster_resources().get("CPU", 1))):
+        for _ in _extracted(order, pending, workers_for("ingest", workers)):
             finished += 1
             on_done(finished, len(names))
     in_order = sorted(names, key=lambda name: names[name].path)
@@ -113,8 +115,9 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
 
 
 def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any:
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints a traceback of every error
     context = ray.data.DataContext.get_current()
+    context.raise_original_map_exception = True  # or only the text of our errors would arrive
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
@@ -130,11 +133,8 @@ def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any
             # A dead actor ends the ingest, and starting it again goes on: rare, and simpler to trust.
             ray_remote_args_fn=lambda: {"max_restarts": 0},
         )
-    try:
+    with explained("ingest failed"):
         yield from pipeline.iter_rows()
-    except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None)
-        raise cause if isinstance(cause, RfmetaError) else error from None
 
 
 def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:

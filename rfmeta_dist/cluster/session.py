@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import ray
 
+from rfmeta_dist.cluster.errors import ours
 from rfmeta_dist.core.errors import ClusterError
 
 # Ray Train polls its workers this often, and reports wait for it; the default of 2 s suits day-long runs.
@@ -38,8 +39,8 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
         address: a cluster to use instead; RAY_ADDRESS counts as one.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the token, no local one can be started, or Ray
-            fails under the caller.
+        ClusterError: the cluster cannot be reached or refuses the token, or no local one can be started.
+        RfmetaError: whatever left Ray for the caller as an error of Ray's, see `errors.ours`.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -51,10 +52,8 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     try:
         _init(address, slots, folder)
         yield folder is not None
-    except ray.exceptions.RayError as error:  # all that nobody nearer could explain
-        raise ClusterError(
-            f"Ray failed: {last_line(error)}", "start the same command again; Ray's logs tell more"
-        ) from error
+    except ray.exceptions.RayError as error:
+        raise ours(error) from error
     finally:
         ray.shutdown()
         if folder:
@@ -94,9 +93,3 @@ def _require_listener(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
-
-
-def last_line(error: BaseException) -> str:
-    """The line of an error of Ray's that says why: the last of the tracebacks it is made of."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

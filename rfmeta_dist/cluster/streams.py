@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
@@ -124,13 +125,3 @@ class RayBatches:
             self.prefetch(need)
         raw: RawBatch = got(self._coming.pop(need))
         return raw
-
-
-def got(reference: Any) -> Any:
-    """`ray.get`, with our own errors raised as themselves rather than wrapped."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, RfmetaError):
-            raise error.cause from None
-        raise

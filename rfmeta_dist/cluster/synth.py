@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import ray
 
-from rfmeta_dist.core.errors import DataError, RfmetaError
+from rfmeta_dist.cluster.errors import got
+from rfmeta_dist.cluster.room import workers_for
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Manifest, versions
 from rfmeta_dist.data.publish import json_bytes
 from rfmeta_dist.ingest.pack import pack
@@ -55,7 +57,7 @@ def synthesise(
     pending = [video for video in videos if _name(video) not in done]
     finished = total - sum(video.frames for video in pending)
     on_done(finished, total)
-    for frames in _rendered(pending, stage, workers or int(ray.cluster_resources().get("CPU", 1))):
+    for frames in _rendered(pending, stage, workers_for("generation", workers)):
         finished += frames
         on_done(finished, total)
     manifest = pack(stage.samples([_name(video) for video in videos]), store, domain, contract=contract)
@@ -80,11 +82,7 @@ def _rendered(videos: Sequence[Video], stage: Stage, workers: int) -> Iterator[i
     """Frames of each recording as it is done, in any order; no more than `workers` tasks are under way."""
     # A person's recordings together, since painting the person is part of the work.
     people = (list(group) for _, group in groupby(videos, key=lambda video: video.subject))
-    try:
-        yield from in_parallel(people, lambda person: _render.remote(person, stage), workers)
-    except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None)
-        raise cause if isinstance(cause, RfmetaError) else error from None
+    yield from in_parallel(people, lambda person: _render.remote(person, stage), workers)
 
 
 def in_parallel(items: Iterable[T], start: Callable[[T], Any], workers: int) -> Iterator[Any]:
@@ -94,13 +92,16 @@ def in_parallel(items: Iterable[T], start: Callable[[T], Any], workers: int) -> 
         items: one for each task.
         start: begins the task of an item.
         workers: tasks at a time.
+
+    Raises:
+        RfmetaError: what a task raised.
     """
     rest = iter(items)
     tasks = [start(item) for item in islice(rest, workers)]
     while tasks:
         for task in ray.wait(tasks, num_returns=1)[0]:
             try:
-                yield ray.get(next(task))
+                yield got(next(task))
             except StopIteration:
                 tasks.remove(task)
                 tasks += [start(item) for item in islice(rest, 1)]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import ray
 
 from rfmeta_dist.cluster import monitor as monitors
-from rfmeta_dist.cluster import streams, worker
+from rfmeta_dist.cluster import room, streams, worker
+from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
@@ -118,6 +119,7 @@ def train_run(
     folder, manifests, *_ = prepare(config)
     if folder.exists(runs.MODEL):
         return folder
+    room.wait_for_room(room.for_training(config))
     with lease.held(folder, "trained") as right, ExitStack() as stack:
         label = config.run.name if monitor is not None else config.data.target
         if monitor is None:
@@ -138,21 +140,32 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        streams.got(ray.remote(**_resources(config))(_finish).remote(config, folder, last))
+        _judging(config, _finish, folder, last)
     return folder
 
 
 def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
     """Judge a finished run on its sealed target; returns the content of evaluation.json.
 
+    A run trained on GPUs is judged on a CPU where the cluster has no GPU.
+
     Raises:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: of every other kind.
     """
-    task = ray.remote(**_resources(config))(_evaluate)
     with lease.held(folder, "judged"):
-        result: dict[str, Any] = streams.got(task.remote(config, folder))
+        result: dict[str, Any] = _judging(config, _evaluate, folder)
     return result
+
+
+def _judging(config: Config, work: Callable[..., Any], *given: Any) -> Any:
+    """Call `work` with the configuration, what is given and a device, in a process on any machine."""
+    ask = room.for_judging(config)
+    room.wait_for_room(ask)
+    gpus = ask.each.get("GPU", 0)
+    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
+    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(work)
+    return got(task.remote(config, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
@@ -170,30 +183,19 @@ def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], loc
         raise failure
 
 
-def _finish(config: Config, folder: Store, checkpoint: str) -> None:
+def _finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
     import torch
 
     from rfmeta_dist.evaluation.judge import finish
 
     torch.set_num_threads(config.training.threads)
-    finish(config, folder, checkpoint, _device(config))
+    finish(config, folder, checkpoint, torch.device(device))
 
 
-def _evaluate(config: Config, folder: Store) -> dict[str, Any]:
+def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     import torch
 
     from rfmeta_dist.evaluation.judge import evaluate
 
     torch.set_num_threads(config.training.threads)
-    return evaluate(config, folder, _device(config))
-
-
-def _device(config: Config) -> Any:
-    import torch
-
-    return torch.device("cuda" if config.training.gpus else "cpu")
-
-
-def _resources(config: Config) -> dict[str, Any]:
-    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
-    return {"num_cpus": 1, "num_gpus": config.training.gpus, "scheduling_strategy": "DEFAULT"}
+    return evaluate(config, folder, torch.device(device))

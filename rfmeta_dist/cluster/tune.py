@@ -1,4 +1,4 @@
-"""`rfmeta loo`: every domain in turn as the target, as Ray Tune trials, each a Ray Train run of its own.
+"""`rfmeta loo`: one domain after the other as the target, as Ray Tune trials, each a Ray Train run of its own.
 
 A trial drives its run and reserves nothing: workers take the slots. At most so many trials run at once as the
 slots can hold whole worker groups, so that none waits for workers while holding others' up. Each run resumes by
@@ -7,47 +7,72 @@ its name, so a leave-one-out that was interrupted goes on when it is started aga
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import ray
 from ray import tune
 
+from rfmeta_dist.cluster.errors import explained, ours
 from rfmeta_dist.cluster.monitor import News, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
+from rfmeta_dist.cluster.room import for_training, most, wait_for_room
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import ClusterError, RfmetaError
+from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
 NOTHING = {"node:__internal_head__": 0.001}  # trials live on the head and take no slot
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One target's run: its configuration, when it ran (seconds since the start), and evaluation.json."""
+    """One run of a leave-one-out.
+
+    Attributes:
+        config: its configuration.
+        started: seconds since the leave-one-out began; NaN if it failed.
+        ended: likewise.
+        evaluation: the content of evaluation.json; empty if it failed.
+        error: what ended it, if it failed.
+    """
 
     config: Config
-    started: float
-    ended: float
-    evaluation: dict[str, Any]
+    started: float = math.nan
+    ended: float = math.nan
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    error: RfmetaError | None = None
 
 
-def targets_of(config: Config, methods: Sequence[str], seeds: Sequence[int]) -> list[Config]:
-    """A configuration for every target, method and seed; the domains are the sources and target given.
+def targets_of(
+    config: Config, methods: Sequence[str], seeds: Sequence[int], targets: Sequence[str] = ()
+) -> list[Config]:
+    """Return a configuration for every target, method and seed; sources are all the other domains.
+
+    Args:
+        config: its sources and target are the domains.
+        methods: names of learning rules; the configuration's if empty.
+        seeds: the configuration's if empty.
+        targets: domains to hold out; each in turn if empty.
 
     Raises:
-        ConfigError: a method is unknown or a seed out of range.
+        ConfigError: a target is none of the domains, a method is unknown or a seed out of range.
     """
     from rfmeta_dist.config.load import check
 
-    domains = [*config.data.sources, config.data.target]
+    domains = sorted([*config.data.sources, config.data.target])
+    unknown = [target for target in targets if target not in domains]
+    if unknown:
+        raise ConfigError(
+            f"target {unknown[0]!r} is none of the configuration's domains {', '.join(domains)}",
+            f"write --targets {domains[0]}, or several separated by commas",
+        )
     runs = []
     for method in methods or [config.method.name]:
         for seed in seeds or [config.training.seed]:
-            for target in sorted(domains):
+            for target in sorted(set(targets)) or domains:
                 tree = config.model_dump(mode="json")
                 tree["data"] |= {"target": target, "sources": [d for d in domains if d != target]}
                 tree["method"] = config.method.renamed(method)
@@ -58,16 +83,20 @@ def targets_of(config: Config, methods: Sequence[str], seeds: Sequence[int]) -> 
 
 
 def leave_one_out(runs: Sequence[Config], on_news: Callable[[News], None], *, local: bool) -> list[Outcome]:
-    """Train and evaluate the runs, as many at once as the slots hold.
+    """Train and evaluate the runs, as many at once as the slots hold. One that fails does not stop the others.
 
     Args:
         runs: from `targets_of`.
         on_news: called with every step's row of every run; `label` is the run's name.
         local: whether the cluster is our own.
 
+    Returns:
+        What came of each run, in their order.
+
     Raises:
-        RfmetaError: of the first run that failed, after the others have ended.
+        ClusterError: the cluster cannot hold even one run, or Ray Tune itself failed.
     """
+    together = at_once(runs)
     monitor = start_monitor()
     clock = time.time()
     with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, watched(monitor, on_news):
@@ -78,71 +107,54 @@ def leave_one_out(runs: Sequence[Config], on_news: Callable[[News], None], *, lo
                 "monitor": monitor,
                 "local": local,
             },
-            tune_config=tune.TuneConfig(max_concurrent_trials=at_once(runs), reuse_actors=False),
+            tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
             run_config=tune.RunConfig(name="loo", storage_path=folder, verbose=0),
         )
-        results = list(tuner.fit())
-    for result in results:
-        if result.error is not None:
-            raise ClusterError(
-                f"a trial failed: {str(result.error).strip().splitlines()[-1]}",
-                "start the same command again, finished targets are kept",
-            )
-    return [_outcome(result.metrics, clock) for result in results]
+        with explained("leave-one-out failed"):
+            results = list(tuner.fit())
+    return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
 
 
 def at_once(runs: Sequence[Config]) -> int:
-    """How many runs the cluster's slots can hold at a time, at least one.
+    """Return how many runs the cluster can hold at a time, with what its autoscaler may add.
 
     Raises:
-        ClusterError: they cannot hold even one.
+        ClusterError: it can never hold even one.
     """
-    have = ray.cluster_resources()
-    workers = max(run.training.workers for run in runs)
-    gpus = max(run.training.gpus for run in runs) * workers
-    cpus = int(have.get("CPU", 0))
-    if cpus < workers or have.get("GPU", 0) < gpus:
-        raise ClusterError(
-            f"the cluster has {cpus} slots, a run needs {workers}",
-            "set training.workers lower, or give --slots or a larger cluster",
-        )
-    fits = cpus // workers
-    return min(fits, int(have["GPU"]) // gpus) if gpus else fits
+    asks = [for_training(run) for run in runs]
+    largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
+    wait_for_room(largest)
+    return max(1, min(most(ask.each) // ask.count for ask in asks))
 
 
 def _trial(given: dict[str, Any]) -> None:
     config = Config.model_validate(given["run"])
     started = time.time()
     try:
-        folder = train_run(config, lambda _: None, monitor=given["monitor"], local=given["local"])
-        evaluation = evaluate_run(config, folder)
+        with explained(f"run {config.run.name} failed"):
+            folder = train_run(config, lambda _: None, monitor=given["monitor"], local=given["local"])
+            evaluation = evaluate_run(config, folder)
     except RfmetaError as error:
-        # The message is all that survives Tune's handling of a trial's error.
-        tune.report({"failed": [type(error).__name__, error.problem, error.remedy]})
+        # Reported, not raised: Tune would print it, and keep its text alone.
+        tune.report({"error": error})
         return
-    tune.report({"run": given["run"], "started": started, "ended": time.time(), "evaluation": evaluation})
+    tune.report({"started": started, "ended": time.time(), "evaluation": evaluation})
 
 
-def _outcome(metrics: dict[str, Any], clock: float) -> Outcome:
-    if "failed" in metrics:
-        raise _revive(*metrics["failed"])
-    config = Config.model_validate(metrics["run"])
-    return Outcome(config, metrics["started"] - clock, metrics["ended"] - clock, metrics["evaluation"])
-
-
-def _revive(name: str, problem: str, remedy: str) -> RfmetaError:
-    from rfmeta_dist.core import errors
-
-    kind = getattr(errors, name, RfmetaError)
-    error: RfmetaError = kind(problem, remedy)
-    return error
+def _outcome(run: Config, result: Any, clock: float) -> Outcome:
+    error = ours(result.error, f"run {run.run.name} failed") if result.error else result.metrics.get("error")
+    if error is not None:
+        return Outcome(run, error=error)
+    metrics = result.metrics
+    return Outcome(run, metrics["started"] - clock, metrics["ended"] - clock, metrics["evaluation"])
 
 
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:
-    """When each target ran, a line each: shows what ran at the same time."""
+    """Return when each finished run ran, a line each: shows what ran at the same time."""
+    finished = [o for o in outcomes if o.error is None]
     return [
         f"{o.config.run.name}: {o.started:6.0f} s → {o.ended:6.0f} s"
-        for o in sorted(outcomes, key=lambda o: o.started)
+        for o in sorted(finished, key=lambda o: o.started)
     ]
 
 

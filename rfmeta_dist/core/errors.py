@@ -14,6 +14,8 @@ The command line prints the line and exits with the code; library users catch th
 
 from __future__ import annotations
 
+from typing import Any
+
 from rfmeta_dist.core.credentials import masked
 
 
@@ -31,11 +33,20 @@ class RfmetaError(Exception):
 
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem, self.remedy = masked(problem), masked(remedy)
-        # Both go to Exception so that the error survives pickling between Ray processes.
         super().__init__(self.problem, self.remedy)
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel between Ray's processes. Exception's own way would call the constructor with problem and
+        # remedy, which fails for a class whose constructor takes other arguments.
+        return _restored, (type(self), self.args), vars(self)
+
+
+def _restored(kind: type[RfmetaError], args: tuple[Any, ...]) -> RfmetaError:
+    """Return an error of a class without calling its constructor; unpickling adds the attributes."""
+    return kind.__new__(kind, *args)
 
 
 class ConfigError(RfmetaError):

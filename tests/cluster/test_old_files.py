@@ -53,7 +53,7 @@ def _config(moved: Path, run: str) -> Config:
 def test_an_interrupted_run_goes_on_to_the_weights_it_would_have_had(cluster: None, moved: Path) -> None:
     news: list[dict[str, object]] = []
     folder = train_run(_config(moved, "interrupted"), news.append, local=True)
-    assert news[0]["step"] in (8, 12), "it did not go on from a checkpoint of then"
+    assert news[0]["step"] == 12, "it started from an earlier step"
     found = load_file(f"{folder.url}/step-0000024/model.safetensors")
     expected = load_file(BEFORE / "runs/finished/step-0000024/model.safetensors")
     assert found.keys() == expected.keys()

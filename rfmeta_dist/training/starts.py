@@ -67,6 +67,8 @@ def record(folder: Store, step: int, found: Mapping[str, Any], certificate: byte
         before = b""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = {"time": now, "step": step, **found, "certificate": json.loads(certificate)}
+    if before and not before.endswith(b"\n"):
+        before += b"\n"  # the last line is damaged, and the new one must stand on its own
     folder.write(NAME, before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
     return _differing(before, found)
 

@@ -9,6 +9,7 @@ from rfmeta_dist.training.checkpoint import Row
 
 FEWEST = 20  # steps below which the noise between batches says more than the trend
 PART = 10  # the first and the last tenth are compared
+LOWER = 0.95  # of the beginning, at most, is lower; less than that is noise between batches
 
 
 def no_better(rows: Sequence[Row]) -> str:
@@ -25,7 +26,7 @@ def no_better(rows: Sequence[Row]) -> str:
         return ""
     part = len(losses) // PART
     began, ends = min(losses[0], median(losses[:part])), median(losses[-part:])
-    if ends < began:
+    if ends < LOWER * began:
         return ""
     return (
         f"the loss ends no lower than it began: {began:.4g} at first, {ends:.4g} in the last {part} steps. The "

@@ -108,9 +108,8 @@ def test_ctrl_c_ends_everything_and_the_same_command_resumes_until_its_disk_is_f
 ):
     disk = small_disk("4m")
     settings = (f"run.folder={disk}", "training.steps=200", f"training.checkpoint_every={EVERY}")
-    snapshot = disk / "r/checkpoint_manager_snapshot.json"
     with Command(tmp_path / "first", config, *settings) as command:
-        command.wait_for(snapshot)
+        command.wait_for(disk / f"r/step-{EVERY:07d}/state.json")
         started = family(command.process.pid)
         command.interrupt()
         assert command.ended() == 128 + signal.SIGINT, command.said
@@ -120,7 +119,7 @@ def test_ctrl_c_ends_everything_and_the_same_command_resumes_until_its_disk_is_f
         time.sleep(0.1)
     assert not alive(started)
 
-    latest = max(re.findall(r"step-\d{7}", snapshot.read_text()))
+    latest = last_whole(disk / "r")
     (disk / "ballast").write_bytes(bytes(room(disk) - 16_384))
     with Command(tmp_path / "second", config, *settings) as command:
         assert command.ended() == StorageError.exit_code, command.said
@@ -128,14 +127,24 @@ def test_ctrl_c_ends_everything_and_the_same_command_resumes_until_its_disk_is_f
     assert "free some disk space and start the same run again" in command.error
     # It reports every twentieth step; a run from the start would have reported step 20.
     steps = [int(done) for done in re.findall(r"  (\d+)/200  loss", command.said)]
-    assert min(steps) > step_of(latest) >= EVERY
-    latest = max(re.findall(r"step-\d{7}", snapshot.read_text()))
-    assert json.loads((disk / "r" / latest / "state.json").read_text())["step"] == step_of(latest)
+    assert min(steps) > latest >= EVERY
+    assert last_whole(disk / "r") >= latest
     assert not (disk / "r/model").exists()
 
 
-def step_of(name: str) -> int:
-    return int(name.removeprefix("step-"))
+def last_whole(run: Path) -> int:
+    """The step of the newest checkpoint that was written to its end."""
+    return max(json.loads(path.read_text())["step"] for path in run.glob("step-*/state.json"))
+
+
+@pytest.mark.drill
+def test_a_full_temp_folder_does_not_stop_a_training(config: Path, tmp_path: Path, small_disk, monkeypatch):
+    disk = small_disk("64k")
+    (disk / "ballast").write_bytes(bytes(room(disk)))
+    monkeypatch.setenv("TMPDIR", str(disk))
+    with Command(tmp_path / "log", config) as command:
+        assert command.ended() == 0, command.said
+    assert (tmp_path / "runs/r/model/package.json").exists()
 
 
 def room(disk: Path) -> int:

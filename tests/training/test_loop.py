@@ -62,9 +62,10 @@ class Streams:
         pass
 
 
-def run(config: Config, after_step=lambda row, trainer: None):
+def run(config: Config, after_step=lambda row, trainer: None, before=lambda trainer: None):
     """Train; the rows, the notes of what was not finite, and the trainer."""
     trainer = build(config, Single(), torch.device("cpu"))
+    before(trainer)
     rows, notes = [], []
 
     def note(step, keys):
@@ -112,6 +113,28 @@ def test_a_nan_is_skipped_if_told_so(faces):
     assert trainer.updates == STEPS - 1
     assert all(torch.isfinite(p).all() for p in trainer.objective.nets.parameters())
     json.loads(json.dumps(rows, allow_nan=False))
+
+
+def poison_for_good(row, trainer) -> None:
+    """From step 3 on a weight is NaN."""
+    if row["step"] == 2:
+        trainer.objective.nets.F.get_submodule("conv1_2").weight.data.fill_(float("nan"))
+
+
+@pytest.mark.parametrize("steps", [30, 40])
+def test_skipping_has_an_end(faces, steps):
+    rows, notes, _, error = run(configuration(faces, not_finite="skip", steps=steps), poison_for_good)
+    assert error is not None
+    assert "not finite in 10 steps in a row, up to step 12" in error.problem
+    assert "lower training.rate or method.inner_rate" in error.remedy
+    assert (len(rows), len(notes)) == (12, 10)
+
+
+def test_a_short_run_of_nothing_but_skipped_steps_is_no_training(faces):
+    config = configuration(faces, not_finite="skip")
+    *_, error = run(config, before=lambda trainer: poison_for_good({"step": 2}, trainer))
+    assert error is not None
+    assert f"not finite in {STEPS} steps in a row" in error.problem
 
 
 def test_a_step_of_two_episodes_sees_what_two_steps_of_one_would(faces):

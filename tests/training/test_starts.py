@@ -1,0 +1,59 @@
+"""What a run was started with is kept, and said when it differs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training import starts
+from tests.training.test_folder import config
+
+CERTIFICATE = b'{"passed": true}'
+
+
+@pytest.fixture
+def folder(tmp_path) -> Store:
+    return open_store(str(tmp_path))
+
+
+def facts(**training):
+    return starts.facts(config(**training), torch.device("cpu"), "2.60.0")
+
+
+def test_every_start_is_kept_with_its_certificate(folder):
+    assert starts.record(folder, 0, facts(workers=2), CERTIFICATE) == ""
+    assert starts.record(folder, 40, facts(workers=2), b'{"passed": true, "workers": 2}') == ""
+    rows = [json.loads(line) for line in folder.read("starts.jsonl").splitlines()]
+    assert [row["step"] for row in rows] == [0, 40]
+    assert [row["certificate"] for row in rows] == [{"passed": True}, {"passed": True, "workers": 2}]
+    assert rows[0]["code"].startswith("0.")
+    assert rows[0]["torch"] == torch.__version__
+    assert rows[0]["processor"]
+
+
+def test_what_differs_from_the_start_before_is_named(folder):
+    starts.record(folder, 0, facts(workers=2), CERTIFICATE)
+    other = facts(workers=1, strategy="single") | {"torch": "9.9", "processor": "another"}
+    said = starts.record(folder, 5, other, CERTIFICATE)
+    assert f"torch {torch.__version__} → 9.9" in said
+    assert "→ another" in said
+    assert "workers 2 → 1, strategy ddp → single" in said
+    assert starts.record(folder, 5, other, CERTIFICATE) == ""
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"7"])
+def test_a_damaged_list_of_starts_stops_no_run(folder, content):
+    folder.write("starts.jsonl", content)
+    assert "damaged" in starts.record(folder, 5, facts(), CERTIFICATE)
+    assert starts.record(folder, 9, facts(), CERTIFICATE) == ""
+
+
+def test_how_to_restart_and_wait_may_change_from_start_to_start(folder):
+    from rfmeta_dist.training import folder as runs
+
+    runs.claim(folder, config())
+    assert runs.claim(folder, config(restarts=9, wait_s=60)) is True
+    assert runs.fingerprint(config(restarts=9, wait_s=60), {}) == runs.fingerprint(config(), {})

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.forget import forget
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage import open_store
 from tests.ingest.label_tables import HEADER, table
+from tests.samples import make_samples
 
 SPELLINGS = [
     ("Anna", "anna"),
@@ -75,3 +80,16 @@ def test_people_dealt_out_by_a_hash_are_not_parted_by_their_spelling(tmp_path: P
     assert splits["ann"] != splits["ANN"]  # else this shows nothing
     with pytest.raises(DataError, match="lines 2 and 3, column subject: 'ANN' is in"):
         table(tmp_path, "a.mp4,1,,ann,,", "b/c.mp4,1,,ANN,,", header=header)
+
+
+def test_what_is_said_of_spellings_goes_with_the_person_who_is_forgotten(tmp_path: Path):
+    notes = table(tmp_path, "a.mp4,1,,ann,,train,", "b/c.mp4,1,,Ann,,train,").notes
+    assert any("mine-ann, mine-Ann" in note for note in notes)
+    one, *others = make_samples("mine")
+    samples = [replace(one, subject="mine-ann"), replace(others[0], subject="mine-Ann"), *others[1:]]
+    store = open_store(str(tmp_path / "data"))
+    pack(samples, store, "mine", contract={"notes": list(notes)})
+    forget(store, "mine", "mine-ann")
+    manifests = [path.read_text() for path in (tmp_path / "data/mine").glob("manifest-*.json")]
+    assert len(manifests) == 1
+    assert "mine-ann" not in manifests[0]

@@ -43,6 +43,7 @@ bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 mi
 	$(BIN)/python -m bench.overhead --out bench/results/overhead.json
 	$(BIN)/python -m bench.stream --out bench/results/stream.json
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
+	$(BIN)/python -m bench.manifest --out bench/results/manifest.json
 
 shift: setup  ## do the generated domains differ? trained on one, tested on each, a matrix
 	$(BIN)/python -m bench.shift --out bench/results/shift.json

@@ -19,6 +19,7 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.evaluation.metrics import APCER_LIMITS
+from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
     import numpy as np
 
     scores.require_both_classes("the set to resample")
-    names, subject = np.unique(scores.subject, return_inverse=True)
+    names, subject = coded(scores.subject)
     if len(names) < 2:
         raise DataError(
             "a confidence interval needs at least two subjects",
@@ -78,7 +79,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
         )
     thresholds = np.append(np.unique(scores.score), np.inf)
     operating = int(np.searchsorted(thresholds, threshold))
-    members = {str(kind): scores.attack_type == kind for kind in np.unique(scores.attack_type)}
+    members = {kind: scores.attack_type == kind for kind in coded(scores.attack_type)[0]}
 
     rng = generator(seed, "bootstrap")
     parts, skipped = [], 0

@@ -59,7 +59,7 @@ def _spread(scores: Scores, highest: bool) -> list[str]:
     return [str(key) for key in scores.key[order][np.argsort(turn, kind="stable")]]
 
 
-def _turns(names: NDArray[np.str_]) -> list[int]:
+def _turns(names: NDArray[np.object_]) -> list[int]:
     """For each name, how often it has occurred before."""
     seen: dict[str, int] = {}
     turns = []

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from rfmeta_dist.config.schema import Config
@@ -151,23 +152,12 @@ def score_domain(
         batches: whichever samples of it are to be scored.
         device: where to compute.
     """
-    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
-    keys: list[str] = []
-    values = []
+    keys: list[pa.Array] = []
+    values = [np.array([])]
     for raw in batches:
         values.append(score(nets, raw, device).numpy())
-        keys.extend(raw.keys)
-    found = [rows[key] for key in keys]
-    return Scores(
-        key=np.array(keys),
-        domain=np.array([manifest.domain] * len(keys)),
-        split=np.array([row["split"] for row in found]),
-        subject=np.array([row["subject_id"] for row in found]),
-        video=np.array([row["video_id"] for row in found]),
-        attack_type=np.array([row["attack_type"] for row in found]),
-        label=np.array([row["label"] for row in found]),
-        score=np.concatenate(values) if values else np.array([]),
-    )
+        keys.append(pa.array(raw.keys, pa.string()))
+    return Scores.of(manifest.samples, pa.chunked_array(keys, pa.string()), np.concatenate(values))
 
 
 def _recalibration_batches(

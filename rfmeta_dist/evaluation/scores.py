@@ -10,10 +10,21 @@ from rfmeta_dist.core.types import LIVE
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+    Names = NDArray[np.object_]  # of str; equal ones may be one object, so that a row takes eight bytes
 
 Unit = Literal["frame", "video"]
 UNITS: tuple[Unit, ...] = ("frame", "video")
+# What scores carry of a sample, by its name in the manifest's table of samples.
+CARRIED = {
+    "domain": "domain",
+    "split": "split",
+    "subject_id": "subject",
+    "video_id": "video",
+    "attack_type": "attack_type",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +46,12 @@ class Scores:
             nor 1, or a label contradicts its attack type.
     """
 
-    key: NDArray[np.str_]
-    domain: NDArray[np.str_]
-    split: NDArray[np.str_]
-    subject: NDArray[np.str_]
-    video: NDArray[np.str_]
-    attack_type: NDArray[np.str_]
+    key: Names
+    domain: Names
+    split: Names
+    subject: Names
+    video: Names
+    attack_type: Names
     label: NDArray[np.int64]
     score: NDArray[np.float64]
 
@@ -48,7 +59,7 @@ class Scores:
         import numpy as np
 
         for name, column in self.columns().items():
-            kind = {"label": np.int64, "score": np.float64}.get(name, np.str_)
+            kind = {"label": np.int64, "score": np.float64}.get(name, np.object_)
             object.__setattr__(self, name, np.asarray(column, dtype=kind))
         self._check()
 
@@ -92,8 +103,8 @@ class Scores:
         """
         import numpy as np
 
-        domain = np.unique(self.domain, return_inverse=True)[1]
-        names, video = np.unique(self.video, return_inverse=True)
+        _, domain = coded(self.domain)
+        names, video = coded(self.video)
         _, first, group = np.unique(domain * len(names) + video, return_index=True, return_inverse=True)
         for name in ("subject", "split", "attack_type", "label"):
             column = getattr(self, name)
@@ -104,12 +115,12 @@ class Scores:
                     "a video shows one subject and one kind of presentation: fix the manifest",
                 )
         frames = np.bincount(group)
-        mean = np.bincount(group, weights=self.score) / frames
+        mean: NDArray[np.float64] = np.bincount(group, weights=self.score) / frames
         if not np.isfinite(mean).all():  # a sum of finite scores may be too large for a float
-            mean = np.bincount(group, weights=self.score / frames[group])
+            mean = np.bincount(group, weights=self.score / frames[group]).astype(np.float64)
         videos = self.select(first)
         key = [f"{d}-{v}" for d, v in zip(videos.domain, videos.video, strict=True)]
-        return replace(videos, key=np.array(key, dtype=np.str_), score=mean)
+        return replace(videos, key=np.array(key, dtype=np.object_), score=mean)
 
     def per(self, unit: Unit) -> Scores:
         """These frames as they are, or one row a video."""
@@ -131,16 +142,39 @@ class Scores:
                     "choose a split with both classes: `rfmeta shards stats` lists them",
                 )
 
+    @classmethod
+    def of(cls, samples: pa.Table, keys: pa.ChunkedArray, score: NDArray[np.float64]) -> Scores:
+        """Return scores with what a manifest says of each sample.
+
+        The manifest stays in its columns: as Python objects, its rows would take several times the room.
+
+        Args:
+            samples: the manifest's table of samples.
+            keys: N names of samples in it, in any order.
+            score: their N scores.
+
+        Raises:
+            DataError: the table has no sample of that name, or the scores are unfit.
+        """
+        import pyarrow.compute as pc
+
+        place = pc.index_in(keys, value_set=samples["key"])
+        if place.null_count:
+            raise DataError(
+                f"the manifest has no sample {keys.filter(pc.is_null(place))[0]}",
+                "score the samples of the state of the domain that the manifest describes",
+            )
+        rows = samples.select([*CARRIED, "label"]).take(place)
+        named = {name: as_names(rows[column]) for column, name in CARRIED.items()}
+        return cls(as_names(keys), **named, label=rows["label"].to_numpy(), score=score)
+
     def to_parquet(self) -> bytes:
         """The columns as one parquet file; `from_parquet` is its inverse."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        columns = {name: column.tolist() for name, column in self.columns().items()}
-        types = {"label": pa.int8(), "score": pa.float64()}
-        schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
-        pq.write_table(pa.table(columns, schema=schema), sink)
+        pq.write_table(pa.table(self.columns(), schema=_schema()), sink)
         return bytes(sink.getvalue())
 
     @classmethod
@@ -148,17 +182,52 @@ class Scores:
         """Scores from the bytes of a parquet file.
 
         Raises:
-            DataError: the bytes are not parquet, a column is missing, or the scores are unfit.
+            DataError: the bytes are not parquet, a column is missing, of another type or has empty cells,
+                or the scores are unfit.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        names = [field.name for field in fields(cls)]
+        schema = _schema()
+        remedy = f"write parquet with columns {', '.join(schema.names)}"
         try:
-            table = pq.read_table(pa.BufferReader(data))
-            columns: dict[str, Any] = {name: table[name].to_pylist() for name in names}
-        except (pa.ArrowInvalid, KeyError) as error:
-            raise DataError(
-                f"these are not scores ({error})", f"write parquet with columns {', '.join(names)}"
-            ) from error
+            table = pq.read_table(pa.BufferReader(data)).select(schema.names).cast(schema)
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise DataError(f"these are not scores ({error})", remedy) from error
+        empty = [name for name in schema.names if table[name].null_count]
+        if empty:
+            raise DataError(f"these are not scores (empty cells in {', '.join(empty)})", remedy)
+        columns: dict[str, Any] = {name: table[name].to_numpy() for name in ("label", "score")}
+        for name in schema.names:
+            if name not in columns:
+                columns[name] = as_names(table[name] if name == "key" else table[name].dictionary_encode())
         return cls(**columns)
+
+
+def as_names(column: pa.ChunkedArray) -> Names:
+    """Return the strings of a column; those of a dictionary are one object for all rows that have them."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        plain: Names = column.to_numpy()
+        return plain
+    whole = column.unify_dictionaries().combine_chunks()
+    names: Names = whole.dictionary.to_numpy(zero_copy_only=False)[whole.indices.to_numpy()]
+    return names
+
+
+def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct names of a column, sorted, and the position of each row's name among them."""
+    import numpy as np
+
+    names = sorted(set(column.tolist()))
+    position = {name: i for i, name in enumerate(names)}
+    return names, np.fromiter(map(position.__getitem__, column), np.int64, len(column))
+
+
+def _schema() -> pa.Schema:
+    """The columns of a file of scores."""
+    import pyarrow as pa
+
+    types = {"label": pa.int8(), "score": pa.float64()}
+    return pa.schema([(field.name, types.get(field.name, pa.string())) for field in fields(Scores)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation import metrics
+from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
     from rfmeta_dist.evaluation.scores import Scores, Unit
@@ -40,8 +41,6 @@ def from_sources(validation: Scores, unit: Unit) -> Threshold:
         RunError: a score is not of a validation split.
         DataError: one class is missing.
     """
-    import numpy as np
-
     splits = set(validation.split.tolist())
     if splits - {"validation"}:
         raise RunError(
@@ -51,6 +50,6 @@ def from_sources(validation: Scores, unit: Unit) -> Threshold:
     validation.require_both_classes("the sources' validation split")
     scores = validation.per(unit)
     rate, value = metrics.eer(scores.label, scores.score)
-    domains = ", ".join(np.unique(scores.domain))
+    domains = ", ".join(coded(scores.domain)[0])
     source = f"equal error rate on the validation splits of {domains} ({len(scores):,} {unit}s)"
     return Threshold(value, unit, source, rate)

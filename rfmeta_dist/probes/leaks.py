@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError, VerificationError
-from rfmeta_dist.data.manifest import Manifest, Row
+from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import scan
 from rfmeta_dist.evaluation.bootstrap import resample
 from rfmeta_dist.evaluation.metrics import auc
@@ -104,26 +103,16 @@ def require(results: Iterable[Probed], most: float) -> None:
 
 def _measure(store: Store, manifest: Manifest, on_measured: Callable[[int], None]) -> Measured:
     """The cues of a domain, in the manifest's order."""
-    rows = {row["key"]: row for row in manifest.samples.to_pylist()}
-    values: dict[str, list[Vector]] = {cue: [] for cue in CUES}
-    shown: list[Row] = []
+    samples = manifest.samples
+    values: dict[str, list[Vector]] = {cue: [] for cue in PIXEL_CUES}
     for batch in scan(store, manifest, None, image_size=manifest.image_size // 8 * 8, batch=BATCH):
-        for key, picture in zip(batch.keys, batch.image, strict=True):
-            shown.append(rows[key])
-            values["file size"].append(np.array([rows[key]["image_bytes"]], np.float32))
+        for picture in batch.image:
             for cue, measure in PIXEL_CUES.items():
                 values[cue].append(measure(picture))
         on_measured(len(batch.keys))
     stacked = {cue: np.stack(column) for cue, column in values.items() if column}
-    return Measured(stacked, _unscored(shown))
-
-
-def _unscored(rows: Sequence[Row]) -> Scores:
-    """What the rows show, with scores of zero."""
-    names = {"subject": "subject_id", "video": "video_id"}
-    columns = ("key", "domain", "split", "subject", "video", "attack_type", "label")
-    given: dict[str, Any] = {column: [row[names.get(column, column)] for row in rows] for column in columns}
-    return Scores(**given, score=np.zeros(len(rows)))
+    stacked["file size"] = samples["image_bytes"].to_numpy().astype(np.float32)[:, None]
+    return Measured(stacked, Scores.of(samples, samples["key"], np.zeros(samples.num_rows)))
 
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]

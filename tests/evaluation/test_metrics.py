@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sk
@@ -75,6 +75,8 @@ EXTREMES = st.sampled_from([-LARGEST, -1.0, -5e-324, 0.0, 5e-324, 1.0, LARGEST])
 
 
 @given(st.lists(EXTREMES | st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=12))
+@example([LARGEST, LARGEST])
+@example([-LARGEST, LARGEST])
 @settings(deadline=None)
 def test_a_threshold_reaches_its_error_rate_for_any_finite_scores(values):
     score, label = np.array(values), np.arange(len(values)) % 2

@@ -25,7 +25,8 @@ from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.types import Episode
+from rfmeta_dist.core.types import Episode, StepRow
+from rfmeta_dist.data.domains import open_sources
 from rfmeta_dist.episode.plan import plan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.preprocess import to_batch
@@ -34,8 +35,7 @@ from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
-from rfmeta_dist.training.checkpoint import Progress, Row
-from rfmeta_dist.training.domains import open_sources
+from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
 
 PREFIX = "s3://bench/faces"
@@ -73,7 +73,7 @@ def measure(given: dict[str, Any]) -> None:
     assignment = Assignment(config, "", given["actors"], given["monitor"], "overhead")
     news, rows = News(assignment, trainer), []
 
-    def after_step(row: Row) -> None:
+    def after_step(row: StepRow) -> None:
         news.tell(row)
         rows.append(row)
 

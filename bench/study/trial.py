@@ -23,16 +23,16 @@ from safetensors.torch import save
 from bench.study.design import Cell, Settings, configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.core.types import UNITS, RawBatch, StepRow
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.evaluation import judge, metrics
-from rfmeta_dist.evaluation.scores import UNITS, Scores
+from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.training import folder as runs
-from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
 
 CPU = torch.device("cpu")
@@ -176,8 +176,8 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} logical cores, torch {torch.__version__}"
 
 
-def _train(config: Config, store: Store, tell: Tell) -> tuple[Row, ...]:
-    def after_step(row: Row) -> None:
+def _train(config: Config, store: Store, tell: Tell) -> tuple[StepRow, ...]:
+    def after_step(row: StepRow) -> None:
         done = row["step"] + 1
         if done % TOLD == 0 or done == config.training.steps:
             tell((done - 1) % TOLD + 1)
@@ -190,7 +190,7 @@ def _train(config: Config, store: Store, tell: Tell) -> tuple[Row, ...]:
     return progress.metrics
 
 
-def _lately(rows: tuple[Row, ...]) -> dict[str, float]:
+def _lately(rows: tuple[StepRow, ...]) -> dict[str, float]:
     """Mean loss and parts over the last steps."""
     last = rows[-LATELY:]
     names = [name for name in last[-1] if name == "loss" or name.startswith(("cls", "dep"))]

@@ -61,8 +61,8 @@ def train(
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import train_run
+    from rfmeta_dist.runs.folder import MODEL
     from rfmeta_dist.storage.lease import refuse_if_held
-    from rfmeta_dist.training.folder import MODEL
 
     folder = _prepared(chosen)  # a mistake should show before Ray starts
     notices: list[str] = []
@@ -96,10 +96,10 @@ def _prepared(config: Config) -> Store:
 
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
     """Judge a finished run on its sealed target: HTER, AUC, EER, per frame and per video."""
+    from rfmeta_dist.data.domains import news_of
+    from rfmeta_dist.runs import pins
+    from rfmeta_dist.runs.folder import read_config, require_model
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.training import pins
-    from rfmeta_dist.training.domains import news_of
-    from rfmeta_dist.training.folder import read_config, require_model
 
     folder = open_store(run)
     config = read_config(folder)
@@ -143,8 +143,8 @@ def write_report(folder: Store, out: Path | None = None) -> str:
         RunError: there is no run, a file of it is missing or damaged, or it was judged on another target.
     """
     from rfmeta_dist.report import page, records
+    from rfmeta_dist.runs.folder import read_config
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.training.folder import read_config
 
     config = read_config(folder)
     record = records.load(folder.read)

@@ -1,6 +1,6 @@
 """What a run reads and waits for, as counters that Ray hands to Prometheus on every node.
 
-ray_rfmeta_stream_NAME_total{run, domain}   NAME as in data/metrics.py: bytes_read, cache_hits, stalled, …
+ray_rfmeta_stream_NAME_total{run, domain}   NAME as in core/totals.py: bytes_read, cache_hits, stalled, …
 ray_rfmeta_train_NAME_total{run, worker}    steps, seconds, and data_seconds: waited for batches
 """
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from ray.util.metrics import Counter
 
-from rfmeta_dist.data.metrics import Metrics
+from rfmeta_dist.core.totals import StreamTotals
 
 if TYPE_CHECKING:
-    from rfmeta_dist.training.checkpoint import Row
+    from rfmeta_dist.core.types import StepRow
 
 
 class _Totals:
@@ -39,13 +39,13 @@ class _Totals:
 
 
 class StreamMeter(_Totals):
-    """Shows the `Metrics` of one domain's stream."""
+    """Shows the `StreamTotals` of one domain's stream."""
 
     def __init__(self, run: str, domain: str) -> None:
-        names = {field.name: f"{field.name} of a domain's shards" for field in fields(Metrics)}
+        names = {field.name: f"{field.name} of a domain's shards" for field in fields(StreamTotals)}
         super().__init__("stream", names, {"run": run, "domain": domain})
 
-    def read(self, metrics: Metrics) -> None:
+    def read(self, metrics: StreamTotals) -> None:
         """Bring the counters up to the totals."""
         self.show(asdict(metrics))
 
@@ -58,7 +58,7 @@ class StepMeter(_Totals):
         super().__init__("train", names, {"run": run, "worker": str(worker)})
         self._now = dict.fromkeys(names, 0.0)
 
-    def step(self, row: Row) -> None:
+    def step(self, row: StepRow) -> None:
         """Count a step's row."""
         self._now["steps"] += 1
         for name in ("seconds", "data_seconds"):

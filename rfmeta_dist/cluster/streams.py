@@ -18,10 +18,10 @@ from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.metrics import Metrics
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import open_store
@@ -60,7 +60,7 @@ class DomainReader:
             cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
         )
 
-    def metrics(self) -> Metrics:
+    def metrics(self) -> StreamTotals:
         """What this reader has read and waited for since it was last started."""
         found = self._stream.metrics
         self._meter.read(found)
@@ -81,7 +81,7 @@ class DomainReader:
         return self._kept[index].rows(range(start, stop))
 
 
-def totals(actors: Mapping[str, Any]) -> dict[str, Metrics]:
+def totals(actors: Mapping[str, Any]) -> dict[str, StreamTotals]:
     """What the actors have read and waited for, by domain; of one that does not answer, nothing."""
     found = {}
     for name, actor in actors.items():

@@ -15,12 +15,14 @@ from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
+from rfmeta_dist.data import domains
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.runs import folder as runs
+from rfmeta_dist.runs import pins
+from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.training import checkpoint, domains, pins, trend
-from rfmeta_dist.training import folder as runs
-from rfmeta_dist.training.fingerprint import fingerprint, first_fingerprint
+from rfmeta_dist.training import checkpoint, trend
 
 
 class Prepared(NamedTuple):

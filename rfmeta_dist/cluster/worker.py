@@ -19,11 +19,13 @@ from rfmeta_dist.cluster.monitor import NOTICE
 from rfmeta_dist.cluster.streams import RayBatches
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
+from rfmeta_dist.core.types import StepRow
+from rfmeta_dist.runs import starts
+from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
 from rfmeta_dist.strategy.choose import make
-from rfmeta_dist.training import checkpoint, starts
-from rfmeta_dist.training.checkpoint import Found, Progress, Row
-from rfmeta_dist.training.folder import open_folder
+from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training.checkpoint import Found, Progress
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import prove
@@ -104,7 +106,7 @@ def _train(task: Assignment) -> None:
             news.notice(f"started unlike the time before: {differing}. Results are the same up to rounding")
     meter = StepMeter(config.run.name, trainer.strategy.rank)
 
-    def after_step(row: Row) -> None:
+    def after_step(row: StepRow) -> None:
         news.tell(row)
         meter.step(row)
 
@@ -142,10 +144,10 @@ class News:
     def __init__(self, task: Assignment, trainer: Trainer) -> None:
         self._task = task
         self._silent = trainer.strategy.rank != 0
-        self._rows: list[Row] = []
+        self._rows: list[StepRow] = []
         self._sent = time.monotonic()
 
-    def tell(self, row: Row) -> None:
+    def tell(self, row: StepRow) -> None:
         """Send the row, now or soon."""
         if self._silent:
             return

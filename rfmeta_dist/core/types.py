@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Unit = Literal["frame", "video"]  # what is scored and decided on
+UNITS: tuple[Unit, ...] = ("frame", "video")
+StepRow = dict[str, Any]  # of one training step: `step`, `loss` and its parts, `seconds`, …
 LIVE = "live"  # the attack_type of a bona fide sample
 
 

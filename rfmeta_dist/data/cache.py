@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rfmeta_dist.core.places import absolute
 from rfmeta_dist.data.manifest import Shard
-from rfmeta_dist.data.metrics import Meter
+from rfmeta_dist.data.meter import Meter
 
 BUDGET = 50_000_000_000
 _PARTIAL = "partial-"  # starts the names of copies being written

@@ -12,13 +12,14 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch, Split
 from rfmeta_dist.data.augment import augment
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE, decode
 from rfmeta_dist.data.fetch import ahead, fetch
 from rfmeta_dist.data.manifest import CLASSES, Head, Manifest, Shard
-from rfmeta_dist.data.metrics import Meter, Metrics
+from rfmeta_dist.data.meter import Meter
 from rfmeta_dist.data.plan import WINDOW, Plan
 from rfmeta_dist.data.unpack import Packed, unpack
 from rfmeta_dist.storage.store import Store
@@ -87,7 +88,7 @@ class DomainStream:
         }
 
     @property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> StreamTotals:
         """What this stream has read, decoded and waited for so far."""
         return self._reader.meter.read()
 

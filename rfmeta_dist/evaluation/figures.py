@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation import bootstrap, metrics, thresholds
-from rfmeta_dist.evaluation.scores import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rfmeta_dist.evaluation.scores import Scores, Unit
+    from rfmeta_dist.core.types import Unit
+    from rfmeta_dist.evaluation.scores import Scores
 
 ORACLE_NOTE = (
     "The threshold was chosen on the target's own labels. "

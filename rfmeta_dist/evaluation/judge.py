@@ -13,19 +13,20 @@ import torch
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.core.types import RawBatch, Split
+from rfmeta_dist.core.types import UNITS, RawBatch, Split
+from rfmeta_dist.data import domains
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import GoneError, Manifest, subjects
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.evaluation import examples, figures, package, thresholds
 from rfmeta_dist.evaluation.inference import recalibrate, score
-from rfmeta_dist.evaluation.scores import UNITS, Scores
+from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.models.build import build
 from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.runs import pins, starts
+from rfmeta_dist.runs.folder import record
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training import domains, pins, starts
 from rfmeta_dist.training.checkpoint import read as read_checkpoint
-from rfmeta_dist.training.folder import record
 
 SCORING_BATCH = 64
 

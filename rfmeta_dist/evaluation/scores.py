@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.core.types import LIVE, Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     Names = NDArray[np.object_]  # of str; equal ones may be one object, so that a row takes eight bytes
 
-Unit = Literal["frame", "video"]
-UNITS: tuple[Unit, ...] = ("frame", "video")
 # What scores carry of a sample, by its name in the manifest's table of samples.
 CARRIED = {
     "domain": "domain",

@@ -10,7 +10,8 @@ from rfmeta_dist.evaluation import metrics
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
-    from rfmeta_dist.evaluation.scores import Scores, Unit
+    from rfmeta_dist.core.types import Unit
+    from rfmeta_dist.evaluation.scores import Scores
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation.metrics import APCER_LIMITS
-from rfmeta_dist.evaluation.scores import UNITS
 from rfmeta_dist.report import plots, words
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from rfmeta_dist.evaluation.scores import Scores, Unit
+    from rfmeta_dist.core.types import Unit
+    from rfmeta_dist.evaluation.scores import Scores
 
 # Okabe & Ito (2008): told apart by readers with any common colour blindness.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"

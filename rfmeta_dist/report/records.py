@@ -47,7 +47,7 @@ class RunRecord:
         evaluation: `target`, `sources`, `method`, `seed`, `step`, `figures`, `recalibration`.
         scores: of the target and of the sources' validation splits, by frame.
         examples: frames to show.
-        streams: by domain, what its reader read and waited for (data/metrics.py).
+        streams: by domain, what its reader read and waited for (core/totals.py).
     """
 
     config: str

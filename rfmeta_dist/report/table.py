@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from rfmeta_dist.evaluation.scores import Unit
+    from rfmeta_dist.core.types import Unit
 
     Evaluation = Mapping[str, Any]
 

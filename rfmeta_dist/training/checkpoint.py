@@ -28,13 +28,12 @@ from torch import Tensor
 from rfmeta_dist import __version__
 from rfmeta_dist.core.digests import digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.folders import folders, remove_folder
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.api import MOMENTS, Tensors
 from rfmeta_dist.training.step import Trainer
-
-Row = dict[str, Any]
 
 KEEP = 2  # the newest checkpoints of a run; the older one is there in case the newer one is damaged
 _WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
@@ -48,7 +47,7 @@ class Progress:
     """Where a run stands: the next step, and the metrics of the steps before it."""
 
     step: int = 0
-    metrics: tuple[Row, ...] = ()
+    metrics: tuple[StepRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ import torch
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.core.types import Episode, RawBatch
+from rfmeta_dist.core.types import Episode, RawBatch, StepRow
 from rfmeta_dist.episode.plan import Need, Plan, layout_of, plan
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.strategy.api import Adam, Strategy
-from rfmeta_dist.training.checkpoint import Progress, Row
+from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.step import Trainer, finite
 
 Keys = dict[str, list[str]]
@@ -49,7 +49,7 @@ class Hooks:
         not_finite: sees the step at which a NaN or an infinity arose, and the keys of this worker's samples.
     """
 
-    after_step: Callable[[Row], None]
+    after_step: Callable[[StepRow], None]
     checkpoint: Callable[[Progress], None]
     not_finite: Callable[[int, Keys], None]
 
@@ -96,7 +96,7 @@ def train(
     started = time.perf_counter()
     for step, waited, ready in _prepared(config, trainer.strategy.rank, source, progress.step, device):
         parts = trainer.step(ready.work)
-        row: Row = {"step": step, "meta_test": ready.plan.meta_test}
+        row: StepRow = {"step": step, "meta_test": ready.plan.meta_test}
         if finite(parts):
             row |= parts
         else:
@@ -160,7 +160,7 @@ def _prefetch(source: BatchSource, coming: Plan) -> None:
             source.prefetch(need)
 
 
-def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[Row]) -> None:
+def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[StepRow]) -> None:
     keys: Keys = {}
     for needs, batches in zip(ready.plan.needs, ready.raw, strict=True):
         for need, batch in zip(needs, batches, strict=True):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from rfmeta_dist.training.checkpoint import Row
+from rfmeta_dist.core.types import StepRow
 
 FEWEST = 20  # steps below which the noise between batches says more than the trend
 PART = 10  # the first and the last tenth are compared
 LOWER = 0.95  # of the beginning, at most, is lower; less than that is noise between batches
 
 
-def no_better(rows: Sequence[Row]) -> str:
+def no_better(rows: Sequence[StepRow]) -> str:
     """Return a line for people if the loss ends no lower than it began; an empty one if it does end lower.
 
     Compared are medians, which a single bad batch does not move. The first step counts as the beginning too,

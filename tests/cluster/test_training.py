@@ -19,11 +19,11 @@ from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.load import dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import StepRow
+from rfmeta_dist.data.domains import open_sources
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training.checkpoint import Row
-from rfmeta_dist.training.domains import open_sources
 from tests.cluster.conftest import STEPS, descendants, wait_until_still
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -33,7 +33,7 @@ def weights(folder: Store, steps: int = STEPS) -> bytes:
     return folder.read(f"step-{steps:07d}/model.safetensors")
 
 
-def ignore(_: Row) -> None:
+def ignore(_: StepRow) -> None:
     pass
 
 
@@ -58,7 +58,7 @@ def train_and_kill_a_worker(config: Config) -> Store:
     """SIGKILL between two checkpoints; the run goes on by itself from the last one."""
     killed: list[int] = []
 
-    def kill(row: Row) -> None:
+    def kill(row: StepRow) -> None:
         if row["step"] >= 6 and not killed:
             killed.extend([descendants("ray::RayTrainWorker")[-1], row["step"]])
             os.kill(killed[0], signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_a_run_whose_driver_was_killed_resumes_to_the_same_weights(configure, tm
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     wait_until_still(folder)
-    resumed: list[Row] = []
+    resumed: list[StepRow] = []
     train_run(config, resumed.append, local=True)
     assert [row["step"] for row in resumed] == list(range(resumed[0]["step"], steps))
     assert resumed[0]["step"] >= 8
@@ -113,7 +113,7 @@ def test_one_worker_and_two_report_the_same_losses(configure, undisturbed):
     In float32 they drift apart from the third step on: Adam's first updates have the size of the rate
     whatever the gradient's, so a gradient that is mere rounding moves its weight as far as any other.
     """
-    news: list[Row] = []
+    news: list[StepRow] = []
     train_run(configure("alone", workers=1, strategy="single"), news.append, local=True)
     for one, two in zip(news[:2], undisturbed[1][:2], strict=True):
         assert one["meta_test"] == two["meta_test"]
@@ -122,7 +122,7 @@ def test_one_worker_and_two_report_the_same_losses(configure, undisturbed):
 
 def test_a_finished_run_is_left_alone_and_another_configuration_refused(configure, undisturbed):
     folder, before = undisturbed[0], weights(undisturbed[0])
-    news: list[Row] = []
+    news: list[StepRow] = []
     train_run(configure("undisturbed"), news.append, local=True)
     assert not news
     assert weights(folder) == before

@@ -16,7 +16,7 @@ import pytest
 
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import Manifest, Shard
-from rfmeta_dist.data.metrics import Meter
+from rfmeta_dist.data.meter import Meter
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import open_store

@@ -23,8 +23,8 @@ from rfmeta_dist.evaluation import judge
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.build import build
+from rfmeta_dist.runs.folder import read_config
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training.folder import read_config
 from tests.samples import SIZE, make_samples
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rfmeta_dist.evaluation.scores import UNITS
+from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.report import page, plots, records, words
 
 EVIL = "<script>alert('x')</script>\"'><img src=http://evil.example/x>"

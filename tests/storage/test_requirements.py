@@ -106,7 +106,7 @@ def test_a_disk_without_hard_links_is_found_before_the_work(tmp_path: Path, monk
 
 def test_a_run_does_not_take_its_folder_where_another_could_take_it_too(server):
     from rfmeta_dist.config import load as configuration
-    from rfmeta_dist.training.folder import claim
+    from rfmeta_dist.runs.folder import claim
 
     plain = {"run": {"name": "r"}, "data": {"prefix": "s3://faces/demo", "sources": ["A", "B"], "target": "D"}}
     server.conditional = False

@@ -11,7 +11,7 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training import folder as runs
+from rfmeta_dist.runs import folder as runs
 
 
 def config(**training: Any) -> Config:

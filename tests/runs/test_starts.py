@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training import starts
+from rfmeta_dist.runs import starts
 from tests.training.test_folder import config
 
 CERTIFICATE = b'{"passed": true}'
@@ -52,7 +52,7 @@ def test_a_damaged_list_of_starts_stops_no_run(folder, content):
 
 
 def test_how_to_restart_and_wait_may_change_from_start_to_start(folder):
-    from rfmeta_dist.training import folder as runs
+    from rfmeta_dist.runs import folder as runs
 
     runs.claim(folder, config())
     assert runs.claim(folder, config(restarts=9, wait_s=60)) is True

@@ -5,7 +5,7 @@ config-first.yaml   as the run was started, if that was corrected
 manifests.json      which state of each domain the run reads (pins.py)
 ledger.jsonl        every read of labelled data: when, why, which domain and split
 lease.json          the process that writes here now (storage/lease.py)
-starts.jsonl        with what code, machine and workers the run was started, each time (training/starts.py)
+starts.jsonl        with what code, machine and workers the run was started, each time (runs/starts.py)
 step-0000100/       checkpoints, the newest two (training/checkpoint.py)
 metrics.jsonl       one line a step, when training ends
 streams.json        by domain, what its reader read and waited for; over all starts that ended by themselves
@@ -26,11 +26,11 @@ import yaml
 from rfmeta_dist.config import load as configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
-from rfmeta_dist.data.metrics import Metrics
+from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training.fingerprint import HARDWARE
+from rfmeta_dist.runs.fingerprint import HARDWARE
 
 FIRST_CONFIG = "config-first.yaml"
 MODEL = "model/package.json"  # written last: a run that has it is trained
@@ -190,12 +190,12 @@ def record(  # the ledger's columns
     folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
-def add_streams(folder: Store, totals: Mapping[str, Metrics]) -> None:
+def add_streams(folder: Store, totals: Mapping[str, StreamTotals]) -> None:
     """Add what the domains' readers did in this start of the run to what they did in earlier ones."""
     try:
         before = json.loads(folder.read("streams.json"))
     except MissingError:
         before = {}
     for domain, found in totals.items():
-        before[domain] = asdict(Metrics(**before.get(domain, {})) + found)
+        before[domain] = asdict(StreamTotals(**before.get(domain, {})) + found)
     folder.write("streams.json", json.dumps(before, indent=1).encode())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import copy
 import tempfile
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,18 @@ from sklearn.metrics import roc_auc_score
 
 from bench.result import give
 from rfmeta_dist.config.load import check
-from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.schema import Config, Model
 from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.local import LocalBatches
 from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream, scan
+from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.stream import scan
 from rfmeta_dist.episode.plan import Need
-from rfmeta_dist.evaluation.inference import recalibrate, score
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.networks import Networks
-from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.recipes.gradient import GradientDetector
+from rfmeta_dist.recipes.recalibration import recalibrate
+from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
@@ -41,46 +43,28 @@ CPU = torch.device("cpu")
 SIZE = 64
 
 
-class InMemory:
-    """All batches of a run, decoded once."""
-
-    def __init__(self, config: Config, store: Store) -> None:
-        self.batches = {
-            name: list(islice(self._stream(config, store, name).batches(), config.training.steps))
-            for name in config.data.sources
-        }
-
-    @staticmethod
-    def _stream(config: Config, store: Store, name: str) -> DomainStream:
-        manifest = Manifest.open(store, name)
-        return DomainStream(
-            store, manifest, split="train", batch=config.data.batch, image_size=SIZE, seed=config.training.seed
-        )
-
-    def batch(self, need: Need) -> RawBatch:
-        """Rows of a batch."""
-        return self.batches[need.domain][need.index].rows(need.rows)
-
-    def prefetch(self, need: Need) -> None:
-        """Everything is here already."""
-
-
 def auc(nets: Networks, validation: list[RawBatch]) -> float:
     """AUC per frame, over all sources together."""
-    scores = np.concatenate([score(nets, raw, CPU).numpy() for raw in validation])
+    detector = GradientDetector(nets, Model())
+    scores = np.concatenate([detector.score(raw.image) for raw in validation])
     return float(roc_auc_score(np.concatenate([raw.label for raw in validation]), scores))
 
 
-def judged(config: Config, source: InMemory, validation: list[RawBatch], last: int) -> dict[str, list[float]]:
+def judged(config: Config, sources: Sources, validation: list[RawBatch], last: int) -> dict[str, list[float]]:
     """AUC after each of the last steps: with the run's own statistics, and recalibrated."""
     trainer = build(config, Single(), CPU)
+    needs = [Need(name, index, range(config.data.batch)) for index in range(20) for name in config.data.sources]
+    source, again = (
+        LocalBatches(sources.store, sources.manifests, config.data, config.training.seed) for _ in range(2)
+    )
+    first = [again.batch(need) for need in needs]
     found: dict[str, list[float]] = {"own": [], "recalibrated": []}
 
     def after_step(row: dict[str, Any]) -> None:
         if row["step"] >= config.training.steps - last:
             nets = copy.deepcopy(trainer.objective.nets)
             found["own"].append(auc(nets, validation))
-            recalibrate(nets, chain(*zip(*(b[:20] for b in source.batches.values()), strict=True)), CPU)
+            recalibrate(nets, first, CPU)
             found["recalibrated"].append(auc(nets, validation))
 
     hooks = Hooks(after_step, lambda _: None, lambda *_: None)
@@ -108,13 +92,12 @@ def main() -> None:
                 "training": {"steps": o.steps, "workers": 1, "strategy": "single"},
             }
             config = check(tree, "bench")
-            source = InMemory(config, store)
             validation = [
                 raw
                 for name in "OCI"
                 for raw in scan(store, Manifest.open(store, name), "validation", image_size=SIZE, batch=64)
             ]
-            found = judged(config, source, validation, o.last)
+            found = judged(config, Sources.of(config), validation, o.last)
             curves |= {policy: found["own"], f"{policy}, recalibrated": found["recalibrated"]}
     for name, values in curves.items():
         steps = np.abs(np.diff(values))

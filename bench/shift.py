@@ -31,15 +31,16 @@ from bench.study.design import DOMAINS, data_folder
 from bench.study.tune import local
 from rfmeta_dist.cli.terminal import say
 from rfmeta_dist.cluster.errors import got
-from rfmeta_dist.config.schema import Augmentation
+from rfmeta_dist.config.schema import Augmentation, Model
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.evaluation.inference import recalibrate
 from rfmeta_dist.evaluation.judge import SCORING_BATCH, score_domain
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch
+from rfmeta_dist.recipes.gradient import GradientDetector
+from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import open_store
 
 CPU = torch.device("cpu")
@@ -78,7 +79,7 @@ class Cell:
         return self.trained_on == self.tested_on
 
 
-def train(prefix: str, domain: str, recipe: Recipe) -> Networks:
+def train(prefix: str, domain: str, recipe: Recipe) -> GradientDetector:
     """F and M after the recipe's steps on one domain's varied training split, statistics recalibrated on it.
 
     Raises:
@@ -105,17 +106,17 @@ def train(prefix: str, domain: str, recipe: Recipe) -> Networks:
         loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
     recalibrate(nets, islice(stream.batches(), RECALIBRATION), CPU)
-    return nets
+    return GradientDetector(nets, Model(width=recipe.width))
 
 
 def row(prefix: str, rho: float, domain: str, recipe: Recipe) -> list[Cell]:
     """A row of the matrix: train on a domain, test on the test split of each."""
     torch.set_num_threads(1)
-    nets, store, cells = train(prefix, domain, recipe), open_store(prefix), []
+    detector, store, cells = train(prefix, domain, recipe), open_store(prefix), []
     for other in DOMAINS:
         manifest = Manifest.open(store, other)
         batches = scan(store, manifest, "test", image_size=recipe.size, batch=SCORING_BATCH)
-        value, draws = statistics.draw(score_domain(nets, manifest, batches, CPU), 0.5)
+        value, draws = statistics.draw(score_domain(detector, manifest, batches), 0.5)
         cells.append(Cell(rho, domain, other, value["AUC"], draws["AUC"]))
     return cells
 

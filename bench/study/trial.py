@@ -11,66 +11,32 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from bench.study.design import Cell, Settings, configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.core.types import UNITS, RawBatch, StepRow
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
-from rfmeta_dist.episode.plan import Need
+from rfmeta_dist.core.types import UNITS, StepRow
+from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.detectors import package
 from rfmeta_dist.evaluation import judge, metrics
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.recipes import gradient
+from rfmeta_dist.recipes.api import Context
+from rfmeta_dist.recipes.load import load
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
 
-CPU = torch.device("cpu")
 LATELY = 20  # steps over which the last losses are averaged
 TOLD = 10  # steps between words of progress
 Tell = Callable[[int], None]
-
-
-class Streams:
-    """A `BatchSource` that reads the shards in this process, each domain's batches in their order."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._open: dict[str, tuple[int, Iterator[RawBatch]]] = {}
-
-    def batch(self, need: Need) -> RawBatch:
-        """Rows of a batch of a domain."""
-        coming, batches = self._open.get(need.domain, (None, None))
-        if batches is None or coming != need.index:
-            batches = self._stream(need.domain).batches(need.index)
-        self._open[need.domain] = need.index + 1, batches
-        return next(batches).rows(need.rows)
-
-    def prefetch(self, need: Need) -> None:
-        """The stream itself decodes ahead."""
-
-    def _stream(self, domain: str) -> DomainStream:
-        config = self._config
-        store = open_store(config.data.prefix)
-        return DomainStream(
-            store,
-            Manifest.open(store, domain),
-            split="train",
-            batch=config.data.batch,
-            image_size=config.data.image_size,
-            seed=config.training.seed,
-            augmentation=config.data.augmentation,
-        )
 
 
 def train_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None:
@@ -102,8 +68,6 @@ def train_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
         row["training_s"] = time.time() - started
         row["losses"] = _lately(rows)
         row["data_share"] = sum(r["data_seconds"] for r in rows) / sum(r["seconds"] for r in rows)
-        judge.finish(config, store, "trained", CPU)
-        store.delete("trained/model.safetensors")  # the model's package holds the same weights
         row["validation"] = validation(Scores.from_parquet(store.read("validation.parquet")))
     row |= {"ended": time.time(), "machine": machine()}
     store.write("row.json", json.dumps(row, indent=1).encode())
@@ -124,7 +88,8 @@ def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
     """
     torch.set_num_threads(1)
     config = configuration(cell, settings, folder)
-    judge.evaluate(config, runs.open_folder(config), CPU)
+    store = runs.open_folder(config)
+    judge.evaluate(config, store, load(store.sub("model")))
     tell(1)
 
 
@@ -176,21 +141,37 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} logical cores, torch {torch.__version__}"
 
 
-def _train(config: Config, store: Store, tell: Tell) -> tuple[StepRow, ...]:
+def networks_of(run: Path) -> Networks:
+    """The networks of a trained cell's model.
+
+    Args:
+        run: the training's folder.
+
+    Raises:
+        RunError: it has no model, or its model is damaged.
+    """
+    return gradient.load(package.read(open_store(str(run)).sub("model")), "cpu").nets
+
+
+def _train(config: Config, store: Store, tell: Tell) -> list[StepRow]:
+    rows: list[StepRow] = []
+
     def after_step(row: StepRow) -> None:
+        rows.append(row)
         done = row["step"] + 1
         if done % TOLD == 0 or done == config.training.steps:
             tell((done - 1) % TOLD + 1)
 
-    trainer = build(config, Single(), CPU)
-    hooks = Hooks(after_step, lambda _: None, lambda *_: None)
-    progress = train(config, trainer, Streams(config), hooks, Progress(), CPU)
-    weights = {name: t.detach().contiguous() for name, t in trainer.objective.nets.state_dict().items()}
-    store.write("trained/model.safetensors", save(weights))
-    return progress.metrics
+    sources = Sources.of(config)
+    detector = gradient.GradientRecipe().fit(sources, Context.of(config, after_step))
+    count = config.evaluation.recalibration_batches
+    words = f"batch-norm statistics pooled over {count} training batches of each source"
+    facts = {"step": config.training.steps, "recalibration": words}
+    judge.finish(config, store, detector, sources, facts)
+    return rows
 
 
-def _lately(rows: tuple[StepRow, ...]) -> dict[str, float]:
+def _lately(rows: list[StepRow]) -> dict[str, float]:
     """Mean loss and parts over the last steps."""
     last = rows[-LATELY:]
     names = [name for name in last[-1] if name == "loss" or name.startswith(("cls", "dep"))]

@@ -14,16 +14,16 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from bench.study.design import ALPHAS, DOMAINS, Cell, Question, Settings, configuration
-from bench.study.trial import Streams
+from bench.study.trial import networks_of
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.data.local import LocalBatches
+from rfmeta_dist.data.sources import Sources
 from rfmeta_dist.episode.plan import layout_of, plan
-from rfmeta_dist.evaluation import package
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch
-from rfmeta_dist.storage.store import open_store
 
 CPU = torch.device("cpu")
 RATES = (*ALPHAS, 1.0)  # the largest is beyond what the study tries
@@ -53,7 +53,7 @@ def gradients(folder: Path, rho: float, settings: Settings) -> list[dict[str, An
         trained = folder / "runs" / Cell(Question(rho, "no_meta", target, 0), None).name
         for when, nets in (
             ("start", start(config.model, 0, recompute=False)),
-            ("trained", package.load(open_store(str(trained)).sub("model")).nets),
+            ("trained", networks_of(trained)),
         ):
             for turned in turns(nets, config, episodes(config)):
                 for what, pair in turned.items():
@@ -96,7 +96,8 @@ def turns(
 
 def episodes(config: Config) -> Iterator[Episode]:
     """The first of a run."""
-    source = Streams(config)
+    sources = Sources.of(config)
+    source = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
     for step in range(EPISODES):
         needs = plan(config, 0, step).needs[0]
         yield Episode(tuple(to_batch(source.batch(need), CPU) if need else None for need in needs))

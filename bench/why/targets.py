@@ -11,13 +11,14 @@ import torch
 
 from bench.study.choose import source_auc
 from bench.study.design import ADAPTING, DOMAINS, Cell, Settings, configuration
-from bench.study.trial import is_judged, read_row
+from bench.study.trial import is_judged, networks_of, read_row
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import scan
-from rfmeta_dist.evaluation import metrics, package
-from rfmeta_dist.evaluation.inference import recalibrate
+from rfmeta_dist.evaluation import metrics
 from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.recipes.gradient import GradientDetector
+from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import open_store
 
 CPU = torch.device("cpu")
@@ -89,14 +90,14 @@ def statistics(method: str, cells: Sequence[Cell], settings: Settings, folder: P
     rows = []
     for cell in cells:
         config = configuration(cell, settings, folder)
-        nets = package.load(open_store(str(folder / "runs" / cell.name)).sub("model")).nets
+        nets = networks_of(folder / "runs" / cell.name)
         store = open_store(config.data.prefix)
         manifest = Manifest.open(store, config.data.target)
         batches, again = (
             scan(store, manifest, None, image_size=settings.size, batch=settings.batch) for _ in range(2)
         )
         recalibrate(nets, batches, CPU)
-        scores = score_domain(nets, manifest, again, CPU).per("video")
+        scores = score_domain(GradientDetector(nets, config.model), manifest, again).per("video")
         rows.append((target_auc(cell, folder), metrics.auc(scores.label, scores.score)))
     sources, target = np.mean(rows, axis=0).tolist()
     return {"method": method, "sources": sources, "target": target}

@@ -27,7 +27,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import ClusterError, RfmetaError
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training import kept
 
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 PATIENT_S, LOOK_S = 5.0, 1.0  # workers that start as usual wait less than that for their slots
@@ -123,7 +123,7 @@ def _slot(config: Config) -> dict[str, float]:
 
 def _latest(folder: Store) -> int:
     """The step of the newest checkpoint, whole or not; 0 if there is none."""
-    return max(checkpoint.steps(folder), default=0)
+    return max(kept.steps(folder), default=0)
 
 
 def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | None:

@@ -17,12 +17,13 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
 from rfmeta_dist.data import domains
 from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.sources import Sources
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.training import checkpoint, trend
+from rfmeta_dist.training import checkpoint, kept, trend
 
 
 class Prepared(NamedTuple):
@@ -137,7 +138,7 @@ def train_run(
         task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token)
         _fit(task, folder, say, local)
         lease.require(folder, right.token)
-        last = checkpoint.folder_name(config.training.steps)
+        last = kept.folder_name(config.training.steps)
         trained = checkpoint.read(folder.sub(last), config.training.steps)
         if line := trend.no_better(trained.progress.metrics):
             say(line)
@@ -188,16 +189,21 @@ def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], loc
 def _finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
     import torch
 
-    from rfmeta_dist.evaluation.judge import finish
+    from rfmeta_dist.evaluation import judge
+    from rfmeta_dist.recipes import gradient
 
     torch.set_num_threads(config.training.threads)
-    finish(config, folder, checkpoint, torch.device(device))
+    sources = Sources.of(config, folder)
+    detector, words = gradient.from_checkpoint(config, folder.sub(checkpoint), sources, torch.device(device))
+    facts = {"step": config.training.steps, "recalibration": words}
+    judge.finish(config, folder, detector, sources, facts)
 
 
 def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     import torch
 
-    from rfmeta_dist.evaluation.judge import evaluate
+    from rfmeta_dist.evaluation import judge
+    from rfmeta_dist.recipes.load import load
 
     torch.set_num_threads(config.training.threads)
-    return evaluate(config, folder, torch.device(device))
+    return judge.evaluate(config, folder, load(folder.sub("model"), device))

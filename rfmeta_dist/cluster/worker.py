@@ -24,8 +24,9 @@ from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
 from rfmeta_dist.strategy.choose import make
-from rfmeta_dist.training import checkpoint
-from rfmeta_dist.training.checkpoint import Found, Progress
+from rfmeta_dist.training import checkpoint, kept
+from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.kept import Found
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import prove
@@ -99,9 +100,9 @@ def _train(task: Assignment) -> None:
     if trainer.strategy.rank == 0:
         lease.require(folder, task.lease)
         folder.write("certificate.json", certificate)
-        differing = starts.record(
-            folder, progress.step, starts.facts(config, device, ray.__version__), certificate
-        )
+        versions = {"torch": torch.__version__, "ray": ray.__version__}
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+        differing = starts.record(folder, progress.step, starts.facts(config, versions, gpu), certificate)
         if differing:
             news.notice(f"started unlike the time before: {differing}. Results are the same up to rounding")
     meter = StepMeter(config.run.name, trainer.strategy.rank)
@@ -121,14 +122,14 @@ def _train(task: Assignment) -> None:
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
     """Go on from the newest whole checkpoint, which the first worker chooses and all load."""
     folder, strategy = open_folder(task.config), trainer.strategy
-    found = checkpoint.newest(folder) if strategy.rank == 0 else Found(None)
+    found = kept.newest(folder) if strategy.rank == 0 else Found(None)
     step = found.saved.progress.step if found.saved else 0
     (chosen,) = strategy.sum(torch.tensor([step], dtype=torch.float64, device=device)).tolist()
     if found.left_out:
         news.notice(str(found))
     if not chosen:
         return Progress()
-    saved = found.saved or checkpoint.read(folder.sub(checkpoint.folder_name(int(chosen))), int(chosen))
+    saved = found.saved or checkpoint.read(folder.sub(kept.folder_name(int(chosen))), int(chosen))
     return checkpoint.restore(saved, trainer, task.fingerprints)
 
 
@@ -171,9 +172,9 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
     folder = open_folder(task.config)
     lease.require(folder, task.lease)
     try:
-        place = folder.sub(checkpoint.folder_name(done.step))
+        place = folder.sub(kept.folder_name(done.step))
         checkpoint.save(place, trainer, moments, done, task.fingerprints[0])
-        checkpoint.prune(folder, done.step)
+        kept.prune(folder, done.step)
     except StorageError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         raise StorageError(

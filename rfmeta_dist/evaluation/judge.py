@@ -1,62 +1,60 @@
-"""The two ends of honest evaluation: finish a model on its sources, then open the sealed target once."""
+"""The two ends of honest evaluation: set thresholds on the sources, then open the sealed target once.
+
+A detector is handed in; how it was made and what it computes with is not known here.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import UNITS, RawBatch, Split
 from rfmeta_dist.data import domains
 from rfmeta_dist.data.cache import Cache
 from rfmeta_dist.data.manifest import GoneError, Manifest, subjects
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.evaluation import examples, figures, package, thresholds
-from rfmeta_dist.evaluation.inference import recalibrate, score
+from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.stream import scan
+from rfmeta_dist.detectors import package
+from rfmeta_dist.detectors.api import Detector, ScoreError, View
+from rfmeta_dist.detectors.package import Package
+from rfmeta_dist.evaluation import examples, figures, thresholds
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.models.build import build
-from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.runs import pins, starts
 from rfmeta_dist.runs.folder import record
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.training.checkpoint import read as read_checkpoint
 
 SCORING_BATCH = 64
 
 
-def finish(config: Config, folder: Store, checkpoint: str, device: torch.device) -> None:
-    """Recalibrate on the sources' training split, set thresholds on their validation split, write the package.
+def finish(
+    config: Config, folder: Store, detector: Detector, sources: Sources, facts: Mapping[str, Any]
+) -> None:
+    """Set a detector's thresholds on its sources' validation splits, and write the package.
 
-    Reads source domains only, in the state that the run is pinned to.
+    Reads source domains only.
 
     Args:
         config: the run's.
         folder: the run's.
-        checkpoint: folder of the checkpoint to finish, below the run's.
-        device: where to compute.
+        detector: fitted on the sources.
+        sources: the run's.
+        facts: of its fitting: `step`, and `recalibration` in words.
 
     Raises:
-        DataError: a source has one class only in a split, is damaged, or its pinned state was deleted.
-        RunError: the checkpoint is damaged, or the model's scores are not numbers.
+        DataError: a source has one class only in its validation split, or is damaged.
+        RunError: the detector's scores are not numbers.
     """
-    shards = open_store(config.data.prefix)
-    pinned = pins.read(folder)
-    manifests = {name: Manifest.open(shards, name, pinned.get(name)) for name in config.data.sources}
-    nets = build(config.model)
-    nets.load_state_dict(dict(read_checkpoint(folder.sub(checkpoint)).weights))
-    nets.to(device)
-    count = recalibrate(nets, _recalibration_batches(config, shards, manifests), device)
     scored = []
-    for name, manifest in manifests.items():
-        batches = _scan(config, shards, manifest, "validation", config.data.image_size)
-        scored.append(score_domain(nets, manifest, batches, device))
+    for name, manifest in sources.manifests.items():
+        batches = _scan(config, sources.store, manifest, "validation", config.data.image_size)
+        scored.append(score_domain(detector, manifest, batches))
         record(
             folder,
             "threshold",
@@ -68,40 +66,47 @@ def finish(config: Config, folder: Store, checkpoint: str, device: torch.device)
         )
     validation = concatenate(scored)
     folder.write("validation.parquet", validation.to_parquet())
-    facts = {
-        "step": config.training.steps,
-        "data": {name: manifest.fingerprint for name, manifest in manifests.items()},
-        "recalibration": f"batch-norm statistics pooled over {count} training batches of "
-        f"{', '.join(config.data.sources)}",
-    }
     chosen = [thresholds.from_sources(validation, unit) for unit in UNITS]
     for name in ("certificate.json", starts.NAME):
         if folder.exists(name):
             folder.write(f"model/{name}", folder.read(name))
-    package.save(folder.sub("model"), nets, config.model_dump(mode="json"), chosen, facts)
+    data = {name: manifest.fingerprint for name, manifest in sources.manifests.items()}
+    about = {**facts, "data": data, "config": config.model_dump(mode="json")}
+    package.save(folder.sub("model"), detector, _view(config, sources), chosen, about)
 
 
-def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, Any]:
-    """Judge the finished model on the target; the read of its labels goes into the ledger first.
+def _view(config: Config, sources: Sources) -> View:
+    """How the sources' crops were cut, if they agree on it, and the size that the detector takes."""
+    rules = [manifest.contract.get("crop") for manifest in sources.manifests.values()]
+    agreed = rules[0] if rules and all(rule == rules[0] for rule in rules) else None
+    return View(config.data.image_size, agreed)
+
+
+def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
+    """Judge a finished run's model on its target; the read of its labels goes into the ledger first.
 
     The target is read in the state that the run is pinned to.
+
+    Args:
+        config: the run's.
+        folder: the run's.
+        model: the run's package, loaded.
 
     Returns:
         The content of evaluation.json.
 
     Raises:
-        RunError: the run has no model yet, or the model's scores are not numbers.
+        RunError: the model's scores are not numbers.
         DataError: the target is unknown, damaged or unfit, or its pinned state was deleted.
     """
-    model = package.load(folder.sub("model"))
     validation = Scores.from_parquet(folder.read("validation.parquet"))
     shards = open_store(config.data.prefix)
     manifest = _open_target(config, folder, shards)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
-    batches = _scan(config, shards, manifest, split, model.image_size)
-    target = score_domain(model.nets.to(device), manifest, batches, device)
+    size = model.view.image_size
+    target = score_domain(model.detector, manifest, _scan(config, shards, manifest, split, size))
     result = {
         "target": config.data.target,
         "target_split": chosen,
@@ -115,8 +120,7 @@ def evaluate(config: Config, folder: Store, device: torch.device) -> dict[str, A
     }
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
     picked = examples.pick(target, model.thresholds["frame"].value)
-    batches = _scan(config, shards, manifest, split, model.image_size)
-    folder.write("examples.parquet", _pictures(batches, picked))
+    folder.write("examples.parquet", _pictures(_scan(config, shards, manifest, split, size), picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
 
@@ -142,40 +146,32 @@ def concatenate(parts: list[Scores]) -> Scores:
     return Scores(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
 
 
-def score_domain(
-    nets: Networks, manifest: Manifest, batches: Iterator[RawBatch], device: torch.device
-) -> Scores:
-    """Scores of batches of one domain, with what the manifest says of each sample.
+def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBatch]) -> Scores:
+    """Score batches of one domain, with what the manifest says of each sample.
 
     Args:
-        nets: with running statistics to judge by; on the device.
+        detector: scores them.
         manifest: the domain's.
         batches: whichever samples of it are to be scored.
-        device: where to compute.
+
+    Raises:
+        RunError: a score is not a number in [0, 1], and the sample is named; or the detector scores clips.
+        DataError: the manifest lacks a sample.
     """
+    if detector.wants != "frame":
+        raise RunError(
+            f"a detector of kind {detector.kind} scores clips, and only scores of frames are judged",
+            "use the version of rfmeta_dist that made the model",
+        )
     keys: list[pa.Array] = []
     values = [np.array([])]
     for raw in batches:
-        values.append(score(nets, raw, device).numpy())
+        try:
+            values.append(detector.score(raw.image))
+        except ScoreError as error:
+            raise error.of(raw.keys[error.row]) from error
         keys.append(pa.array(raw.keys, pa.string()))
     return Scores.of(manifest.samples, pa.chunked_array(keys, pa.string()), np.concatenate(values))
-
-
-def _recalibration_batches(
-    config: Config, shards: Store, manifests: Mapping[str, Manifest]
-) -> Iterator[RawBatch]:
-    data, count = config.data, config.evaluation.recalibration_batches
-    for manifest in manifests.values():
-        stream = DomainStream(
-            shards,
-            manifest,
-            split="train",
-            batch=data.batch,
-            image_size=data.image_size,
-            seed=config.training.seed,
-            cache=Cache.of_node(data.prefix, data.cache_gb),
-        )
-        yield from islice(stream.batches(config.training.steps), count)
 
 
 def _scan(

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.detectors.api import Threshold
 from rfmeta_dist.evaluation import metrics
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.evaluation.scores import Scores
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A frozen decision rule: accept as live when score ≥ value.
-
-    Attributes:
-        value: a finite number; the next float above the highest score if nothing may be accepted.
-        unit: what is decided, a `frame` or a `video`.
-        source: how it was chosen, in words.
-        eer: the equal error rate it reaches where it was chosen.
-    """
-
-    value: float
-    unit: Unit
-    source: str
-    eer: float
 
 
 def from_sources(validation: Scores, unit: Unit) -> Threshold:

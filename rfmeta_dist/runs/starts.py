@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import rfmeta_dist
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.storage.errors import MissingError
@@ -26,20 +24,20 @@ NAME = "starts.jsonl"
 _COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero")
 
 
-def facts(config: Config, device: torch.device, ray: str) -> dict[str, Any]:
+def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict[str, Any]:
     """Return what decides the last digits of a result, of this process.
 
     Args:
         config: the run's.
-        device: the worker's.
-        ray: the version of Ray.
+        versions: of `torch` and `ray`.
+        device: the name of the worker's GPU; the processor's if not given.
     """
     training = config.training
     return {
         "code": code(),
-        "torch": torch.__version__,
-        "ray": ray,
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "torch": versions["torch"],
+        "ray": versions["ray"],
+        "processor": device or processor(),
         "workers": training.workers,
         "strategy": training.strategy,
         "zero": training.zero if training.strategy == "deepspeed" else None,

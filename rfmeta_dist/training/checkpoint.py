@@ -14,7 +14,6 @@ Tensors are whole and by parameter name: any strategy and any number of workers 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,14 +29,12 @@ from rfmeta_dist.core.digests import digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.storage.errors import MissingError
-from rfmeta_dist.storage.folders import folders, remove_folder
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.api import MOMENTS, Tensors
 from rfmeta_dist.training.step import Trainer
 
-KEEP = 2  # the newest checkpoints of a run; the older one is there in case the newer one is damaged
 _WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
-_METRICS, _STATE = "metrics.jsonl", "state.json"
+_METRICS, STATE = "metrics.jsonl", "state.json"
 _FILES = (_WEIGHTS, _MOMENTS, _METRICS)
 _FIRST_FORMAT = {"step", "updates", "fingerprint"}  # all that state.json held before it held hashes
 
@@ -73,40 +70,12 @@ class Saved:
     moments: Tensors
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a run has to go on from.
-
-    Attributes:
-        saved: its newest whole checkpoint; None to begin at step 0.
-        left_out: why newer ones are not used, a clause each; empty if there are none.
-    """
-
-    saved: Saved | None
-    left_out: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """What happens, for people, such as "step 40 is damaged (…), going on from step 35"."""
-        start = f"going on from step {self.saved.progress.step}" if self.saved else "beginning at step 0"
-        return ", ".join([*self.left_out, start])
-
-
 class DamagedError(RunError):
     """A checkpoint is not what was written."""
 
     def __init__(self, problem: str, remedy: str, why: str = "") -> None:
         super().__init__(problem, remedy)
         self.why = why
-
-
-def folder_name(step: int) -> str:
-    """Return the name of the checkpoint before `step`, a folder below the run's."""
-    return f"step-{step:07d}"
-
-
-def steps(run: Store) -> list[int]:
-    """Return the steps of all checkpoints in a run's folder, whole or not, oldest first."""
-    return sorted(int(name[5:]) for name in folders(run) if re.fullmatch(r"step-\d{7,}", name))
 
 
 def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, fingerprint: str) -> None:
@@ -136,48 +105,10 @@ def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, 
         "files": {name: digest(data) for name, data in files.items()},
     }
     # A damaged checkpoint of the same step may be here. Its state must not stand beside the new files.
-    folder.delete(_STATE)
+    folder.delete(STATE)
     for name, data in files.items():
         folder.write(name, data)
-    folder.write(_STATE, json.dumps(with_digest(state)).encode())
-
-
-def prune(run: Store, step: int) -> None:
-    """Delete all checkpoints of a run but the newest `KEEP` up to `step`, which was just saved.
-
-    Later ones are of a line that was given up because they are damaged.
-    """
-    there = steps(run)
-    kept = [s for s in there if s <= step][-KEEP:]
-    for other in there:
-        if other not in kept:
-            run.delete(f"{folder_name(other)}/{_STATE}")  # first of all, so that no part of it counts as whole
-            remove_folder(run, folder_name(other))
-
-
-def newest(run: Store) -> Found:
-    """Find the newest whole checkpoint of a run.
-
-    Raises:
-        RunError: there are checkpoints and none is whole.
-        StorageError: the store cannot be read.
-    """
-    left_out: list[str] = []
-    unfinished = True
-    for step in reversed(steps(run)):
-        try:
-            return Found(read(run.sub(folder_name(step)), step), tuple(left_out))
-        except DamagedError as error:
-            left_out.append(f"step {step} is damaged ({error.why})")
-            unfinished = not run.exists(f"{folder_name(step)}/{_STATE}")
-    if len(left_out) > 1 or not unfinished:
-        raise RunError(
-            f"run {run.url} has no whole checkpoint: {', '.join(left_out)}",
-            "restore one from a backup, or delete the run's step-* folders to begin at step 0, "
-            "or start a new run with --set run.name=…",
-        )
-    # A run that is killed while it writes its first checkpoint has lost nothing that it could go on from.
-    return Found(None, tuple(left_out))
+    folder.write(STATE, json.dumps(with_digest(state)).encode())
 
 
 def read(folder: Store, step: int | None = None) -> Saved:
@@ -192,7 +123,7 @@ def read(folder: Store, step: int | None = None) -> Saved:
         StorageError: the store cannot be read.
     """
     try:
-        state = _state(folder.read(_STATE), step)
+        state = _state(folder.read(STATE), step)
         files = {name: folder.read(name) for name in _FILES}
         _compare(state.get("files"), files)
         rows = [json.loads(line) for line in files[_METRICS].decode().splitlines()]
@@ -252,9 +183,9 @@ def _state(data: bytes, step: int | None) -> dict[str, Any]:
     except ValueError:
         state = {}
     if not isinstance(state, dict) or not (set(state) == _FIRST_FORMAT or digest_holds(state)):
-        raise ValueError(f"{_STATE} is not what was written")
+        raise ValueError(f"{STATE} is not what was written")
     if step is not None and state["step"] != step:
-        raise ValueError(f"{_STATE} is of step {state['step']}")
+        raise ValueError(f"{STATE} is of step {state['step']}")
     return state
 
 

@@ -48,8 +48,6 @@ def test_a_row_is_trained_on_one_domain_and_tested_on_the_test_people_of_all(gen
 
 
 def test_training_learns_what_it_is_trained_on(generated):
-    import torch
-
     from rfmeta_dist.data.manifest import Manifest
     from rfmeta_dist.data.stream import scan
     from rfmeta_dist.evaluation.judge import score_domain
@@ -58,9 +56,9 @@ def test_training_learns_what_it_is_trained_on(generated):
 
     prefix = str(data_folder(generated, 0.5))
     recipe = Recipe(size=32, width=0.1, batch=8, steps=60, rate=3e-3, precision="fp32", seed=0)
-    nets = shift.train(prefix, "O", recipe)
+    detector = shift.train(prefix, "O", recipe)
     store = open_store(prefix)
     manifest = Manifest.open(store, "O")
     batches = scan(store, manifest, "train", image_size=32, batch=64)
-    scores = score_domain(nets, manifest, batches, torch.device("cpu"))
+    scores = score_domain(detector, manifest, batches)
     assert auc(scores.label, scores.score) > 0.95

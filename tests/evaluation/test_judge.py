@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save
 
 from rfmeta_dist.cli.run import write_report
 from rfmeta_dist.cluster.streams import DomainReader
@@ -19,10 +19,13 @@ from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import Split
 from rfmeta_dist.data.forget import forget
 from rfmeta_dist.data.manifest import GoneError, Manifest
+from rfmeta_dist.data.sources import Sources
 from rfmeta_dist.evaluation import judge
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.build import build
+from rfmeta_dist.recipes.gradient import recalibrated
+from rfmeta_dist.recipes.load import load
 from rfmeta_dist.runs.folder import read_config
 from rfmeta_dist.storage.store import Store, open_store
 from tests.samples import SIZE, make_samples
@@ -67,10 +70,8 @@ def of(config: Config, target: str) -> Config:
 
 
 def train(config: Config) -> Store:
-    """Leave a run's folder as training does, with the weights that it would start from."""
+    """Leave a run's folder as training does, without its checkpoints."""
     folder = prepare(config).folder
-    weights = {name: tensor.contiguous() for name, tensor in build(config.model).state_dict().items()}
-    folder.write("step-0000001/model.safetensors", save(weights))
     row = {"step": 0, "loss": 1.0, "seconds": 1.0}
     folder.write("metrics.jsonl", json.dumps(row).encode())
     folder.write("streams.json", b"{}")
@@ -78,7 +79,13 @@ def train(config: Config) -> Store:
 
 
 def finish(config: Config, folder: Store) -> None:
-    judge.finish(config, folder, "step-0000001", CPU)
+    sources = Sources.of(config, folder)
+    detector, words = recalibrated(build(config.model), config, sources, CPU)
+    judge.finish(config, folder, detector, sources, {"step": 1, "recalibration": words})
+
+
+def evaluate(config: Config, folder: Store) -> dict[str, Any]:
+    return judge.evaluate(config, folder, load(folder.sub("model")))
 
 
 def land(shards: Store, *domains: str) -> None:
@@ -109,7 +116,7 @@ def test_data_that_lands_while_a_run_goes_on_is_not_read_by_it(config: Config, s
     assert set(reader.batch(0, 0, 4).keys) <= set(keys(shards, "A", started_with["A"]))
 
     finish(config, folder)
-    judge.evaluate(config, folder, CPU)
+    evaluate(config, folder)
     found = reads(folder)
     assert found["threshold", "A"] == (started_with["A"], 9)
     assert found["evaluation", "D"] == (started_with["D"], 21)
@@ -139,7 +146,7 @@ def test_a_run_of_an_earlier_version_goes_on_with_what_its_ledger_says(config: C
 def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(config: Config, shards: Store):
     folder = train(config)
     finish(config, folder)
-    first = judge.evaluate(config, folder, CPU)
+    first = evaluate(config, folder)
     model = {name: folder.read(name) for name in folder.list("model")}
     other = of(config, "M")
     prepare(other)
@@ -147,7 +154,7 @@ def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(c
     with pytest.raises(RunError, match=r"last judged on D, and its target is M now; .* rfmeta evaluate"):
         write_report(folder)
     assert json.loads(folder.read("evaluation.json")) == first
-    second = judge.evaluate(read_config(folder), folder, CPU)
+    second = evaluate(read_config(folder), folder)
     assert (first["target"], second["target"]) == ("D", "M")
     assert set(Scores.from_parquet(folder.read("scores.parquet")).domain) == {"A", "B", "M"}
     assert {name: folder.read(name) for name in folder.list("model")} == model
@@ -172,10 +179,10 @@ def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(
     with pytest.raises(
         DataError, match=r"was deleted.*; give the same `rfmeta train` again: it trains nothing"
     ):
-        judge.evaluate(config, folder, CPU)
+        evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger
     assert prepare(config).notes == ["the data of target D that was pinned was deleted; the newest is used"]
-    assert judge.evaluate(config, folder, CPU)["figures"]["frame"]["counts"]["live"] == 6
+    assert evaluate(config, folder)["figures"]["frame"]["counts"]["live"] == 6
     assert prepare(config).notes == []
 
 
@@ -185,7 +192,7 @@ def test_a_target_that_became_unfit_is_refused_without_a_look_at_it(config: Conf
     publish(shards, "E", {"test": (6, 0)})
     ledger = folder.read("ledger.jsonl")
     with pytest.raises(DataError, match="the target E has no attack samples"):
-        judge.evaluate(of(config, "E"), folder, CPU)
+        evaluate(of(config, "E"), folder)
     assert folder.read("ledger.jsonl") == ledger
 
 

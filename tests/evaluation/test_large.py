@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from pyarrow import parquet
 
+from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.publish import publish
@@ -21,10 +21,10 @@ from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.storage.store import Store, open_store
 from tests.samples import SIZE, make_samples
 
-CPU = torch.device("cpu")
 SIZES = {"train": (6, 9), "test": (9, 6)}
 TIMES = 2_000  # so often the samples of the domain are repeated in the manifest of the large one
 
@@ -40,8 +40,8 @@ def manifest(store: Store) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def nets() -> Networks:
-    return Networks(width=0.05).initialise(0).eval()
+def detector() -> GradientDetector:
+    return GradientDetector(Networks(width=0.05).initialise(0), Model(width=0.05))
 
 
 def peak(run: Callable[[], object]) -> float:
@@ -54,10 +54,12 @@ def peak(run: Callable[[], object]) -> float:
         tracemalloc.stop()
 
 
-def test_scores_carry_what_the_manifest_says_of_each_sample(store: Store, manifest: Manifest, nets: Networks):
+def test_scores_carry_what_the_manifest_says_of_each_sample(
+    store: Store, manifest: Manifest, detector: GradientDetector
+):
     for split, size in (("test", 4), (None, 64)):
         batches = list(scan(store, manifest, split, image_size=SIZE, batch=size))
-        found = score_domain(nets, manifest, iter(batches[::-1]), CPU)  # in any order
+        found = score_domain(detector, manifest, iter(batches[::-1]))  # in any order
         rows = {row["key"]: row for row in manifest.samples.to_pylist()}
         assert sorted(found.key) == sorted(key for key, row in rows.items() if split in (None, row["split"]))
         for i, key in enumerate(found.key):
@@ -67,23 +69,25 @@ def test_scores_carry_what_the_manifest_says_of_each_sample(store: Store, manife
             assert said == [
                 rows[key][n] for n in ("domain", "split", "subject_id", "video_id", "attack_type", "label")
             ]
-    assert len(score_domain(nets, manifest, iter([]), CPU)) == 0
+    assert len(score_domain(detector, manifest, iter([]))) == 0
 
 
-def test_a_sample_that_the_manifest_does_not_have_is_named(store: Store, manifest: Manifest, nets: Networks):
+def test_a_sample_that_the_manifest_does_not_have_is_named(
+    store: Store, manifest: Manifest, detector: GradientDetector
+):
     (batch,) = scan(store, manifest, None, image_size=SIZE, batch=64)
     foreign = replace(batch, keys=("A-other-00000", *batch.keys[1:]))
     with pytest.raises(DataError, match="the manifest has no sample A-other-00000"):
-        score_domain(nets, manifest, iter([foreign]), CPU)
+        score_domain(detector, manifest, iter([foreign]))
 
 
 def test_what_a_large_manifest_holds_is_not_made_into_python_objects(
-    store: Store, manifest: Manifest, nets: Networks
+    store: Store, manifest: Manifest, detector: GradientDetector
 ):
     large = replace(manifest, samples=pa.concat_tables([manifest.samples] * TIMES))
     batches = list(scan(store, manifest, None, image_size=SIZE, batch=64))
-    score_domain(nets, manifest, iter(batches), CPU)  # imports
-    assert peak(lambda: score_domain(nets, large, iter(batches), CPU)) < 2
+    score_domain(detector, manifest, iter(batches))  # imports
+    assert peak(lambda: score_domain(detector, large, iter(batches))) < 2
 
 
 def test_a_large_manifest_is_opened_without_a_list_of_its_samples(store: Store, manifest: Manifest):

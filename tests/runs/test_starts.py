@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import starts
-from tests.training.test_folder import config
+from rfmeta_dist.runs.fingerprint import fingerprint
+from tests.runs.test_folder import config
 
 CERTIFICATE = b'{"passed": true}'
 
@@ -20,7 +22,7 @@ def folder(tmp_path) -> Store:
 
 
 def facts(**training):
-    return starts.facts(config(**training), torch.device("cpu"), "2.60.0")
+    return starts.facts(config(**training), {"torch": torch.__version__, "ray": "2.60.0"})
 
 
 def test_every_start_is_kept_with_its_certificate(folder):
@@ -52,8 +54,6 @@ def test_a_damaged_list_of_starts_stops_no_run(folder, content):
 
 
 def test_how_to_restart_and_wait_may_change_from_start_to_start(folder):
-    from rfmeta_dist.runs import folder as runs
-
     runs.claim(folder, config())
     assert runs.claim(folder, config(restarts=9, wait_s=60)) is True
-    assert runs.fingerprint(config(restarts=9, wait_s=60), {}) == runs.fingerprint(config(), {})
+    assert fingerprint(config(restarts=9, wait_s=60), {}) == fingerprint(config(), {})

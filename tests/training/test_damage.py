@@ -16,7 +16,7 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.api import Adam
 from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training import checkpoint, kept
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.step import Trainer
 from tests import episodes
@@ -36,9 +36,9 @@ def rows(step: int) -> tuple[dict, ...]:
 
 def write(run: Store, trained: Trainer, step: int) -> None:
     """What a worker does when a checkpoint is due."""
-    folder = run.sub(checkpoint.folder_name(step))
+    folder = run.sub(kept.folder_name(step))
     checkpoint.save(folder, trained, trained.strategy.moments(), Progress(step, rows(step)), "f")
-    checkpoint.prune(run, step)
+    kept.prune(run, step)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def run(pristine: Path, tmp_path: Path) -> Path:
     return shutil.copytree(pristine, tmp_path / "run")
 
 
-def found(run: Path) -> checkpoint.Found:
-    return checkpoint.newest(open_store(str(run)))
+def found(run: Path) -> kept.Found:
+    return kept.newest(open_store(str(run)))
 
 
 def cut(name: str) -> Damage:
@@ -136,10 +136,10 @@ def test_a_first_checkpoint_that_was_never_finished_costs_no_more_than_its_steps
 
 def test_the_newest_two_are_kept_and_what_was_given_up_goes(run: Path):
     store, trained = open_store(str(run)), trainer()
-    assert checkpoint.steps(store) == [35, 40]
+    assert kept.steps(store) == [35, 40]
     cut("model.safetensors")(run / "step-0000040")
     write(store, trained, 37)  # training went on from step 35 and saves more often now
-    assert checkpoint.steps(store) == [35, 37]
+    assert kept.steps(store) == [35, 37]
     write(store, trained, 40)
     assert sorted(path.name for path in run.iterdir()) == ["step-0000037", "step-0000040"]
 

@@ -1,13 +1,11 @@
-"""From trained networks to scores: batch-norm recalibration, and σ(M(F(x))) for every frame."""
+"""Batch-norm statistics of trained networks, pooled over the source domains."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
 
-from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.models import norm
 from rfmeta_dist.models.networks import Networks
@@ -42,32 +40,3 @@ def recalibrate(nets: Networks, batches: Iterable[RawBatch], device: torch.devic
         layer.running_mean.copy_(m / count)
         layer.running_var.copy_(s / count - (m / count) ** 2)
     return count
-
-
-@torch.no_grad()
-def score(nets: Networks, raw: RawBatch, device: torch.device) -> Tensor:
-    """Return the scores of a batch, computed with running statistics: B float64, the probability of live.
-
-    Raises:
-        RunError: the networks give a score that is not a number in [0, 1].
-    """
-    nets.eval()
-    scores = torch.sigmoid(nets.logits(to_input(raw.image, device)).double()).cpu()
-    # A NaN fails both comparisons. A sigmoid stays within [0, 1], so nothing else can fail.
-    bad = ~((scores >= 0) & (scores <= 1))
-    if bad.any():
-        raise _diverged(nets, raw.keys[int(bad.nonzero()[0, 0])])
-    return scores
-
-
-def _diverged(nets: Networks, key: str) -> RunError:
-    """The error for networks that score the sample `key` with something other than a number."""
-    tensors = [tensor for tensor in nets.state_dict().values() if tensor.is_floating_point()]
-    finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
-    largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
-    weights = f"finite, but as large as {largest:.1e}" if finite else "not finite"
-    return RunError(
-        f"the model gives a score that is not a number for sample {key}: its weights are {weights}, "
-        "so the training diverged",
-        "lower method.inner_rate or training.rate, and train again under a new run.name",
-    )

@@ -1,0 +1,60 @@
+"""Batches for a training that reads the shards in its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.cache import Cache
+from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    from rfmeta_dist.config.schema import Data
+    from rfmeta_dist.episode.plan import Need
+
+
+class LocalBatches:
+    """The `BatchSource` (training/loop.py) of a process that reads the shards itself.
+
+    Args:
+        store: holds the domains.
+        manifests: of the domains, by name.
+        data: size of batches and images, augmentation, cache.
+        seed: the run's.
+    """
+
+    def __init__(self, store: Store, manifests: Mapping[str, Manifest], data: Data, seed: int) -> None:
+        self._store, self._manifests, self._data, self._seed = store, manifests, data, seed
+        self._open: dict[str, tuple[int, Iterator[RawBatch]]] = {}
+
+    def batch(self, need: Need) -> RawBatch:
+        """Rows of a batch of a domain; asking for one batch after the other reads each shard once.
+
+        Raises:
+            DataError: a shard or sample is missing or damaged, or the domain has one class only.
+            StorageError: the store cannot be read.
+        """
+        coming, batches = self._open.get(need.domain, (-1, iter(())))
+        if coming != need.index:
+            batches = self._stream(need.domain).batches(need.index)
+        self._open[need.domain] = need.index + 1, batches
+        return next(batches).rows(need.rows)
+
+    def prefetch(self, need: Need) -> None:
+        """Do nothing: the stream decodes ahead by itself."""
+
+    def _stream(self, domain: str) -> DomainStream:
+        data = self._data
+        return DomainStream(
+            self._store,
+            self._manifests[domain],
+            split="train",
+            batch=data.batch,
+            image_size=data.image_size,
+            seed=self._seed,
+            augmentation=data.augmentation,
+            cache=Cache.of_node(data.prefix, data.cache_gb),
+        )

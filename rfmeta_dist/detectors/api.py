@@ -1,0 +1,93 @@
+"""What a detector is to whoever judges it, shows it or runs it. Nothing here knows torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import Unit
+from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Detector(Protocol):
+    """Whatever scores faces.
+
+    Attributes:
+        kind: the recipe that made it; selects the loader of its package (recipes/load.py).
+        wants: what one score is of: a `frame`, or a `clip`, which is all frames of a video in order.
+    """
+
+    kind: str
+    wants: Literal["frame", "clip"]
+
+    def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Score B×S×S×3 RGB face crops: B numbers in [0, 1], higher is more live; of a clip, one number.
+
+        Raises:
+            ScoreError: a score is not such a number.
+        """
+        ...
+
+    def save(self, folder: Store) -> dict[str, Any]:
+        """Write the detector's files, arrays in safetensors, and return what else its loader needs, as JSON."""
+        ...
+
+
+class ScoreError(RunError):
+    """A detector gave something else than a number in [0, 1].
+
+    Args:
+        row: which of the faces it was given, from 0.
+        problem: what is wrong with the detector, as a part of a sentence.
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, row: int, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.row = row
+
+    def of(self, key: str) -> RunError:
+        """The error that names the sample."""
+        return RunError(
+            f"the model gives a score that is not a number for sample {key}: {self.problem}", self.remedy
+        )
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A frozen decision rule: accept as live when score ≥ value.
+
+    Attributes:
+        value: a finite score, or the next float above the largest if nothing may be accepted.
+        unit: what is decided, a `frame` or a `video`.
+        source: how it was chosen, in words.
+        eer: the equal error rate it reaches where it was chosen.
+    """
+
+    value: float
+    unit: Unit
+    source: str
+    eer: float
+
+
+@dataclass(frozen=True)
+class View:
+    """How a detector's input is made of a picture, and its scores into one of a video.
+
+    Attributes:
+        image_size: side of the square crop in pixels.
+        crop: the rule by which faces were cut out of pictures, as the manifests of the sources have it; None if
+            they do not say or differ.
+        pool: how the scores of a video's frames become the video's.
+    """
+
+    image_size: int
+    crop: Mapping[str, Any] | None = None
+    pool: Literal["mean"] = "mean"

@@ -1,0 +1,46 @@
+"""What a recipe is, and all that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.types import StepRow
+from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.detectors.api import Detector
+
+SEALED = "sealed"
+
+
+@dataclass(frozen=True)
+class Context:
+    """How to learn.
+
+    Attributes:
+        config: of the run; the name of its target is taken out.
+        after_step: called with the row of each step of training.
+    """
+
+    config: Config
+    after_step: Callable[[StepRow], None]
+
+    @classmethod
+    def of(cls, config: Config, after_step: Callable[[StepRow], None] = lambda _: None) -> Context:
+        """Make the context of a run, without the name of its target."""
+        data = config.data.model_copy(update={"target": SEALED})
+        return cls(config.model_copy(update={"data": data}), after_step)
+
+
+class Recipe(Protocol):
+    """Fits a detector."""
+
+    def fit(self, sources: Sources, context: Context) -> Detector:
+        """Learn from the sources' training splits.
+
+        Raises:
+            DataError: a source is damaged or has one class only.
+            RunError: the training failed.
+        """
+        ...

@@ -1,0 +1,181 @@
+"""Networks trained on a learning rule: fitted in this process, finished from a checkpoint, or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as tensor_bytes
+
+from rfmeta_dist.config.schema import Config, Model
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.cache import Cache
+from rfmeta_dist.data.local import LocalBatches
+from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.detectors.api import ScoreError
+from rfmeta_dist.detectors.package import Contents, damaged
+from rfmeta_dist.models.build import build as build_networks
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.models.preprocess import to_input
+from rfmeta_dist.recipes.api import Context
+from rfmeta_dist.recipes.recalibration import recalibrate
+from rfmeta_dist.storage.store import Store
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.checkpoint import read as read_checkpoint
+from rfmeta_dist.training.loop import Hooks, build, train
+
+CPU = torch.device("cpu")
+WEIGHTS = "weights.safetensors"
+PREPROCESSING = "RGB and HSV (hue a full circle), six channels in [0, 1], no mean or deviation subtracted"
+
+
+class GradientDetector:
+    """σ(M(F(x))) of trained networks, with their running statistics.
+
+    Args:
+        nets: recalibrated; put into evaluation mode.
+        model: the configuration that they were built by.
+        device: where to compute.
+    """
+
+    kind = "gradient"
+    wants: Literal["frame", "clip"] = "frame"
+
+    def __init__(self, nets: Networks, model: Model, device: torch.device = CPU) -> None:
+        self.nets = nets.to(device).eval()
+        self._model = model
+        self._device = device
+
+    @torch.no_grad()
+    def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Score B×S×S×3 RGB crops: B numbers in [0, 1], the probability of live.
+
+        Raises:
+            ScoreError: the networks give something else, so the training diverged.
+        """
+        logits = self.nets.logits(to_input(faces, self._device))
+        scores: NDArray[np.float64] = torch.sigmoid(logits.double()).cpu().numpy()
+        # A NaN fails both comparisons. A sigmoid stays within [0, 1], so nothing else can fail.
+        bad = ~((scores >= 0) & (scores <= 1))
+        if bad.any():
+            raise self._diverged(int(np.flatnonzero(bad)[0]))
+        return scores
+
+    def save(self, folder: Store) -> dict[str, Any]:
+        """Write the weights; return how the networks are built and what their score is."""
+        weights = {name: tensor.cpu().contiguous() for name, tensor in self.nets.state_dict().items()}
+        folder.write(WEIGHTS, tensor_bytes(weights))
+        return {
+            "networks": self._model.model_dump(mode="json"),
+            "preprocessing": PREPROCESSING,
+            "score": "sigmoid(M(F(x)))",
+            "torch": torch.__version__,
+        }
+
+    def _diverged(self, row: int) -> ScoreError:
+        tensors = [tensor for tensor in self.nets.state_dict().values() if tensor.is_floating_point()]
+        finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
+        largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
+        weights = f"finite, but as large as {largest:.1e}" if finite else "not finite"
+        return ScoreError(
+            row,
+            f"its weights are {weights}, so the training diverged",
+            "lower method.inner_rate or training.rate, and train again under a new run.name",
+        )
+
+
+class GradientRecipe:
+    """Trains with the configured learning rule, one worker in this process, then recalibrates on the sources.
+
+    Args:
+        device: where to compute.
+    """
+
+    def __init__(self, device: torch.device = CPU) -> None:
+        self._device = device
+
+    def fit(self, sources: Sources, context: Context) -> GradientDetector:
+        """Train to the last step.
+
+        Raises:
+            DataError: a source is damaged or has one class only.
+            RunError: loss or gradient is not finite.
+        """
+        config = context.config
+        trainer = build(config, Single(), self._device)
+        batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
+        hooks = Hooks(context.after_step, checkpoint=lambda _: None, not_finite=lambda *_: None)
+        train(config, trainer, batches, hooks, Progress(), self._device)
+        detector, _ = recalibrated(trainer.objective.nets, config, sources, self._device)
+        return detector
+
+
+def from_checkpoint(
+    config: Config, checkpoint: Store, sources: Sources, device: torch.device
+) -> tuple[GradientDetector, str]:
+    """Make the detector of a checkpoint: its networks, recalibrated on the sources' training splits.
+
+    Args:
+        config: the run's.
+        checkpoint: the folder of one.
+        sources: the run's, in the state that it was trained on.
+        device: where to compute.
+
+    Returns:
+        The detector, and how its statistics were recalibrated, in words.
+
+    Raises:
+        RunError: the checkpoint is damaged.
+        DataError: a source has one class only, or is damaged.
+    """
+    nets = build_networks(config.model)
+    nets.load_state_dict(dict(read_checkpoint(checkpoint).weights))
+    return recalibrated(nets.to(device), config, sources, device)
+
+
+def recalibrated(
+    nets: Networks, config: Config, sources: Sources, device: torch.device
+) -> tuple[GradientDetector, str]:
+    """Recalibrate trained networks that are on the device; returns are those of `from_checkpoint`."""
+    count = recalibrate(nets, _batches(config, sources), device)
+    words = f"batch-norm statistics pooled over {count} training batches of {', '.join(sources.manifests)}"
+    return GradientDetector(nets, config.model, device), words
+
+
+def load(contents: Contents, device: str) -> GradientDetector:
+    """Make the detector of a package.
+
+    Raises:
+        RunError: the weights are not those of the networks that the package describes.
+    """
+    try:
+        model = Model(**{**contents.detector["networks"], "weights": None})
+        nets = build_networks(model)
+        nets.load_state_dict(parse_tensors(contents.files[WEIGHTS]))
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise damaged(contents.url, error) from error
+    return GradientDetector(nets, model, torch.device(device))
+
+
+def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
+    """The training batches that follow the last step's, of one source after the other."""
+    data = config.data
+    for manifest in sources.manifests.values():
+        stream = DomainStream(
+            sources.store,
+            manifest,
+            split="train",
+            batch=data.batch,
+            image_size=data.image_size,
+            seed=config.training.seed,
+            cache=Cache.of_node(data.prefix, data.cache_gb),
+        )
+        yield from islice(stream.batches(config.training.steps), config.evaluation.recalibration_batches)

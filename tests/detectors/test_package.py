@@ -1,0 +1,114 @@
+"""A model goes to storage and comes back the same; a damaged one is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save as tensor_bytes
+
+from rfmeta_dist.config.schema import Model
+from rfmeta_dist.core.digests import digest, with_digest
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.detectors import package
+from rfmeta_dist.detectors.api import Threshold, View
+from rfmeta_dist.models.networks import Networks
+from rfmeta_dist.recipes.gradient import GradientDetector
+from rfmeta_dist.recipes.load import load
+from rfmeta_dist.storage.store import Store, open_store
+
+BEFORE = Path(__file__).parent.parent / "fixtures/before_renames"
+VIEW = View(32, {"margin": 0.3})
+THRESHOLDS = [Threshold(0.25, "frame", "somewhere", 0.1), Threshold(0.5, "video", "somewhere", 0.05)]
+
+
+def detector() -> GradientDetector:
+    return GradientDetector(Networks(0.1).initialise(3), Model(width=0.1))
+
+
+def faces(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Store:
+    store = open_store(str(tmp_path))
+    package.save(store, detector(), VIEW, THRESHOLDS, {"step": 7})
+    return store
+
+
+def test_a_package_comes_back_ready_to_judge(folder):
+    model = load(folder)
+    assert model.thresholds == {t.unit: t for t in THRESHOLDS}
+    assert (model.view, model.about["step"], model.about["parent"]) == (VIEW, 7, None)
+    assert np.array_equal(model.detector.score(faces(3)), detector().score(faces(3)))
+
+
+@pytest.mark.parametrize("name", ["package.json", "weights.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\x00" * 64])
+def test_a_damaged_package_is_named(folder, name, content):
+    folder.write(name, content)
+    with pytest.raises(RunError, match="damaged"):
+        load(folder)
+
+
+@pytest.mark.parametrize("part", [0.001, 0.02, 0.5, 0.999])
+@pytest.mark.parametrize("name", ["package.json", "weights.safetensors", "certificate.json"])
+def test_one_flipped_bit_is_named(tmp_path, name, part):
+    store = open_store(str(tmp_path))
+    store.write("certificate.json", b'{"passed": true}')
+    package.save(store, detector(), VIEW, THRESHOLDS, {"step": 7})
+    load(store)
+    data = bytearray(store.read(name))
+    data[int(part * len(data))] ^= 2
+    store.write(name, bytes(data))
+    with pytest.raises(RunError, match=r"is damaged.*|has format") as caught:
+        load(store)
+    assert name in str(caught.value) or name == "package.json"
+
+
+def test_packages_of_the_first_format_open_with_and_without_hashes(tmp_path):
+    shutil.copytree(BEFORE / "runs/finished/model", tmp_path / "model")
+    folder = open_store(str(tmp_path / "model"))
+    model = load(folder)
+    assert (model.view.image_size, model.about["format"], model.about["kind"]) == (32, 2, "gradient")
+    scores = model.detector.score(faces(2))
+    about = json.loads(folder.read("package.json"))
+    about["files"] = {name: digest(folder.read(name)) for name in ("weights.safetensors", "certificate.json")}
+    folder.write("package.json", json.dumps(with_digest(about)).encode())
+    assert np.array_equal(load(folder).detector.score(faces(2)), scores)
+    folder.write("weights.safetensors", folder.read("weights.safetensors")[:-1] + b"!")
+    with pytest.raises(RunError, match=r"weights\.safetensors is not what was written"):
+        load(folder)
+
+
+def test_weights_of_other_networks_are_refused(folder):
+    about = json.loads(folder.read("package.json"))
+    folder.write("weights.safetensors", tensor_bytes({"F.other": torch.ones(3)}))
+    del about["sha256"]
+    about["files"]["weights.safetensors"] = digest(folder.read("weights.safetensors"))
+    folder.write("package.json", json.dumps(with_digest(about)).encode())
+    with pytest.raises(RunError, match="damaged"):
+        load(folder)
+
+
+def test_another_kind_of_detector_is_named(folder):
+    about = json.loads(folder.read("package.json"))
+    del about["sha256"]
+    folder.write("package.json", json.dumps(with_digest({**about, "kind": "crystal"})).encode())
+    with pytest.raises(RunError, match=r"kind crystal, which this version does not know.*known here: gradient"):
+        load(folder)
+
+
+def test_a_package_without_its_last_file_is_none(folder):
+    folder.delete("package.json")
+    with pytest.raises(RunError, match="there is no model"):
+        load(folder)
+
+
+def test_another_format_is_refused(folder):
+    folder.write("package.json", folder.read("package.json").replace(b'"format": 2', b'"format": 99'))
+    with pytest.raises(RunError, match="format 99"):
+        load(folder)

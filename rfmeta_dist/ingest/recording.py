@@ -41,7 +41,7 @@ class Recording:
         session: the recording session.
         condition: light, quality, support, instrument: whatever else the data set tells apart.
         rotation: degrees clockwise that make the pixels as stored upright. 0: whatever the container's
-            display matrix says; anything else replaces it.
+            display matrix says; anything else replaces it. Faces that lie nevertheless turn the file further.
         annotation: relative path of the data set's own face annotation.
         protocols: official evaluation protocols that it is in, with its part of each: `1/train`.
         kind: `video` or `image`.

@@ -89,6 +89,16 @@ def test_a_depth_image_is_turned_with_its_photo(faces, tmp_path):
     assert found[0].crops == found[1].crops == found[2].crops
 
 
+def test_a_box_of_the_data_set_still_means_the_same_face(faces, tmp_path):
+    two = scene((0, 10, 20), (1, 270, 150))
+    upright = run(faces, write_still(tmp_path / "a.png", two), box_of={0: (310.0, 190.0, 110.0, 110.0)})
+    # On its side, x runs up from what was the right edge, at 480.
+    lying = write_still(tmp_path / "b.png", turned(two, 90))
+    found = run(faces, lying, box_of={0: (190.0, 480.0 - 310.0 - 110.0, 110.0, 110.0)})
+    assert found.turned == 90
+    assert found.crops == upright.crops
+
+
 def test_a_clip_of_two_minds_is_left_as_it_is_and_its_lying_frames_are_listed(faces, tmp_path):
     pictures = [scene((0, 140, 80), width=480, height=480) for _ in range(6)]
     pictures[4:] = [turned(picture, 90) for picture in pictures[4:]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import scan
 from rfmeta_dist.data.verify import verify
@@ -197,3 +197,14 @@ def test_an_ingest_killed_with_sigkill_goes_on_without_loss_or_repetition(clean,
     run(clean, out, on_done=lambda done, _: seen.append(done))
     assert seen[0] == len(kept)  # what was done is not done again
     assert shards(out) == shards(whole)
+
+
+def test_a_store_that_fails_in_mid_ingest_is_named_as_itself(clean, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def block(done: int, total: int) -> None:
+        (out / "M").write_text("a file where the domain's folder should be")
+
+    with pytest.raises(StorageError, match=str(out / "M")):
+        run(clean, out, on_done=block)

@@ -1,0 +1,52 @@
+"""`rfmeta loo` as typed: exit codes, the runs that finished beside those that failed, and one target alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.core.errors import ConfigError, RunError, StorageError
+from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.synth.generate import generate
+from rfmeta_dist.synth.scale import SCALES
+
+DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
+QUICK = [part for setting in DOMAINS for part in ("--set", setting)]
+
+
+def test_an_unknown_target_is_named_before_ray_starts(rfmeta, config):
+    ending = rfmeta("loo", config, *QUICK, "--targets", "C,E")
+    assert ending.code == ConfigError.exit_code
+    assert "target 'E' is none of the configuration's domains A, B, C; write --targets A" in ending.error
+
+
+def test_a_store_that_refuses_every_run_ends_the_command_with_its_exit_code(rfmeta, config):
+    ending = rfmeta("loo", config, *QUICK, "--set", "run.folder=s3://bucket/runs", "--targets", "C")
+    assert ending.code == StorageError.exit_code
+    assert "no credentials" in ending.error
+    assert "set AWS_ACCESS_KEY_ID" in ending.error
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Three generated domains, fit for judging."""
+    for name in "OCM":
+        pack(generate(name, SCALES["tiny"], 0), open_store(str(tmp_path / "faces")), name, contract={})
+    return tmp_path / "faces"
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, faces, tmp_path: Path):
+    other = tmp_path / "runs/r-rfmeta-to_C-s0"
+    other.mkdir(parents=True)
+    (other / "config.yaml").write_text(config.read_text())  # of other domains
+    settings = (f"data.prefix={faces}", "data.sources=[O,C]", "data.target=M", "data.image_size=32")
+    options = [part for setting in settings for part in ("--set", setting)]
+    ending = rfmeta("loo", config, *QUICK, *options, "--targets", "M,C", "--slots", 2)
+    assert ending.code == RunError.exit_code
+    assert "r-rfmeta-to_C-s0" in ending.error
+    assert "failed: r-rfmeta-to_C-s0: " in ending.err
+    assert "failed: r-rfmeta-to_M-s0" not in ending.err
+    assert "C&O→M" in ending.out
+    assert (tmp_path / "runs/r-leave_one_out.html").exists()

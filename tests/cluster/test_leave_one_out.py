@@ -1,0 +1,65 @@
+"""Leave-one-out under Ray Tune: runs that fail keep their error and exit code, and the others finish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rfmeta_dist.cluster.tune import leave_one_out, targets_of
+from rfmeta_dist.config.load import check, dump
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import ConfigError, DataError, RunError
+from rfmeta_dist.storage.errors import AccessError
+from rfmeta_dist.storage.store import open_store
+
+
+def changed(config: Config, **fields: Any) -> Config:
+    """The configuration with dotted fields, written with two underscores, replaced."""
+    tree = config.model_dump(mode="json")
+    for name, value in fields.items():
+        section, _, field = name.partition("__")
+        tree[section][field] = value
+    return check(tree, "test")
+
+
+def test_runs_that_fail_keep_their_errors_and_the_others_finish(cluster: None, configure: Any, tmp_path: Path):
+    base = configure("loo", steps=2, workers=1, strategy="single")
+    taken = changed(base, run__name="taken")
+    open_store(taken.run.folder).write("taken/config.yaml", dump(changed(taken, training__seed=5)).encode())
+    runs = [
+        changed(base, run__name="fits"),
+        changed(base, run__name="no-domain", data__target="M", data__sources=["O", "C", "X"]),
+        taken,
+        changed(base, run__name="no-weights", model__backbone="vit_micro", model__weights=str(tmp_path / "w")),
+        changed(base, run__name="no-access", run__folder="s3://bucket/runs"),  # without credentials
+        changed(base, run__name="fits-too", training__seed=1),
+    ]
+    outcomes = {o.config.run.name: o for o in leave_one_out(runs, lambda _: None, local=True)}
+    assert list(outcomes) == [run.run.name for run in runs]
+    errors = {name: (type(o.error), o.error.exit_code) for name, o in outcomes.items() if o.error}
+    assert errors == {
+        "no-domain": (DataError, 3),
+        "taken": (RunError, 5),
+        "no-weights": (ConfigError, 2),
+        "no-access": (AccessError, 4),
+    }
+    for name in ("fits", "fits-too"):
+        assert outcomes[name].evaluation["target"] == "M"
+        assert outcomes[name].ended > outcomes[name].started >= 0
+
+
+def test_each_domain_or_those_named_are_held_out(configure: Any):
+    config = configure("loo")
+    assert [run.data.target for run in targets_of(config, [], [])] == ["C", "I", "M", "O"]
+    runs = targets_of(config, ["rfmeta", "no_meta"], [0, 1], ["I"])
+    assert [(run.method.name, run.training.seed) for run in runs] == [
+        ("rfmeta", 0),
+        ("rfmeta", 1),
+        ("no_meta", 0),
+        ("no_meta", 1),
+    ]
+    assert {(run.data.target, run.data.sources) for run in runs} == {("I", ("C", "M", "O"))}
+    with pytest.raises(ConfigError, match="target 'X' is none of the configuration's domains C, I, M, O"):
+        targets_of(config, [], [], ["M", "X"])

@@ -150,7 +150,11 @@ def _fit(config: Config, folder: Store, manifests: dict[str, Manifest], monitor:
     hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
     actors = streams.start(config, hashes)
     assignment = worker.Assignment(
-        config, runs.fingerprint(config, hashes), actors, monitor, config.data.target
+        config,
+        runs.fingerprint(runs.as_begun(folder, config), hashes),
+        actors,
+        monitor,
+        config.data.target,
     )
     settings, training = config.run, config.training
     trainer = (_LocalTrainer if local else _Trainer)(

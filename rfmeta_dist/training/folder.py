@@ -30,6 +30,7 @@ from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
 MODEL = "model/package.json"  # written last: a run that has it is trained
+FIRST = "config-first.yaml"
 # A run may be moved, and go on with other hardware: the result is the same up to the order of summation.
 HARDWARE = ("workers", "strategy", "zero", "offload", "meta_test", "recompute", "threads", "gpus")
 # The target has no part in what is trained, so a run may be judged on another one without training again.
@@ -108,25 +109,37 @@ def judge_on(folder: Store, config: Config) -> bool:
     if corrected == earlier:
         return False
     with suppress(AlreadyExistsError):
-        folder.create("config-first.yaml", configuration.dump(earlier).encode())
+        folder.create(FIRST, configuration.dump(earlier).encode())
     folder.write("config.yaml", configuration.dump(corrected).encode())
     return True
 
 
-def read_config(folder: Store) -> Config:
+def as_begun(folder: Store, config: Config) -> Config:
+    """Return the configuration with the target that the run was started for: its checkpoints may name that one.
+
+    Raises:
+        RunError: config-first.yaml is damaged.
+    """
+    if not folder.exists(FIRST):
+        return config
+    target = read_config(folder, FIRST).data.target
+    return config.model_copy(update={"data": config.data.model_copy(update={"target": target})})
+
+
+def read_config(folder: Store, name: str = "config.yaml") -> Config:
     """The configuration of an existing run.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
     """
     try:
-        return configuration.check(yaml.safe_load(folder.read("config.yaml")), f"{folder.url}/config.yaml")
+        return configuration.check(yaml.safe_load(folder.read(name)), f"{folder.url}/{name}")
     except MissingError:
         raise RunError(
             f"there is no run at {folder.url}", "give the folder that `rfmeta train` named"
         ) from None
     except (yaml.YAMLError, ConfigError) as error:
-        raise RunError(f"{folder.url}/config.yaml is damaged: {error}", "start a new run") from error
+        raise RunError(f"{folder.url}/{name} is damaged: {error}", "start a new run") from error
 
 
 def require_model(folder: Store) -> None:

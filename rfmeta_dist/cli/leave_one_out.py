@@ -46,16 +46,14 @@ def loo(
     numbered = numbers("seeds", seeds)
 
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import look
+    from rfmeta_dist.cluster.train import pin_together
     from rfmeta_dist.cluster.tune import leave_one_out, summary_name, targets_of, timeline
     from rfmeta_dist.report import table
     from rfmeta_dist.storage.store import open_store
 
     runs = targets_of(chosen, _names(methods), numbered, _names(targets))
-    # A mistake should show before Ray starts; methods and seeds differ in nothing that is looked at.
-    for run in {run.data.sources: run for run in runs}.values():
-        for note in look(run).notes:
-            say(note)
+    for note in pin_together(runs):  # a mistake should show before Ray starts
+        say(note)
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
         outcomes = leave_one_out(runs, show, local=local)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}

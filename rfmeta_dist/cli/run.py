@@ -32,7 +32,8 @@ EVALUATE_EXAMPLES = """
 
   rfmeta evaluate runs/oci_to_m
 
-Every evaluation reads the sealed target once and says so in the run's ledger.
+Every evaluation reads the sealed target once and says so in the run's ledger. To judge a run on another target,
+start it again with that one: rfmeta train CONFIG --set data.target=M trains nothing anew.
 """
 REPORT_EXAMPLES = """
 [bold]Example[/]
@@ -148,11 +149,13 @@ def write_report(folder: Store, out: Path | None = None) -> str:
 
     config = read_config(folder)
     record = records.load(folder.read)
-    if record.evaluation["target"] != config.data.target:
+    wanted = config.data.target, config.evaluation.target_split
+    judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
+    if judged != wanted:
         raise RunError(
-            f"run {folder.url} was last judged on {record.evaluation['target']}, and its target is "
-            f"{config.data.target} now",
-            f"judge it on {config.data.target} first: rfmeta evaluate {folder.url}",
+            f"run {folder.url} was last judged on {judged[0]} (split: {judged[1]}), and its target is "
+            f"{wanted[0]} (split: {wanted[1]}) now",
+            f"judge it anew first: rfmeta evaluate {folder.url}",
         )
     html = page.render(record).encode()
     target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -52,7 +52,8 @@ def look(config: Config) -> Prepared:
     """
     folder = runs.open_folder(config)
     started = runs.is_started(folder, config)
-    pinned = pins.read(folder) if started else {}
+    # Runs that are compared are pinned before they start.
+    pinned = pins.read(folder) if started or folder.exists(pins.FILE) else {}
     trained = folder.exists(runs.MODEL)
     manifests = {} if trained else domains.open_sources(config, pinned)
     target = domains.open_target(config, pinned)
@@ -93,6 +94,26 @@ def prepare(config: Config) -> Prepared:
             split = config.evaluation.target_split
             found.notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
     return found
+
+
+def pin_together(configs: Sequence[Config]) -> list[str]:
+    """Check the domains of runs that will be compared, and pin all to what the first with these domains reads.
+
+    Without it, runs of one comparison that start before and after data have landed would differ in their data.
+
+    Returns:
+        What the user should know, a line each.
+
+    Raises:
+        RfmetaError: a domain is unfit, or the folder of a run belongs to another.
+    """
+    found: dict[tuple[str, ...], Prepared] = {}
+    for config in configs:
+        domains_of = (*config.data.sources, config.data.target)
+        if domains_of not in found:
+            found[domains_of] = look(config)
+        pins.add(runs.open_folder(config), found[domains_of].pins)
+    return list(dict.fromkeys(note for run in found.values() for note in run.notes))
 
 
 def train_run(

@@ -16,13 +16,14 @@ from safetensors.numpy import load
 
 from rfmeta_dist.cluster.streams import RayBatches, start
 from rfmeta_dist.cluster.train import evaluate_run, train_run
-from rfmeta_dist.config.load import dump
+from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.data.domains import open_sources
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
+from rfmeta_dist.runs.folder import read_config
 from rfmeta_dist.storage.store import Store, open_store
 from tests.cluster.conftest import STEPS, descendants, wait_until_still
 
@@ -130,6 +131,21 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(configur
         train_run(configure("undisturbed", steps=STEPS + 1), ignore, local=True)
     with pytest.raises(RunError, match=r"other: training\.seed"):
         train_run(configure("undisturbed", seed=1), ignore, local=True)
+
+
+def test_an_interrupted_run_goes_on_for_another_target_and_is_judged_on_it(configure):
+    """What is trained does not depend on the target, so the checkpoint holds."""
+    tree = configure("corrected", workers=1, strategy="single", steps=6).model_dump(mode="json")
+    tree["data"] |= {"sources": ["O", "C"], "target": "I"}
+    folder = train_run(check(tree, "test"), ignore, local=True)
+    before = weights(folder, 6)
+    folder.delete("model/package.json")  # as if it had been interrupted after its last checkpoint
+    tree["data"]["target"] = "M"
+    news: list[Row] = []
+    train_run(check(tree, "test"), news.append, local=True)
+    assert not news  # nothing was trained again
+    assert weights(folder, 6) == before
+    assert evaluate_run(read_config(folder), folder)["target"] == "M"
 
 
 def whole(index: int) -> Need:

@@ -12,7 +12,7 @@ import torch
 
 from rfmeta_dist.cli.run import write_report
 from rfmeta_dist.cluster.streams import DomainReader
-from rfmeta_dist.cluster.train import Prepared, prepare
+from rfmeta_dist.cluster.train import Prepared, pin_together, prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
@@ -151,7 +151,7 @@ def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(c
     other = of(config, "M")
     prepare(other)
     # The figures that are there are of the former target, and no page shows them as the new one's.
-    with pytest.raises(RunError, match=r"last judged on D, and its target is M now; .* rfmeta evaluate"):
+    with pytest.raises(RunError, match=r"last judged on D .*, and its target is M .*; .* rfmeta evaluate"):
         write_report(folder)
     assert json.loads(folder.read("evaluation.json")) == first
     second = evaluate(read_config(folder), folder)
@@ -161,6 +161,20 @@ def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(c
     looks = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
     assert [row["domain"] for row in looks if row["sealed"]] == ["D", "M"]
     write_report(folder)
+
+
+def test_runs_that_are_compared_read_the_same_data_whenever_they_start(config: Config, shards: Store):
+    started_with = {name: Manifest.open(shards, name).fingerprint for name in "ABD"}
+    several = [
+        config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+        for name in ("one", "two")
+    ]
+    assert pin_together(several) == []
+    prepare(several[0])
+    land(shards, "A", "D")
+    late = prepare(several[1])
+    assert late.pins == started_with
+    assert late.manifests["A"].fingerprint == started_with["A"]
 
 
 def test_a_run_says_that_its_data_was_erased(config: Config, shards: Store):

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from rfmeta_dist import __version__
-from rfmeta_dist.cli import demo, ingest, leave_one_out, probe, run, s3, shards, submit, synth, verify, videos
+from rfmeta_dist.cli import (
+    demo,
+    example,
+    ingest,
+    leave_one_out,
+    probe,
+    run,
+    s3,
+    shards,
+    submit,
+    synth,
+    verify,
+    videos,
+)
+from rfmeta_dist.cli.terminal import show
 
 app = typer.Typer(
     name="rfmeta",
@@ -21,7 +35,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"rfmeta {__version__}")
+        show(f"rfmeta {__version__}")
         raise typer.Exit
 
 
@@ -36,6 +50,7 @@ def _root(
 
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
+app.command(rich_help_panel=PROOF, epilog=example.EXAMPLES)(example.example)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)
 synth.app.command(epilog=videos.EXAMPLES)(videos.videos)
 synth.app.command(epilog=probe.EXAMPLES)(probe.probe)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.synth import Identities
-from rfmeta_dist.cli.terminal import ConfigFile, Overrides, say
+from rfmeta_dist.cli.terminal import ConfigFile, Json, Overrides, print_json, say
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ RHO = 0.0  # with spurious cues, so short a training ends at chance on the targe
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta demo jobs/configs/demo.yaml
+  rfmeta example demo > demo.yaml
 
-  rfmeta demo jobs/configs/demo.yaml --identities portraits/ --set run.folder=runs/portraits
+  rfmeta demo demo.yaml
+
+  rfmeta demo demo.yaml --identities portraits/ --set run.folder=runs/portraits
 """
 
 
@@ -31,8 +33,9 @@ def demo(
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="How much to generate: tiny, demo or full.")] = "demo",
     identities: Identities = None,
+    json: Json = False,
 ) -> None:
-    """Generate domains, serve S3, ingest, train on the sources, judge on the target, write the page."""
+    """Generate domains into an S3 server, train on the sources, judge on the target, write the page."""
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
     from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
@@ -52,19 +55,22 @@ def demo(
     # Ray starts inside the server, whose address and credentials its workers inherit.
     with embedded_s3(Path(chosen.run.folder) / "s3") as server, session(slots_for(chosen, None)) as local:
         server.make_bucket(bucket)
-        say(f"[bold]1/4[/] S3 server at {server.endpoint}; generating {', '.join(domains)}")
-        generate_domains(chosen.data.prefix, plans, None, quiet=False)
+        say(f"S3 server at {server.endpoint}; generating {', '.join(domains)}", lead="1/4")
+        generate_domains(chosen.data.prefix, plans, None, quiet=json)
         prepare(chosen)
         workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
-        say(f"[bold]2/4[/] training {what} with {workers} Ray Train workers")
-        with training_display(quiet=False) as show:
+        say(f"training {what} with {workers} Ray Train workers", lead="2/4")
+        with training_display(quiet=json) as show:
             folder = train_run(chosen, show, local=local)
-        say(f"[bold]3/4[/] judging on {chosen.data.target}, sealed until now")
+        say(f"judging on {chosen.data.target}, sealed until now", lead="3/4")
         result = evaluate_run(chosen, folder)
         page = write_report(folder)
+    if json:
+        print_json({"evaluation": result, "report": page})
+        return
     print_table([result])
     _explain(result)
-    say(f"[bold]4/4[/] done in {(time.time() - started) / 60:.1f} minutes; the page: [bold]{page}[/]")
+    say(f"done in {(time.time() - started) / 60:.1f} minutes; the page: {page}", lead="4/4")
 
 
 def _bucket(config: Config) -> str:
@@ -83,10 +89,10 @@ def _explain(result: dict[str, Any]) -> None:
     say(
         f"HTER {hter:.1f} %: the mean of attacks let in and people turned away on {result['target']}, whose "
         "cameras, light and attack material the model never saw, at a threshold set on the sources' "
-        "validation videos (50 % is guessing, 0 % is perfect).\n"
-        f"AUC {auc:.1f} %: the chance that a live video scores above an attack.\n"
+        "validation videos (50 % is guessing, 0 % is perfect).",
+        f"AUC {auc:.1f} %: the chance that a live video scores above an attack.",
         f"Oracle EER {oracle:.1f} %: the error had the threshold been chosen on the target's own labels; "
-        "many papers print this one, nobody can have it in practice.\n"
+        "many papers print this one, nobody can have it in practice.",
         "The domains are generated, without spurious cues: the figures show that the path works, nothing "
-        "about real data."
+        "about real data.",
     )

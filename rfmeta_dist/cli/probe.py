@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, progress, say
+from rfmeta_dist.cli.terminal import Json, print_json, progress, say, show_table
 
 if TYPE_CHECKING:
     from rfmeta_dist.probes.leaks import Area, Probed
@@ -55,20 +55,17 @@ def probe(
 
 
 def _show(results: list[Probed]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from rfmeta_dist.probes.cues import CONTROL
 
     trained = ("trained on others there", "trained on other domains")
-    table = Table("cue", "judged on", *trained, title="AUC \\[95 % interval]")
+    rows: list[tuple[str, ...] | None] = []
     for cue, group in groupby(results, key=lambda result: result.cue):
         for index, result in enumerate(group):
             title = f"{cue} (control)" if cue == CONTROL else cue
             areas = (_cell(result.within), _cell(result.across) if result.across else "")
-            table.add_row("" if index else title, result.domain, *areas)
-        table.add_section()
-    Console().print(table)
+            rows.append(("" if index else title, result.domain, *areas))
+        rows.append(None)
+    show_table(("cue", "judged on", *trained), rows, title="AUC [95 % interval]")
     say(
         "A cue that leaks lies well above 0.5 on people it was not trained on. 0.5 is chance, and so is less: "
         "there the cue is reversed. The control should tell, since recapture leaves its trace in texture."
@@ -76,4 +73,4 @@ def _show(results: list[Probed]) -> None:
 
 
 def _cell(area: Area) -> str:
-    return f"{area.value:.2f} \\[{area.low:.2f}, {area.high:.2f}]"
+    return f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]"

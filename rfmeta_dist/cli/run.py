@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
+from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say, show_rich
 from rfmeta_dist.cli.watch import training_display
 from rfmeta_dist.core.errors import RunError
 
@@ -165,11 +165,9 @@ def write_report(folder: Store, out: Path | None = None) -> str:
 
 def print_table(results: list[dict[str, Any]]) -> None:
     """The figures as a table on stdout."""
-    from rich.console import Console
-
     from rfmeta_dist.report import table
 
-    Console().print(table.rich_table(table.rows(results)))
+    show_rich(table.rich_table(table.rows(results)))
 
 
 def slots_for(config: Config, slots: int | None) -> int:

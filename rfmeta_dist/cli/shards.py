@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, say
+from rfmeta_dist.cli.terminal import Json, ask, print_json, say, show_table
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.places import absolute
 
@@ -38,15 +38,12 @@ def ls(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
     if json:
         print_json({m.domain: [asdict(shard) for shard in m.shards] for m in manifests})
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("domain", "shard", "samples", "MB", "sha256")
-    for m in manifests:
-        for shard in m.shards:
-            size = f"{shard.size / 1e6:.1f}"
-            table.add_row(m.domain, shard.name, str(shard.samples), size, shard.sha256[:12])
-    Console().print(table)
+    rows = (
+        (m.domain, shard.name, str(shard.samples), f"{shard.size / 1e6:.1f}", shard.sha256[:12])
+        for m in manifests
+        for shard in m.shards
+    )
+    show_table(("domain", "shard", "samples", "MB", "sha256"), rows)
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards stats s3://bucket/faces --domain O")
@@ -63,18 +60,15 @@ def stats(
     if json:
         print_json({m.domain: [asdict(row) for row in count(m, by_subject=subjects)] for m in manifests})
         return
-    from rich.console import Console
-    from rich.table import Table
-
     who = "subject" if subjects else "subjects"
-    table = Table("domain", "split", "class", "attack type", who, "samples", "videos")
+    rows: list[tuple[str, ...] | None] = []
     for m in manifests:
         for row in count(m, by_subject=subjects):
             kind = "live" if row.label else "attack"
             whom = row.subject or str(row.subjects)
-            table.add_row(m.domain, row.split, kind, row.attack_type, whom, str(row.samples), str(row.videos))
-        table.add_section()
-    Console().print(table)
+            rows.append((m.domain, row.split, kind, row.attack_type, whom, str(row.samples), str(row.videos)))
+        rows.append(None)
+    show_table(("domain", "split", "class", "attack type", who, "samples", "videos"), rows)
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards verify s3://bucket/faces")
@@ -150,6 +144,7 @@ def preview(
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("preview.png"),
     domain: Domain = None,
     count: Annotated[int, typer.Option(min=1, max=100, help="Samples of each attack type and live.")] = 6,
+    json: Json = False,
 ) -> None:
     """Draw a contact sheet: images beside their depth, evenly from each attack type."""
     from rfmeta_dist.data.preview import contact_sheet
@@ -158,7 +153,10 @@ def preview(
     store, manifests = _open(prefix, domain)
     path = absolute(out)
     open_store(str(path.parent)).write(path.name, contact_sheet(store, manifests, count))
-    say(f"wrote {path}")
+    if json:
+        print_json({"preview": str(path)})
+    else:
+        say(f"wrote {path}")
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards forget s3://bucket/faces --domain O --subject O_017")
@@ -198,7 +196,7 @@ def _confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError("this deletes data, and there is nobody to ask", "add --yes")
-    typer.confirm(question, abort=True, err=True)
+    ask(question)
 
 
 def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:

@@ -8,32 +8,40 @@ from typing import Annotated
 
 import typer
 
-from rfmeta_dist.cli.terminal import say
+from rfmeta_dist.cli.terminal import Json, print_json, say, say_log, show_log
 
 EXAMPLES = """
 [bold]Example[/]
 
   export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=…
 
-  rfmeta submit jobs/leave_one_out.yaml --address http://127.0.0.1:8265
+  rfmeta example leave_one_out > job.yaml
 
-Follows the job's log and ends with its driver's exit code.
+  rfmeta submit job.yaml --address http://127.0.0.1:8265
+
+Follows the job's log (on stderr with --json) and ends with its driver's exit code.
 """
 DEFAULT = "http://127.0.0.1:8265"
 
 
 def submit(
-    job: Annotated[Path, typer.Argument(help="A RayJob manifest; see jobs/.", show_default=False)],
+    job: Annotated[
+        Path, typer.Argument(help="A RayJob manifest; `rfmeta example` has some.", show_default=False)
+    ],
     address: Annotated[
         str | None,
         typer.Option(help=f"The cluster's dashboard; RAY_API_SERVER_ADDRESS or {DEFAULT} if not given."),
     ] = None,
+    json: Json = False,
 ) -> None:
-    """Run a job on a cluster, from a spec in jobs/."""
-    from rfmeta_dist.cluster import jobs
+    """Run a job on a cluster, from its spec."""
+    from rfmeta_dist.cluster import jobs, jobspec
 
-    spec = jobs.read(job)
+    spec = jobspec.read(job)
     where = address or os.environ.get("RAY_API_SERVER_ADDRESS") or DEFAULT
-    code = jobs.submit(spec, where, lambda text: typer.echo(text, nl=False))
-    say(f"job {spec.name} ended with exit code {code}")
-    raise typer.Exit(code)
+    ended = jobs.submit(spec, where, say_log if json else show_log, say)
+    if json:
+        print_json({"job": ended.identifier, "exit_code": ended.code})
+    else:
+        say(f"job {ended.identifier} ended with exit code {ended.code}")
+    raise typer.Exit(ended.code)

@@ -1,23 +1,36 @@
-"""What commands print: progress and prose on stderr, results on stdout, JSON where asked for."""
+"""Everything that commands print goes through here: progress and prose on stderr, results on stdout.
+
+Names come from data, stores and clusters, so a printed text may hold anything. No text is read as markup, and
+characters that would steer the terminal or reorder a line are shown as escapes, such as `\\x1b`.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
+from unicodedata import category
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from rfmeta_dist.core.errors import StorageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress
+    from rich.table import Column
 
-console = Console(stderr=True)
-
-ConfigFile = Annotated[Path, typer.Argument(help="Configuration file; see jobs/configs.", show_default=False)]
+ConfigFile = Annotated[
+    Path, typer.Argument(help="Configuration file; `rfmeta example` has some.", show_default=False)
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Override a field, such as training.steps=100."),
@@ -30,24 +43,159 @@ Address = Annotated[
     str | None, typer.Option(help="Ray cluster to use, such as auto or ray://host:10001; local if not given.")
 ]
 
+CLOSED = 141  # what a shell reports of a process whose reader has gone, as after `| head -1`
+_JOINERS = "\u200c\u200d"  # parts of Persian and Indian words, and of emoji
+_COLOUR = re.compile(r"(\x1b\[[\d;:]*m)")
+
+
+def _closed(stream: IO[str]) -> None:
+    """End quietly, since nobody reads the stream any longer."""
+    _discard(stream)
+    raise SystemExit(CLOSED)
+
+
+def _discard(stream: IO[str]) -> None:
+    # Python flushes the stream once more at its exit, and would print a traceback.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _gone(console: Console) -> None:
+    _closed(console.file)
+
+
+# Of the class, since typer prints the help with a console of its own; rich would exit with code 1.
+Console.on_broken_pipe = _gone  # type: ignore[method-assign, assignment]
+console = Console(stderr=True)
+
+
+def open_terminal() -> None:
+    """Make stdout and stderr take whatever is printed, and be there.
+
+    A character that their encoding lacks is shown as an escape. A stream that the caller has closed leads
+    nowhere: its number would otherwise go to the next file that is opened, for libraries to print into.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def plain(text: str, keep: str = "") -> str:
+    """Escape what a terminal would obey instead of showing: controls, line ends, marks that reorder a line.
+
+    Args:
+        text: from anywhere.
+        keep: control characters to leave as they are.
+    """
+    return "".join(char if _harmless(char) or char in keep else _escape(char) for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS or category(char) in ("Zs", "Cn", "Co")
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
 
 def print_json(result: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+    """Print one JSON document on stdout."""
+    utf = sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(result, ensure_ascii=not utf, indent=1)
+    _write("".join(char if char == "\n" or _harmless(char) else json.dumps(char)[1:-1] for char in text) + "\n")
 
 
-def say(message: str) -> None:
-    """A line of prose for people."""
-    console.print(message, highlight=False, soft_wrap=True)
+def show(*lines: str) -> None:
+    """Print lines on stdout: the result of a command."""
+    _write("\n".join(map(plain, lines)) + "\n")
+
+
+def show_log(piece: str) -> None:
+    """Print a piece of a job's log on stdout.
+
+    Line ends, tabs and colours are kept. What would retitle, clear or query the terminal is shown as an escape.
+    """
+    _write(_log(piece))
+
+
+def say_log(piece: str) -> None:
+    """Print a piece of a job's log on stderr, as `show_log` does on stdout."""
+    _write(_log(piece), sys.stderr)
+
+
+def _log(piece: str) -> str:
+    parts = _COLOUR.split(piece)
+    colourless = (plain(part, "\n\r\t") for part in parts[::2])
+    text = "".join(part for pair in zip(colourless, [*parts[1::2], ""], strict=True) for part in pair)
+    return text + "\x1b[0m" if len(parts) > 1 else text  # a colour ends with its piece
+
+
+def _write(text: str, stream: IO[str] | None = None) -> None:
+    stream = stream or sys.stdout
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _closed(stream)
+    except OSError as error:
+        _discard(stream)
+        raise StorageError(
+            f"the output cannot be written: {error.strerror}", "write it to a disk with room"
+        ) from error
+
+
+def say(*lines: str, lead: str = "", style: str = "bold") -> None:
+    """Print lines of prose on stderr, for people; `lead` stands before the first and is highlighted."""
+    start = (lead, style), " " if lead else ""
+    for line in lines:
+        console.print(Text.assemble(*start, plain(line)), highlight=False, soft_wrap=True)
+        start = ("", style), ""
+
+
+def ask(question: str) -> None:
+    """Ask on stderr and go on if the answer is yes; end the command otherwise."""
+    typer.confirm(plain(question), abort=True, err=True)
+
+
+def show_table(
+    columns: Sequence[str | Column], rows: Iterable[Sequence[str | Text] | None], title: str | None = None
+) -> None:
+    """Print a table on stdout. A row that is None ends a section; a cell that is a `Text` keeps its style."""
+    from rich.table import Table
+
+    table = Table(*columns, title=None if title is None else Text(title))
+    for row in rows:
+        if row is None:
+            table.add_section()
+        else:
+            table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
+    show_rich(table)
+
+
+def show_rich(shown: RenderableType) -> None:
+    """Print something that rich has laid out on stdout, controls escaped."""
+    from rich.segment import Segment, Segments
+
+    out = Console()
+    segments = [Segment(plain(s.text, "\n"), s.style, s.control) for s in out.render(shown)]
+    out.print(Segments(segments), end="")
 
 
 @contextmanager
 def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
-    """A rich progress display, or a silent one."""
+    """Show a rich progress display, or a silent one."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     shown = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         *columns,

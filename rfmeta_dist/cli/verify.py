@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from rfmeta_dist.cli.leave_one_out import numbers
-from rfmeta_dist.cli.terminal import Json, print_json, progress, say
+from rfmeta_dist.cli.terminal import Json, print_json, progress, say, show_table
 from rfmeta_dist.core.errors import ConfigError, VerificationError
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def _row(result: Result) -> dict[str, Any]:
 
 def _print_table(results: Sequence[Result]) -> None:
     """Workers and strategy down, methods across; the largest relative difference in each cell, on stdout."""
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column
+    from rich.text import Text
 
     from rfmeta_dist.verification.parity import TOLERANCE, manner
 
@@ -184,11 +184,12 @@ def _print_table(results: Sequence[Result]) -> None:
         place = f"{training.workers} × {manner(training)}", result.config.method.name
         cells[place] = max(cells.get(place, 0.0), result.largest)
     methods = list(dict.fromkeys(method for _, method in cells))
-    table = Table(title=f"Largest relative difference from one process (at most {TOLERANCE:.0e})")
-    table.add_column("workers × strategy", no_wrap=True)
-    for method in methods:
-        table.add_column(method, justify="right")
-    for row in dict.fromkeys(row for row, _ in cells):
-        values = (cells[row, method] for method in methods)
-        table.add_row(row, *(f"[{'green' if v <= TOLERANCE else 'bold red'}]{v:.1e}[/]" for v in values))
-    Console().print(table)
+
+    def cell(value: float) -> Text:
+        return Text(f"{value:.1e}", "green" if value <= TOLERANCE else "bold red")
+
+    show_table(
+        (Column("workers × strategy", no_wrap=True), *(Column(method, justify="right") for method in methods)),
+        ((row, *(cell(cells[row, m]) for m in methods)) for row in dict.fromkeys(row for row, _ in cells)),
+        title=f"Largest relative difference from one process (at most {TOLERANCE:.0e})",
+    )

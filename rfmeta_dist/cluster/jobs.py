@@ -1,7 +1,7 @@
-"""`rfmeta submit`: a RayJob manifest, read here and submitted to a running cluster through the Jobs API.
+"""`rfmeta submit`: a job spec submitted to a running cluster through the Jobs API, and followed to its end.
 
-It is the file that KubeRay takes; we use metadata.name, and of its spec the FIELDS. Credentials do not belong
-in it: the cluster's nodes have them in their environment.
+A job lives on the cluster. Following it can fail while it runs on, as when a load balancer cuts the log or the
+head is restarted. What fails after the cluster has taken a job is said of the connection, not of the job.
 """
 
 from __future__ import annotations
@@ -12,132 +12,90 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
+from rfmeta_dist.core.errors import ClusterError, ConfigError, RfmetaError
 
-from rfmeta_dist.core.errors import ClusterError, ConfigError
+if TYPE_CHECKING:
+    from rfmeta_dist.cluster.jobspec import Job
 
-FIELDS = {
-    "entrypoint",
-    "runtimeEnvYAML",
-    "entrypointNumCpus",
-    "entrypointNumGpus",
-    "entrypointResources",
-    "metadata",
-    "backoffLimit",
-}
 CONNECT_S = 5
+ANSWER_S = 30  # for one answer; Ray's client would wait without end
+QUIET_S = 10  # a log may be silent before its job is asked about
+RETRY_S = 2  # between two connections to a log
+LOST_S = 60  # without any answer: longer than a head takes to come back, if it does
 STOPPED = 143  # what a shell reports of a process that was asked to end
-SECRETS = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
+
+Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Job:
-    """What to run on a cluster; field names as in the manifest, in Python's case."""
-
-    name: str
-    entrypoint: str
-    runtime_env: dict[str, Any]
-    cpus: float | None
-    gpus: float | None
-    resources: dict[str, float] | None
-    metadata: dict[str, str]
-    retries: int
-
-
-def read(path: Path) -> Job:
-    """Read a RayJob manifest.
-
-    Raises:
-        ConfigError: it is missing, not a RayJob, has a field we do not use, or holds a credential.
-    """
-    if not path.is_file():
-        raise ConfigError(f"job spec {path} does not exist", "see jobs/ for ones to start from")
-    try:
-        manifest = yaml.safe_load(path.read_text())
-        spec = manifest["spec"]
-        runtime_env = dict(yaml.safe_load(spec.get("runtimeEnvYAML") or "{}"))
-        variables = dict(runtime_env.get("env_vars") or {})
-        kind, unknown = manifest["kind"], sorted(spec.keys() - FIELDS)
-        job = Job(
-            manifest["metadata"]["name"],
-            spec["entrypoint"],
-            runtime_env,
-            spec.get("entrypointNumCpus"),
-            spec.get("entrypointNumGpus"),
-            spec.get("entrypointResources"),
-            spec.get("metadata") or {},
-            int(spec.get("backoffLimit", 0)),
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"{path} is not a RayJob manifest ({type(error).__name__}: {str(error).splitlines()[0]})",
-            "start from jobs/leave_one_out.yaml",
-        ) from error
-    if kind != "RayJob":
-        raise ConfigError(f"{path} has kind {kind}", "a job spec has kind RayJob")
-    if unknown:
-        raise ConfigError(
-            f"{path}: field spec.{unknown[0]} is unknown", f"known are {', '.join(sorted(FIELDS))}"
-        )
-    _refuse_credentials(path, variables)
-    return job
-
-
-def submit(job: Job, address: str, on_line: Callable[[str], None]) -> int:
-    """Submit a job, follow its log, retry as it says, and return its driver's exit code.
+def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
+    """Submit a job, follow its log, retry as it says, and return how it ended.
 
     Args:
-        job: from `read`.
+        job: from `jobspec.read`.
         address: the dashboard, such as http://127.0.0.1:8265. The token comes from RAY_AUTH_TOKEN or
             RAY_AUTH_TOKEN_PATH with RAY_AUTH_MODE=token.
-        on_line: called with every piece of the job's log.
+        on_log: called with every piece of the job's log.
+        say: called with each line that there is to say about the job and the connection.
 
     Raises:
-        ClusterError: the cluster cannot be reached, or refuses the request.
+        ClusterError: the cluster cannot be reached or refuses the request, or a job that it has taken can be
+            followed no longer; that job is named, and how to come back to it.
+        ConfigError: the job's environment cannot be packed for the cluster.
     """
     client = _connect(address)
     stamp = int(time.time())
-    code = 1
-    for attempt in range(job.retries + 1):
+    for attempt in range(job.spec.backoffLimit + 1):
         identifier = f"{job.name}-{stamp}-{attempt}"
+        come_back = f"follow it with: ray job logs {identifier} --follow --address {address}"
+        _hand_over(client, job, identifier, address)
+        say(f"the cluster at {address} has taken job {identifier}")
         try:
-            client.submit_job(
-                entrypoint=job.entrypoint,
-                submission_id=identifier,
-                runtime_env=job.runtime_env,
-                metadata=job.metadata,
-                entrypoint_num_cpus=job.cpus,
-                entrypoint_num_gpus=job.gpus,
-                entrypoint_resources=job.resources,
-            )
-            code = asyncio.run(_follow(client, identifier, on_line))
-        except (RuntimeError, ConnectionError) as error:
-            raise _refusal(address, error) from error
+            code = asyncio.run(_Follower(client, identifier, address, come_back, on_log, say).follow())
+        except RfmetaError:
+            raise
+        except BaseException:  # Ctrl-C, a closed terminal, a reader of the output that has gone
+            say(f"job {identifier} runs on; {come_back}")
+            raise
         if code in (0, STOPPED):
-            return code
-    return code
+            break
+    return Ended(identifier, code)
+
+
+class Ended(NamedTuple):
+    """The last attempt of a job, and its driver's exit code."""
+
+    identifier: str
+    code: int
 
 
 def _connect(address: str) -> Any:
     # RAY_ADDRESS and RAY_API_SERVER_ADDRESS would override the address given.
     for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         os.environ.pop(name, None)
+    from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
     from ray.job_submission import JobSubmissionClient
 
-    logging.getLogger("ray").setLevel(logging.WARNING)  # packaging and sockets are no news to a user
+    class Client(JobSubmissionClient):  # type: ignore[misc]
+        """Ray's client, but no request waits without end or carries more than a dashboard takes."""
+
+        def _do_request(self, method: str, endpoint: str, *, data: bytes | None = None, **options: Any) -> Any:
+            if data is not None and len(data) > DASHBOARD_CLIENT_MAX_SIZE:
+                raise _too_large(f"{len(data) >> 20} MiB, a dashboard takes {DASHBOARD_CLIENT_MAX_SIZE >> 20}")
+            return super()._do_request(method, endpoint, data=data, **options, timeout=ANSWER_S)
+
+    for name in ("ray", "ray.dashboard.modules.job.sdk", "ray.dashboard.modules.dashboard_sdk"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # packages and sockets are no news to a user
     try:
         _require_answer(address)
-        return JobSubmissionClient(address)
+        return Client(address)
     except Exception as error:  # Ray raises RuntimeError, ConnectionError and its own kinds here
         raise _refusal(address, error) from error
 
 
 def _require_answer(address: str) -> None:
-    """Whether anybody answers there; Ray's client would wait without end for one who only listens."""
+    """Fail unless somebody answers there; Ray's client takes longer to find out."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
@@ -146,31 +104,143 @@ def _require_answer(address: str) -> None:
             urlopen(f"{address.rstrip('/')}/api/version", timeout=CONNECT_S).close()
 
 
-async def _follow(client: Any, identifier: str, on_line: Callable[[str], None]) -> int:
-    async for line in client.tail_job_logs(identifier):
-        on_line(line)
-    while not client.get_job_status(identifier).is_terminal():
-        await asyncio.sleep(0.2)
-    info = client.get_job_info(identifier)
-    ends = {"SUCCEEDED": 0, "STOPPED": STOPPED}
-    return ends.get(info.status.value, info.driver_exit_code or 1)
+def _hand_over(client: Any, job: Job, identifier: str, address: str) -> None:
+    from ray.exceptions import RayError
+
+    spec = job.spec
+    try:
+        client.submit_job(
+            entrypoint=spec.entrypoint,
+            submission_id=identifier,
+            runtime_env=job.runtime_env,
+            metadata=dict(spec.metadata),
+            entrypoint_num_cpus=spec.entrypointNumCpus,
+            entrypoint_num_gpus=spec.entrypointNumGpus,
+            entrypoint_resources=spec.entrypointResources,
+        )
+    except RfmetaError:
+        raise
+    except OSError as error:  # of requests: the question or its answer was lost on the way
+        with suppress(Exception):
+            client.get_job_info(identifier)
+            return
+        raise ClusterError(
+            f"the cluster at {address} did not answer ({_first_line(error)}), so it is not known whether it "
+            f"has taken job {identifier}",
+            f"ask before you submit it again: ray job status {identifier} --address {address}",
+        ) from error
+    except (RuntimeError, RayError) as error:  # the cluster's answer
+        if "status code 413" in str(error):
+            raise _too_large(_first_line(error)) from error
+        raise _refusal(address, error) from error
+    except Exception as error:  # of Ray's own look at the environment, many kinds
+        raise ConfigError(
+            f"spec.runtimeEnvYAML cannot be used: {_first_line(error)}", "correct it in the job spec"
+        ) from error
+
+
+class _Follower:
+    """Follows one job that the cluster has taken, over as many connections as it needs."""
+
+    def __init__(
+        self, client: Any, identifier: str, address: str, come_back: str, on_log: Say, say: Say
+    ) -> None:
+        self._client, self._identifier, self._address = client, identifier, address
+        self._come_back, self._on_log, self._say = come_back, on_log, say
+        self._shown = 0  # characters of the log; each connection sends it from its start
+        self._heard = time.monotonic()
+        self._known = "submitted"  # its status when last asked
+        self._said = ""
+        self._reason = ""  # why the last connection failed
+
+    async def follow(self) -> int:
+        """Return the exit code of the job's driver.
+
+        Raises:
+            ClusterError: nothing has been heard of the job for LOST_S.
+        """
+        last = False
+        while True:
+            whole = await self._read_log()
+            info = self._ask()
+            if info is None or not info.status.is_terminal():
+                await asyncio.sleep(RETRY_S)
+            elif whole or last:
+                break
+            else:
+                last = True  # the job is over, but its log has broken off: the rest, if it can be had
+        if not whole:
+            self._say(f"the end of the log was not received ({self._reason}); {self._come_back}")
+        if info.status.value == "FAILED":
+            self._say(f"job {self._identifier} failed: {_first_line(info.message)}")
+        ends = {"SUCCEEDED": 0, "STOPPED": STOPPED}
+        return int(ends.get(info.status.value, info.driver_exit_code or 1))
+
+    async def _read_log(self) -> bool:
+        """Pass on what has not been passed on before; true if the log came to its own end."""
+        seen = 0
+        pieces = self._client.tail_job_logs(self._identifier)
+        while True:
+            step = asyncio.ensure_future(anext(pieces))
+            over = False
+            while not (await asyncio.wait([step], timeout=QUIET_S))[0]:
+                # Silence: the job may be waiting, or over, or the connection dead without a word to either end.
+                if over:
+                    step.cancel()
+                info = None if over else self._ask()
+                over = info is not None and info.status.is_terminal()
+            error = None if step.cancelled() else step.exception()
+            if step.cancelled() or error is not None:
+                self._reason = _first_line(error or "it went silent")
+                return isinstance(error, StopAsyncIteration)
+            piece = step.result()
+            new, seen = piece[max(0, self._shown - seen) :], seen + len(piece)
+            if new:
+                self._heard, self._shown = time.monotonic(), seen
+                self._on_log(new)
+
+    def _ask(self) -> Any:
+        """Ask the cluster about the job; None if it does not answer.
+
+        Raises:
+            ClusterError: it has not answered for too long.
+        """
+        try:
+            info = self._client.get_job_info(self._identifier)
+        except Exception as error:  # of Ray, requests and what lies below them
+            self._reason = _first_line(error)
+            silent = time.monotonic() - self._heard
+            if silent < LOST_S:
+                return None
+            raise ClusterError(
+                f"the cluster at {self._address} has not answered for {silent:.0f} s ({self._reason}); job "
+                f"{self._identifier} was {self._known} when last asked about, and may run on",
+                f"do not submit it again; {self._come_back}",
+            ) from error
+        self._heard, self._known = time.monotonic(), info.status.value
+        if self._known == "PENDING" and info.message not in ("", None, self._said):
+            self._said = info.message
+            self._say(f"job {self._identifier} is pending: {_first_line(info.message)}")
+        return info
+
+
+def _first_line(reason: Any) -> str:
+    return next((line.strip() for line in str(reason).splitlines() if line.strip()), type(reason).__name__)
+
+
+def _too_large(how: str) -> ConfigError:
+    return ConfigError(
+        f"the working directory is too large to send ({how})",
+        "list what the job does not need in .gitignore, or under excludes in spec.runtimeEnvYAML, or make "
+        "working_dir the URL of a .zip",
+    )
 
 
 def _refusal(address: str, error: Exception) -> ClusterError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    lowered = str(error).lower()
-    if "401" in lowered or "403" in lowered or "token" in lowered or "auth" in lowered:
+    reason, lowered = _first_line(error), str(error).lower()
+    if any(mark in lowered for mark in ("401", "403", "token", "auth")):
         return ClusterError(
             f"the cluster at {address} refused the request: {reason}",
             "export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN with the cluster's token",
         )
     return ClusterError(f"the cluster at {address} did not take the job: {reason}", "check address and cluster")
-
-
-def _refuse_credentials(path: Path, variables: dict[str, Any]) -> None:
-    for name in variables:
-        if any(mark in str(name).upper() for mark in SECRETS):
-            raise ConfigError(
-                f"{path} sets {name}, a credential",
-                "remove it; set it in the environment of the cluster's nodes",
-            )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
 
+from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,9 +19,13 @@ if TYPE_CHECKING:
 
     from rfmeta_dist.config.schema import Config
 
+START = "write one to start from with: rfmeta example demo > demo.yaml"
+
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply overrides such as `training.steps=100` or `data.sources=[O,C]`.
+
+    A name is the word that is written, such as NO, 0123 or 1e5; a number is a plain decimal (config/words.py).
 
     Raises:
         ConfigError: the file is missing or not YAML; a field is unknown, of the wrong type or out of range.
@@ -26,26 +33,44 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
     from omegaconf import OmegaConf
 
     if not path.is_file():
-        raise ConfigError(f"configuration {path} does not exist", "see jobs/configs for ones to start from")
+        raise ConfigError(f"configuration {path} does not exist", START)
     with _explained(f"configuration {path}", "correct the file"):
-        tree: Any = OmegaConf.load(path)
-    if not OmegaConf.is_dict(tree):
-        raise ConfigError(f"configuration {path} is not a mapping", "start from one in jobs/configs")
+        words = read_words(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(words, dict):
+            raise ConfigError(f"configuration {path} is not a mapping", START)
+        tree: Any = OmegaConf.create(words)
     for override in overrides:
         with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
-            tree = OmegaConf.merge(tree, OmegaConf.from_dotlist([_checked(override)]))
+            tree = OmegaConf.merge(tree, _override(override))
     with _explained(f"configuration {path}", "correct the file or the --set option"):
-        plain = OmegaConf.to_container(tree, resolve=True)
-    return check(plain, str(path))
+        words = OmegaConf.to_container(tree, resolve=True)
+    return check(typed(words, _schema()), str(path))
 
 
-def _checked(override: str) -> str:
-    name, equals, _ = override.partition("=")
-    if not (name and equals):
-        raise ConfigError(
-            f"override {override!r} is not of the form field=value", "write --set training.steps=100"
-        )
-    return override
+def _override(text: str) -> Any:
+    """Return a tree of the one field that `text` sets.
+
+    Its value is one word, whatever stands in it, or YAML if it opens a list, a mapping or quotes.
+    """
+    from omegaconf import OmegaConf
+
+    name, equals, value = text.partition("=")
+    if not (equals and re.fullmatch(r"\w+(\.\w+|\[\d+\])*", name)):
+        raise ConfigError(f"override {text!r} is not of the form field=value", "write --set training.steps=100")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, or of any under an ASCII locale
+        remedy = "set PYTHONUTF8=1 in the environment, or rename what is called so"
+        raise ConfigError(f"override {text!r} is not text in UTF-8", remedy) from None
+    tree = OmegaConf.create()
+    OmegaConf.update(tree, name, read_words(value) if value.startswith(("[", "{", '"', "'")) else value)
+    return tree
+
+
+def _schema() -> type[Config]:
+    from rfmeta_dist.config.schema import Config
+
+    return Config
 
 
 @contextmanager
@@ -75,14 +100,12 @@ def check(plain: Any, origin: str) -> Config:
     """
     from pydantic import ValidationError
 
-    from rfmeta_dist.config.schema import Config
-
     if not isinstance(plain, dict):
-        raise ConfigError(f"configuration {origin} is not a mapping", "start from one in jobs/configs")
+        raise ConfigError(f"configuration {origin} is not a mapping", START)
     try:
-        return Config.model_validate(plain)
+        return _schema().model_validate(plain)
     except ValidationError as error:
-        raise _explain(error, Config) from None
+        raise _explain(error, _schema()) from None
 
 
 def dump(config: Config) -> str:
@@ -134,7 +157,8 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
 def _suggest(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
     here: Any = schema
     for part in location[:-1]:
-        here = here.model_fields[str(part)].annotation
+        kind = here.model_fields[str(part)].annotation
+        here = next((option for option in get_args(kind) if option is not NoneType), kind)
     known = list(here.model_fields)
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"

@@ -26,7 +26,7 @@ SETTINGS = [
     ("training.steps=0", ["training.steps=0", "greater than or equal to 1"], CONFIG),
     ("training.steps=many", ['training.steps="many"', "integer"], CONFIG),
     ("training.steps=[", ["'training.steps=['", "not YAML"], CONFIG),
-    ("training=3", ["training=3 is a section", "training.steps=100"], CONFIG),
+    ("training=3", ['training="3" is a section', "training.steps=100"], CONFIG),
     ("training.rate=${nothing}", ["nothing", "not found"], CONFIG),
     ("method.inner_rate=nan", ["method.inner_rate"], CONFIG),
     ("method.name=sgd", ["method.name", "'aggregate'"], CONFIG),
@@ -66,7 +66,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(rfmeta, config, setting, words
 
 FILES = {
     "list": (b"[1, 2]", "is not a mapping"),
-    "word": (b"hello", "hello is unknown"),
+    "word": (b"hello", "is not a mapping"),
     "empty": (b"", "run is missing"),
     "not YAML": (b"run: [1\n", "is not YAML: line 2"),
     "binary": (b"\xff\xfe\x00\x80", "can't decode"),
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_configuration_is_refused(rfmeta, tmp_path, content, w
 
 
 COMMANDS = [
-    ("train missing.yaml", ["missing.yaml does not exist", "jobs/configs"], CONFIG),
+    ("train missing.yaml", ["missing.yaml does not exist", "rfmeta example demo"], CONFIG),
     ("loo run.yaml --seeds a,b", ["--seeds 'a,b'", "write --seeds 0,1"], CONFIG),
     ("loo run.yaml --seeds -1", ["--seeds '-1'"], CONFIG),
     ("loo run.yaml --methods sgd", ["method.name", "'aggregate'"], CONFIG),
@@ -107,8 +107,8 @@ COMMANDS = [
     ("verify --golden nothing.json", ["nothing.json", "give the path"], CONFIG),
     ("verify --golden run.yaml", ["run.yaml", "golden JSON"], CONFIG),
     ("s3 run.yaml -- true", ["run.yaml", "check the path"], STORAGE),
-    ("submit missing.yaml", ["missing.yaml does not exist", "jobs/"], CONFIG),
-    ("submit run.yaml", ["run.yaml is not a RayJob manifest", "start from"], CONFIG),
+    ("submit missing.yaml", ["missing.yaml does not exist", "rfmeta example leave_one_out"], CONFIG),
+    ("submit run.yaml", ["run.yaml has kind None", "rfmeta example leave_one_out"], CONFIG),
 ]
 
 

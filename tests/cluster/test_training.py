@@ -141,7 +141,7 @@ def test_an_interrupted_run_goes_on_for_another_target_and_is_judged_on_it(confi
     before = weights(folder, 6)
     folder.delete("model/package.json")  # as if it had been interrupted after its last checkpoint
     tree["data"]["target"] = "M"
-    news: list[Row] = []
+    news: list[StepRow] = []
     train_run(check(tree, "test"), news.append, local=True)
     assert not news  # nothing was trained again
     assert weights(folder, 6) == before

@@ -93,12 +93,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"cameras": [CAMERA | {"zzz": 3}]},
         ["cameras.0.zzz is unknown", "known here: name, sensor"],
     ),
-    "missing": ({"quality": None}, ["quality is missing", "shards/generated"]),
+    "missing": ({"quality": None}, ["quality is missing", "rfmeta example M"]),
     "missing nested": ({"cameras": [{"name": "c"}]}, ["cameras.0.sensor is missing"]),
     "missing split": ({"subjects": {"train": 3}}, ["a split has no subjects", "validation"]),
     "wrong type": ({"cameras": [CAMERA | {"sensor": "big"}]}, ['cameras.0.sensor="big"', "integer"]),
-    "not a list": ({"cameras": 3}, ["cameras=3: is not a list"]),
-    "not a mapping": ({"cameras": [3]}, ["cameras.0=3: is not a mapping of fields"]),
+    "not a list": ({"cameras": 3}, ['cameras="3": is not a list']),
+    "not a mapping": ({"cameras": [3]}, ['cameras.0="3": is not a mapping of fields']),
     "falling range": (
         {"cameras": [CAMERA | {"noise": [0.2, 0.1]}]},
         ["cameras.0.noise=[0.2, 0.1] falls", "lower"],
@@ -117,10 +117,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no paper": ({"papers": []}, ["printed but it has no papers", "add one"]),
     "no screen": ({"screens": []}, ["replayed but it has no screens", "add one"]),
     "unknown attack": ({"attacks": ["mask"]}, ['attacks.0="mask"', "'print'"]),
-    "sign": ({"nuisances": [{"kind": "warm", "sign": 0.5}]}, ["nuisances.0.sign=0.5", "1 or -1"]),
+    "sign": ({"nuisances": [{"kind": "warm", "sign": 0.5}]}, ['nuisances.0.sign="0.5"', "1 or -1"]),
     "quality": ({"quality": [90, 300]}, ["quality [90, 300] is no range", "1 to 100"]),
     "name": ({"name": "a-b"}, ["'a-b' is no name for a domain", "letters"]),
-    "a name that YAML takes for a truth": ({"name": True}, ["name=true: is not a text", "quotes"]),
+    "a list for a name": ({"name": ["X"]}, ['name=["X"]: is not a text']),
     "taken": ({"name": "O"}, ["there is a domain 'O' already", "another name"]),
 }
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-START = "start from a card in shards/generated"
+START = "write a card to start from with: rfmeta example M > card.yaml"
 Location = tuple[int | str, ...]
 
 
@@ -32,7 +33,7 @@ def read_card(path: Path) -> Domain:
     if not path.is_file():
         raise ConfigError(f"card {path} does not exist", START)
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = read_words(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f": line {mark.line + 1}" if mark else ""
@@ -40,7 +41,7 @@ def read_card(path: Path) -> Domain:
     if not isinstance(tree, dict):
         raise ConfigError(f"card {path} is not a mapping", START)
     try:
-        card: Domain = TypeAdapter(Domain).validate_python(tree)
+        card: Domain = TypeAdapter(Domain).validate_python(typed(tree, Domain))
     except ValidationError as error:
         raise _explain(error, path) from None
     for name, value in _ranges(card):
@@ -103,7 +104,7 @@ def _explain(error: ValidationError, path: Path) -> ConfigError:
 PLAINLY = {
     "tuple_type": "is not a list",
     "dataclass_type": "is not a mapping of fields",
-    "string_type": "is not a text; put it in quotes",
+    "string_type": "is not a text",
     "too_long": "has too many entries",
     "missing": "has too few entries",
 }

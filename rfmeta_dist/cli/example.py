@@ -1,0 +1,68 @@
+"""`rfmeta example`: configurations, job specs and cards to start from, as they come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rfmeta_dist.cli.terminal import Json, print_json, show
+from rfmeta_dist.core.errors import ConfigError
+
+EXAMPLES = """
+[bold]Examples[/]
+
+  rfmeta example                      [dim]# which there are[/]
+
+  rfmeta example demo > demo.yaml     [dim]# a configuration, to change and to train[/]
+
+  rfmeta example M > card.yaml        [dim]# the card of a generated domain, to change and to add with --card[/]
+"""
+
+
+def example(
+    name: Annotated[
+        str | None, typer.Argument(help="Which one; a list if not given.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print a configuration, a job spec or a card to start from."""
+    files = _files()
+    if name is None:
+        kinds = {known: kind for known, (kind, _) in files.items()}
+        if json:
+            print_json(kinds)
+        else:
+            show(*(f"{known:14} {kind}" for known, kind in kinds.items()))
+        return
+    if name not in files:
+        raise ConfigError(f"there is no example {name!r}", f"choose from {', '.join(files)}")
+    kind, path = files[name]
+    text = path.read_text(encoding="utf-8")
+    if json:
+        print_json({"name": name, "kind": kind, "text": text})
+    else:
+        show(*text.splitlines())
+
+
+def _files() -> dict[str, tuple[str, Path]]:
+    """What each example is, and where: by name."""
+    from rfmeta_dist.synth.card import folder as cards
+
+    jobs = _jobs()
+    places = {"configuration": jobs / "configs", "job spec": jobs, "card": cards()}
+    return {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
+
+
+def _jobs() -> Path:
+    """The folder of job specs: inside an installed package, or in a checkout.
+
+    Raises:
+        ConfigError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for place in (package / "jobs", package.parent / "jobs"):
+        if (place / "configs").is_dir():
+            return place
+    raise ConfigError("the examples are missing", "install rfmeta_dist again")

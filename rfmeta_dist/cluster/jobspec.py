@@ -1,0 +1,146 @@
+"""A job spec: the RayJob manifest that KubeRay takes, read and checked before a cluster is asked.
+
+We use metadata.name and the fields of `Spec`. Credentials do not belong in it: the cluster's nodes have them in
+their environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rfmeta_dist.config.words import NULLS, read_words, typed
+from rfmeta_dist.core.errors import ConfigError
+
+START = "write one to start from with: rfmeta example leave_one_out > job.yaml"
+SECRETS = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
+ARCHIVES = (".zip", ".jar", ".whl")
+
+
+class Metadata(BaseModel):
+    """The manifest's name and what else Kubernetes keeps with it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+
+
+class Spec(BaseModel):
+    """The part of the manifest that says what to run; names as KubeRay has them."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    entrypoint: str = Field(pattern=r"\S")
+    runtimeEnvYAML: str = ""  # noqa: N815
+    entrypointNumCpus: float | None = Field(None, ge=0)  # noqa: N815
+    entrypointNumGpus: float | None = Field(None, ge=0)  # noqa: N815
+    entrypointResources: dict[str, float] | None = None  # noqa: N815
+    metadata: dict[str, str] = {}
+    backoffLimit: int = Field(0, ge=0, le=100)  # noqa: N815
+
+
+class Environment(BaseModel):
+    """Those parts of runtimeEnvYAML whose values are words: names of files, and environment variables."""
+
+    env_vars: dict[str, str] = {}
+    working_dir: str | None = None
+    py_modules: list[str] = []
+    excludes: list[str] = []
+
+
+class Job(BaseModel):
+    """What to run on a cluster."""
+
+    name: str
+    spec: Spec
+    runtime_env: dict[str, Any]
+
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def read(path: Path) -> Job:
+    """Read a RayJob manifest. A value is the word that is written unless `Spec` declares a number.
+
+    Raises:
+        ConfigError: it is missing, not a RayJob, has a field that we do not use or a value that does not fit,
+            names a folder that is not there, or holds a credential.
+    """
+    if not path.is_file():
+        raise ConfigError(f"job spec {path} does not exist", START)
+    manifest = _parsed(path, read_words, path.read_bytes())
+    if not isinstance(manifest, dict):
+        raise ConfigError(f"{path} is not a RayJob manifest: it is not a mapping", START)
+    if manifest.get("kind") != "RayJob":
+        raise ConfigError(f"{path} has kind {manifest.get('kind')}", f"a job spec has kind RayJob; {START}")
+    name = _checked(path, "metadata", Metadata, manifest.get("metadata")).name
+    fields = manifest.get("spec")
+    if isinstance(fields, dict) and isinstance(resources := fields.get("entrypointResources"), str):
+        fields["entrypointResources"] = _parsed(
+            path, read_words, resources.encode()
+        )  # KubeRay has JSON in a text
+    spec = _checked(path, "spec", Spec, fields)
+    return Job(name=name, spec=spec, runtime_env=_runtime_env(path, spec.runtimeEnvYAML.encode()))
+
+
+def _parsed(path: Path, parse: Callable[[str], Any], content: bytes) -> Any:
+    try:
+        return parse(content.decode())
+    except (
+        yaml.YAMLError,
+        ValueError,
+    ) as error:  # not UTF-8 is a ValueError, and so is a date such as 2026-13-45
+        mark = getattr(error, "problem_mark", None)
+        where = f": line {mark.line + 1}" if mark else ""
+        raise ConfigError(
+            f"{path} is not a RayJob manifest: it is not YAML{where}", "correct the file"
+        ) from error
+
+
+def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
+    """Check a mapping of words against what it should hold. Values are not shown: one may be a credential."""
+    if not isinstance(fields, dict):
+        raise ConfigError(f"{path} is not a RayJob manifest: {where} is not a mapping", START)
+    given = {
+        name: value for name, value in fields.items() if value not in NULLS
+    }  # a field left empty is left out
+    try:
+        return part.model_validate(typed(given, part))
+    except ValidationError as error:
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        name = ".".join(str(step) for step in (where, *first["loc"]))
+    if first["type"] == "extra_forbidden":
+        raise ConfigError(
+            f"{path}: field {name} is unknown", f"known are {', '.join(sorted(part.model_fields))}"
+        )
+    raise ConfigError(f"{path} is not a RayJob manifest: {name}: {first['msg']}", "correct the file")
+
+
+def _runtime_env(path: Path, text: bytes) -> dict[str, Any]:
+    """What the job's processes find: files, packages, environment variables."""
+    words = _checked(path, "spec.runtimeEnvYAML", Environment, _parsed(path, read_words, text) or {})
+    for name in words.env_vars:
+        if any(mark in name.upper() for mark in SECRETS):
+            raise ConfigError(
+                f"{path} sets {name}, a credential",
+                "remove it; set it in the environment of the cluster's nodes",
+            )
+    for place in filter(None, (words.working_dir, *words.py_modules)):
+        _require_place(path, place)
+    # Other parts, such as the settings of pip, have the types that YAML gives them.
+    others = _parsed(path, yaml.safe_load, text) or {}
+    kept = {name: value for name, value in others.items() if name not in Environment.model_fields}
+    return kept | words.model_dump(exclude_defaults=True)
+
+
+def _require_place(path: Path, place: str) -> None:
+    """Refuse a folder or archive of this machine that is not there."""
+    if "://" in place or Path(place).is_dir():
+        return
+    if not (Path(place).is_file() and place.endswith(ARCHIVES)):
+        raise ConfigError(
+            f"{path}: {Path(place).absolute()}, which spec.runtimeEnvYAML names, is not a folder",
+            "give a folder as seen from the one you are in, a .zip, or the URL of one",
+        )

@@ -1,0 +1,107 @@
+"""YAML without guesses: each scalar is the text that stands there, and the declared type decides what it means.
+
+YAML 1.1 takes `NO` for a truth value, `0123` for octal 83, `1_1_1` for 111, `12:30` for 750, `2026-01-01` for a
+date and `1e-3` for a text. Names look like all of these. So names stay the words they are, and a field that is
+declared as a number reads plain decimals: `0123` is 123, `1_000` is 1000, `1e-3` is 0.001; `0x10` and `12:30`
+are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import BaseModel
+
+NULLS = ("", "~", "null", "Null", "NULL")  # of a field that may be left out; elsewhere they are words
+_NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?", re.ASCII)
+_INFINITE = re.compile(r"[+-]?\.?inf", re.IGNORECASE)
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with `<<` as the only word that means something by itself."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 -- yaml's own class attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:merge"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                problem = f"found the key {key.value!r} twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+def read_words(text: str) -> Any:
+    """Parse YAML into mappings, lists and texts; an empty document is None.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML, or a key stands twice in a mapping.
+    """
+    return yaml.load(text, _Loader)
+
+
+def typed(value: Any, kind: Any) -> Any:
+    """Give the texts in `value` the types that `kind` declares.
+
+    Args:
+        value: mappings, lists and texts, as from `read_words`.
+        kind: a pydantic model, a dataclass, or a type that one of their fields has.
+
+    Returns:
+        The same tree. A text that does not fit its type is left as it is, for pydantic to refuse by name.
+    """
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return typed(value, parts[0])
+    if origin in (Union, UnionType):
+        inner = [part for part in parts if part is not NoneType]
+        return None if len(inner) < len(parts) and value in NULLS else typed(value, inner[0])
+    if isinstance(value, Mapping):
+        return {key: typed(item, _field(kind, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        items = parts[:1] * len(value) if parts[1:] == (...,) else (*parts, *([str] * len(value)))
+        return [typed(item, part) for item, part in zip(value, items, strict=False)]
+    return _scalar(value, kind) if isinstance(value, str) else value
+
+
+def _field(kind: Any, key: Any) -> Any:
+    """Return the type of one field of a section, or of every value of a mapping; text if none is declared."""
+    if isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, BaseModel)):
+        return get_type_hints(kind, include_extras=True).get(key, str)
+    return get_args(kind)[1] if get_origin(kind) in (dict, Mapping) else str
+
+
+def _scalar(text: str, kind: Any) -> Any:
+    if kind is int:
+        return _integer(text)
+    if kind is float:
+        return _float(text)
+    if get_origin(kind) is Literal:
+        return next((option for option in get_args(kind) if str(option) == text), text)
+    return text
+
+
+def _integer(text: str) -> Any:
+    number = _float(text)
+    if isinstance(number, str) or number % 1 != 0:
+        return text
+    return int(text) if re.fullmatch(r"[+-]?[\d_]+", text) else int(number)
+
+
+def _float(text: str) -> Any:
+    """Return the number, or the text if it is none."""
+    try:  # the pattern allows some underscores that Python refuses, such as in `1__0`
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        return float(text.replace(".", "")) if _INFINITE.fullmatch(text) else text
+    except ValueError:
+        return text

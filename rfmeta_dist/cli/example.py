@@ -48,7 +48,7 @@ def example(
 
 def _files() -> dict[str, tuple[str, Path]]:
     """What each example is, and where: by name."""
-    from rfmeta_dist.synth.card import folder as cards
+    from rfmeta_dist.synth.domains.card import folder as cards
 
     jobs = _jobs()
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": cards()}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from rfmeta_dist.cli.run import print_table, slots_for
 from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
@@ -80,7 +79,7 @@ def loo(
 def _raise_first(failed: Mapping[str, RfmetaError]) -> None:
     """Name the runs that failed, and end the command with the error of the first."""
     for name, error in failed.items():
-        say(escape(f"failed: {name}: {error}"))
+        say(f"failed: {name}: {error}")
     if failed:
         raise next(iter(failed.values()))
 

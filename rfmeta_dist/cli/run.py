@@ -54,7 +54,6 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on the source domains, one (meta-train, meta-test) pair a worker; the target stays sealed."""
-    from rich.markup import escape
 
     from rfmeta_dist.config.load import load
 
@@ -70,7 +69,7 @@ def train(
 
     def tell(line: str) -> None:
         notices.append(line)
-        say(escape(line))
+        say(line)
 
     if folder.exists(MODEL):
         say(f"run {folder.url} is trained already; there is nothing to train")

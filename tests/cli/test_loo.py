@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rfmeta_dist.synth.generate import generate
-from rfmeta_dist.synth.scale import SCALES
 
 from rfmeta_dist.core.errors import ConfigError, RunError, StorageError
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import generate
 
 DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
 QUICK = [part for setting in DOMAINS for part in ("--set", setting)]

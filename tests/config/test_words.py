@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from rfmeta_dist.synth.card import folder, read_card
 
 from rfmeta_dist.config.load import check, dump, load
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.synth.domains.card import folder, read_card
 
 WORDS = [
     "NO",

@@ -23,6 +23,7 @@ def card(tmp_path: Path) -> Path:
     """A fifth domain: Replay-Attack's, with print attacks alone and no spurious cues."""
     tree = yaml.safe_load((folder() / "I.yaml").read_text(encoding="utf-8"))
     tree |= {"name": "MINE", "title": "ours", "attacks": ["print"], "nuisances": []}
+    tree["subjects"] = {"train": 3, "validation": 1, "test": 2}
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path

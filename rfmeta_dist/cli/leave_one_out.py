@@ -14,9 +14,9 @@ from rfmeta_dist.core.errors import ConfigError
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --slots 8
+  rfmeta loo oci_to_m.yaml --slots 8
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
+  rfmeta loo oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
 Finished targets are kept: an interrupted command goes on when it is given again.
 """

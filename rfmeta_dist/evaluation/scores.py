@@ -62,7 +62,8 @@ class Scores:
         if bad.any():
             raise DataError(
                 f"{bad.sum()} of {len(self)} scores are not numbers in [0, 1]",
-                f"look at {self.key[bad][0]}; if training diverged, evaluate an earlier checkpoint",
+                f"look at {self.key[bad][0]}; if training diverged, train again with a lower training.rate or "
+                "method.inner_rate under a new run.name",
             )
         if not np.isin(self.label, (0, 1)).all():
             raise DataError("a label is neither 0 nor 1", "label live frames 1 and attacks 0")

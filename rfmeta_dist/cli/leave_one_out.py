@@ -15,9 +15,9 @@ from rfmeta_dist.core.errors import ConfigError, RfmetaError
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --slots 8
+  rfmeta loo oci_to_m.yaml --slots 8
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
+  rfmeta loo oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
   rfmeta loo jobs/configs/oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 

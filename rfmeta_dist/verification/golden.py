@@ -72,7 +72,10 @@ def load(path: Path) -> dict[str, Any]:
         "eval_logit",
     }
     if missing := sorted(needed - set(golden)):
-        raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/verify.md")
+        raise ConfigError(
+            f"golden file {path} lacks {', '.join(missing)}",
+            "give the one of the repository, tests/verification/rfmeta_float64.json",
+        )
     return golden
 
 

@@ -13,7 +13,7 @@ from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.models.networks import Networks
 
 SIZE = 32
-WEIGHTS = {"inner_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
+WEIGHTS = {"inner_learning_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
 
 
 def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options: bool) -> Networks:
@@ -33,9 +33,9 @@ def owned(method: dict) -> dict:
     return {name: value for name, value in method.items() if name not in foreign}
 
 
-def objective(method: str, seed: int = 0, recompute: bool = False, **changes) -> Objective:
+def objective(method: str, seed: int = 0, checkpointing: bool = False, **changes) -> Objective:
     rule = Method(**owned({"name": method, **WEIGHTS, **changes}))
-    nets = networks(seed, recompute=recompute, second_order=rule.facts.second_order)
+    nets = networks(seed, checkpointing=checkpointing, second_order=rule.facts.second_order)
     return METHODS[method](nets, rule)
 
 

@@ -52,7 +52,7 @@ def gradients(folder: Path, rho: float, settings: Settings) -> list[dict[str, An
         config = configuration(Cell(Question(rho, "rfmeta", target, 0), 0.0), settings, folder)
         trained = folder / "runs" / Cell(Question(rho, "no_meta", target, 0), None).name
         for when, nets in (
-            ("start", start(config.model, 0, recompute=False)),
+            ("start", start(config.model, 0, checkpointing=False)),
             ("trained", networks_of(trained)),
         ):
             for turned in turns(nets, config, episodes(config)):
@@ -114,7 +114,7 @@ def gradient(
 ) -> Tensor:
     """Of J with respect to F, M and D, as one float64 vector; the networks stay as they are."""
     nets.train()
-    rule = config.method.model_copy(update={"name": name, "inner_rate": rate})
+    rule = config.method.model_copy(update={"name": name, "inner_learning_rate": rate})
     objective = METHODS[name](nets, rule, bf16=bf16)
     loss, _ = objective([(episode, part) for part in plan(config, 0, 0).parts], layout_of(config).episodes)
     parameters = [p for p in nets.parameters() if p.requires_grad]

@@ -64,11 +64,11 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
     nets = start(
         config.model,
         training.seed,
-        recompute=training.recompute,
+        checkpointing=training.activation_checkpointing,
         second_order=config.method.facts.second_order,
     ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    return Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
+    return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), layout_of(config))
 
 
 GIVE_UP = (
@@ -167,7 +167,10 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)
     hooks.not_finite(step, keys)
-    lower = "look at them, then lower training.rate or method.inner_rate, or set training.clip, in a new run"
+    lower = (
+        "look at them, then lower training.learning_rate or method.inner_learning_rate, or set training.clip, "
+        "in a new run"
+    )
     if config.training.not_finite == "stop":
         raise RunError(
             f"loss or gradient is not finite at step {step}; the samples are listed in the run's not_finite/",

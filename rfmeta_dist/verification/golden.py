@@ -112,7 +112,7 @@ def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = 
     objective = RFMeta(
         nets,
         Method(
-            inner_rate=golden["alpha"],
+            inner_learning_rate=golden["alpha"],
             depth_weight=golden["depth_weight"],
             meta_test_weight=golden["meta_test_weight"],
         ),

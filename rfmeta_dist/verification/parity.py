@@ -23,7 +23,7 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.verification.small import KINDS, RATE, Figures, alone, compute, small
 
 TOLERANCE = 1e-9  # of float64: sums in another order stay below 1e-12, a wrong term shows from 1e-6 up
-METHOD = {"inner_rate": 0.1, "meta_test_weight": 0.7}  # large enough that second derivatives weigh in
+METHOD = {"inner_learning_rate": 0.1, "meta_test_weight": 0.7}  # large enough that second derivatives weigh in
 ZERO = (1, 2)  # stages of ZeRO that leave parameters whole
 CPU = torch.device("cpu")
 
@@ -103,7 +103,7 @@ def cases(
         busy = most_workers(Layout(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
         training = {
             "steps": 3,
-            "rate": RATE,
+            "learning_rate": RATE,
             "seed": seed,
             "episodes": -(-world // busy),
             "workers": world,

@@ -21,7 +21,7 @@ def config(generated):
 
 
 def test_the_smallest_inner_rate_turns_the_gradient_least(config):
-    first, second = list(turns(start(config.model, 0, recompute=False), config, episodes(config)))[:2]
+    first, second = list(turns(start(config.model, 0, checkpointing=False), config, episodes(config)))[:2]
     assert "another batch" not in first
     changes = [second[f"α = {rate:g}"][0] for rate in RATES]
     assert 0 < changes[0] < min(changes[1:])  # the larger ones are beyond where the change is linear
@@ -30,7 +30,7 @@ def test_the_smallest_inner_rate_turns_the_gradient_least(config):
 
 
 def test_twice_a_small_inner_rate_changes_the_gradient_twice_as_much_and_none_does_not_at_all(config):
-    nets = start(config.model, 0, recompute=False).double()
+    nets = start(config.model, 0, checkpointing=False).double()
     batch = next(iter(episodes(config)))
     exact = type(batch)(
         tuple(type(b)(b.image.double(), b.depth.double(), b.label.double()) for b in batch.batches)
@@ -68,7 +68,7 @@ def test_an_incomplete_study_is_refused_with_the_command_that_completes_it(tmp_p
 def test_every_variation_can_be_trained(generated):
     for variation in command.VARIATIONS:
         for cell in variation.cells(0.5):
-            chosen = configuration(cell, SMALL, generated).method.inner_rate
+            chosen = configuration(cell, SMALL, generated).method.inner_learning_rate
             assert cell.alpha is None or chosen == cell.alpha
 
 

@@ -35,7 +35,7 @@ class Case:
     size: int = 4
     episodes: int = 1
     meta_test: str = "shard"
-    recompute: bool = False
+    activation_checkpointing: bool = False
     inner_steps: int = 1
     joint: bool = False
     clip: float | None = None
@@ -46,7 +46,7 @@ def trainer(case: Case, strategy: Strategy) -> Trainer:
     objective = episodes.objective(
         case.method,
         case.seed,
-        case.recompute,
+        case.activation_checkpointing,
         inner_steps=case.inner_steps,
         aggregation_batch_norm="joint" if case.joint else "domain",
     )
@@ -99,7 +99,7 @@ CASES = st.builds(
     size=st.sampled_from([4, 6, 8]),
     episodes=st.integers(1, 3),
     meta_test=st.sampled_from(["shard", "replicate"]),
-    recompute=st.booleans(),
+    activation_checkpointing=st.booleans(),
     joint=st.booleans(),
     seed=st.integers(0, 99),
 )

@@ -55,7 +55,7 @@ class Pairs(Objective):
             self.nets.M,
             loss,
             lambda weights: liveness_loss(forward_adapted(self.nets.M, weights, deep), label),
-            rate=self.rule.inner_rate,
+            rate=self.rule.inner_learning_rate,
             steps=self.rule.inner_steps,
             second_order=self.SECOND_ORDER,
         )

@@ -60,7 +60,7 @@ class Aggregate(Objective):
             return torch.stack(losses).mean() * factor
 
         rule = self.rule
-        return adapt(self.nets.M, train.cls, loss_with, rate=rule.inner_rate, steps=rule.inner_steps)
+        return adapt(self.nets.M, train.cls, loss_with, rate=rule.inner_learning_rate, steps=rule.inner_steps)
 
 
 def join(batches: list[Batch]) -> Batch:

@@ -122,7 +122,8 @@ def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
-    folder.delete("checkpoint_manager_snapshot.json")  # Ray's, from a start by an earlier version
+    for left in ("checkpoint_manager_snapshot.json", ".validate_storage_marker"):
+        folder.delete(left)  # Ray's, from a start by an earlier version
     failure: RfmetaError | None = None
     try:
         fit(task, folder, say, local=local)

@@ -13,8 +13,8 @@ def misfit(nets: nn.Module, weights: Tensors, moments: Tensors) -> str:
     Args:
         nets: that are to hold the weights.
         weights: by name, as in the networks' `state_dict`.
-        moments: of Adam, by `MOMENTS` and parameter name. A parameter that never had a gradient has none, but one
-            that has the first moment has the second too.
+        moments: of Adam, by `MOMENTS` and parameter name. A parameter that never had a gradient has none, but
+            one that has the first moment has the second too.
     """
     parameters = dict(nets.named_parameters())
     having = {name.partition(".")[2] for name in moments}

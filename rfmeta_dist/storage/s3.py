@@ -80,8 +80,7 @@ class S3Store:
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
         """The whole object and its ETag. Raises `MissingError` if there is none."""
-        path = self._path(name)
-        return self._do(path, lambda fs, limit: get_tagged(fs, path, limit))
+        return self._do(path := self._path(name), lambda fs, limit: get_tagged(fs, path, limit))
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
         """Put the object if it has this ETag (`If-Match`); see `Store`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from rfmeta_dist.storage.api import Store, checked
 from rfmeta_dist.storage.local import LocalStore
-from rfmeta_dist.storage.store import Store, checked
 
 
 def folders(store: Store) -> list[str]:

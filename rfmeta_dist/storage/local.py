@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
 from rfmeta_dist.core.places import absolute
+from rfmeta_dist.storage.api import checked
 from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
-from rfmeta_dist.storage.store import checked
 
 _PARTIAL = ".partial-"  # starts the names of files being written, which `list` leaves out
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)

@@ -13,12 +13,12 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.storage.api import checked
 from rfmeta_dist.storage.conditional import get_tagged, put_if_match
 from rfmeta_dist.storage.errors import AlreadyExistsError, ChangedError, MissingError
 from rfmeta_dist.storage.s3_client import address
 from rfmeta_dist.storage.s3_client import filesystem as _filesystem
 from rfmeta_dist.storage.s3_errors import answer, explained, faults, may_pass
-from rfmeta_dist.storage.store import checked
 
 T = TypeVar("T")
 

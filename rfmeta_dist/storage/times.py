@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.storage.api import Store, checked
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import S3Store
-from rfmeta_dist.storage.store import Store, checked
 
 
 def written(store: Store, name: str) -> float:

@@ -7,7 +7,7 @@ from rfmeta_dist.config.methods import METHODS as METHOD_FACTS
 from rfmeta_dist.config.methods import own_fields
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import Layout, parts_of
+from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.models.networks import Networks
@@ -39,20 +39,20 @@ def objective(method: str, seed: int = 0, checkpointing: bool = False, **changes
     return METHODS[method](nets, rule)
 
 
-def layout(
+def work_split(
     objective: Objective, domains: int, size: int = 4, world: int = 1, episodes: int = 1, **more
-) -> Layout:
+) -> WorkSplit:
     facts = objective.facts
     cost, tasks, tested = len(facts.needs(0, domains)), facts.count(domains), facts.meta_test
-    return Layout(world, episodes, tasks, size, cost=cost, tested=tested, **more)
+    return WorkSplit(world, episodes, tasks, size, cost=cost, tested=tested, **more)
 
 
-def work(layout: Layout, rank: int, domains: int, seed: int = 0) -> Work:
+def work(work_split: WorkSplit, rank: int, domains: int, seed: int = 0) -> Work:
     """The worker's parts of a step, each with its episode; what it has no use for is not given to it."""
     result = []
-    for part in parts_of(rank, layout):
-        *train, test = episode(domains, layout.episodes * seed + part.episode, layout.batch).batches
-        result.append((Episode((*train, test.rows(part.rows) if layout.tested else test)), part))
+    for part in parts_of(rank, work_split):
+        *train, test = episode(domains, work_split.episodes * seed + part.episode, work_split.batch).batches
+        result.append((Episode((*train, test.rows(part.rows) if work_split.tested else test)), part))
     return result
 
 

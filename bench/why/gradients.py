@@ -19,7 +19,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.data.local import LocalBatches
 from rfmeta_dist.data.sources import Sources
-from rfmeta_dist.episode.plan import layout_of, plan
+from rfmeta_dist.episode.plan import plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.networks import Networks
@@ -116,7 +116,7 @@ def gradient(
     nets.train()
     rule = config.method.model_copy(update={"name": name, "inner_learning_rate": rate})
     objective = METHODS[name](nets, rule, bf16=bf16)
-    loss, _ = objective([(episode, part) for part in plan(config, 0, 0).parts], layout_of(config).episodes)
+    loss, _ = objective([(episode, part) for part in plan(config, 0, 0).parts], work_split(config).episodes)
     parameters = [p for p in nets.parameters() if p.requires_grad]
     found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return torch.cat([g.flatten().double() for g in found])

@@ -17,7 +17,7 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import Episode, RawBatch, StepRow
-from rfmeta_dist.episode.plan import Need, Plan, layout_of, plan
+from rfmeta_dist.episode.plan import Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
@@ -68,7 +68,7 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
         second_order=config.method.facts.second_order,
     ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), layout_of(config))
+    return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
 
 
 GIVE_UP = (

@@ -15,7 +15,7 @@ from torch import Tensor
 from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config, Method, Training
 from rfmeta_dist.core.errors import VerificationError
-from rfmeta_dist.episode.assign import Layout, MetaTest, most_workers
+from rfmeta_dist.episode.assign import MetaTest, WorkSplit, most_workers
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
@@ -100,7 +100,7 @@ def cases(
         if strategy in facts.refuses:
             continue
         shared: MetaTest = "replicate" if facts.second_order else meta_test
-        busy = most_workers(Layout(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
+        busy = most_workers(WorkSplit(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
         training = {
             "steps": 3,
             "learning_rate": RATE,

@@ -13,7 +13,7 @@ from torch import Tensor
 from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.plan import Need, layout_of, plan
+from rfmeta_dist.episode.plan import Need, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import build
@@ -81,7 +81,7 @@ def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures
             noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
             parameter.add_(0.05 * torch.from_numpy(noise))
     objective = METHODS[config.method.name](nets.to(device), config.method)
-    trainer = Trainer(objective, strategy, Adam(training.learning_rate, training.clip), layout_of(config))
+    trainer = Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
     gradients: list[Tensor] = []
     losses: list[float] = []
     for step in range(training.steps):

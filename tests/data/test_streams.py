@@ -15,7 +15,7 @@ import simplejpeg
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.plan import WINDOW
+from rfmeta_dist.data.order import WINDOW
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store

@@ -54,7 +54,7 @@ def expected(objective: Objective, batches: list, method: str | None = None):
 
 def computed(objective: Objective, episode) -> dict[str, float]:
     domains, size = len(episode.batches), len(episode.batches[0].label)
-    ((_, part),) = episodes.work(episodes.layout(objective, domains, size), 0, domains)
+    ((_, part),) = episodes.work(episodes.work_split(objective, domains, size), 0, domains)
     loss, record = objective([(episode, part)], 1)
     loss.backward()
     objective.fold(record)
@@ -118,7 +118,7 @@ def test_the_first_order_gradient_matches_finite_differences_of_a_frozen_inner_g
 
 def computed_loss(objective: Objective, episode) -> float:
     domains, size = len(episode.batches), len(episode.batches[0].label)
-    ((_, part),) = episodes.work(episodes.layout(objective, domains, size), 0, domains)
+    ((_, part),) = episodes.work(episodes.work_split(objective, domains, size), 0, domains)
     return objective([(episode, part)], 1)[0].item()
 
 

@@ -50,7 +50,7 @@ def trainer(case: Case, strategy: Strategy) -> Trainer:
         inner_steps=case.inner_steps,
         aggregation_batch_norm="joint" if case.joint else "domain",
     )
-    layout = episodes.layout(
+    layout = episodes.work_split(
         objective, case.domains, case.size, strategy.world, case.episodes, meta_test=case.meta_test
     )
     return Trainer(objective, strategy, Adam(1e-3, case.clip), layout)

@@ -19,7 +19,7 @@ EXAMPLES = """
 
   rfmeta loo oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
+  rfmeta loo oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
 Finished runs are kept: an interrupted command goes on when it is given again. A run that fails does not stop
 the others; the command then ends with the exit code of the first that failed.

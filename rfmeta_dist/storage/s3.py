@@ -139,7 +139,7 @@ class S3Store:
             if token in (None, query.get("ContinuationToken")):
                 raise StorageError(
                     f"s3://{top}: the store breaks its listing off and does not say how it goes on",
-                    "use a store that knows ListObjectsV2 (docs/stores.md)",
+                    "use a store that knows ListObjectsV2, as AWS S3, MinIO, SeaweedFS and Ceph do",
                 )
             query["ContinuationToken"] = token
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.core.errors import ConfigError, RunError, StorageError
+from rfmeta_dist.core.errors import ConfigError, DataError, StorageError
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.domains.scale import SCALES
@@ -38,14 +38,13 @@ def faces(tmp_path: Path) -> Path:
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, faces, tmp_path: Path):
-    other = tmp_path / "runs/r-rfmeta-to_C-s0"
-    other.mkdir(parents=True)
-    (other / "config.yaml").write_text(config.read_text())  # of other domains
+    for shard in (faces / "C/test").rglob("*.tar"):  # which is read only where C is the target
+        shard.unlink()
     settings = (f"data.prefix={faces}", "data.sources=[O,C]", "data.target=M", "data.image_size=32")
     options = [part for setting in settings for part in ("--set", setting)]
     ending = rfmeta("loo", config, *QUICK, *options, "--targets", "M,C", "--slots", 2)
-    assert ending.code == RunError.exit_code
-    assert "r-rfmeta-to_C-s0" in ending.error
+    assert ending.code == DataError.exit_code
+    assert "C/test/" in ending.error
     assert "failed: r-rfmeta-to_C-s0: " in ending.err
     assert "failed: r-rfmeta-to_M-s0" not in ending.err
     assert "C&O→M" in ending.out

@@ -22,6 +22,7 @@ def card(tmp_path: Path) -> Path:
     """A fifth domain: Replay-Attack's, with print attacks alone and no spurious cues."""
     tree = yaml.safe_load((folder() / "I.yaml").read_text(encoding="utf-8"))
     tree |= {"name": "MINE", "title": "ours", "attacks": ["print"], "nuisances": []}
+    tree["subjects"] = {"train": 3, "validation": 1, "test": 2}
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path
@@ -34,7 +35,7 @@ def test_a_fifth_domain_goes_from_its_card_to_shards_and_through_the_probes(rfme
         *("--rho", "0", "--workers", "2", "--json"),
     )
     assert ending.code == 0, ending.err
-    counts = {"train": 6, "validation": 2, "test": 4}
+    counts = {"train": 6, "validation": 2, "test": 4}  # the card's people, two frames each
     assert json.loads(ending.out) == {
         "prefix": str(out),
         "domains": {"MINE": {split: {"live": n, "attack": n} for split, n in counts.items()}},

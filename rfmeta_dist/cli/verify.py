@@ -137,10 +137,7 @@ def _strategies(given: Names) -> list[Distributed]:
     here = [s for s in STRATEGIES if s == "ddp" or find_spec(s)]
     chosen = _chosen("strategy", given, STRATEGIES if given else here)
     if missing := [s for s in chosen if s not in here]:
-        raise ConfigError(
-            f"--strategy {missing[0]} is not installed here",
-            f"pip install {missing[0]}, or leave --strategy {missing[0]} out",
-        )
+        raise ConfigError(f"--strategy {missing[0]} is not installed here", "pip install 'rfmeta_dist[train]'")
     return chosen
 
 

@@ -93,7 +93,16 @@ def verify(
         figures = recompute(golden, Single())
     else:
         figures = spawn(_recompute, workers, golden, strategy, meta_test)[0]
-    reference = dict(_references(golden))
+    return compare(figures, references(golden))
+
+
+def compare(figures: Figures, reference: Figures) -> list[Difference]:
+    """Compare recomputed figures with every reference figure; return the differences, largest first.
+
+    Args:
+        figures: from `recompute`.
+        reference: from `references`.
+    """
     differences = [_difference(name, figures, reference) for name in reference]
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
@@ -171,6 +180,11 @@ def _sample(tensor: Tensor) -> Array:
 
 def _tensor_figures(name: str, tensor: Tensor) -> Figures:
     return {f"{name} norm": np.array([float(tensor.norm())]), f"{name} sample": _sample(tensor)}
+
+
+def references(golden: dict[str, Any]) -> Figures:
+    """Return the figures that a golden file holds, by the names that `recompute` gives them."""
+    return dict(_references(golden))
 
 
 def _references(golden: dict[str, Any]) -> Iterator[tuple[str, Array]]:

@@ -74,4 +74,19 @@ def test_a_score_does_not_depend_on_its_neighbours():
     batch = raw(1)
     alone = RawBatch(batch.image[:1], batch.depth[:1], batch.label[:1], batch.keys[:1])
     assert np.allclose(score(nets, batch)[:1], score(nets, alone), atol=1e-6)
-    assert ((score(nets, batch) >= 0) & (score(nets, batch) <= 1)).all()
+
+
+def test_a_score_is_the_probability_of_live():
+    """A higher bias of the last layer adds to every logit, and so to every score."""
+    nets = Networks(width=0.1).initialise(0)
+    recalibrate(nets, [raw(0)], CPU)
+    bias = nets.M.get_submodule("fc2_1").bias
+    odds = []
+    for value in (-1.0, 0.0, 2.0):
+        with torch.no_grad():
+            bias.fill_(value)
+        scores = score(nets, raw(1))
+        assert scores.dtype == np.float64
+        odds.append(np.log(scores / (1 - scores)) - value)
+    assert np.allclose(odds[0], odds[1], atol=1e-5)
+    assert np.allclose(odds[2], odds[1], atol=1e-5)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,11 +14,11 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.synth.domains.scale import Scale
-from rfmeta_dist.synth.output import generate as generator
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.synth.output.source import bare
 
-BEFORE = Path(__file__).parent.parent / "fixtures/before_renames/shards"
+ROOT = Path(__file__).parents[2]
+BEFORE = ROOT / "tests/fixtures/before_renames/shards"
 SCALE = Scale("fixture", 32, {"*": {"train": 2, "validation": 1, "test": 2}}, videos=1, frames=2)
 
 
@@ -30,10 +33,6 @@ def _stored(domain: str) -> dict[str, bytes]:
                     assert file is not None
                     crops[member.name.split(".")[0]] = file.read()
     return crops
-
-
-def _pixels(jpeg: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
 
 
 @pytest.mark.parametrize("domain", ["C", "I"])
@@ -61,14 +60,27 @@ def test_comments_and_docstrings_are_no_part_of_the_code():
     assert bare(plain.replace("# é", "# ê")) != bare(plain), "a text with a # in it is no comment"
 
 
-def test_a_change_in_any_sub_folder_changes_the_fingerprint(tmp_path, monkeypatch):
-    root = Path(generator.__file__).parents[1]
-    copy = tmp_path / "synth"
-    shutil.copytree(root, copy)
-    monkeypatch.setattr(generator, "__file__", str(copy / "output/generate.py"))
-    before = generator._code()
-    deep = copy / "imaging/texture.py"
+CODE = """
+from rfmeta_dist.synth.domains.scale import SCALES
+from rfmeta_dist.synth.output.generate import contract, plan
+print(contract(SCALES["tiny"], plan("C", SCALES["tiny"], 0, None))["code"])
+"""
+
+
+def _code(project: Path) -> str:
+    """What the manifest of a domain would say of the code that generates it."""
+    environment = os.environ | {"PYTHONPATH": str(project)}
+    command = [sys.executable, "-c", CODE]
+    ending = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    return ending.stdout.strip()
+
+
+def test_a_change_in_any_sub_folder_changes_what_a_manifest_says_of_the_code(tmp_path):
+    for name in ("rfmeta_dist", "shards"):  # the cards lie beside the package
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = _code(tmp_path)
+    deep = tmp_path / "rfmeta_dist/synth/imaging/texture.py"
     deep.write_text(deep.read_text() + "\n# a remark\n")
-    assert generator._code() == before
+    assert _code(tmp_path) == before
     deep.write_text(deep.read_text() + "\nEXTRA = 1\n")
-    assert generator._code() != before
+    assert _code(tmp_path) not in ("", before)

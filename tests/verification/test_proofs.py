@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +17,8 @@ from rfmeta_dist.core.errors import ConfigError, VerificationError
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.verification import parity
 from rfmeta_dist.verification.small import KINDS
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_defaults_prove_every_method_and_strategy_with_nobody_idle():
@@ -60,10 +68,38 @@ def test_a_wrong_option_is_named_with_its_remedy(wrong, words):
         verify(**wrong)
 
 
-def test_deepspeed_that_is_not_installed_is_left_out_or_refused(monkeypatch):
-    from rfmeta_dist.cli.verify import _strategies
+WITHOUT_DEEPSPEED = """
+import importlib.util, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "deepspeed":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "deepspeed" else found(name, *rest)
+from rfmeta_dist.cli import main
+if __name__ == "__main__":
+    main()
+"""
 
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert _strategies(None) == ["ddp"]
-    with pytest.raises(ConfigError, match=r"pip install 'rfmeta_dist\[deepspeed\]'"):
-        _strategies(["deepspeed"])
+
+def test_deepspeed_that_is_not_installed_is_left_out_or_refused(tmp_path):
+    program = tmp_path / "without.py"  # a file, since the proving processes are spawned
+    program.write_text(WITHOUT_DEEPSPEED)
+
+    def verify_there(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(program), "verify", "--workers", "1", "--method", "no_meta", "--json"]
+        paths = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run([*command, *options], env=paths, capture_output=True, text=True, check=False)
+
+    refused = verify_there("--strategy", "deepspeed")
+    assert refused.returncode == ConfigError.exit_code
+    remedy = re.search(
+        r"--strategy deepspeed is not installed here; pip install 'rfmeta_dist\[(\w+)\]'", refused.stderr
+    )
+    assert remedy, refused.stderr
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(line.startswith("deepspeed") for line in extras[remedy[1]])
+    rest = verify_there("--domains", "2")
+    assert rest.returncode == 0, rest.stderr
+    assert {proof["strategy"] for proof in json.loads(rest.stdout)["proofs"]} == {"ddp"}

@@ -1,0 +1,108 @@
+"""`rfmeta submit` on a real cluster with a token, as infra/local_cluster.sh starts it on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.core.errors import ClusterError
+
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 120  # for a cluster to start, on a busy machine
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of somebody who may submit to the cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
+    here |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{here['PATH']}"}
+    chosen = {"FOLDER": str(folder), "PORT": free_port(), "DASHBOARD_PORT": free_port(), "SLOTS": "2"}
+    with (folder / "log").open("w") as log:
+        cluster = subprocess.Popen(
+            ["bash", ROOT / "infra/local_cluster.sh"],
+            env=here | chosen,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + LONGEST_S
+        while "Ray runtime started" not in (folder / "log").read_text():
+            assert cluster.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.2)
+        assert (folder / "client.env").stat().st_mode & 0o077 == 0  # the token lets its bearer run code
+        variables = re.findall(r"(RAY_\w+)=(\S+)", (folder / "client.env").read_text())
+        assert {name for name, _ in variables} == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_API_SERVER_ADDRESS"}
+        yield here | dict(variables)
+    finally:
+        os.killpg(cluster.pid, signal.SIGINT)  # Ctrl-C
+        try:
+            cluster.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(cluster.pid, signal.SIGKILL)
+            raise
+
+
+def submit(folder: Path, entrypoint: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    job = folder / "job.yaml"
+    job.write_text(
+        "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: greet}\nspec:\n"
+        f"  entrypoint: {json.dumps(entrypoint)}\n  entrypointNumCpus: 0\n"
+        "  runtimeEnvYAML: |\n    env_vars: {WORD: hello}\n    working_dir: work\n"
+    )
+    (folder / "work").mkdir(exist_ok=True)
+    (folder / "work/greeting.txt").write_text("to everybody")
+    program = "from rfmeta_dist.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, "submit", str(job), "--json"],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST_S,
+    )
+
+
+def test_a_job_runs_with_its_variables_and_files_and_its_log_is_shown(client, tmp_path: Path) -> None:
+    entrypoint = 'echo "$WORD $(cat greeting.txt)"; rfmeta shards ls s3://rfmeta || echo "code $?"'
+    ending = submit(tmp_path, entrypoint, client)
+    assert ending.returncode == 0, ending.stderr
+    assert "hello to everybody" in ending.stderr
+    assert "no domains under s3://rfmeta" in ending.stderr  # the store's credentials are the cluster's own
+    assert "code 3" in ending.stderr
+    result = json.loads(ending.stdout)
+    assert result["exit_code"] == 0
+    assert result["job"].startswith("greet-")
+
+
+def test_the_exit_code_of_a_job_that_fails_is_the_commands(client, tmp_path: Path) -> None:
+    ending = submit(tmp_path, "exit 3", client)
+    assert ending.returncode == 3, ending.stderr
+    assert json.loads(ending.stdout)["exit_code"] == 3
+
+
+def test_without_the_token_nothing_is_run(client, tmp_path: Path) -> None:
+    ending = submit(tmp_path, f"touch {tmp_path}/ran", client | {"RAY_AUTH_TOKEN": "0" * 64})
+    assert ending.returncode == ClusterError.exit_code, ending.stderr
+    assert "RAY_AUTH_TOKEN" in ending.stderr
+    assert client["RAY_AUTH_TOKEN"] not in ending.stderr
+    assert not (tmp_path / "ran").exists()

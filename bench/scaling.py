@@ -21,7 +21,7 @@ from bench.result import give
 from bench.step import batches
 from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.types import Episode
-from rfmeta_dist.episode.assign import Layout, parts_of
+from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models.networks import Networks
@@ -56,13 +56,13 @@ class Convolutions(TorchDispatchMode):
 def trainer(strategy: Strategy, domains: int, width: float, images: int, meta_test: Any) -> Trainer:
     """RFMeta on networks of this size."""
     objective = RFMeta(Networks(width).initialise(0), Method())
-    layout = Layout(strategy.world, 1, objective.facts.count(domains), images, meta_test)
-    return Trainer(objective, strategy, Adam(1e-3), layout)
+    work_split = WorkSplit(strategy.world, 1, objective.facts.count(domains), images, meta_test)
+    return Trainer(objective, strategy, Adam(1e-3), work_split)
 
 
 def share(run: Trainer, domains: int, size: int, images: int) -> Work:
     """This worker's part of an episode of random images."""
-    (part,) = parts_of(run.strategy.rank, run.layout)
+    (part,) = parts_of(run.strategy.rank, run.work_split)
     *train, test = batches(size, images, domains)
     return [(Episode((*train, test.rows(part.rows))), part)]
 

@@ -31,16 +31,16 @@ from bench.result import give
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import Layout, parts_of
+from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models.networks import Networks
 
 CONTENDERS = {
     "plain": {},
     "channels last + bf16 autocast": {},
-    "ours fp32": {"bf16": False, "recompute": False},
-    "ours bf16": {"bf16": True, "recompute": False},
-    "ours bf16 recompute": {"bf16": True, "recompute": True},
+    "ours fp32": {"bf16": False, "checkpointing": False},
+    "ours bf16": {"bf16": True, "checkpointing": False},
+    "ours bf16 checkpointing": {"bf16": True, "checkpointing": True},
 }
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DOMAINS, RATE, DEPTH_WEIGHT = 3, 1e-3, 10.0
@@ -89,12 +89,12 @@ def contender(name: str, size: int, width: float, images: int) -> tuple[Callable
 
         return objective, model
     settings = CONTENDERS[name]
-    nets = Networks(width, recompute=settings["recompute"])
+    nets = Networks(width, checkpointing=settings["checkpointing"])
     nets.initialise(0)
-    rule = RFMeta(nets, Method(inner_rate=RATE, depth_weight=DEPTH_WEIGHT), bf16=settings["bf16"])
-    layout = Layout(1, 1, DOMAINS - 1, images)
+    rule = RFMeta(nets, Method(inner_learning_rate=RATE, depth_weight=DEPTH_WEIGHT), bf16=settings["bf16"])
+    work_split = WorkSplit(1, 1, DOMAINS - 1, images)
     data = [Batch(b.image.contiguous(memory_format=torch.channels_last), b.depth, b.label) for b in data]
-    work = [(Episode(tuple(data)), parts_of(0, layout)[0])]
+    work = [(Episode(tuple(data)), parts_of(0, work_split)[0])]
     return lambda: rule(work, 1)[0], nets
 
 

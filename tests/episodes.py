@@ -7,13 +7,13 @@ from rfmeta_dist.config.methods import METHODS as METHOD_FACTS
 from rfmeta_dist.config.methods import own_fields
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import Layout, parts_of
+from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.models.networks import Networks
 
 SIZE = 32
-WEIGHTS = {"inner_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
+WEIGHTS = {"inner_learning_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
 
 
 def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options: bool) -> Networks:
@@ -33,26 +33,26 @@ def owned(method: dict) -> dict:
     return {name: value for name, value in method.items() if name not in foreign}
 
 
-def objective(method: str, seed: int = 0, recompute: bool = False, **changes) -> Objective:
+def objective(method: str, seed: int = 0, checkpointing: bool = False, **changes) -> Objective:
     rule = Method(**owned({"name": method, **WEIGHTS, **changes}))
-    nets = networks(seed, recompute=recompute, second_order=rule.facts.second_order)
+    nets = networks(seed, checkpointing=checkpointing, second_order=rule.facts.second_order)
     return METHODS[method](nets, rule)
 
 
-def layout(
+def work_split(
     objective: Objective, domains: int, size: int = 4, world: int = 1, episodes: int = 1, **more
-) -> Layout:
+) -> WorkSplit:
     facts = objective.facts
     cost, tasks, tested = len(facts.needs(0, domains)), facts.count(domains), facts.meta_test
-    return Layout(world, episodes, tasks, size, cost=cost, tested=tested, **more)
+    return WorkSplit(world, episodes, tasks, size, cost=cost, tested=tested, **more)
 
 
-def work(layout: Layout, rank: int, domains: int, seed: int = 0) -> Work:
+def work(work_split: WorkSplit, rank: int, domains: int, seed: int = 0) -> Work:
     """The worker's parts of a step, each with its episode; what it has no use for is not given to it."""
     result = []
-    for part in parts_of(rank, layout):
-        *train, test = episode(domains, layout.episodes * seed + part.episode, layout.batch).batches
-        result.append((Episode((*train, test.rows(part.rows) if layout.tested else test)), part))
+    for part in parts_of(rank, work_split):
+        *train, test = episode(domains, work_split.episodes * seed + part.episode, work_split.batch).batches
+        result.append((Episode((*train, test.rows(part.rows) if work_split.tested else test)), part))
     return result
 
 

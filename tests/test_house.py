@@ -15,3 +15,9 @@ def test_no_module_is_longer_than_can_be_read_in_one_go(folder: str) -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert len(lengths) > 10
     assert {str(path): n for path, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_every_test_module_has_a_name_of_its_own() -> None:
+    """Folders of tests are no packages, so that pytest takes two modules of one name for one."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

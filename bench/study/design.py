@@ -142,7 +142,7 @@ def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
     question = cell.question
     rule = dict(RULES[question.method])
     if cell.alpha is not None:
-        rule["inner_rate"] = cell.alpha
+        rule["inner_learning_rate"] = cell.alpha
     tree = {
         "run": {"name": cell.name, "folder": str(folder / "runs")},
         "data": {
@@ -156,7 +156,7 @@ def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
         "method": rule,
         "training": {
             "steps": settings.steps,
-            "rate": settings.rate,
+            "learning_rate": settings.rate,
             "seed": question.seed,
             "precision": settings.precision,
             "workers": 1,

@@ -19,7 +19,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.data.local import LocalBatches
 from rfmeta_dist.data.sources import Sources
-from rfmeta_dist.episode.plan import layout_of, plan
+from rfmeta_dist.episode.plan import plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.networks import Networks
@@ -52,7 +52,7 @@ def gradients(folder: Path, rho: float, settings: Settings) -> list[dict[str, An
         config = configuration(Cell(Question(rho, "rfmeta", target, 0), 0.0), settings, folder)
         trained = folder / "runs" / Cell(Question(rho, "no_meta", target, 0), None).name
         for when, nets in (
-            ("start", start(config.model, 0, recompute=False)),
+            ("start", start(config.model, 0, checkpointing=False)),
             ("trained", networks_of(trained)),
         ):
             for turned in turns(nets, config, episodes(config)):
@@ -114,9 +114,9 @@ def gradient(
 ) -> Tensor:
     """Of J with respect to F, M and D, as one float64 vector; the networks stay as they are."""
     nets.train()
-    rule = config.method.model_copy(update={"name": name, "inner_rate": rate})
+    rule = config.method.model_copy(update={"name": name, "inner_learning_rate": rate})
     objective = METHODS[name](nets, rule, bf16=bf16)
-    loss, _ = objective([(episode, part) for part in plan(config, 0, 0).parts], layout_of(config).episodes)
+    loss, _ = objective([(episode, part) for part in plan(config, 0, 0).parts], work_split(config).episodes)
     parameters = [p for p in nets.parameters() if p.requires_grad]
     found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return torch.cat([g.flatten().double() for g in found])

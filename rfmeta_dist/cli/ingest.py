@@ -27,7 +27,7 @@ EXAMPLES = """
 
   rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
 
-An interrupted ingest goes on when the same command is given again. docs/layouts.md has the layouts.
+An interrupted ingest goes on when the same command is given again.
 """
 SHOWN = 10  # names of each kind in the summary
 
@@ -47,7 +47,12 @@ def install(json: Json = False) -> None:
 
 
 def ingest(
-    layout: Annotated[str, typer.Argument(help="The data set's layout, or folder.", show_default=False)],
+    layout: Annotated[
+        str,
+        typer.Argument(
+            help="The data set's layout, or folder; any other word lists them all.", show_default=False
+        ),
+    ],
     source: Annotated[Path, typer.Argument(help="Its folder.", show_default=False)],
     out: Annotated[str, typer.Option(help="Prefix to write to: a folder or s3://….", show_default=False)],
     domain: Annotated[

@@ -15,11 +15,11 @@ from rfmeta_dist.core.errors import ConfigError, RfmetaError
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --slots 8
+  rfmeta loo oci_to_m.yaml --slots 8
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
+  rfmeta loo oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
-  rfmeta loo jobs/configs/oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
+  rfmeta loo oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
 Finished runs are kept: an interrupted command goes on when it is given again. A run that fails does not stop
 the others; the command then ends with the exit code of the first that failed.

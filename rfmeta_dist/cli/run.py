@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 TRAIN_EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta train jobs/configs/oci_to_m.yaml
+  rfmeta example oci_to_m > oci_to_m.yaml
 
-  rfmeta train jobs/configs/oci_to_m.yaml --set training.seed=1 --set run.name=oci_to_m-1
+  rfmeta train oci_to_m.yaml
 
-  rfmeta train jobs/configs/oci_to_m.yaml --address auto     [dim]# on the cluster this machine belongs to[/]
+  rfmeta train oci_to_m.yaml --set training.seed=1 --set run.name=oci_to_m-1
+
+  rfmeta train oci_to_m.yaml --address auto     [dim]# on the cluster this machine belongs to[/]
 
 An interrupted run goes on when the same command is given again, on the data that it started with. The target
 has no part in the training: --set data.target=… on a run that was started corrects it, and trains nothing anew.

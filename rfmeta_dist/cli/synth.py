@@ -28,7 +28,7 @@ EXAMPLES = """
 
   rfmeta synth --out s3://bucket/faces --scale full --rho 0.9 --identities portraits/ --address auto
 
-  rfmeta synth --out runs/data --card mine.yaml --domains O,C,I,M,MINE      [dim]# docs/synth.md has cards[/]
+  rfmeta synth --out runs/data --card mine.yaml --domains O,C,I,M,MINE   [dim]# `rfmeta example M` has a card[/]
 
   rfmeta synth --sheet sheet.png --scale full        [dim]# only a picture of what would be made[/]
 

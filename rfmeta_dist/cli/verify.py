@@ -24,7 +24,7 @@ EXAMPLES = """
 
   rfmeta verify --strategy ddp --meta-test replicate --json
 
-  rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2
+  rfmeta verify --golden rfmeta_float64.json --workers 1,2    [dim]# of the repository's tests/verification[/]
 """
 SHOWN = 5
 Names = list[str] | None
@@ -34,9 +34,7 @@ Choice = TypeVar("Choice", bound=str)
 def verify(
     golden: Annotated[
         Path | None,
-        typer.Option(
-            help="Compare with these reference figures of the RFMeta step instead; see docs/verify.md."
-        ),
+        typer.Option(help="Compare with these reference figures of the RFMeta step, a JSON file, instead."),
     ] = None,
     workers: Annotated[
         str | None, typer.Option(help="Numbers of processes: 2,3 if not given, with --golden 1,2.")

@@ -40,7 +40,10 @@ def growth() -> Growth:
     task = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001}, max_retries=0)(_read)
     try:
         found: Growth = ray.get(task.remote(ray.get_runtime_context().gcs_address), timeout=ANSWER_S)
-    except ray.exceptions.RayError:  # a head that runs no processes of ours tells nothing
+    except (
+        ray.exceptions.RayError,
+        AttributeError,
+    ):  # the head runs no processes of ours; a client's connection
         return Growth(known=False)
     return found
 

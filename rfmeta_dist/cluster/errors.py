@@ -26,7 +26,6 @@ from ray.exceptions import (
     RayActorError,
     RayError,
     RpcError,
-    RuntimeEnvSetupError,
     WorkerCrashedError,
 )
 
@@ -47,40 +46,36 @@ WRAPPINGS = {
     "UserExceptionWithTraceback",
 }
 
-# What an error of Ray's own says about what died. The first row whose class and pattern both fit counts.
-DEATHS: tuple[tuple[tuple[type[Exception], ...], str, str, str], ...] = (
-    (
-        (OutOfMemoryError, RayActorError),
-        r"low on memory",
-        "a process was ended because its machine ran out of memory",
-        "set data.batch or training.workers lower, or use machines with more memory, then " + AGAIN,
-    ),
-    (
-        (NodeDiedError, RayActorError, ObjectLostError, WorkerCrashedError),
-        r"(?i)node (has died|is dead|died|was (lost|preempted|drained))|node's death|raylet has died",
-        "a machine of the cluster was lost while it worked for this command",
-        "see that the machine is up or that another can take its place, then " + AGAIN,
-    ),
-    (
-        (RayActorError, WorkerCrashedError),
-        "",
-        "a process of the cluster ended unexpectedly; most often its machine ran out of memory",
-        "free memory, or set data.batch or training.workers lower, then " + AGAIN,
-    ),
-    ((ObjectStoreFullError,), "", "Ray's object store is full", "set data.batch lower, then " + AGAIN),
-    (
-        (OutOfDiskError,),
-        "",
-        "the disk of a machine of the cluster is full",
-        "free some disk space, then " + AGAIN,
-    ),
-    ((RuntimeEnvSetupError,), "", "a machine of the cluster cannot set up the job's environment", AGAIN),
-    (
-        (LocalRayletDiedError, RpcError, ObjectLostError),
-        "",
-        "the connection to the Ray cluster, or data that it held, was lost",
-        "see that the cluster is up, then " + AGAIN,
-    ),
+MEMORY = (
+    "a process was ended because its machine ran out of memory",
+    "set data.batch or training.workers lower, or use machines with more memory, then " + AGAIN,
+)
+MACHINE = (
+    "a machine of the cluster was lost while it worked for this command",
+    "see that the machine is up or that another can take its place, then " + AGAIN,
+)
+PROCESS = (
+    "a process of the cluster ended unexpectedly; most often its machine ran out of memory",
+    "free memory, or set data.batch or training.workers lower, then " + AGAIN,
+)
+CONNECTION = (
+    "the connection to the Ray cluster, or data that it held, was lost",
+    "see that the cluster is up, then " + AGAIN,
+)
+
+# What died, by class of Ray's error and a pattern of its text. The first row that fits counts.
+DEATHS: tuple[tuple[type[Exception], str, tuple[str, str]], ...] = (
+    (OutOfMemoryError, "", MEMORY),
+    (RayActorError, "low on memory", MEMORY),
+    (NodeDiedError, "", MACHINE),
+    (RayActorError, "node has died|node it was running on", MACHINE),
+    (RayActorError, "", PROCESS),
+    (WorkerCrashedError, "", PROCESS),
+    (ObjectStoreFullError, "", ("Ray's object store is full", "set data.batch lower, then " + AGAIN)),
+    (OutOfDiskError, "", ("a machine's disk is full", "free some disk space, then " + AGAIN)),
+    (LocalRayletDiedError, "", CONNECTION),
+    (RpcError, "", CONNECTION),
+    (ObjectLostError, "", CONNECTION),
 )
 
 
@@ -199,8 +194,8 @@ def _from_text(error: BaseException) -> RfmetaError | None:
 def _death(error: BaseException) -> tuple[str, str] | None:
     if getattr(error, "actor_init_failed", False):
         return None  # no death: its constructor raised, and the text says what
-    for kinds, pattern, problem, remedy in DEATHS:
-        if isinstance(error, kinds) and re.search(pattern, str(error)):
+    for kind, pattern, (problem, remedy) in DEATHS:
+        if isinstance(error, kind) and re.search(pattern, str(error)):
             return problem + _place(error), remedy
     return None
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import shutil
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import ray
 
-from rfmeta_dist.cluster.errors import ours
+from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
 
 # Ray Train polls its workers this often, and reports wait for it; the default of 2 s suits day-long runs.
@@ -27,6 +30,7 @@ SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; we print ours
 }
 CONNECT_S = 5
+HEAD_LOST_S = 30.0  # Ray itself gives up after 60
 LOCAL_OBJECT_STORE = 1 << 30  # batches are a few megabytes; Ray's default would take a third of the memory
 
 
@@ -51,7 +55,9 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
     try:
         _init(address, slots, folder)
-        yield folder is not None
+        direct = folder is None and not (address or "").startswith("ray://")  # a client raises errors itself
+        with _head_watched() if direct else nullcontext():
+            yield folder is not None
     except ray.exceptions.RayError as error:
         raise ours(error) from error
     finally:
@@ -86,6 +92,38 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
             f"cannot reach the Ray cluster at {address}: {reason}",
             "check the address, and RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token",
         ) from error
+
+
+@contextmanager
+def _head_watched() -> Iterator[None]:
+    """Raise a ClusterError if the cluster's head is gone; Ray would end this process a minute later."""
+    address = ray.get_runtime_context().gcs_address
+    lost, done = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        seen = time.monotonic()
+        while not done.wait(CONNECT_S):
+            try:
+                _require_listener(address)
+                seen = time.monotonic()
+            except OSError:
+                if time.monotonic() - seen > HEAD_LOST_S:
+                    lost.set()
+                    _thread.interrupt_main()  # which waits inside Ray, and wakes up for signals alone
+                    return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not lost.is_set():
+            raise
+        raise ClusterError(
+            f"the head of the Ray cluster at {address} has not answered for {HEAD_LOST_S:g} s",
+            "see that the cluster is up, then " + AGAIN,
+        ) from None
+    finally:
+        done.set()
 
 
 def _require_listener(address: str) -> None:

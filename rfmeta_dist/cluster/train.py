@@ -193,7 +193,8 @@ def _judging(config: Config, work: Callable[..., Any], *given: Any) -> Any:
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
-    folder.delete("checkpoint_manager_snapshot.json")  # Ray's, from a start by an earlier version
+    for left in ("checkpoint_manager_snapshot.json", ".validate_storage_marker"):
+        folder.delete(left)  # Ray's, from a start by an earlier version
     failure: RfmetaError | None = None
     try:
         fit(task, folder, say, local=local)

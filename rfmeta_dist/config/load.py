@@ -11,6 +11,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
+from rfmeta_dist.config.renamed import renamed
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 
@@ -38,7 +39,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         words = read_words(path.read_text(encoding="utf-8")) or {}
         if not isinstance(words, dict):
             raise ConfigError(f"configuration {path} is not a mapping", START)
-        tree: Any = OmegaConf.create(words)
+        tree: Any = OmegaConf.create(renamed(words, str(path)))
     for override in overrides:
         with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
             tree = OmegaConf.merge(tree, _override(override))
@@ -64,7 +65,8 @@ def _override(text: str) -> Any:
         raise ConfigError(f"override {text!r} is not text in UTF-8", remedy) from None
     tree = OmegaConf.create()
     OmegaConf.update(tree, name, read_words(value) if value.startswith(("[", "{", '"', "'")) else value)
-    return tree
+    plain: Any = OmegaConf.to_container(tree)
+    return OmegaConf.create(renamed(plain, f"--set {name}"))
 
 
 def _schema() -> type[Config]:
@@ -103,7 +105,7 @@ def check(plain: Any, origin: str) -> Config:
     if not isinstance(plain, dict):
         raise ConfigError(f"configuration {origin} is not a mapping", START)
     try:
-        return _schema().model_validate(plain)
+        return _schema().model_validate(renamed(plain, origin))
     except ValidationError as error:
         raise _explain(error, _schema()) from None
 

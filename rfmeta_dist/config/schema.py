@@ -127,7 +127,7 @@ class _Method(Section):
     """What every learning rule has: the paper's α, λ and μ, and how domains take turns."""
 
     name: str = "rfmeta"
-    inner_rate: float = Field(1e-3, ge=0, le=10, description="α")
+    inner_learning_rate: float = Field(1e-3, ge=0, le=10, description="α")
     inner_steps: int = Field(1, ge=1, le=10)
     depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ")
     meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ")
@@ -186,7 +186,7 @@ class Training(Section):
     """The optimisation, and what it runs on."""
 
     steps: int = Field(1000, ge=1, le=10_000_000)
-    rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
     seed: int = Field(0, ge=0, lt=2**31)
     episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
     clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
@@ -201,7 +201,9 @@ class Training(Section):
     meta_test: Literal["shard", "replicate"] = Field(
         "shard", description="split the meta-test batch among workers, or have each forward all of it"
     )
-    recompute: bool = Field(False, description="keep little for the backward pass, compute it again")
+    activation_checkpointing: bool = Field(
+        False, description="keep little for the backward pass, compute it again"
+    )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one worker")
     gpus: int = Field(0, ge=0, le=1, description="GPUs of one worker")
     restarts: int = Field(

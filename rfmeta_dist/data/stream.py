@@ -20,7 +20,7 @@ from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE, decode
 from rfmeta_dist.data.fetch import ahead, fetch
 from rfmeta_dist.data.manifest import CLASSES, Head, Manifest, Shard
 from rfmeta_dist.data.meter import Meter
-from rfmeta_dist.data.plan import WINDOW, Plan
+from rfmeta_dist.data.order import WINDOW, SampleOrder
 from rfmeta_dist.data.unpack import Packed, unpack
 from rfmeta_dist.storage.store import Store
 
@@ -79,7 +79,7 @@ class DomainStream:
         self._reader = _Reader(store, manifest, image_size, cache)
         self._classes = {label: manifest.stream(split, label) for label in (1, 0)}
         self._plans = {
-            label: Plan(
+            label: SampleOrder(
                 [shard.samples for shard in shards],
                 seed,
                 f"{manifest.domain}/{split}/{CLASSES[label]}",
@@ -240,7 +240,7 @@ def _as_is(_: _Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
     return image, depth
 
 
-def _arrange(plan: Plan, position: int, shards: Iterable[list[Packed]]) -> Iterator[Packed]:
+def _arrange(plan: SampleOrder, position: int, shards: Iterable[list[Packed]]) -> Iterator[Packed]:
     """Deliver the samples of each visit in the visit's order; holds one window, still encoded."""
     arriving = iter(shards)
     for visit in plan.visits(position):

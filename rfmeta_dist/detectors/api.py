@@ -44,12 +44,12 @@ class ScoreError(RunError):
     """A detector gave something else than a number in [0, 1].
 
     Args:
-        row: which of the faces it was given, from 0.
         problem: what is wrong with the detector, as a part of a sentence.
         remedy: what the user can do about it.
+        row: which of the faces it was given, from 0.
     """
 
-    def __init__(self, row: int, problem: str, remedy: str) -> None:
+    def __init__(self, problem: str, remedy: str, row: int = 0) -> None:
         super().__init__(problem, remedy)
         self.row = row
 

@@ -14,7 +14,7 @@ MetaTest = Literal["shard", "replicate"]
 
 
 @dataclass(frozen=True)
-class Part:
+class WorkerShare:
     """What one worker computes of one episode.
 
     Attributes:
@@ -38,7 +38,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Layout:
+class WorkSplit:
     """What the assignment follows from.
 
     Attributes:
@@ -61,33 +61,33 @@ class Layout:
     tested: bool = True
 
 
-def groups(layout: Layout) -> list[range]:
+def groups(work: WorkSplit) -> list[range]:
     """The ranks of each group: consecutive, as even as can be, no more groups than episodes."""
-    count = min(layout.world, layout.episodes)
-    bounds = [layout.world * g // count for g in range(count + 1)]
+    count = min(work.world, work.episodes)
+    bounds = [work.world * g // count for g in range(count + 1)]
     return [range(start, stop) for start, stop in pairwise(bounds)]
 
 
-def parts_of(rank: int, layout: Layout) -> tuple[Part, ...]:
+def parts_of(rank: int, work: WorkSplit) -> tuple[WorkerShare, ...]:
     """The parts of worker `rank`, one for each episode of its group, in order."""
-    teams = groups(layout)
+    teams = groups(work)
     g = next(g for g, team in enumerate(teams) if rank in team)
     place, size = rank - teams[g].start, len(teams[g])
-    tasks = tuple(range(place, layout.tasks, size))
-    shared = layout.meta_test == "shard" and layout.tested and 1 < size <= layout.batch
-    rows = shares(layout, size)[place] if shared else range(layout.batch)
-    return tuple(Part(e, tasks, rows, shared, place == 0) for e in range(g, layout.episodes, len(teams)))
+    tasks = tuple(range(place, work.tasks, size))
+    shared = work.meta_test == "shard" and work.tested and 1 < size <= work.batch
+    rows = shares(work, size)[place] if shared else range(work.batch)
+    return tuple(WorkerShare(e, tasks, rows, shared, place == 0) for e in range(g, work.episodes, len(teams)))
 
 
-def shares(layout: Layout, size: int) -> list[range]:
+def shares(work: WorkSplit, size: int) -> list[range]:
     """Split the meta-test batch's rows over a group so that all work as evenly as can be, tasks included.
 
     Everyone gets a row at least, since batch norm asks each for its statistics; then each row goes to whoever
     has least to do.
     """
-    load = [len(range(place, layout.tasks, size)) * layout.cost * layout.batch + 1 for place in range(size)]
+    load = [len(range(place, work.tasks, size)) * work.cost * work.batch + 1 for place in range(size)]
     rows = [1] * size
-    for _ in range(layout.batch - size):
+    for _ in range(work.batch - size):
         least = load.index(min(load))
         load[least] += 1
         rows[least] += 1
@@ -95,7 +95,7 @@ def shares(layout: Layout, size: int) -> list[range]:
     return [range(start, start + count) for start, count in zip(starts, rows, strict=True)]
 
 
-def most_workers(layout: Layout) -> int:
+def most_workers(work: WorkSplit) -> int:
     """The largest number of workers that all have something to do."""
-    spare = 1 if layout.meta_test == "shard" and layout.tested else 0
-    return layout.episodes * (layout.tasks + spare)
+    spare = 1 if work.meta_test == "shard" and work.tested else 0
+    return work.episodes * (work.tasks + spare)

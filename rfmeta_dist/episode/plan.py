@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.episode.assign import Layout, Part, parts_of
+from rfmeta_dist.episode.assign import WorkerShare, WorkSplit, parts_of
 from rfmeta_dist.episode.schedule import domain_order
 
 
@@ -28,15 +28,15 @@ class Plan:
         meta_test: the step's meta-test domains, of all episodes, with commas between.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[WorkerShare, ...]
     needs: tuple[tuple[Need | None, ...], ...]
     meta_test: str
 
 
-def layout_of(config: Config) -> Layout:
+def work_split(config: Config) -> WorkSplit:
     """Who computes what under this configuration."""
     facts, domains, training = config.method.facts, len(config.data.sources), config.training
-    return Layout(
+    return WorkSplit(
         world=training.workers,
         episodes=training.episodes,
         tasks=facts.count(domains),
@@ -53,7 +53,7 @@ def plan(config: Config, rank: int, step: int) -> Plan:
     Episode e of step t is the run's episode t·E + e: a step of E episodes sees what E steps of one would.
     """
     orders = [_order(config, step, e) for e in range(config.training.episodes)]
-    parts = parts_of(rank, layout_of(config))
+    parts = parts_of(rank, work_split(config))
     needs = tuple(_needs(config, part, orders[part.episode], step) for part in parts)
     return Plan(parts, needs, ",".join(order[-1] for order in orders))
 
@@ -64,7 +64,7 @@ def _order(config: Config, step: int, episode: int) -> tuple[str, ...]:
     return tuple(sources[d] for d in domain_order(seed, number, len(sources), config.method.schedule))
 
 
-def _needs(config: Config, part: Part, order: tuple[str, ...], step: int) -> tuple[Need | None, ...]:
+def _needs(config: Config, part: WorkerShare, order: tuple[str, ...], step: int) -> tuple[Need | None, ...]:
     facts, last = config.method.facts, len(order) - 1
     whole = range(config.data.batch)
     rows = {p: whole for task in part.tasks for p in facts.needs(task, len(order))}

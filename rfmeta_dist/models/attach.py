@@ -83,7 +83,7 @@ class Backbone(nn.Module, ABC):
     Args:
         channels: of each map that `maps` gives.
         width: channel multiplier of M and D; the backbone itself has its own size.
-        recompute: keep each block's input alone for the backward pass, and compute the rest again.
+        checkpointing: keep each block's input alone for the backward pass, and compute the rest again.
 
     Attributes:
         FIRST: the convolution that takes the image; it has no padding.
@@ -91,9 +91,9 @@ class Backbone(nn.Module, ABC):
 
     FIRST: ClassVar[str]
 
-    def __init__(self, channels: Sequence[int], width: float, recompute: bool) -> None:
+    def __init__(self, channels: Sequence[int], width: float, checkpointing: bool) -> None:
         super().__init__()
-        self.recompute = recompute
+        self.checkpointing = checkpointing
         self.attach = Attach(channels, width)
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Backbone(nn.Module, ABC):
 
     def run(self, block: nn.Module, x: Tensor) -> Tensor:
         """Apply a block; its inside is computed again for the backward pass if so asked."""
-        if self.recompute and torch.is_grad_enabled():
+        if self.checkpointing and torch.is_grad_enabled():
             return recomputed(block, x)
         y: Tensor = block(x)
         return y

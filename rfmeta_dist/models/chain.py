@@ -2,7 +2,7 @@
 
 Autograd keeps two tensors a layer, the convolution's output z (for batch norm) and y = ReLU(BN(z)) (for ReLU
 and as the next convolution's input). y costs one cheap pass over z, so we keep z alone and make y again in the
-backward pass; with `recompute` we keep only the chain's input.
+backward pass; with `checkpointing` we keep only the chain's input.
 
 The gradient is exact. Differentiating it raises RunError, for the derivative of what is written here would lack
 terms. M, which rules differentiate twice, does not come through here. A rule that differentiates F or D twice
@@ -31,10 +31,10 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Manner:
-    """How a chain runs: a 2×2 max pool at its end or not, keep or recompute, alone or with peers."""
+    """How a chain runs: a 2×2 max pool at its end or not, keep or compute again, alone or with peers."""
 
     pool: bool
-    recompute: bool
+    checkpointing: bool
     peers: Peers | None
 
 
@@ -81,7 +81,7 @@ class _Chain(torch.autograd.Function):
             outputs.append(z)
         if manner.pool:
             y = f.max_pool2d(y, 2)
-        kept = [x] if manner.recompute else [x, *outputs]
+        kept = [x] if manner.checkpointing else [x, *outputs]
         ctx.layers = len(outputs)
         ctx.counts = [m.values for m in seen]
         ctx.save_for_backward(*parameters, *(t for m in seen for t in (m.mean, m.var)), *kept)
@@ -99,7 +99,7 @@ class _Chain(torch.autograd.Function):
         statistics = ctx.saved_tensors[3 * ctx.layers : 5 * ctx.layers]
         seen = [Moments(m, v, n) for m, v, n in zip(statistics[::2], statistics[1::2], ctx.counts, strict=True)]
         x, *outputs = ctx.saved_tensors[5 * ctx.layers :]
-        if ctx.manner.recompute:
+        if ctx.manner.checkpointing:
             outputs = _recompute(x, parameters, seen)
         gradients: list[Tensor] = []
         y = _normalise(outputs[-1], seen[-1], *parameters[-1][1:])

@@ -71,14 +71,14 @@ class ConvNeXt(Backbone):
     Args:
         name: one of SIZES.
         width: channel multiplier of M and D.
-        recompute: keep each block's input alone for the backward pass.
+        checkpointing: keep each block's input alone for the backward pass.
     """
 
     FIRST = "stem.0"
 
-    def __init__(self, name: str, width: float = 1.0, *, recompute: bool = False) -> None:
+    def __init__(self, name: str, width: float = 1.0, *, checkpointing: bool = False) -> None:
         channels, depths = SIZES[name]
-        super().__init__(channels, width, recompute)
+        super().__init__(channels, width, checkpointing)
         self.stem = nn.Sequential(nn.Conv2d(6, channels[0], 4, stride=4), _ChannelNorm(channels[0], EPSILON))
         before = (channels[0], *channels[:-1])
         self.stages = nn.ModuleList(map(_Stage, before, channels, depths))

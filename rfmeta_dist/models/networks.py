@@ -77,7 +77,7 @@ class _Convolutions(nn.Module):
                 "set training.meta_test=replicate",
             )
         block = _Block([self.layer(k) for k in ks], manner.pool)
-        return recomputed(block, x) if self.training and manner.recompute else block(x)
+        return recomputed(block, x) if self.training and manner.checkpointing else block(x)
 
 
 class _Block(nn.Module):
@@ -107,18 +107,18 @@ class Extractor(_Convolutions):
 
     Args:
         width: channel multiplier.
-        recompute: keep each block's input alone for the backward pass.
+        checkpointing: keep each block's input alone for the backward pass.
         second_order: see `Networks`.
     """
 
-    def __init__(self, width: float = 1.0, recompute: bool = False, second_order: bool = False) -> None:
+    def __init__(self, width: float = 1.0, checkpointing: bool = False, second_order: bool = False) -> None:
         block = [scaled(c, width) for c in BLOCK]
         super().__init__(1, [6, scaled(64, width), *block, *block, *block], momentum=0.1)
-        self.recompute, self.second_order = recompute, second_order
+        self.checkpointing, self.second_order = checkpointing, second_order
 
     def forward(self, image: Tensor, peers: Peers | None = None) -> Features:
         """B×6×S×S → features at S/8; with peers, of this worker's rows of a batch that they share."""
-        manner = Manner(pool=True, recompute=self.recompute, peers=peers)
+        manner = Manner(pool=True, checkpointing=self.checkpointing, peers=peers)
         x = image
         pools = []
         for ks in (range(1, 5), range(5, 8), range(8, 11)):
@@ -148,14 +148,18 @@ class MetaLearner(_Convolutions):
 class DepthEstimator(_Convolutions):
     """D: three convolutions, batch norm and ReLU on the last as well, so depth is never negative."""
 
-    def __init__(self, width: float = 1.0, recompute: bool = False, second_order: bool = False) -> None:
+    def __init__(self, width: float = 1.0, checkpointing: bool = False, second_order: bool = False) -> None:
         inside = [scaled(c, width) for c in DEPTH]
         super().__init__(3, [3 * scaled(BLOCK[-1], width), *inside, 1], momentum=0.1)
-        self.recompute, self.second_order = recompute, second_order
+        self.checkpointing, self.second_order = checkpointing, second_order
 
     def forward(self, shallow: Tensor, peers: Peers | None = None) -> Tensor:
         """B×384×S/8×S/8 → B×1×S/8×S/8; with peers, of this worker's rows of a batch that they share."""
-        return self.blocks(range(1, 4), shallow, Manner(pool=False, recompute=self.recompute, peers=peers))
+        return self.blocks(
+            range(1, 4),
+            shallow,
+            Manner(pool=False, checkpointing=self.checkpointing, peers=peers),
+        )
 
 
 class Networks(nn.Module):
@@ -165,7 +169,7 @@ class Networks(nn.Module):
         width: channel multiplier, 1 is the paper.
         meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
         extractor: another F behind the same interface; the paper's if not given.
-        recompute: keep only the inputs of F's blocks and of D for the backward pass.
+        checkpointing: keep only the inputs of F's blocks and of D for the backward pass.
         second_order: compute F and D through autograd, so that their gradients may be differentiated, at twice
             the memory. Without, a second derivative through them raises RunError; M always has one.
     """
@@ -176,13 +180,13 @@ class Networks(nn.Module):
         meta_learner_momentum: float = 0.1,
         *,
         extractor: nn.Module | None = None,
-        recompute: bool = False,
+        checkpointing: bool = False,
         second_order: bool = False,
     ) -> None:
         super().__init__()
-        self.F = extractor or Extractor(width, recompute, second_order)
+        self.F = extractor or Extractor(width, checkpointing, second_order)
         self.M = MetaLearner(width, meta_learner_momentum)
-        self.D = DepthEstimator(width, recompute, second_order)
+        self.D = DepthEstimator(width, checkpointing, second_order)
 
     def logits(self, image: Tensor) -> Tensor:
         """B×6×S×S → B logits; σ of them is the score (the probability of live). D has no part in it."""

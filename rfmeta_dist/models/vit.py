@@ -81,17 +81,22 @@ class VisionTransformer(Backbone):
     Args:
         name: one of SIZES.
         width: channel multiplier of M and D.
-        recompute: keep each block's input alone for the backward pass.
+        checkpointing: keep each block's input alone for the backward pass.
         second_order: compute attention by operations whose gradients may be differentiated again.
     """
 
     FIRST = "patch_embed.proj"
 
     def __init__(
-        self, name: str, width: float = 1.0, *, recompute: bool = False, second_order: bool = False
+        self,
+        name: str,
+        width: float = 1.0,
+        *,
+        checkpointing: bool = False,
+        second_order: bool = False,
     ) -> None:
         channels, depth, heads = SIZES[name]
-        super().__init__([channels] * 3, width, recompute)
+        super().__init__([channels] * 3, width, checkpointing)
         self.taps = {depth // 3, 2 * depth // 3}
         self.cls_token = nn.Parameter(torch.zeros(1, 1, channels))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + GRID**2, channels))

@@ -97,7 +97,7 @@ def require(results: Iterable[Probed], most: float) -> None:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
             f"{len(found)} AUC of leak probes above {most:g} ({worst})",
-            "generate with --rho 0 to see what is not injected on purpose; docs/synth.md has the probes",
+            "generate with `rfmeta synth --rho 0` to see what is not injected on purpose",
         )
 
 

@@ -86,9 +86,9 @@ class GradientDetector:
         largest = max(float(tensor.abs().max()) for tensor in tensors if tensor.numel())
         weights = f"finite, but as large as {largest:.1e}" if finite else "not finite"
         return ScoreError(
-            row,
             f"its weights are {weights}, so the training diverged",
-            "lower method.inner_rate or training.rate, and train again under a new run.name",
+            "lower method.inner_learning_rate or training.learning_rate, and train again under a new run.name",
+            row,
         )
 
 

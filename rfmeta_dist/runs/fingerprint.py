@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
 
 # Another number of workers, strategy or machine gives the same result, up to the order of summation.
@@ -22,7 +23,7 @@ HARDWARE = (
     "zero",
     "offload",
     "meta_test",
-    "recompute",
+    "activation_checkpointing",
     "threads",
     "gpus",
     "restarts",
@@ -70,7 +71,7 @@ FIRST_WITHIN: dict[str, dict[str, Any]] = {
 LEFT_OUT = {"data": ("prefix", "target", "cache_gb"), "training": (*HARDWARE, "checkpoint_every")}
 
 # The first version's name of each field that has been renamed since.
-FIRST_NAMES: dict[str, str] = {}
+FIRST_NAMES = {f"{former.split('.')[0]}.{name}": former.split(".")[1] for former, name in RENAMED.items()}
 
 
 def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
@@ -104,9 +105,7 @@ def _hash(decides: dict[str, Any], manifests: Mapping[str, str]) -> str:
 def _decides(config: Config) -> dict[str, Any]:
     decides = {}
     for name, first in FIRST.items():
-        found = _changed(getattr(config, name), name)
-        kept = {key: value for key, value in found.items() if key not in LEFT_OUT.get(name, ())}
-        decides[name] = {**first, **kept}
+        decides[name] = {**first, **_changed(getattr(config, name), name)}
     return decides
 
 
@@ -119,6 +118,8 @@ def _changed(section: BaseModel, where: str) -> dict[str, Any]:
     changed = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if name in LEFT_OUT.get(where, ()):
+            continue
         if field.is_required() or value != field.get_default(call_default_factory=True):
             first_name = FIRST_NAMES.get(f"{where}.{name}", name)
             within = f"{where}.{first_name}"

@@ -12,7 +12,10 @@ from rfmeta_dist.storage.s3_errors import answer, may_pass
 from rfmeta_dist.storage.store import Store
 
 _PROBE = ".rfmeta-probe-"  # starts the names of the objects that are created and deleted here
-_REMEDY = "use a store that honours 'If-None-Match: *', or a local folder (docs/stores.md names stores)"
+_REMEDY = (
+    "use a store that honours 'If-None-Match: *', such as AWS S3, SeaweedFS, a current MinIO or Ceph, "
+    "or a local folder"
+)
 _passed: set[tuple[str | None, str]] = set()
 
 

@@ -80,8 +80,7 @@ class S3Store:
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
         """The whole object and its ETag. Raises `MissingError` if there is none."""
-        path = self._path(name)
-        return self._do(path, lambda fs, limit: get_tagged(fs, path, limit))
+        return self._do(path := self._path(name), lambda fs, limit: get_tagged(fs, path, limit))
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
         """Put the object if it has this ETag (`If-Match`); see `Store`."""
@@ -140,7 +139,7 @@ class S3Store:
             if token in (None, query.get("ContinuationToken")):
                 raise StorageError(
                     f"s3://{top}: the store breaks its listing off and does not say how it goes on",
-                    "use a store that knows ListObjectsV2 (docs/stores.md)",
+                    "use a store that knows ListObjectsV2, as AWS S3, MinIO, SeaweedFS and Ceph do",
                 )
             query["ContinuationToken"] = token
 

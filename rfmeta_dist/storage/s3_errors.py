@@ -30,7 +30,7 @@ _CHECKSUMS = (
 )
 _LACKS = (
     f"this store lacks something that clients ask for: set {CHECKSUMS}=when_required; if that does not help, "
-    "it lacks put-if-absent and cannot be used (docs/stores.md)"
+    "it lacks put-if-absent (If-None-Match) and cannot be used"
 )
 _ARCHIVED = "restore the object from its archive class first"
 

@@ -30,7 +30,8 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.strategy.api import MOMENTS, Tensors
+from rfmeta_dist.strategy.api import Tensors
+from rfmeta_dist.training.shapes import misfit
 from rfmeta_dist.training.step import Trainer
 
 _WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
@@ -161,9 +162,7 @@ def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Pr
             "the checkpoint was made with another configuration or other data", "start a run of a new name"
         )
     nets = trainer.objective.nets
-    own = dict(nets.state_dict())
-    strange = _strange(own, saved.weights) or _strange_moments(dict(nets.named_parameters()), saved)
-    if strange:
+    if strange := misfit(nets, saved.weights, saved.moments):
         wrote = " and ".join(f"{name} {version}" for name, version in saved.versions.items())
         raise RunError(
             f"checkpoint {saved.url} holds other networks than this code builds: {strange}; it was written by "
@@ -212,26 +211,6 @@ def _damaged(folder: Store, why: str) -> DamagedError:
         "give the same `rfmeta train` again: it goes on from the checkpoint before",
         why,
     )
-
-
-def _strange(own: Tensors, given: Tensors) -> str:
-    """Return the first tensor that one side lacks or has in another shape; empty if there is none."""
-    for name in sorted({*own, *given}):
-        ours, theirs = (tuple(side[name].shape) if name in side else None for side in (own, given))
-        if ours != theirs:
-            return f"{name} is {_shape(theirs)} there and {_shape(ours)} here"
-    return ""
-
-
-def _strange_moments(parameters: Tensors, saved: Saved) -> str:
-    # A parameter that never had a gradient has no moments, but where there is one of the two there are both.
-    having = {name.partition(".")[2] for name in saved.moments}
-    own = {f"{key}.{name}": parameters[name] for key in MOMENTS for name in having if name in parameters}
-    return _strange(own, saved.moments)
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else f"of shape {list(shape)}"
 
 
 def _contiguous(tensors: Tensors) -> dict[str, Tensor]:

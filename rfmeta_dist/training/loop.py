@@ -17,7 +17,7 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import Episode, RawBatch, StepRow
-from rfmeta_dist.episode.plan import Need, Plan, layout_of, plan
+from rfmeta_dist.episode.plan import Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
@@ -64,11 +64,11 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
     nets = start(
         config.model,
         training.seed,
-        recompute=training.recompute,
+        checkpointing=training.activation_checkpointing,
         second_order=config.method.facts.second_order,
     ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    return Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
+    return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
 
 
 GIVE_UP = (
@@ -167,7 +167,10 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)
     hooks.not_finite(step, keys)
-    lower = "look at them, then lower training.rate or method.inner_rate, or set training.clip, in a new run"
+    lower = (
+        "look at them, then lower training.learning_rate or method.inner_learning_rate, or set training.clip, "
+        "in a new run"
+    )
     if config.training.not_finite == "stop":
         raise RunError(
             f"loss or gradient is not finite at step {step}; the samples are listed in the run's not_finite/",

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from rfmeta_dist.episode.assign import Layout, groups
+from rfmeta_dist.episode.assign import WorkSplit, groups
 from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.strategy.api import Adam, Strategy
 
@@ -18,18 +18,18 @@ class Trainer:
         objective: the bare objective; gets the strategy's peers.
         strategy: how shares become one gradient.
         adam: the optimiser; one simultaneous step for F, M and D.
-        layout: who computes what.
+        work_split: who computes what.
 
     Attributes:
         updates: optimiser steps taken so far.
     """
 
-    def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, layout: Layout) -> None:
+    def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, work_split: WorkSplit) -> None:
         self.objective = objective
         self.strategy = strategy
-        self.layout = layout
+        self.work_split = work_split
         self.updates = 0
-        objective.peers = strategy.peers(groups(layout))
+        objective.peers = strategy.peers(groups(work_split))
         self.module: nn.Module = strategy.prepare(objective, objective.nets, adam)
 
     def gradient(self, work: Work) -> dict[str, float]:
@@ -39,7 +39,7 @@ class Trainer:
             J (`loss`), its parts and the gradient's norm (`gradient_norm`), of all workers together. If any is
             not finite, networks and statistics are as before, and so they stay: the gradient is discarded.
         """
-        loss, record = self.module(work, self.layout.episodes)
+        loss, record = self.module(work, self.work_split.episodes)
         self.strategy.backward(loss)
         record = self.strategy.sum(record)
         parts = self.objective.read(record) | {"gradient_norm": self.strategy.gradient_norm()}

@@ -30,6 +30,6 @@ def no_better(rows: Sequence[StepRow]) -> str:
         return ""
     return (
         f"the loss ends no lower than it began: {began:.4g} at first, {ends:.4g} in the last {part} steps. The "
-        "training has diverged or learnt nothing. Lower training.rate or method.inner_rate, or train for more "
-        "steps, in a new run"
+        "training has diverged or learnt nothing. In a new run lower training.learning_rate or "
+        "method.inner_learning_rate, or train for more steps"
     )

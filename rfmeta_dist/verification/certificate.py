@@ -34,7 +34,7 @@ class Certificate:
         strategy: the run's.
         zero: ZeRO stage of DeepSpeed; None for other strategies.
         meta_test: the run's.
-        recompute: the run's.
+        activation_checkpointing: the run's.
         clip: the run's.
         episodes: a step; no more than give one group two of them.
         steps: of the optimiser.
@@ -55,7 +55,7 @@ class Certificate:
     strategy: str
     zero: int | None
     meta_test: str
-    recompute: bool
+    activation_checkpointing: bool
     clip: float | None
     episodes: int
     steps: int
@@ -101,7 +101,7 @@ def prove(
         strategy=training.strategy,
         zero=training.zero if deepspeed else None,
         meta_test=training.meta_test,
-        recompute=training.recompute,
+        activation_checkpointing=training.activation_checkpointing,
         clip=training.clip,
         episodes=training.episodes,
         steps=training.steps,
@@ -119,7 +119,7 @@ def prove(
 def _small(config: Config) -> Config:
     """The run, small enough to be proved while it starts."""
     training = config.training
-    fewer = {"steps": STEPS, "rate": RATE, "episodes": min(training.episodes, training.workers + 1)}
+    fewer = {"steps": STEPS, "learning_rate": RATE, "episodes": min(training.episodes, training.workers + 1)}
     return small(
         config.method,
         training.model_copy(update={**fewer, **ROUNDED}),

@@ -24,7 +24,7 @@ from torch import Tensor
 from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import Layout, MetaTest, parts_of
+from rfmeta_dist.episode.assign import MetaTest, WorkSplit, parts_of
 from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models import norm
 from rfmeta_dist.models.networks import Networks
@@ -72,7 +72,10 @@ def load(path: Path) -> dict[str, Any]:
         "eval_logit",
     }
     if missing := sorted(needed - set(golden)):
-        raise ConfigError(f"golden file {path} lacks {', '.join(missing)}", "see docs/verify.md")
+        raise ConfigError(
+            f"golden file {path} lacks {', '.join(missing)}",
+            "give the one of the repository, tests/verification/rfmeta_float64.json",
+        )
     return golden
 
 
@@ -118,15 +121,15 @@ def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = 
     objective = RFMeta(
         nets,
         Method(
-            inner_rate=golden["alpha"],
+            inner_learning_rate=golden["alpha"],
             depth_weight=golden["depth_weight"],
             meta_test_weight=golden["meta_test_weight"],
         ),
     )
     domains = len(golden["domain_orders"][0])
-    layout = Layout(strategy.world, 1, objective.facts.count(domains), size, meta_test)
-    trainer = Trainer(objective, strategy, Adam(golden["beta"]), layout)
-    (part,) = parts_of(strategy.rank, layout)
+    work_split = WorkSplit(strategy.world, 1, objective.facts.count(domains), size, meta_test)
+    trainer = Trainer(objective, strategy, Adam(golden["beta"]), work_split)
+    (part,) = parts_of(strategy.rank, work_split)
     figures: Figures = {}
     for t, order in enumerate(golden["domain_orders"]):
         *train, test = (_batch(seed, t, d, size) for d in order)

@@ -15,7 +15,7 @@ from torch import Tensor
 from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config, Method, Training
 from rfmeta_dist.core.errors import VerificationError
-from rfmeta_dist.episode.assign import Layout, MetaTest, most_workers
+from rfmeta_dist.episode.assign import MetaTest, WorkSplit, most_workers
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
@@ -23,7 +23,7 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.verification.small import KINDS, RATE, Figures, alone, compute, small
 
 TOLERANCE = 1e-9  # of float64: sums in another order stay below 1e-12, a wrong term shows from 1e-6 up
-METHOD = {"inner_rate": 0.1, "meta_test_weight": 0.7}  # large enough that second derivatives weigh in
+METHOD = {"inner_learning_rate": 0.1, "meta_test_weight": 0.7}  # large enough that second derivatives weigh in
 ZERO = (1, 2)  # stages of ZeRO that leave parameters whole
 CPU = torch.device("cpu")
 
@@ -100,10 +100,10 @@ def cases(
         if strategy in facts.refuses:
             continue
         shared: MetaTest = "replicate" if facts.second_order else meta_test
-        busy = most_workers(Layout(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
+        busy = most_workers(WorkSplit(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
         training = {
             "steps": 3,
-            "rate": RATE,
+            "learning_rate": RATE,
             "seed": seed,
             "episodes": -(-world // busy),
             "workers": world,

@@ -13,7 +13,7 @@ from torch import Tensor
 from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.plan import Need, layout_of, plan
+from rfmeta_dist.episode.plan import Need, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import build
@@ -60,7 +60,7 @@ def small(
 
 def alone(config: Config) -> Config:
     """The same computation by one process, which knows nothing of groups, shards, ZeRO or recomputing."""
-    kept = config.training.model_dump(include={"steps", "rate", "seed", "episodes", "clip"})
+    kept = config.training.model_dump(include={"steps", "learning_rate", "seed", "episodes", "clip"})
     single = Training.model_validate({**kept, "workers": 1, "strategy": "single"})
     return config.model_copy(update={"training": single})
 
@@ -74,14 +74,14 @@ def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures
     """
     training = config.training
     second_order = config.method.facts.second_order
-    nets = build(config.model, recompute=training.recompute, second_order=second_order)
+    nets = build(config.model, checkpointing=training.activation_checkpointing, second_order=second_order)
     nets = nets.initialise(training.seed).double()
     with torch.no_grad():  # at first every batch norm is the identity, which would hide mistakes
         for name, parameter in nets.named_parameters():
             noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
             parameter.add_(0.05 * torch.from_numpy(noise))
     objective = METHODS[config.method.name](nets.to(device), config.method)
-    trainer = Trainer(objective, strategy, Adam(training.rate, training.clip), layout_of(config))
+    trainer = Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
     gradients: list[Tensor] = []
     losses: list[float] = []
     for step in range(training.steps):

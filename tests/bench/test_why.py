@@ -23,7 +23,7 @@ def config(generated):
 
 
 def test_the_smallest_inner_rate_turns_the_gradient_least(config):
-    first, second = list(turns(start(config.model, 0, recompute=False), config, episodes(config)))[:2]
+    first, second = list(turns(start(config.model, 0, checkpointing=False), config, episodes(config)))[:2]
     assert "another batch" not in first
     changes = [second[f"α = {rate:g}"][0] for rate in RATES]
     assert 0 < changes[0] < min(changes[1:])  # the larger ones are beyond where the change is linear
@@ -32,7 +32,7 @@ def test_the_smallest_inner_rate_turns_the_gradient_least(config):
 
 
 def test_twice_a_small_inner_rate_changes_the_gradient_twice_as_much_and_none_does_not_at_all(config):
-    nets = start(config.model, 0, recompute=False).double()
+    nets = start(config.model, 0, checkpointing=False).double()
     batch = next(iter(episodes(config)))
     exact = type(batch)(
         tuple(type(b)(b.image.double(), b.depth.double(), b.label.double()) for b in batch.batches)
@@ -80,7 +80,7 @@ def test_every_variation_can_be_trained(generated, tmp_path, variation):
     assert sum(told) == settings.steps
     package = json.loads((tmp_path / "runs" / cell.name / "model/package.json").read_text())
     assert package["step"] == settings.steps
-    assert cell.alpha in (None, package["config"]["method"]["inner_rate"])
+    assert cell.alpha in (None, package["config"]["method"]["inner_learning_rate"])
 
 
 def test_a_training_that_diverged_is_counted_and_left_out_of_the_means(write_row, tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from rfmeta_dist.core.errors import ConfigError, RunError, StorageError
+from rfmeta_dist.core.errors import ConfigError, DataError, StorageError
 
 SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
@@ -25,14 +26,14 @@ def test_a_store_that_refuses_every_run_ends_the_command_with_its_exit_code(rfme
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp_path: Path):
-    other = tmp_path / "runs/r-rfmeta-to_C-s0"
-    other.mkdir(parents=True)
-    (other / "config.yaml").write_text(config.read_text())  # of other domains
-    settings = (f"data.prefix={SHARDS}", "data.sources=[O,C]", "data.target=M", "data.image_size=32")
+    faces = Path(shutil.copytree(SHARDS, tmp_path / "faces"))
+    for shard in (faces / "C/test").rglob("*.tar"):  # which is read only where C is the target
+        shard.unlink()
+    settings = (f"data.prefix={faces}", "data.sources=[O,C]", "data.target=M", "data.image_size=32")
     options = [part for setting in settings for part in ("--set", setting)]
     ending = rfmeta("loo", config, *QUICK, *options, "--targets", "M,C", "--slots", 2)
-    assert ending.code == RunError.exit_code
-    assert "r-rfmeta-to_C-s0" in ending.error
+    assert ending.code == DataError.exit_code
+    assert "C/test/" in ending.error
     assert "failed: r-rfmeta-to_C-s0: " in ending.err
     assert "failed: r-rfmeta-to_M-s0" not in ending.err
     assert "C&O→M" in ending.out

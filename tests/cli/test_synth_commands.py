@@ -36,7 +36,7 @@ def test_a_fifth_domain_goes_from_its_card_to_shards_and_through_the_probes(rfme
         *("--rho", "0", "--workers", "2", "--json"),
     )
     assert ending.code == 0, ending.err
-    counts = {"train": 6, "validation": 2, "test": 4}
+    counts = {"train": 6, "validation": 2, "test": 4}  # the card's people, two frames each
     assert json.loads(ending.out) == {
         "prefix": str(out),
         "domains": {"MINE": {split: {"live": n, "attack": n} for split, n in counts.items()}},

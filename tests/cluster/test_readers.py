@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import ray
 
-from rfmeta_dist.cluster.streams import DomainActor, RayBatches, totals
+from rfmeta_dist.cluster.streams import RayBatches, ReadingActor, totals
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.manifest import Manifest
@@ -73,10 +73,9 @@ def test_an_epoch_reads_every_byte_once_for_any_number_of_workers(
     steps = EPOCH // BATCH // episodes
     with proxy(s3.endpoint, Faults()) as watched:
         there = s3.environment | {"AWS_ENDPOINT_URL": watched.endpoint, "XDG_CACHE_HOME": str(tmp_path)}
-        actors = {
-            name: DomainActor.options(runtime_env={"env_vars": there}).remote(config, name, m.fingerprint)
-            for name, m in packed.items()
-        }
+        reading = ReadingActor.options(runtime_env={"env_vars": there})
+        alone, both = {"O": packed["O"].fingerprint}, {n: packed[n].fingerprint for n in "CI"}
+        actors = {"O": reading.remote(config, alone)} | dict.fromkeys(both, reading.remote(config, both))
         ranks = [work.remote(config, rank, actors, steps) for rank in range(workers)]
         seen: dict[str, set[str]] = {name: set() for name in packed}
         for got in ray.get(ranks):

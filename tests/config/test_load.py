@@ -25,7 +25,7 @@ def test_every_configuration_we_ship_is_valid(shipped):
 
 
 def test_a_configuration_survives_being_written_and_read(path, tmp_path):
-    config = load(path, ["training.rate=3e-4", "method.name=no_meta"])
+    config = load(path, ["training.learning_rate=3e-4", "method.name=no_meta"])
     (tmp_path / "again.yaml").write_text(dump(config))
     assert load(tmp_path / "again.yaml") == config
 
@@ -34,7 +34,7 @@ def test_a_configuration_survives_being_written_and_read(path, tmp_path):
     ("override", "field", "value"),
     [
         ("training.steps=7", "training.steps", 7),
-        ("training.rate=1e-5", "training.rate", 1e-5),
+        ("training.learning_rate=1e-5", "training.learning_rate", 1e-5),
         ("data.sources=[X,Y,Z]", "data.sources", ("X", "Y", "Z")),
         ("run.name=a-b_1", "run.name", "a-b_1"),
         ("run.folder=s3://bucket/runs", "run.folder", "s3://bucket/runs"),

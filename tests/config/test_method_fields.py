@@ -9,7 +9,7 @@ from rfmeta_dist.config.methods import METHODS, MethodFacts
 from rfmeta_dist.core.errors import ConfigError
 
 COMMON = {
-    "inner_rate": 0.01,
+    "inner_learning_rate": 0.01,
     "inner_steps": 2,
     "depth_weight": 5.0,
     "meta_test_weight": 0.5,

@@ -90,10 +90,10 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("training.seed", "1_000", 1000),
     ("training.steps", "1e3", 1000),
     ("training.steps", "20.0", 20),
-    ("training.rate", "1e-3", 0.001),
-    ("training.rate", "1E-3", 0.001),
-    ("training.rate", ".5", 0.5),
-    ("training.rate", "1", 1.0),
+    ("training.learning_rate", "1e-3", 0.001),
+    ("training.learning_rate", "1E-3", 0.001),
+    ("training.learning_rate", ".5", 0.5),
+    ("training.learning_rate", "1", 1.0),
     ("data.cache_gb", ".inf", float("inf")),
     ("training.clip", "010", 10.0),
     ("training.clip", "null", None),
@@ -101,7 +101,7 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("training.clip", "", None),
     ("data.augmentation", "null", None),
     ("training.offload", "NO", False),
-    ("training.recompute", "on", True),
+    ("training.activation_checkpointing", "on", True),
 ]
 
 

@@ -15,7 +15,7 @@ import simplejpeg
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.plan import WINDOW
+from rfmeta_dist.data.order import WINDOW
 from rfmeta_dist.data.stream import DomainStream, scan
 from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage import Store, open_store
@@ -153,3 +153,13 @@ def test_a_scan_meets_every_sample_once_in_the_same_order(store, manifest, split
     assert keys == [row["key"] for row in expected]
     assert np.concatenate([b.label for b in batches]).tolist() == [r["label"] for r in expected]
     assert [len(b.keys) for b in batches[:-1]] == [8] * (len(batches) - 1)
+
+
+def test_stored_images_are_never_enlarged(store: Store):
+    manifest = small_shards(store)
+    for read in (
+        lambda: stream(store, manifest, image_size=2 * SIZE),
+        lambda: next(scan(store, manifest, None, image_size=2 * SIZE, batch=8)),
+    ):
+        with pytest.raises(DataError, match=rf"domain A holds crops of {SIZE} pixels, .* asks for {2 * SIZE}"):
+            read()

@@ -13,7 +13,11 @@ from tests import episodes, reference
 
 KINDS = [
     *((name, {}) for name in METHODS),
-    *((name, {"inner_steps": 3, "inner_rate": 0.03}) for name, facts in FACTS.items() if facts.meta_test),
+    *(
+        (name, {"inner_steps": 3, "inner_learning_rate": 0.03})
+        for name, facts in FACTS.items()
+        if facts.meta_test
+    ),
     ("aggregate", {"aggregation": "sum"}),
     ("aggregate", {"aggregation_batch_norm": "joint"}),
     ("aggregate", {"aggregation_batch_norm": "joint", "aggregation": "sum", "inner_steps": 2}),
@@ -31,7 +35,7 @@ def expected(objective: Objective, batches: list, method: str | None = None):
     nets, rule = objective.nets, objective.rule
     net = reference_of(nets)
     settings = {
-        "alpha": rule.inner_rate,
+        "alpha": rule.inner_learning_rate,
         "lam": rule.depth_weight,
         "mu": rule.meta_test_weight,
         "steps": rule.inner_steps,
@@ -50,7 +54,7 @@ def expected(objective: Objective, batches: list, method: str | None = None):
 
 def computed(objective: Objective, episode) -> dict[str, float]:
     domains, size = len(episode.batches), len(episode.batches[0].label)
-    ((_, part),) = episodes.work(episodes.layout(objective, domains, size), 0, domains)
+    ((_, part),) = episodes.work(episodes.work_split(objective, domains, size), 0, domains)
     loss, record = objective([(episode, part)], 1)
     loss.backward()
     objective.fold(record)
@@ -60,10 +64,13 @@ def computed(objective: Objective, episode) -> dict[str, float]:
 @pytest.mark.parametrize(("method", "changes"), KINDS)
 @settings(max_examples=4, deadline=None)
 @given(
-    domains=st.integers(2, 4), size=st.sampled_from([4, 6, 8]), seed=st.integers(0, 99), recompute=st.booleans()
+    domains=st.integers(2, 4),
+    size=st.sampled_from([4, 6, 8]),
+    seed=st.integers(0, 99),
+    checkpointing=st.booleans(),
 )
-def test_value_gradient_and_statistics_match_the_reference(method, changes, domains, size, seed, recompute):
-    objective = episodes.objective(method, seed, recompute, **changes)
+def test_value_gradient_and_statistics_match_the_reference(method, changes, domains, size, seed, checkpointing):
+    objective = episodes.objective(method, seed, checkpointing, **changes)
     episode = episodes.episode(domains, seed, size)
     value, gradient, running = expected(objective, list(episode.batches))
     parts = computed(objective, episode)
@@ -111,7 +118,7 @@ def test_the_first_order_gradient_matches_finite_differences_of_a_frozen_inner_g
 
 def computed_loss(objective: Objective, episode) -> float:
     domains, size = len(episode.batches), len(episode.batches[0].label)
-    ((_, part),) = episodes.work(episodes.layout(objective, domains, size), 0, domains)
+    ((_, part),) = episodes.work(episodes.work_split(objective, domains, size), 0, domains)
     return objective([(episode, part)], 1)[0].item()
 
 

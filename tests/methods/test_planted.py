@@ -37,7 +37,7 @@ class Whole(Objective):
 
     def share(self, episode, part, seen):
         zero = next(self.parameters()).new_zeros(())
-        learner, rate = _Whole(self.nets), self.rule.inner_rate * self.rule.caution
+        learner, rate = _Whole(self.nets), self.rule.inner_learning_rate * self.rule.caution
         trained, tested = zero, zero
         test = batch_at(episode, len(episode.batches) - 1)
         for i in part.tasks:

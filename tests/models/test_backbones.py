@@ -53,10 +53,10 @@ def test_a_sample_does_not_see_the_others_and_training_is_evaluation(name):
 def test_recomputing_computes_blocks_twice_and_gives_the_same_gradients(name):
     calls = []
     results = []
-    for recompute in (False, True):
-        extractor = perturbed(name, recompute=recompute)
+    for checkpointing in (False, True):
+        extractor = perturbed(name, checkpointing=checkpointing)
         block = next(m for m in extractor.modules() if type(m).__name__ == "_Block")
-        block.register_forward_pre_hook(lambda *_, recompute=recompute: calls.append(recompute))
+        block.register_forward_pre_hook(lambda *_, checkpointing=checkpointing: calls.append(checkpointing))
         results.append(gradients(extractor))
     assert calls == [False, True, True]
     kept, again = results

@@ -30,14 +30,14 @@ def plain(x: torch.Tensor, made, pool: bool) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_value_and_gradients_are_autograds(pool, recompute, layout):
+def test_value_and_gradients_are_autograds(pool, checkpointing, layout):
     made = layers(torch.float64)
     x = torch.randn(3, 6, 8, 8, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     parameters = [p for conv, norm in made for p in (conv.weight, norm.weight, norm.bias)]
     results = []
-    for compute in (plain, lambda x, made, pool: chain(x, made, Manner(pool, recompute, None))):
+    for compute in (plain, lambda x, made, pool: chain(x, made, Manner(pool, checkpointing, None))):
         y = compute(x, made, pool)
         weights = torch.sin(torch.arange(y.numel(), dtype=torch.float64)).view(y.shape)
         results.append([y.detach(), *torch.autograd.grad((y * weights).sum(), [x, *parameters])])

@@ -29,11 +29,11 @@ def layer(before: int, after: int) -> tuple[nn.Conv2d, BatchNorm2d]:
 
 
 def through_chain(x: torch.Tensor) -> torch.Tensor:
-    return chain(x, [layer(6, 3)], Manner(pool=True, recompute=False, peers=None))
+    return chain(x, [layer(6, 3)], Manner(pool=True, checkpointing=False, peers=None))
 
 
 def through_recomputed_chain(x: torch.Tensor) -> torch.Tensor:
-    return chain(x, [layer(6, 3)], Manner(pool=False, recompute=True, peers=Alone()))
+    return chain(x, [layer(6, 3)], Manner(pool=False, checkpointing=True, peers=Alone()))
 
 
 def through_gather(x: torch.Tensor) -> torch.Tensor:
@@ -69,14 +69,14 @@ def test_every_derivative_made_by_hand_is_known_here():
     assert ours - {"_Refusal"} == {name.partition(",")[0] for name in ONCE}
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_convolutions_by_autograd_have_second_derivatives(recompute):
-    nets = Networks(0.02, recompute=recompute, second_order=True).initialise(1).double()
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_convolutions_by_autograd_have_second_derivatives(checkpointing):
+    nets = Networks(0.02, checkpointing=checkpointing, second_order=True).initialise(1).double()
     x = torch.rand(2, 6, 8, 8, dtype=torch.float64, requires_grad=True)
     weights = [nets.F.layer(1)[0].weight, nets.F.layer(2)[1].weight]
 
     def block(x, *_):
-        return nets.F.blocks(range(1, 3), x, Manner(pool=True, recompute=recompute, peers=None))
+        return nets.F.blocks(range(1, 3), x, Manner(pool=True, checkpointing=checkpointing, peers=None))
 
     assert torch.autograd.gradgradcheck(block, (x, *weights))
     shallow = torch.rand(2, nets.D.layer(1)[0].in_channels, 4, 4, dtype=torch.float64, requires_grad=True)
@@ -84,10 +84,14 @@ def test_convolutions_by_autograd_have_second_derivatives(recompute):
 
 
 @pytest.mark.parametrize("backbone", ["paper", "vit_micro", "convnext_micro"])
-@pytest.mark.parametrize("recompute", [False, True])
-def test_an_inner_update_of_all_networks_is_differentiated_exactly(backbone, recompute):
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_an_inner_update_of_all_networks_is_differentiated_exactly(backbone, checkpointing):
     """J(θ) = L(θ − α ∇L(θ)) over F, M and D, along a random direction, against a central difference."""
-    nets = build(Model(backbone=backbone, width=0.05), recompute=recompute, second_order=True)
+    nets = build(
+        Model(backbone=backbone, width=0.05),
+        checkpointing=checkpointing,
+        second_order=True,
+    )
     nets = nets.initialise(3).double()
     random = torch.Generator().manual_seed(5)
 

@@ -51,8 +51,8 @@ def test_a_resume_cannot_change_the_number_of_steps(folder, steps):
 
 def test_the_fields_that_differ_are_named(folder):
     runs.claim(folder, config())
-    with pytest.raises(RunError, match=r"training\.rate, training\.seed.*start a new run"):
-        runs.claim(folder, config(seed=1, rate=0.5))
+    with pytest.raises(RunError, match=r"training\.learning_rate, training\.seed.*start a new run"):
+        runs.claim(folder, config(seed=1, learning_rate=0.5))
 
 
 @pytest.mark.parametrize("content", [b"run: [", b"[]", b"run: {}", b"\xff"])

@@ -36,7 +36,7 @@ class Case:
     size: int = 4
     episodes: int = 1
     meta_test: str = "shard"
-    recompute: bool = False
+    activation_checkpointing: bool = False
     inner_steps: int = 1
     joint: bool = False
     clip: float | None = None
@@ -47,11 +47,11 @@ def trainer(case: Case, strategy: Strategy) -> Trainer:
     objective = episodes.objective(
         case.method,
         case.seed,
-        case.recompute,
+        case.activation_checkpointing,
         inner_steps=case.inner_steps,
         aggregation_batch_norm="joint" if case.joint else "domain",
     )
-    layout = episodes.layout(
+    layout = episodes.work_split(
         objective, case.domains, case.size, strategy.world, case.episodes, meta_test=case.meta_test
     )
     return Trainer(objective, strategy, Adam(1e-3, case.clip), layout)
@@ -100,7 +100,7 @@ CASES = st.builds(
     size=st.sampled_from([4, 6, 8]),
     episodes=st.integers(1, 3),
     meta_test=st.sampled_from(["shard", "replicate"]),
-    recompute=st.booleans(),
+    activation_checkpointing=st.booleans(),
     joint=st.booleans(),
     seed=st.integers(0, 99),
 )

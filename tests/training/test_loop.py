@@ -122,7 +122,7 @@ def test_skipping_has_an_end(faces, steps):
     rows, notes, _, error = run(configuration(faces, not_finite="skip", steps=steps), poison_for_good)
     assert error is not None
     assert "not finite in 10 steps in a row, up to step 12" in error.problem
-    assert "lower training.rate or method.inner_rate" in error.remedy
+    assert "lower training.learning_rate or method.inner_learning_rate" in error.remedy
     assert (len(rows), len(notes)) == (12, 10)
 
 

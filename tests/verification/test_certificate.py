@@ -149,7 +149,7 @@ RUNS = st.builds(
     method=st.fixed_dictionaries(
         {
             "name": st.sampled_from(list(METHODS)),
-            "inner_rate": st.sampled_from([0.0, 1e-3, 0.1, 1.0]),
+            "inner_learning_rate": st.sampled_from([0.0, 1e-3, 0.1, 1.0]),
             "inner_steps": st.integers(1, 3),
             "depth_weight": st.sampled_from([0.0, 10.0]),
             "meta_test_weight": st.sampled_from([0.0, 1.0]),
@@ -160,12 +160,12 @@ RUNS = st.builds(
     ).map(owned),
     seed=st.integers(0, 2**31 - 1),
     episodes=st.sampled_from([2, 3, 50]),
-    rate=st.sampled_from([1e-5, 1.0]),
+    learning_rate=st.sampled_from([1e-5, 1.0]),
     clip=st.sampled_from([None, 1e-2]),
     precision=st.sampled_from(["fp32", "bf16"]),
     bf16_reduce=st.booleans(),
     meta_test=st.sampled_from(["shard", "replicate"]),
-    recompute=st.booleans(),
+    activation_checkpointing=st.booleans(),
 )
 
 

@@ -1,1 +1,1 @@
-"""What learning rules are made of: the objective they subclass, inner updates, losses, observations."""
+"""What learning rules are made of: the objective they subclass, inner updates, losses, statistics."""

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode, Peers
-from rfmeta_dist.episode.assign import Part
-from rfmeta_dist.methods.base import observations
+from rfmeta_dist.episode.assign import WorkerShare
+from rfmeta_dist.methods.base import statistics
 from rfmeta_dist.methods.base.gather import gather
 from rfmeta_dist.methods.base.losses import depth_loss, liveness_loss
-from rfmeta_dist.methods.base.observations import Observations
+from rfmeta_dist.methods.base.statistics import BatchNormStats
 from rfmeta_dist.models.networks import Features, Networks
 
-Work = Sequence[tuple[Episode, Part]]
+Work = Sequence[tuple[Episode, WorkerShare]]
 
 
 class Judged(NamedTuple):
@@ -71,7 +71,7 @@ class Objective(nn.Module):
         self.peers = peers
 
     @abstractmethod
-    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+    def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """The share of J that this part makes up, and the share of each of the `PARTS`."""
 
     def forward(self, work: Work, episodes: int) -> tuple[Tensor, Tensor]:
@@ -86,7 +86,7 @@ class Objective(nn.Module):
             over workers as the shares do; `read` takes the sum.
         """
         positions = len(work[0][0].batches)
-        seen = Observations(self.nets, episodes * positions)
+        seen = BatchNormStats(self.nets, episodes * positions)
         loss = next(self.parameters()).new_zeros(())
         parts = [loss] * len(self.PARTS)
         for episode, part in work:
@@ -107,14 +107,14 @@ class Objective(nn.Module):
 
     def fold(self, record: Tensor) -> None:
         """Fold the summed record's statistics into the networks' running ones."""
-        table = record[1 + len(self.PARTS) :].view(-1, observations.width(self.nets))
-        observations.fold(self.nets, table)
+        table = record[1 + len(self.PARTS) :].view(-1, statistics.width(self.nets))
+        statistics.fold(self.nets, table)
 
-    def meta_train(self, episode: Episode, i: int, seen: Observations, *, depth: bool = True) -> Judged:
+    def meta_train(self, episode: Episode, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
         """L_cls and L_dep of the domain at position i with θ."""
         return self.judge(batch_at(episode, i), i, seen, depth=depth)
 
-    def judge(self, batch: Batch, i: int, seen: Observations, *, depth: bool = True) -> Judged:
+    def judge(self, batch: Batch, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
         """The same of a batch, noted as the domain at position i."""
         features = self._features(batch, None)
         deep = features.deep.to(batch.label.dtype)
@@ -126,7 +126,9 @@ class Objective(nn.Module):
         seen.note(i, "F", "M", "D")
         return Judged(deep, cls, dep)
 
-    def meta_test(self, episode: Episode, part: Part, seen: Observations, *, depth: bool = True) -> MetaTest:
+    def meta_test(
+        self, episode: Episode, part: WorkerShare, seen: BatchNormStats, *, depth: bool = True
+    ) -> MetaTest:
         """F and D on the meta-test domain with θ, once in all of the group if it is shared."""
         last = len(episode.batches) - 1
         batch = batch_at(episode, last)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
-from rfmeta_dist.episode.assign import Part
+from rfmeta_dist.episode.assign import WorkerShare
 from rfmeta_dist.methods.base.inner import Weights, adapt, forward_adapted
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.methods.base.objective import Objective, batch_at
-from rfmeta_dist.methods.base.observations import Observations
+from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class Pairs(Objective):
@@ -26,7 +26,7 @@ class Pairs(Objective):
     SECOND_ORDER = True
     DEPTH = True
 
-    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+    def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """The pairs' terms, and this worker's share of the meta-test depth term, which counts once."""
         adapted: list[Weights] = []
         trained = []
@@ -55,7 +55,7 @@ class Pairs(Objective):
             self.nets.M,
             loss,
             lambda weights: liveness_loss(forward_adapted(self.nets.M, weights, deep), label),
-            rate=self.rule.inner_rate,
+            rate=self.rule.inner_learning_rate,
             steps=self.rule.inner_steps,
             second_order=self.SECOND_ORDER,
         )

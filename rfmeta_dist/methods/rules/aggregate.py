@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import Part
+from rfmeta_dist.episode.assign import WorkerShare
 from rfmeta_dist.methods.base.inner import Weights, adapt, forward_adapted
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.methods.base.objective import Judged, Objective, batch_at
-from rfmeta_dist.methods.base.observations import Observations
+from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class Aggregate(Objective):
@@ -24,7 +24,7 @@ class Aggregate(Objective):
 
     PARTS = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
 
-    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+    def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """All of the objective, but for the rows of the meta-test domain that peers forward."""
         train: Judged | None = self._train(episode, seen) if part.tasks else None
         weights = self._adapt(episode, train) if train else {}
@@ -37,7 +37,7 @@ class Aggregate(Objective):
         loss = cls_train + depth_weight * dep_train + meta_test_weight * (cls_test + depth_weight * test.dep)
         return loss, [cls_train, dep_train, cls_test, test.dep]
 
-    def _train(self, episode: Episode, seen: Observations) -> Judged:
+    def _train(self, episode: Episode, seen: BatchNormStats) -> Judged:
         """The joined batch with θ; its features one domain after the other."""
         domains = self.facts.needs(0, len(episode.batches))
         factor = len(domains) if self.rule.aggregation == "sum" else 1
@@ -60,7 +60,7 @@ class Aggregate(Objective):
             return torch.stack(losses).mean() * factor
 
         rule = self.rule
-        return adapt(self.nets.M, train.cls, loss_with, rate=rule.inner_rate, steps=rule.inner_steps)
+        return adapt(self.nets.M, train.cls, loss_with, rate=rule.inner_learning_rate, steps=rule.inner_steps)
 
 
 def join(batches: list[Batch]) -> Batch:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
-from rfmeta_dist.episode.assign import Part
+from rfmeta_dist.episode.assign import WorkerShare
 from rfmeta_dist.methods.base.objective import Objective
-from rfmeta_dist.methods.base.observations import Observations
+from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class NoMeta(Objective):
@@ -18,7 +18,7 @@ class NoMeta(Objective):
 
     PARTS = ("cls", "dep")
 
-    def share(self, episode: Episode, part: Part, seen: Observations) -> tuple[Tensor, list[Tensor]]:
+    def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """The terms of these domains."""
         zero = next(self.parameters()).new_zeros(())
         judged = [self.meta_train(episode, i, seen) for i in part.tasks]

@@ -16,7 +16,7 @@ from rfmeta_dist.models.networks import Networks
 NAMES = ("F", "M", "D")
 
 
-class Observations:
+class BatchNormStats:
     """A table of zeros for `rows` domains, filled by `note`.
 
     Attributes:

@@ -27,7 +27,7 @@ Damage = Callable[[Path], object]
 
 def trainer(seed: int = 0, width: float | None = None) -> Trainer:
     objective = episodes.objective("rfmeta", seed)
-    return Trainer(objective, Single(), Adam(1e-2), episodes.layout(objective, DOMAINS))
+    return Trainer(objective, Single(), Adam(1e-2), episodes.work_split(objective, DOMAINS))
 
 
 def rows(step: int) -> tuple[dict, ...]:

@@ -34,7 +34,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SampleOrder:
     """The endless order of a stream of shards.
 
     Attributes:

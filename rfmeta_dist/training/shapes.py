@@ -1,0 +1,34 @@
+"""Whether tensors that were read belong to the networks that are to hold them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rfmeta_dist.strategy.api import MOMENTS, Tensors
+
+
+def misfit(nets: nn.Module, weights: Tensors, moments: Tensors) -> str:
+    """Return which tensor does not belong to the networks, and how; empty if all do.
+
+    Args:
+        nets: that are to hold the weights.
+        weights: by name, as in the networks' `state_dict`.
+        moments: of Adam, by `MOMENTS` and parameter name. A parameter that never had a gradient has none, but
+            one that has the first moment has the second too.
+    """
+    parameters = dict(nets.named_parameters())
+    having = {name.partition(".")[2] for name in moments}
+    own = {f"{key}.{name}": parameters[name] for key in MOMENTS for name in having if name in parameters}
+    return _first_difference(nets.state_dict(), weights) or _first_difference(own, moments)
+
+
+def _first_difference(own: Tensors, given: Tensors) -> str:
+    for name in sorted({*own, *given}):
+        ours, theirs = (list(side[name].shape) if name in side else None for side in (own, given))
+        if ours != theirs:
+            return f"{name} is {_shape(theirs)} there and {_shape(ours)} here"
+    return ""
+
+
+def _shape(shape: list[int] | None) -> str:
+    return "missing" if shape is None else f"of shape {shape}"

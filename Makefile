@@ -33,7 +33,7 @@ check: setup  ## lint, format, types and import contracts
 golden: setup  ## recompute the reference figures of the distributed step, one and two processes
 	$(BIN)/rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2
 
-drill: setup  ## slow failure drills: killed workers, killed servers
+drill: setup  ## slow drills: killed workers and servers, every proof of parity, leak probes
 	$(BIN)/python -m pytest -m drill
 
 bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 minutes on two cores)

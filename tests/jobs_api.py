@@ -26,6 +26,7 @@ class JobsApi:
         cut_after: pieces after which a connection breaks, one number for each connection; whole after that.
         silent: connections that send the log and then neither end nor break.
         status: that a job has from its `running`-th question on; before, RUNNING.
+        starting: submissions that are turned away, as by a head that has just started.
         gone_after: questions about a job that are answered; the server is gone then.
     """
 
@@ -40,6 +41,7 @@ class JobsApi:
     gone_after: int | None = None
     lose_answer: bool = False
     refuse: int | None = None
+    starting: int = 0
     limit: int = LARGEST
     submitted: list[dict[str, Any]] = field(default_factory=list)
     connections: int = 0
@@ -53,6 +55,9 @@ class JobsApi:
 
     async def submit(self, request: web.Request) -> web.Response:
         body = await request.json()
+        if self.starting:
+            self.starting -= 1
+            return web.Response(status=500, text="No available agent to submit job, please try again later.")
         if self.refuse:
             return web.Response(status=self.refuse, text="no, for a reason")
         self.submitted.append(body)

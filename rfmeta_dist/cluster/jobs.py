@@ -24,6 +24,7 @@ ANSWER_S = 30  # for one answer; Ray's client would wait without end
 QUIET_S = 10  # a log may be silent before its job is asked about
 RETRY_S = 2  # between two connections to a log
 LOST_S = 60  # without any answer: longer than a head takes to come back, if it does
+NO_AGENT = "No available agent"  # Ray's answer while a head that has just started takes no jobs yet
 STOPPED = 143  # what a shell reports of a process that was asked to end
 
 Say = Callable[[str], None]
@@ -49,7 +50,7 @@ def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
     for attempt in range(job.spec.backoffLimit + 1):
         identifier = f"{job.name}-{stamp}-{attempt}"
         come_back = f"follow it with: ray job logs {identifier} --follow --address {address}"
-        _hand_over(client, job, identifier, address)
+        _hand_over(client, job, identifier, address, say)
         say(f"the cluster at {address} has taken job {identifier}")
         try:
             code = asyncio.run(_Follower(client, identifier, address, come_back, on_log, say).follow())
@@ -104,20 +105,11 @@ def _require_answer(address: str) -> None:
             urlopen(f"{address.rstrip('/')}/api/version", timeout=CONNECT_S).close()
 
 
-def _hand_over(client: Any, job: Job, identifier: str, address: str) -> None:
+def _hand_over(client: Any, job: Job, identifier: str, address: str, say: Say) -> None:
     from ray.exceptions import RayError
 
-    spec = job.spec
     try:
-        client.submit_job(
-            entrypoint=spec.entrypoint,
-            submission_id=identifier,
-            runtime_env=job.runtime_env,
-            metadata=dict(spec.metadata),
-            entrypoint_num_cpus=spec.entrypointNumCpus,
-            entrypoint_num_gpus=spec.entrypointNumGpus,
-            entrypoint_resources=spec.entrypointResources,
-        )
+        _submit_when_ready(client, job, identifier, lambda: say(f"the cluster at {address} is starting"))
     except RfmetaError:
         raise
     except OSError as error:  # of requests: the question or its answer was lost on the way
@@ -137,6 +129,30 @@ def _hand_over(client: Any, job: Job, identifier: str, address: str) -> None:
         raise ConfigError(
             f"spec.runtimeEnvYAML cannot be used: {_first_line(error)}", "correct it in the job spec"
         ) from error
+
+
+def _submit_when_ready(client: Any, job: Job, identifier: str, on_wait: Callable[[], None]) -> None:
+    """Submit a job; wait up to LOST_S for a cluster that is still starting, and call `on_wait` once then."""
+    spec, until, waited = job.spec, time.monotonic() + LOST_S, False
+    while True:
+        try:
+            client.submit_job(
+                entrypoint=spec.entrypoint,
+                submission_id=identifier,
+                runtime_env=job.runtime_env,
+                metadata=dict(spec.metadata),
+                entrypoint_num_cpus=spec.entrypointNumCpus,
+                entrypoint_num_gpus=spec.entrypointNumGpus,
+                entrypoint_resources=spec.entrypointResources,
+            )
+            return
+        except RuntimeError as error:
+            if NO_AGENT not in str(error) or time.monotonic() > until:
+                raise
+        if not waited:
+            on_wait()
+        waited = True
+        time.sleep(RETRY_S)
 
 
 class _Follower:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-import pytest
-
 from rfmeta_dist.core.errors import ConfigError, DataError, StorageError
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.storage.store import open_store
-from rfmeta_dist.synth.domains.scale import SCALES
-from rfmeta_dist.synth.output.generate import generate
 
+SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
 QUICK = [part for setting in DOMAINS for part in ("--set", setting)]
 
@@ -29,15 +25,8 @@ def test_a_store_that_refuses_every_run_ends_the_command_with_its_exit_code(rfme
     assert "set AWS_ACCESS_KEY_ID" in ending.error
 
 
-@pytest.fixture
-def faces(tmp_path: Path) -> Path:
-    """Three generated domains, fit for judging."""
-    for name in "OCM":
-        pack(generate(name, SCALES["tiny"], 0), open_store(str(tmp_path / "faces")), name, contract={})
-    return tmp_path / "faces"
-
-
-def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, faces, tmp_path: Path):
+def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp_path: Path):
+    faces = Path(shutil.copytree(SHARDS, tmp_path / "faces"))
     for shard in (faces / "C/test").rglob("*.tar"):  # which is read only where C is the target
         shard.unlink()
     settings = (f"data.prefix={faces}", "data.sources=[O,C]", "data.target=M", "data.image_size=32")

@@ -208,6 +208,18 @@ def test_an_answer_that_is_lost_for_good_leaves_the_question_open(rfmeta, tmp_pa
     assert f"ray job status {api.submitted[0]['submission_id']} --address" in ending.error
 
 
+def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
+    with jobs_api(starting=3) as api:
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    assert (ending.code, ending.out, len(api.submitted)) == (0, LOG, 1), ending.err
+    assert ending.err.count("is starting") == 1
+    with jobs_api(starting=1000) as api:
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    assert (ending.code, "did not take the job" in ending.error, api.submitted) == (CLUSTER, True, []), (
+        ending.err
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "words"), [(500, "did not take the job"), (403, "refused"), (413, "too large")]
 )

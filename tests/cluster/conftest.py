@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.storage.store import Store
 
+STORED = Path(__file__).parent.parent / "fixtures/before_renames/shards"
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
@@ -28,16 +31,8 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A prefix with the four generated domains at the tiny scale."""
-    from rfmeta_dist.ingest.pack import pack
-    from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.domains.scale import SCALES
-    from rfmeta_dist.synth.output.generate import generate
-
-    folder = tmp_path_factory.mktemp("faces")
-    for name in "OCIM":
-        pack(generate(name, SCALES["tiny"], 0), open_store(str(folder)), name, contract={"seed": 0})
-    return str(folder)
+    """A prefix with the four generated domains, five people each, 32×32 pixels."""
+    return str(shutil.copytree(STORED, tmp_path_factory.mktemp("faces") / "shards"))
 
 
 STEPS = 24

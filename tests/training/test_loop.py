@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +16,18 @@ from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.manifest import Manifest
 from rfmeta_dist.data.stream import DomainStream
 from rfmeta_dist.episode.plan import Need, plan
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.synth.domains.scale import SCALES
-from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
 
+SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 STEPS = 6
 
 
-@pytest.fixture(scope="module")
-def faces(tmp_path_factory) -> str:
-    folder = str(tmp_path_factory.mktemp("faces"))
-    for name in "OC":
-        pack(generate(name, SCALES["tiny"], 0), open_store(folder), name, contract={"seed": 0})
-    return folder
+@pytest.fixture
+def faces() -> str:
+    return str(SHARDS)
 
 
 def configuration(faces: str, **training: Any) -> Config:

@@ -35,8 +35,8 @@ def probe(
     json: Json = False,
 ) -> None:
     """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
-    from rfmeta_dist.data.manifest import domains as found
-    from rfmeta_dist.data.prefix import not_found
+    from rfmeta_dist.data.shards.manifest import domains as found
+    from rfmeta_dist.data.shards.prefix import not_found
     from rfmeta_dist.probes import leaks
     from rfmeta_dist.storage.store import open_store
 

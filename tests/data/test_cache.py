@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest, Shard
-from rfmeta_dist.data.meter import Meter
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.reading.stream import DomainStream, scan
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import open_store
 from tests.samples import SIZE, make_samples
 

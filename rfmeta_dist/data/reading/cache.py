@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rfmeta_dist.core.partial import PARTIAL, flushed, partial_file
 from rfmeta_dist.core.places import absolute
-from rfmeta_dist.data.manifest import Shard
-from rfmeta_dist.data.meter import Meter
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.shards.manifest import Shard
 
 BUDGET = 50_000_000_000
 _ABANDONED_S = 3600.0  # a partial copy this old is of a process that was killed

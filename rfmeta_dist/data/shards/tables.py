@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.reread import read_sound
+from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 

@@ -23,12 +23,12 @@ from bench.result import give
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config, Model
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.local import LocalBatches
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.sources import Sources
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.episode.plan import Need
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.recipes.recalibration import recalibrate

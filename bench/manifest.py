@@ -26,8 +26,8 @@ import pyarrow.compute
 from pyarrow import parquet
 
 from bench.result import give
-from rfmeta_dist.data.manifest import CLASSES, Manifest
-from rfmeta_dist.data.tables import FORMAT, sample_schema, shard_schema
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
+from rfmeta_dist.data.shards.tables import FORMAT, sample_schema, shard_schema
 from rfmeta_dist.evaluation.examples import pick
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.storage.store import open_store

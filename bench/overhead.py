@@ -26,9 +26,9 @@ from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Episode, StepRow
-from rfmeta_dist.data.domains import open_sources
+from rfmeta_dist.data.reading.domains import open_sources
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.episode.plan import plan
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.embedded import embedded_s3
 from rfmeta_dist.storage.store import open_store

@@ -37,10 +37,10 @@ import simplejpeg
 from bench.result import give
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.embedded import embedded_s3
 from rfmeta_dist.storage.store import Store, open_store
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Ray cluster of one machine with a token, and S3 beside it, all on loopback: to try `rfmeta submit` on.
 #
-#   infra/local_cluster.sh                 in one terminal; Ctrl-C ends everything
+#   infra/local_cluster.sh                 in one terminal; Ctrl-C ends everything, and so does SIGTERM
 #   source runs/cluster/client.env         in another, then:
 #   rfmeta submit jobs/synth.yaml
 #   rfmeta submit jobs/leave_one_out.yaml
@@ -22,8 +22,48 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$RAY_AUTH_TOKEN
 export RAY_API_SERVER_ADDRESS=http://127.0.0.1:${DASHBOARD_PORT:-28265}
 EOF
 )
-temp=$(mktemp -d /tmp/rf-XXXXXX)  # sockets need a short path
-trap 'rm -rf "$temp"' EXIT
-rfmeta s3 "$folder/s3" -- ray start --head --block --disable-usage-stats --node-ip-address=127.0.0.1 \
+temp=$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")  # sockets need a short path
+export RFMETA_CLUSTER=$temp  # marks every process of this cluster, however it was started
+export TMPDIR=$temp
+
+# Processes of this cluster that are still there.
+ours() {
+  local environment
+  for environment in /proc/[0-9]*/environ; do
+    if grep -qsz "^RFMETA_CLUSTER=$temp\$" "$environment"; then basename "$(dirname "$environment")"; fi
+  done
+}
+
+gone() {  # after so many seconds at most
+  for _ in $(seq $((5 * $1))); do
+    kill -0 "$cluster" 2>/dev/null || return 0
+    sleep 0.2
+  done
+  return 1
+}
+
+# Ask Ray to end. If it takes long, kill what Ray has started, and last of all the S3 server's own command, which
+# otherwise ends by itself when Ray is gone.
+end() {
+  trap '' EXIT HUP INT TERM
+  kill -TERM "$(cat "$temp/pid" 2>/dev/null || echo "$cluster")" 2>/dev/null || true
+  if ! gone 10; then
+    for process in $(ours | grep -vx "$cluster"); do kill -KILL "$process" 2>/dev/null || true; done
+    gone 10 || true
+  fi
+  for process in $(ours); do kill -KILL "$process" 2>/dev/null || true; done
+  rm -rf "$temp"
+  exit "$1"
+}
+
+set -m  # the cluster has a process group of its own: Ctrl-C and a closed terminal reach this script alone
+rfmeta s3 "$folder/s3" -- bash -c 'echo $$ > "$0/pid"; exec "$@"' "$temp" \
+  ray start --head --block --disable-usage-stats --node-ip-address=127.0.0.1 \
   --port="${PORT:-26379}" --dashboard-host=127.0.0.1 --dashboard-port="${DASHBOARD_PORT:-28265}" \
-  --num-cpus="${SLOTS:-8}" --object-store-memory=1000000000 --temp-dir="$temp"
+  --dashboard-agent-listen-port=0 --num-cpus="${SLOTS:-8}" --object-store-memory=1000000000 --temp-dir="$temp" < /dev/null &
+cluster=$!
+trap 'end 129' HUP
+trap 'end 130' INT
+trap 'end 143' TERM
+trap 'end $?' EXIT
+wait "$cluster"

@@ -29,7 +29,7 @@ PLANTS = [
     ("evaluation.judge", "rfmeta_dist.training.loop", {JUDGING}),
     ("report.page", "torch", {JUDGING}),
     ("methods.rules.no_meta", "rfmeta_dist.methods.rules.rfmeta", {RULES}),
-    ("storage.local", "rfmeta_dist.data.manifest", {LAYERS}),
+    ("storage.local", "rfmeta_dist.data.shards.manifest", {LAYERS}),
     ("data.stream", "torch", {READERS}),
     ("data.stream", "webdataset", {READERS}),
     ("core.seeds", "torch", {READERS, SCORING}),

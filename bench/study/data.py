@@ -11,7 +11,7 @@ from bench.study.design import DOMAINS, data_folder
 from rfmeta_dist.cli.synth import Planned, generate_domains
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.types import Split
-from rfmeta_dist.data.manifest import Manifest, versions
+from rfmeta_dist.data.shards.manifest import Manifest, versions
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.domains.scale import SCALES, Scale
 from rfmeta_dist.synth.output.generate import contract, plan

@@ -23,7 +23,7 @@ from bench.study.design import Cell, Settings, configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS, StepRow
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors import package
 from rfmeta_dist.evaluation import judge, metrics
 from rfmeta_dist.evaluation.scores import Scores

@@ -17,8 +17,8 @@ from bench.study.design import ALPHAS, DOMAINS, Cell, Question, Settings, config
 from bench.study.trial import networks_of
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.data.local import LocalBatches
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.episode.plan import plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.models.build import start

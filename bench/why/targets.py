@@ -12,8 +12,8 @@ import torch
 from bench.study.choose import source_auc
 from bench.study.design import ADAPTING, DOMAINS, Cell, Settings, configuration
 from bench.study.trial import is_judged, networks_of, read_row
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation import metrics
 from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores

@@ -15,8 +15,8 @@ from rfmeta_dist.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.ingest import Ingested
+    from rfmeta_dist.data.shards.stage import Tally
     from rfmeta_dist.ingest.layouts.layout import Layout, Survey
-    from rfmeta_dist.ingest.stage import Tally
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -159,7 +159,7 @@ def _result(done: Ingested) -> dict[str, Any]:
 
 def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
     """The table of recordings and samples, then what was left out, by name."""
-    from rfmeta_dist.data.stats import stats
+    from rfmeta_dist.data.upkeep.stats import stats
     from rfmeta_dist.ingest.layouts.check import compare
 
     recordings = (

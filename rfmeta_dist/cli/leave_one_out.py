@@ -1,4 +1,4 @@
-"""`rfmeta loo`: the leave-one-domain-out protocol, one table at the end."""
+"""`rfmeta leave-one-out`: the leave-one-domain-out protocol, one table at the end."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Annotated
 
 import typer
 
+from rfmeta_dist.cli.lists import names, numbers
 from rfmeta_dist.cli.run import print_table, slots_for
 from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
 from rfmeta_dist.cli.watch import training_display
-from rfmeta_dist.core.errors import ConfigError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta loo oci_to_m.yaml --slots 8
+  rfmeta leave-one-out oci_to_m.yaml --slots 8
 
-  rfmeta loo oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
+  rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
-  rfmeta loo oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
+  rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
 Finished runs are kept: an interrupted command goes on when it is given again. A run that fails does not stop
 the others; the command then ends with the exit code of the first that failed.
 """
 
 
-def loo(
+def leave_one_out(
     config: ConfigFile,
     overrides: Overrides = None,
     targets: Annotated[
@@ -44,17 +45,18 @@ def loo(
     chosen = load(config, overrides or ())  # before Ray's slow import
     numbered = numbers("seeds", seeds)
 
+    from rfmeta_dist.cluster import tune
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import pin_together
-    from rfmeta_dist.cluster.tune import leave_one_out, summary_name, targets_of, timeline
+    from rfmeta_dist.cluster.tune import summary_name, targets_of, timeline
     from rfmeta_dist.report import table
     from rfmeta_dist.storage.store import open_store
 
-    runs = targets_of(chosen, _names(methods), numbered, _names(targets))
+    runs = targets_of(chosen, names(methods), numbered, names(targets))
     for note in pin_together(runs):  # a mistake should show before Ray starts
         say(note)
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-        outcomes = leave_one_out(runs, show, local=local)
+        outcomes = tune.leave_one_out(runs, show, local=local)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     results = [outcome.evaluation for outcome in outcomes if outcome.error is None]
     folder = open_store(chosen.run.folder)
@@ -82,23 +84,3 @@ def _raise_first(failed: Mapping[str, RfmetaError]) -> None:
         say(f"failed: {name}: {error}")
     if failed:
         raise next(iter(failed.values()))
-
-
-def _names(given: str | None) -> list[str]:
-    return [name.strip() for name in given.split(",")] if given else []
-
-
-def numbers(option: str, given: str | None, least: int = 0) -> list[int]:
-    """The integers of a comma-separated option.
-
-    Raises:
-        ConfigError: one is not an integer, or less than `least`.
-    """
-    try:
-        found = [int(number) for number in _names(given)]
-    except ValueError:
-        found = [least - 1]
-    if any(number < least for number in found):
-        problem = f"--{option} {given!r} is not a list of numbers from {least} up"
-        raise ConfigError(problem, f"write --{option} {least},{least + 1}")
-    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rfmeta_dist.cli.lists import names
 from rfmeta_dist.cli.terminal import Json, print_json, progress, say, show_table
 
 if TYPE_CHECKING:
@@ -34,18 +35,18 @@ def probe(
     json: Json = False,
 ) -> None:
     """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
-    from rfmeta_dist.data.manifest import domains as found
-    from rfmeta_dist.data.prefix import not_found
+    from rfmeta_dist.data.shards.manifest import domains as found
+    from rfmeta_dist.data.shards.prefix import not_found
     from rfmeta_dist.probes import leaks
     from rfmeta_dist.storage.store import open_store
 
     store = open_store(prefix)
-    names = [name.strip() for name in domains.split(",")] if domains else found(store)
-    if not names:
+    asked = names(domains) or found(store)
+    if not asked:
         raise not_found(store)
     with progress(json) as bars:
         task = bars.add_task("probe", total=None)
-        results = leaks.probe(store, names, seed, lambda samples: bars.advance(task, samples))
+        results = leaks.probe(store, asked, seed, lambda samples: bars.advance(task, samples))
     if json:
         print_json([asdict(result) for result in results])
     else:

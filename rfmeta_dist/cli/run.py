@@ -98,7 +98,7 @@ def _prepared(config: Config) -> Store:
 
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
     """Judge a finished run on its sealed target: HTER, AUC, EER, per frame and per video."""
-    from rfmeta_dist.data.domains import news_of
+    from rfmeta_dist.data.reading.domains import news_of
     from rfmeta_dist.runs import pins
     from rfmeta_dist.runs.folder import read_config, require_model
     from rfmeta_dist.storage.store import open_store

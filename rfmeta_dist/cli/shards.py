@@ -14,7 +14,7 @@ from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.places import absolute
 
 if TYPE_CHECKING:
-    from rfmeta_dist.data.manifest import Manifest
+    from rfmeta_dist.data.shards.manifest import Manifest
     from rfmeta_dist.storage.store import Store
 
 app = typer.Typer(
@@ -54,7 +54,7 @@ def stats(
     json: Json = False,
 ) -> None:
     """Count samples, subjects and videos by split, class and attack type."""
-    from rfmeta_dist.data.stats import stats as count
+    from rfmeta_dist.data.upkeep.stats import stats as count
 
     _, manifests = _open(prefix, domain)
     if json:
@@ -74,8 +74,8 @@ def stats(
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards verify s3://bucket/faces")
 def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
     """Hash and decode every sample again; name what is wrong, and what interrupted work has left."""
-    from rfmeta_dist.data.orphans import orphans
-    from rfmeta_dist.data.verify import verify as find
+    from rfmeta_dist.data.upkeep.orphans import orphans
+    from rfmeta_dist.data.upkeep.verify import verify as find
 
     store, names = _domains(prefix, domain)
     found = {name: find(store, name) for name in names}
@@ -99,7 +99,7 @@ def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards clean s3://bucket/faces --domain O")
 def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = False) -> None:
     """Delete what interrupted work has left: what no manifest names and is older than the newest."""
-    from rfmeta_dist.data.orphans import clean as remove
+    from rfmeta_dist.data.upkeep.orphans import clean as remove
 
     store, names = _domains(prefix, domain)
     _confirm(f"Is nothing being packed under {store.url} now?", yes)
@@ -118,7 +118,7 @@ def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = 
 )
 def diff(before: Side, after: Side, domain: Domain = None, json: Json = False) -> None:
     """Compare two states of a domain, or of all domains of two prefixes: samples, shards, contract."""
-    from rfmeta_dist.data.diff import diff as compare
+    from rfmeta_dist.data.upkeep.diff import diff as compare
 
     old, new = _manifests(before, domain), _manifests(after, domain)
     found = {name: asdict(compare(old[name], new[name])) for name in sorted(old.keys() & new.keys())}
@@ -147,7 +147,7 @@ def preview(
     json: Json = False,
 ) -> None:
     """Draw a contact sheet: images beside their depth, evenly from each attack type."""
-    from rfmeta_dist.data.preview import contact_sheet
+    from rfmeta_dist.data.upkeep.preview import contact_sheet
     from rfmeta_dist.storage.store import open_store
 
     store, manifests = _open(prefix, domain)
@@ -168,8 +168,8 @@ def forget(
     json: Json = False,
 ) -> None:
     """Erase a person: rewrite the shards concerned, publish, then delete all that held or named the subject."""
-    from rfmeta_dist.data.cache import Cache, default_folder
-    from rfmeta_dist.data.forget import forget as erase
+    from rfmeta_dist.data.reading.cache import Cache, default_folder
+    from rfmeta_dist.data.upkeep.forget import forget as erase
 
     store, _ = _domains(prefix, domain)
     _confirm(f"Erase subject {subject} from domain {domain} under {store.url} for good?", yes)
@@ -201,7 +201,7 @@ def _confirm(question: str, yes: bool) -> None:
 
 def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:
     """Manifests by domain: of a prefix, or the one whose own path is given."""
-    from rfmeta_dist.data.manifest import parse
+    from rfmeta_dist.data.shards.manifest import parse
     from rfmeta_dist.storage.store import open_store
 
     folder, _, name = side.rpartition("/")
@@ -213,8 +213,8 @@ def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:
 
 
 def _domains(prefix: str, domain: str | None) -> tuple[Store, list[str]]:
-    from rfmeta_dist.data.manifest import domains
-    from rfmeta_dist.data.prefix import not_found
+    from rfmeta_dist.data.shards.manifest import domains
+    from rfmeta_dist.data.shards.prefix import not_found
     from rfmeta_dist.storage.store import open_store
 
     store = open_store(prefix)
@@ -225,7 +225,7 @@ def _domains(prefix: str, domain: str | None) -> tuple[Store, list[str]]:
 
 
 def _open(prefix: str, domain: str | None) -> tuple[Store, list[Manifest]]:
-    from rfmeta_dist.data.manifest import Manifest
+    from rfmeta_dist.data.shards.manifest import Manifest
 
     store, names = _domains(prefix, domain)
     return store, [Manifest.open(store, name) for name in names]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from rfmeta_dist.cli.lists import names
 from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say
 from rfmeta_dist.core.errors import ConfigError
 
@@ -109,7 +109,7 @@ def choose_domains(domains: str | None, cards: list[Path] | None) -> tuple[Mappi
     from rfmeta_dist.synth.domains.card import join
 
     known = join(cards or [])
-    return known, re.split(r"\s*,\s*", domains.strip()) if domains else list(known)
+    return known, names(domains) or list(known)
 
 
 def plan_domains(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from rfmeta_dist.cli.leave_one_out import numbers
+from rfmeta_dist.cli.lists import numbers, pick
 from rfmeta_dist.cli.terminal import Json, print_json, progress, say, show_table
 from rfmeta_dist.core.errors import ConfigError, VerificationError
 
@@ -69,8 +69,8 @@ def verify(
     from rfmeta_dist.config.methods import METHODS
     from rfmeta_dist.verification import parity
 
-    methods = _chosen("method", method, list(METHODS))
-    meta_tests = _chosen("meta-test", meta_test, parity.META_TESTS)
+    methods = pick("method", method, list(METHODS))
+    meta_tests = pick("meta-test", meta_test, parity.META_TESTS)
     cases = parity.cases(counts, methods, _strategies(strategy), meta_tests, sources, seed or 0)
     results = []
     with progress(json) as bar:
@@ -99,7 +99,7 @@ def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str],
     from rfmeta_dist.verification import golden, parity
 
     reference = golden.load(path)
-    ways = [(s, m) for s in _strategies(strategy) for m in _chosen("meta-test", meta_test, parity.META_TESTS)]
+    ways = [(s, m) for s in _strategies(strategy) for m in pick("meta-test", meta_test, parity.META_TESTS)]
     rows = []
     for count in counts:
         for how, rule in ways[:1] if count == 1 else ways:
@@ -135,22 +135,10 @@ def _strategies(given: Names) -> list[Distributed]:
     from rfmeta_dist.verification.parity import STRATEGIES
 
     here = [s for s in STRATEGIES if s == "ddp" or find_spec(s)]
-    chosen = _chosen("strategy", given, STRATEGIES if given else here)
+    chosen = pick("strategy", given, STRATEGIES if given else here)
     if missing := [s for s in chosen if s not in here]:
         raise ConfigError(f"--strategy {missing[0]} is not installed here", "pip install 'rfmeta_dist[train]'")
     return chosen
-
-
-def _chosen(option: str, given: Names, known: Sequence[Choice]) -> list[Choice]:
-    """The names of a repeatable, comma-separated option, in the order they are known in; all if none is given.
-
-    Raises:
-        ConfigError: a name is unknown.
-    """
-    names = [name.strip() for part in given or known for name in part.split(",")]
-    if unknown := [name for name in names if name not in known]:
-        raise ConfigError(f"--{option} {unknown[0]!r} is unknown", f"choose from {', '.join(known)}")
-    return [name for name in known if name in names]
 
 
 def _row(result: Result) -> dict[str, Any]:

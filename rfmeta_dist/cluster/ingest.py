@@ -17,14 +17,14 @@ import ray.data
 from rfmeta_dist.cluster.errors import explained
 from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.stage import Stage, Tally
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.extract import contract
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.ingest.recording import Recording
-from rfmeta_dist.ingest.stage import Stage, Tally, name_of
+from rfmeta_dist.ingest.recording import Recording, staged_name
 from rfmeta_dist.ingest.video import FrameRule
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import open_store
@@ -102,7 +102,7 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
         StorageError: the store cannot be written. The same ingest may be started again and goes on.
     """
     require_put_if_absent(open_store(order.out))
-    names = {name_of(r, order.root): r for r in survey.recordings}
+    names = {staged_name(r, order.root): r for r in survey.recordings}
     pending = {name: r for name, r in names.items() if name not in order.stage.done()}
     finished = len(names) - len(pending)
     on_done(finished, len(names))

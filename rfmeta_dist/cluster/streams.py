@@ -25,9 +25,9 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import open_store
 

@@ -11,10 +11,10 @@ import ray
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Manifest, versions
-from rfmeta_dist.data.publish import json_bytes
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.ingest.stage import Stage, Tally
+from rfmeta_dist.data.shards.manifest import Manifest, versions
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.publish import json_bytes
+from rfmeta_dist.data.shards.stage import Stage, Tally
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.synth.filming.recording import Video

@@ -15,9 +15,9 @@ from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
-from rfmeta_dist.data import domains
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading import domains
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint

@@ -1,4 +1,4 @@
-"""`rfmeta loo`: one domain after the other as the target, as Ray Tune trials, each a Ray Train run of its own.
+"""`rfmeta leave-one-out`: one domain after the other as the target, as Ray Tune trials, each a run of its own.
 
 A trial drives its run and reserves nothing: workers take the slots. At most so many trials run at once as the
 slots can hold whole worker groups, so that none waits for workers while holding others' up. Each run resumes by

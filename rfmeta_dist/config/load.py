@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +9,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
+from rfmeta_dist.config.mistakes import Location, did_you_mean, first
 from rfmeta_dist.config.renamed import renamed
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
@@ -139,28 +138,21 @@ PLAINLY = {
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
-    # A misspelt section is also a missing one: the misspelling says more.
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    name = ".".join(str(part) for part in first["loc"]) or "configuration"
-    if first["type"] == "extra_forbidden":
-        return ConfigError(f"configuration field {name} is unknown", _suggest(first["loc"], schema))
-    if first["type"] == "missing":
+    found = first(error)
+    name = found.name or "configuration"
+    if found.kind == "unknown":
+        return ConfigError(f"configuration field {name} is unknown", _suggest(found.location, schema))
+    if found.kind == "missing":
         return ConfigError(f"configuration field {name} is missing", "give it in the file or with --set")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error" and ";" in message:  # our own validators say the remedy themselves
-        problem, remedy = message.split(";", 1)
-        return ConfigError(f"{name}: {problem}", remedy.strip())
-    value = json.dumps(first["input"], default=str)
-    shown = value if len(value) <= 60 else value[:57] + "..."
-    problem, remedy = PLAINLY.get(first["type"], (f": {message}", "correct it in the file or with --set"))
-    return ConfigError(f"configuration field {name}={shown}{problem}", remedy)
+    if found.kind == "explained":
+        return ConfigError(f"{name}: {found.message}", found.remedy)
+    plain = PLAINLY.get(found.type, (f": {found.message}", "correct it in the file or with --set"))
+    return ConfigError(f"configuration field {name}={found.value}{plain[0]}", plain[1])
 
 
-def _suggest(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
+def _suggest(location: Location, schema: type[BaseModel]) -> str:
     here: Any = schema
     for part in location[:-1]:
         kind = here.model_fields[str(part)].annotation
         here = next((option for option in get_args(kind) if option is not NoneType), kind)
-    known = list(here.model_fields)
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return did_you_mean(str(location[-1]), list(here.model_fields))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.evaluation.metrics import APCER_LIMITS
+from rfmeta_dist.evaluation.metrics import APCER_LIMITS, half_total
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[
 
     far = (attack / attack_all)[:, operating]
     bpcer = frr[:, operating]
-    hter, oracle = (far + bpcer) / 2, total / (2 * pairs)
+    hter, oracle = half_total(far, bpcer), total / (2 * pairs)
     return {
         "HTER": hter,
         "AUC": area.sum(axis=1) / pairs,

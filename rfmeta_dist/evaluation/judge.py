@@ -16,11 +16,11 @@ import pyarrow as pa
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import UNITS, RawBatch, Split
-from rfmeta_dist.data import domains
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import GoneError, Manifest, subjects
-from rfmeta_dist.data.sources import Sources
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.reading import domains
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import GoneError, Manifest, subjects
 from rfmeta_dist.detectors import package
 from rfmeta_dist.detectors.api import Detector, ScoreError, View
 from rfmeta_dist.detectors.package import Package

@@ -8,7 +8,7 @@ never flipped: a classifier worse than chance shows an AUC below one half.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from rfmeta_dist.core.types import LIVE
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Rates = TypeVar("Rates", float, NDArray[np.float64])
     Label = NDArray[np.int64]
     Score = NDArray[np.float64]
 
@@ -122,8 +123,13 @@ def frr(label: Label, score: Score, threshold: float) -> float:
 
 
 def hter(label: Label, score: Score, threshold: float) -> float:
-    """Half total error rate, (FAR + FRR)/2, at a threshold that was fixed beforehand."""
-    return (far(label, score, threshold) + frr(label, score, threshold)) / 2
+    """Half total error rate at a threshold that was fixed beforehand."""
+    return half_total(far(label, score, threshold), frr(label, score, threshold))
+
+
+def half_total(far: Rates, frr: Rates) -> Rates:
+    """(FAR + FRR)/2: what HTER is of two rates, or of arrays of them."""
+    return (far + frr) / 2
 
 
 def apcer(attack_type: NDArray[np.object_], score: Score, threshold: float) -> dict[str, float]:

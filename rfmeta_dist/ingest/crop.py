@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE
+from rfmeta_dist.data.shards.decode import DEPTH_STRIDE, MAX_SIDE
 from rfmeta_dist.ingest.face import bounds
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.decode import DEPTH_SIZE, DEPTH_STRIDE
+from rfmeta_dist.data.shards.decode import DEPTH_SIZE, DEPTH_STRIDE
 from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
 from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.mesh import depth_map, fingerprint

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from rfmeta_dist.core.types import Split
@@ -66,3 +69,11 @@ class Recording:
     kind: Kind = "video"
     frame: int = 0
     depth: str | None = None
+
+
+def staged_name(recording: Recording, root: Path) -> str:
+    """What a recording is called while staged: by path, size, time, and what the layout says of it."""
+    file = root / recording.path
+    state = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else ()
+    said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, state], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:32] + ".parquet"

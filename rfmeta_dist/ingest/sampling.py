@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.types import Sample
+from rfmeta_dist.data.shards.stage import Tally
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.extract import Crop, extract
 from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.layouts.layout import Layout, read_bytes
 from rfmeta_dist.ingest.recording import Recording
-from rfmeta_dist.ingest.stage import Tally
 from rfmeta_dist.ingest.video import FrameRule
 from rfmeta_dist.storage.errors import MissingError
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError, VerificationError
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.bootstrap import resample
 from rfmeta_dist.evaluation.metrics import auc
 from rfmeta_dist.evaluation.scores import Scores

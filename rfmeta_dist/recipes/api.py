@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import StepRow
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors.api import Detector
 
 SEALED = "sealed"

@@ -15,10 +15,10 @@ from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist.config.schema import Config, Model
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.local import LocalBatches
-from rfmeta_dist.data.sources import Sources
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.detectors.api import ScoreError
 from rfmeta_dist.detectors.package import Contents, damaged
 from rfmeta_dist.models.build import build as build_networks

@@ -6,18 +6,17 @@ import errno
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.partial import PARTIAL, flushed, partial_file
 from rfmeta_dist.core.places import absolute
 from rfmeta_dist.storage.api import checked
 from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
 
-_PARTIAL = ".partial-"  # starts the names of files being written, which `list` leaves out
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -90,7 +89,7 @@ class LocalStore:
             return sorted(
                 path.relative_to(root).as_posix()
                 for path in top.rglob("*")
-                if path.is_file() and not path.name.startswith(_PARTIAL)
+                if path.is_file() and not path.name.startswith(PARTIAL)
             )
 
     def delete(self, name: str) -> None:
@@ -114,7 +113,7 @@ def _tag(data: bytes) -> str:
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock of a file: another file beside it. The kernel frees the lock if its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.parent / f"{_PARTIAL}lock-{path.name}"
+    lock = path.parent / f"{PARTIAL}lock-{path.name}"
     descriptor = _lock(lock)
     try:
         yield
@@ -137,19 +136,10 @@ def _lock(path: Path) -> int:
 @contextmanager
 def _partial(path: Path, data: bytes) -> Iterator[Path]:
     """A flushed file with the data in the folder of `path`, gone afterwards unless moved."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_PARTIAL)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)  # mkstemp makes private files; data sets are read by other users
+    with partial_file(path) as partial:
+        flushed(partial, data)
+        partial.chmod(0o644)  # partial files are private; data sets are read by other users
         yield partial
-    finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from tests.studies import SMALL, invented
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The four domains at rho = 0.5, as the study makes them. Tests copy it, or leave it as it is."""
     from bench.study.data import SEED, scale_of
-    from rfmeta_dist.ingest.pack import pack
+    from rfmeta_dist.data.shards.pack import pack
     from rfmeta_dist.storage.store import open_store
     from rfmeta_dist.synth.output.generate import contract, plan, render
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
-from rfmeta_dist.data.verify import verify
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.probes.cues import CONTROL
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.domains.card import folder

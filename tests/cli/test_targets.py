@@ -12,8 +12,8 @@ import yaml
 from pyarrow import parquet
 
 from rfmeta_dist.core.errors import ConfigError, DataError, RunError
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import Store, open_store
 from tests.samples import SIZE, make_samples
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rfmeta_dist.cli
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples
 

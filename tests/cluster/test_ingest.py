@@ -11,9 +11,9 @@ import pytest
 
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
 from rfmeta_dist.core.errors import DataError, StorageError
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
-from rfmeta_dist.data.verify import verify
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.video import Spread

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
 from tests.cluster.test_ingest import faces_installed
 from tests.ingest.clips import moving, scene, write_clip, write_still

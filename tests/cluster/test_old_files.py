@@ -17,7 +17,7 @@ from torch.nn import functional
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.load import check, load
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.report import page, records
 from rfmeta_dist.storage.store import open_store
 

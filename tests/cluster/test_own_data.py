@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from rfmeta_dist.data.decode import decode_depth
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import scan
-from rfmeta_dist.data.unpack import unpack
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.decode import decode_depth
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.unpack import unpack
 from rfmeta_dist.storage.store import open_store
 from tests.cluster.test_ingest import faces_installed
 from tests.ingest.clips import FACE, Pixels, person, scene

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import SIZE, make_samples
 

@@ -15,9 +15,9 @@ import ray
 from rfmeta_dist.cluster.streams import RayBatches, ReadingActor, totals
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.episode.plan import plan
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.faults import Faults, proxy
 from tests.samples import SIZE, make_samples

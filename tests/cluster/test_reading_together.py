@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import SIZE, make_samples
 
@@ -24,8 +24,8 @@ from ray.cluster_utils import Cluster
 from rfmeta_dist.cluster import streams
 from rfmeta_dist.config.load import check
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.storage.store import open_store
 

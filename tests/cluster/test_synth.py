@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.cluster.synth import synthesise
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import contract, generate, plan

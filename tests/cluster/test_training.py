@@ -22,8 +22,8 @@ from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import StepRow
-from rfmeta_dist.data.domains import open_sources
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.reading.domains import open_sources
+from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.runs.folder import read_config

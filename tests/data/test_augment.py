@@ -15,9 +15,9 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Augmentation
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.seeds import generator
-from rfmeta_dist.data.augment import augment
-from rfmeta_dist.data.stream import DomainStream
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.augment import augment
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import open_store
 from tests.samples import SIZE, make_samples
 

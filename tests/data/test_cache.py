@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest, Shard
-from rfmeta_dist.data.meter import Meter
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.reading.stream import DomainStream, scan
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import open_store
 from tests.samples import SIZE, make_samples
 
@@ -148,11 +148,11 @@ def test_a_process_killed_while_fetching_blocks_nobody(tmp_path: Path):
 
 def test_an_abandoned_partial_copy_is_removed(cache: Cache):
     cache.folder.mkdir()
-    for name, age in (("partial-old", 7200), ("partial-new", 0)):
+    for name, age in ((".partial-old", 7200), (".partial-new", 0)):
         (cache.folder / name).write_bytes(b"half")
         os.utime(cache.folder / name, (time.time() - age,) * 2)
     cache.get(shard(b"content"), lambda: b"content", Meter())
-    assert [path.name for path in cache.folder.glob("partial-*")] == ["partial-new"]
+    assert [path.name for path in cache.folder.glob(".partial-*")] == [".partial-new"]
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path_factory, small_di
     through_cache, stream = keys(Cache(small_disk / "cache"))
     assert through_cache == keys(None)[0]
     assert stream.metrics.cache_faults > 0
-    assert not list(small_disk.rglob("partial-*"))
+    assert not list(small_disk.rglob(".partial-*"))
 
 
 def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path):

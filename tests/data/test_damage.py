@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.errors import DataError, StorageError
-from rfmeta_dist.data.decode import decode, image_size
-from rfmeta_dist.data.manifest import Manifest, Shard
-from rfmeta_dist.data.publish import put
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.data.unpack import Packed, unpack
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.stream import DomainStream, scan
+from rfmeta_dist.data.shards.decode import decode, image_size
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.publish import put
+from rfmeta_dist.data.shards.unpack import Packed, unpack
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rfmeta_dist.data.diff import Change, diff
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import parse
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.manifest import parse
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.diff import Change, diff
+from rfmeta_dist.data.upkeep.forget import forget
 from rfmeta_dist.storage import open_store
 from tests.samples import make_samples
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import DataError, StorageError
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import AccessError, Store, open_store
 from rfmeta_dist.storage.s3 import Patience, S3Store
 from tests.data.test_streams import same

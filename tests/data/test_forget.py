@@ -14,13 +14,13 @@ import pytest
 
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import Manifest, versions
-from rfmeta_dist.data.orphans import orphans
-from rfmeta_dist.data.stream import scan
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.ingest.stage import Stage, Tally
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest, versions
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.stage import Stage, Tally
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.orphans import orphans
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 

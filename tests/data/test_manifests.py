@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import GoneError, Manifest, open_head
-from rfmeta_dist.data.stats import Count, stats
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.manifest import GoneError, Manifest, open_head
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.stats import Count, stats
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 

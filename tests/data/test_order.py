@@ -7,7 +7,7 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfmeta_dist.data.order import WINDOW, SampleOrder
+from rfmeta_dist.data.reading.order import WINDOW, SampleOrder
 
 COUNTS = st.lists(st.integers(1, 9), min_size=1, max_size=11)
 

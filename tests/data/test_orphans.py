@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.orphans import clean, orphans
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.orphans import clean, orphans
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import make_samples
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import Manifest, domains
-from rfmeta_dist.data.orphans import clean, orphans
-from rfmeta_dist.data.prefix import not_found
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.manifest import Manifest, domains
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.prefix import not_found
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.orphans import clean, orphans
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import open_store
 from tests.s3server import Server, serving
 from tests.samples import make_samples

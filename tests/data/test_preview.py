@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.decode import decode_depth
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.preview import contact_sheet
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.decode import decode_depth
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.preview import contact_sheet
 from rfmeta_dist.storage import open_store
 from tests.samples import make_samples
 

@@ -9,10 +9,10 @@ import pytest
 
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.ingest.stage import Stage, Tally
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.stage import Stage, Tally
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import open_store
 from rfmeta_dist.storage.reclaim import SERVICES
 from tests.samples import make_samples

@@ -14,10 +14,10 @@ import simplejpeg
 
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.order import WINDOW
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.order import WINDOW
+from rfmeta_dist.data.reading.stream import DomainStream, scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 

@@ -17,13 +17,13 @@ import webdataset
 from torch.utils.data import DataLoader
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.decode import decode_image
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.publish import put
-from rfmeta_dist.data.stream import scan
-from rfmeta_dist.data.unpack import unpack
-from rfmeta_dist.data.webdataset import as_webdataset
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.reading.webdataset import as_webdataset
+from rfmeta_dist.data.shards.decode import decode_image
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.publish import put
+from rfmeta_dist.data.shards.unpack import unpack
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 

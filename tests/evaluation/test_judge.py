@@ -17,12 +17,12 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import Split
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import GoneError, Manifest
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.shards.manifest import GoneError, Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.forget import forget
 from rfmeta_dist.evaluation import judge
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.build import build
 from rfmeta_dist.recipes.gradient import recalibrated
 from rfmeta_dist.recipes.load import load

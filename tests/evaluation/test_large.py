@@ -14,12 +14,12 @@ from pyarrow import parquet
 
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.publish import publish
-from rfmeta_dist.data.stream import scan
+from rfmeta_dist.data.reading.stream import scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.publish import publish
 from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.ingest.pack import pack
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.storage.store import Store, open_store

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.data.decode import decode_image
+from rfmeta_dist.data.shards.decode import decode_image
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import plan, render
 

@@ -11,8 +11,8 @@ import pytest
 
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.decode import decode_depth, decode_image
-from rfmeta_dist.ingest.check import Checker
+from rfmeta_dist.data.shards.check import Checker
+from rfmeta_dist.data.shards.decode import decode_depth, decode_image
 from rfmeta_dist.ingest.crop import CropRule, Square
 from rfmeta_dist.ingest.extract import Extracted, contract, extract
 from rfmeta_dist.ingest.face import Faces

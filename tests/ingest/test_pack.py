@@ -14,11 +14,11 @@ import pytest
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream, scan
-from rfmeta_dist.data.unpack import unpack
-from rfmeta_dist.data.verify import verify
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.reading.stream import DomainStream, scan
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.unpack import unpack
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import make_sample, make_samples
 

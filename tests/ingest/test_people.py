@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.upkeep.forget import forget
 from rfmeta_dist.storage import open_store
 from tests.ingest.label_tables import HEADER, table
 from tests.samples import make_samples

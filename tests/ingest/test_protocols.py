@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.forget import forget
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.verify import verify
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.stage import Stage, Tally
+from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.data.upkeep.verify import verify
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
-from rfmeta_dist.ingest.pack import pack
-from rfmeta_dist.ingest.stage import Stage, Tally
 from rfmeta_dist.storage import Store, open_store
 from tests.ingest.layout_trees import SIW_CLIPS
 from tests.samples import make_samples

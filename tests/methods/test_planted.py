@@ -207,7 +207,7 @@ VIOLATIONS = {
         "learning rules stand on their base BROKEN",
     ),
     "torch below the stream": (
-        "rfmeta_dist/data/unpack.py",
+        "rfmeta_dist/data/shards/unpack.py",
         "def _later():\n    import torch",
         "what plans, stores and reads knows no torch BROKEN",
     ),

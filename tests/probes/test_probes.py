@@ -11,8 +11,8 @@ import pytest
 import simplejpeg
 
 from rfmeta_dist.core.errors import DataError, VerificationError
-from rfmeta_dist.data.decode import decode_image
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.decode import decode_image
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.probes import cues
 from rfmeta_dist.probes.cues import CONTROL
 from rfmeta_dist.probes.leaks import CUES, Probed, probe, require

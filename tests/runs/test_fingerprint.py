@@ -13,7 +13,7 @@ from pydantic import Field
 from rfmeta_dist.config import schema
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 

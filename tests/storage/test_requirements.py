@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from rfmeta_dist.core.errors import StorageError
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage import AccessError, Store, open_store
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from tests.s3server import Reply, Request, Server, serving

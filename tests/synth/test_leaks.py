@@ -11,7 +11,7 @@ from statistics import mean
 
 import pytest
 
-from rfmeta_dist.ingest.pack import pack
+from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.probes.cues import CONTROL
 from rfmeta_dist.probes.leaks import Probed, probe
 from rfmeta_dist.storage.store import open_store

@@ -10,7 +10,7 @@ import pytest
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.data.decode import decode_image
+from rfmeta_dist.data.shards.decode import decode_image
 from rfmeta_dist.synth.domains.card import DOMAINS
 from rfmeta_dist.synth.domains.domain import Nuisance
 from rfmeta_dist.synth.domains.scale import SCALES

@@ -9,8 +9,8 @@ import torch
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.data.local import LocalBatches
-from rfmeta_dist.data.sources import Sources
+from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint, kept

@@ -12,8 +12,8 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single

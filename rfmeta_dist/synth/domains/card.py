@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from rfmeta_dist.config.mistakes import Location, did_you_mean, first
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
 START = "write a card to start from with: rfmeta example M > card.yaml"
-Location = tuple[int | str, ...]
 
 
 def read_card(path: Path) -> Domain:
@@ -88,17 +83,16 @@ def folder() -> Path:
 
 
 def _explain(error: ValidationError, path: Path) -> ConfigError:
-    # A misspelt field is also a missing one: the misspelling says more.
-    first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
-    name = _dotted(first["loc"])
-    if first["type"] == "unexpected_keyword_argument":
-        return ConfigError(f"card {path}: {name} is unknown", _suggest(first["loc"]))
-    if first["type"] == "missing":
-        return ConfigError(f"card {path}: {name} is missing", START)
-    if first["type"] == "value_error":  # the parts' own, which say the remedy themselves
-        problem, _, remedy = first["msg"].removeprefix("Value error, ").partition("; ")
-        return ConfigError(f"card {path}: {name}: {problem}" if name else f"card {path}: {problem}", remedy)
-    return ConfigError(f"card {path}: {name}={_shown(first)}: {_plainly(first)}", "correct the file")
+    found = first(error)
+    if found.kind == "unknown":
+        return ConfigError(f"card {path}: {found.name} is unknown", _suggest(found.location))
+    if found.kind == "missing":
+        return ConfigError(f"card {path}: {found.name} is missing", START)
+    if found.kind == "explained":
+        what = f"{found.name}: {found.message}" if found.name else found.message
+        return ConfigError(f"card {path}: {what}", found.remedy)
+    words = PLAINLY.get(found.type, found.message)
+    return ConfigError(f"card {path}: {found.name}={found.value}: {words}", "correct the file")
 
 
 PLAINLY = {
@@ -110,27 +104,12 @@ PLAINLY = {
 }
 
 
-def _plainly(error: ErrorDetails) -> str:
-    return PLAINLY.get(error["type"], error["msg"])
-
-
-def _shown(error: ErrorDetails) -> str:
-    text = json.dumps(error["input"], default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _dotted(location: Location) -> str:
-    return ".".join(str(part) for part in location if part != "[key]")
-
-
 def _suggest(location: Location) -> str:
     """The field that was probably meant: of the part of a domain that the location leads to."""
     part: Any = Domain
     for step in location[:-1]:
         part = get_args(part)[0] if isinstance(step, int) else get_type_hints(part)[step]
-    known = [field.name for field in fields(part)]
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return did_you_mean(str(location[-1]), [field.name for field in fields(part)])
 
 
 def _ranges(part: Any, name: str = "") -> Iterator[tuple[str, tuple[float, float]]]:

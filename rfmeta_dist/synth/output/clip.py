@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from rfmeta_dist.core.partial import partial_file
 from rfmeta_dist.synth.filming.film import film
 from rfmeta_dist.synth.filming.nuisances import flicker
 from rfmeta_dist.synth.filming.recording import Video
@@ -47,11 +48,20 @@ def write(clip: Clip, root: Path) -> None:
         OSError: the disk is full, or the folder may not be written.
     """
     path = root / clip.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")  # hidden: no layout looks at it
+    with partial_file(path, path.suffix) as partial:
+        faces = _encode(clip, partial)
+        beside = annotation(clip.video.card.layout, clip.path, faces)
+        if beside:
+            write_text(root / beside[0], beside[1])
+        partial.chmod(0o644)  # partial files are private; data sets are read by other users
+        partial.rename(path)
+
+
+def _encode(clip: Clip, path: Path) -> list[Face]:
+    """Film a clip into a file; returns where the face is in each frame."""
     taken = prepare(clip.video)[0]
     faces = []
-    with av.open(str(partial), "w") as container:
+    with av.open(str(path), "w") as container:
         # One thread and no frames out of order: the bytes depend on the pictures alone.
         options = {"crf": str(crf_of(taken.settings.codec)), "threads": "1", "bf": "0", "preset": "veryfast"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
@@ -63,10 +73,7 @@ def write(clip: Clip, root: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
             faces.append(face)
         container.mux(stream.encode())
-    beside = annotation(clip.video.card.layout, clip.path, faces)
-    if beside:
-        write_text(root / beside[0], beside[1])
-    partial.rename(path)
+    return faces
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,19 +11,18 @@ import fcntl
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rfmeta_dist.core.partial import PARTIAL, flushed, partial_file
 from rfmeta_dist.core.places import absolute
-from rfmeta_dist.data.manifest import Shard
-from rfmeta_dist.data.meter import Meter
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.shards.manifest import Shard
 
 BUDGET = 50_000_000_000
-_PARTIAL = "partial-"  # starts the names of copies being written
 _ABANDONED_S = 3600.0  # a partial copy this old is of a process that was killed
 
 _log = logging.getLogger(__name__)
@@ -131,16 +130,10 @@ class Cache:
             _log.warning("going on without caching a shard in %s: %s", self.folder, error.strerror)
 
     def _write(self, shard: Shard, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=_PARTIAL)
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self._path(shard.sha256))
-        finally:
-            partial.unlink(missing_ok=True)
+        path = self._path(shard.sha256)
+        with partial_file(path) as partial:
+            flushed(partial, data)
+            partial.rename(path)
 
     def _make_room(self, size: int) -> None:
         """Remove the longest unused copies until `size` more bytes fit the budget."""
@@ -159,7 +152,7 @@ class Cache:
                 found = path.stat()
                 if path.suffix == ".tar":
                     yield found.st_mtime, found.st_size, path
-                elif path.name.startswith(_PARTIAL) and time.time() - found.st_mtime > _ABANDONED_S:
+                elif path.name.startswith(PARTIAL) and time.time() - found.st_mtime > _ABANDONED_S:
                     path.unlink()
 
 

@@ -6,7 +6,7 @@ import re
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE, SPLITS, Sample
-from rfmeta_dist.data.decode import FULL_DEPTH_SIZE, decode_depth, image_size
+from rfmeta_dist.data.shards.decode import FULL_DEPTH_SIZE, decode_depth, image_size
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _KEY_LENGTH = 90  # USTAR holds names of 100 characters, endings included

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.decode import FULL_DEPTH_SIZE, decode, decode_depth
-from rfmeta_dist.data.fetch import fetch
-from rfmeta_dist.data.manifest import Manifest, Shard
-from rfmeta_dist.data.unpack import unpack
+from rfmeta_dist.data.reading.fetch import fetch
+from rfmeta_dist.data.shards.decode import FULL_DEPTH_SIZE, decode, decode_depth
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
+from rfmeta_dist.data.shards.unpack import unpack
 from rfmeta_dist.storage.store import Store
 
 

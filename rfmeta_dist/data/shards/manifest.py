@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
-from rfmeta_dist.data.prefix import domains_in, not_found
-from rfmeta_dist.data.reread import read_sound
-from rfmeta_dist.data.tables import FORMAT, damaged, digest, read_table, sample_schema, shard_schema
+from rfmeta_dist.data.shards.prefix import domains_in, not_found
+from rfmeta_dist.data.shards.reread import read_sound
+from rfmeta_dist.data.shards.tables import FORMAT, damaged, digest, read_table, sample_schema, shard_schema
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.stream import DomainStream
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:

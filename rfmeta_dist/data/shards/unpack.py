@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import Row
+from rfmeta_dist.data.shards.manifest import Row
 
 # Only these are ever looked at: other endings could carry code, other names could climb out.
 BLOCK = 512

@@ -1,7 +1,7 @@
 """A domain's shards as a `webdataset` pipeline, for whoever trains on them with other code than ours.
 
-Our own training reads the same shards without it (data/stream.py): its batches are balanced and seekable, and a
-process that reads does not load torch, which webdataset imports.
+Our own training reads the same shards without it (data/reading/stream.py): its batches are balanced and
+seekable, and a process that reads does not load torch, which webdataset imports.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
-from rfmeta_dist.data.fetch import fetch
-from rfmeta_dist.data.manifest import Manifest, Shard
+from rfmeta_dist.data.reading.fetch import fetch
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
 from rfmeta_dist.storage.store import Store, open_store
 
 if TYPE_CHECKING:

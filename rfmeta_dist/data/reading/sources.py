@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import Store, open_store
 

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.unpack import Packed
+from rfmeta_dist.data.shards.unpack import Packed
 
 if TYPE_CHECKING:
     import numpy as np

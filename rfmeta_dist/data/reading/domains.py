@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
-from rfmeta_dist.data.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
-from rfmeta_dist.data.stream import require_size
+from rfmeta_dist.data.reading.stream import require_size
+from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
 from rfmeta_dist.storage.store import open_store
 
 NONE: Mapping[str, str] = {}

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch, Split
-from rfmeta_dist.data.augment import augment
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.decode import DEPTH_STRIDE, MAX_SIDE, decode
-from rfmeta_dist.data.fetch import ahead, fetch
-from rfmeta_dist.data.manifest import CLASSES, Head, Manifest, Shard
-from rfmeta_dist.data.meter import Meter
-from rfmeta_dist.data.order import WINDOW, SampleOrder
-from rfmeta_dist.data.unpack import Packed, unpack
+from rfmeta_dist.data.reading.augment import augment
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.fetch import ahead, fetch
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.reading.order import WINDOW, SampleOrder
+from rfmeta_dist.data.shards.decode import DEPTH_STRIDE, MAX_SIDE, decode
+from rfmeta_dist.data.shards.manifest import CLASSES, Head, Manifest, Shard
+from rfmeta_dist.data.shards.unpack import Packed, unpack
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +18,7 @@ import pyarrow.parquet as pq
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
-from rfmeta_dist.data.reread import read_sound
-from rfmeta_dist.ingest.recording import Recording
+from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.store import Store
 
 _END = b"PAR1"  # of every parquet file
@@ -106,14 +104,6 @@ class Stage:
     def clear(self) -> None:
         """Remove everything."""
         self.remove(self._store.list(""))
-
-
-def name_of(recording: Recording, root: Path) -> str:
-    """What a recording is called while staged: by path, size, time, and what the layout says of it."""
-    file = root / recording.path
-    state = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else ()
-    said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, state], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:32] + ".parquet"
 
 
 SCHEMA = pa.schema(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.data.decode import decode, decode_depth
-from rfmeta_dist.data.fetch import fetch
-from rfmeta_dist.data.manifest import Manifest
-from rfmeta_dist.data.unpack import Packed, unpack
+from rfmeta_dist.data.reading.fetch import fetch
+from rfmeta_dist.data.shards.decode import decode, decode_depth
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.unpack import Packed, unpack
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:

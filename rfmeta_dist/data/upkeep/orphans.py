@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rfmeta_dist.data.manifest import parse, versions
-from rfmeta_dist.data.prefix import not_found
+from rfmeta_dist.data.shards.manifest import parse, versions
+from rfmeta_dist.data.shards.prefix import not_found
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.storage.times import written
 

@@ -11,10 +11,10 @@ from itertools import count
 from typing import TypeVar
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.cache import Cache
-from rfmeta_dist.data.manifest import Shard
-from rfmeta_dist.data.meter import Meter
-from rfmeta_dist.data.reread import read_sound
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.shards.manifest import Shard
+from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import retries_counted
 from rfmeta_dist.storage.store import Store

@@ -15,10 +15,10 @@ from typing import Any
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample, Split
-from rfmeta_dist.data.decode import image_size
-from rfmeta_dist.data.manifest import CLASSES, Manifest, Row, Shard
-from rfmeta_dist.data.publish import json_bytes, publish
-from rfmeta_dist.ingest.check import Checker
+from rfmeta_dist.data.shards.check import Checker
+from rfmeta_dist.data.shards.decode import image_size
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, Row, Shard
+from rfmeta_dist.data.shards.publish import json_bytes, publish
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store
 

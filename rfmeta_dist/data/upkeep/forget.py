@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.fetch import fetch
-from rfmeta_dist.data.manifest import CLASSES, Manifest, Row, Shard, next_version, versions
-from rfmeta_dist.data.orphans import named, tables
-from rfmeta_dist.data.publish import put
-from rfmeta_dist.data.reread import read_sound
-from rfmeta_dist.data.unpack import unpack
+from rfmeta_dist.data.reading.fetch import fetch
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, Row, Shard, next_version, versions
+from rfmeta_dist.data.shards.publish import put
+from rfmeta_dist.data.shards.reread import read_sound
+from rfmeta_dist.data.shards.unpack import unpack
+from rfmeta_dist.data.upkeep.orphans import named, tables
 from rfmeta_dist.storage.errors import AlreadyExistsError
 from rfmeta_dist.storage.reclaim import reclaim
 from rfmeta_dist.storage.store import Store

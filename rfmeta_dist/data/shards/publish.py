@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.manifest import CLASSES, Manifest, Row, Shard, next_version, parse, versions
-from rfmeta_dist.data.tables import FORMAT, OPTIONAL, present, sample_schema, shard_schema
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, Row, Shard, next_version, parse, versions
+from rfmeta_dist.data.shards.tables import FORMAT, OPTIONAL, present, sample_schema, shard_schema
 from rfmeta_dist.storage.errors import AlreadyExistsError
 from rfmeta_dist.storage.store import Store
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rfmeta_dist.data.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Manifest
 
 # What makes a sample the one it is; its place in a shard may change without changing it.
 _CONTENT = ("split", "label", "attack_type", "subject_id", "video_id", "frame_index")

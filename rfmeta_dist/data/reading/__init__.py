@@ -1,0 +1,1 @@
+"""From shards to batches: order, fetching, the node's cache, decoding ahead, augmentation."""

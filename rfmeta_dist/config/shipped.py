@@ -23,6 +23,6 @@ def shipped(places: tuple[Path, Path], *needed: str) -> Path:
         InstallationError: neither is there.
     """
     for place in places:
-        if all((place / name).exists() for name in needed):
+        if place.is_dir() and all((place / name).exists() for name in needed):
             return place
     raise InstallationError(f"{places[0]} is missing from the installation", "install rfmeta_dist again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -40,5 +41,10 @@ def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
         found.append(f"{former} is now called {section}.{name}")
         current[section] = {name if key == before else key: value for key, value in fields.items()}
     if found:
-        LOG.warning("%s: %s; the former names are still read", origin, ", ".join(found))
+        _warn(f"{origin}: {', '.join(found)}; the former names are still read")
     return current
+
+
+@functools.cache
+def _warn(line: str) -> None:
+    LOG.warning(line)  # once a process, however often a file is read

@@ -133,7 +133,7 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     except GoneError as error:
         raise DataError(
             error.problem,
-            f"give the same `rfmeta train` again: it trains nothing and goes over to the newest {name}",
+            f"give the same `rfmeta train` command again: it trains nothing and takes the newest {name}",
         ) from error
     domains.require_target(config, manifest)
     domains.require_subjects(config, subjects(shards, manifest, domains.target_split(config)))
@@ -160,7 +160,7 @@ def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBa
     """
     if detector.wants != "frame":
         raise RunError(
-            f"a detector of kind {detector.kind} scores clips, and only scores of frames are judged",
+            f"a detector of kind {detector.kind} scores clips, but this version judges only scores of frames",
             "use the version of rfmeta_dist that made the model",
         )
     keys: list[pa.Array] = []

@@ -110,7 +110,7 @@ def test_data_that_lands_while_a_run_goes_on_is_not_read_by_it(config: Config, s
         "domain A has newer data",
         "domain D has newer data",
     ]
-    assert all("this run stays with the data that it started with" in note for note in again.notes)
+    assert all("this run keeps the data that it started with" in note for note in again.notes)
     # A reader that died is started anew by Ray, with the fingerprint that it was given at first.
     reader = DomainReader(config, "A", started_with["A"])
     assert set(reader.batch(0, 0, 4).keys) <= set(keys(shards, "A", started_with["A"]))

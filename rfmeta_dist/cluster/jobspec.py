@@ -141,6 +141,6 @@ def _require_place(path: Path, place: str) -> None:
         return
     if not (Path(place).is_file() and place.endswith(ARCHIVES)):
         raise ConfigError(
-            f"{path}: spec.runtimeEnvYAML names {Path(place).absolute()}, which is not a folder",
+            f"{path}: {Path(place).absolute()}, which spec.runtimeEnvYAML names, is not a folder",
             "give a folder as seen from the one you are in, a .zip, or the URL of one",
         )

@@ -272,7 +272,10 @@ def test_a_signal_ends_the_following_and_says_that_the_job_runs_on(tmp_path, num
     assert process.returncode == 128 + number, err
     assert b"Traceback" not in err
     identifier = api.submitted[0]["submission_id"].encode()
-    assert re.search(rb"job " + identifier + rb" runs on; follow it with: ray job logs " + identifier, err), err
+    assert re.search(
+        rb"job " + identifier + rb" keeps running on the cluster; follow it with: ray job logs " + identifier,
+        err,
+    ), err
 
 
 def test_the_command_that_messages_name_is_one_that_ray_has():

@@ -151,7 +151,7 @@ def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(c
     other = of(config, "M")
     prepare(other)
     # The figures that are there are of the former target, and no page shows them as the new one's.
-    with pytest.raises(RunError, match=r"last judged on D .*, and its target is M .*; .* rfmeta evaluate"):
+    with pytest.raises(RunError, match=r"last judged on D .*, but its target is now M .*; .* rfmeta evaluate"):
         write_report(folder)
     assert json.loads(folder.read("evaluation.json")) == first
     second = evaluate(read_config(folder), folder)
@@ -191,7 +191,7 @@ def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(
     forget(shards, "D", "D-train0")
     ledger = folder.read("ledger.jsonl")
     with pytest.raises(
-        DataError, match=r"was deleted.*; give the same `rfmeta train` again: it trains nothing"
+        DataError, match=r"was deleted.*; give the same `rfmeta train` command again: it trains nothing"
     ):
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger

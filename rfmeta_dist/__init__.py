@@ -1,7 +1,7 @@
 """RFMeta face anti-spoofing as a distributed training system.
 
-Read the folders in the order the data flows: config → synth | ingest → storage → data → episode →
-methods → strategy → training → evaluation → report; `cluster` drives them on Ray and `cli` is the door.
+Read the folders in the order in which data flows: config → synth | ingest → data → episode → methods →
+strategy → training → recipes → evaluation → report. `cluster` runs them on Ray, and `cli` has the commands.
 """
 
 __version__ = "0.1.0"

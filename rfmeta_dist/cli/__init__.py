@@ -34,7 +34,7 @@ def main() -> None:
         _fail(explained)
     except UnicodeEncodeError as error:  # of a name that was given in the bytes of another encoding
         said = f"a name is not text in the encoding {sys.getfilesystemencoding()}: {error.object!r}"
-        _fail(ConfigError(said, "set PYTHONUTF8=1 in the environment, or rename what is called so"))
+        _fail(ConfigError(said, "set PYTHONUTF8=1 in the environment, or rename the file or domain"))
     except OSError as error:  # a file or a disk that nobody nearer could say more about
         _fail(StorageError(str(error), "check the path, its owner and mode, and the space on its disk"))
     except KeyboardInterrupt:

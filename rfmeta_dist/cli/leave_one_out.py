@@ -22,8 +22,8 @@ EXAMPLES = """
 
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
-Finished runs are kept: an interrupted command goes on when it is given again. A run that fails does not stop
-the others; the command then ends with the exit code of the first that failed.
+If the command is interrupted, give it again: it continues, and finished runs are kept. A run that fails does
+not stop the others; the command then ends with the exit code of the first run that failed. Short: rfmeta loo
 """
 
 
@@ -31,15 +31,20 @@ def leave_one_out(
     config: ConfigFile,
     overrides: Overrides = None,
     targets: Annotated[
-        str | None, typer.Option(help="Domains to hold out, separated by commas; each in turn if not given.")
+        str | None,
+        typer.Option(help="Domains to hold out, separated by commas; each domain in turn if not given."),
     ] = None,
-    methods: Annotated[str | None, typer.Option(help="Methods to compare, separated by commas.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds to run, separated by commas.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Methods to compare, separated by commas; method.name if not given.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds to run, separated by commas; training.seed if not given.")
+    ] = None,
     slots: Slots = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Make each domain of a configuration, or of --targets, the target in turn; in parallel as slots allow."""
+    """Train and judge one run for each held-out target domain; as many at a time as the CPUs or GPUs allow."""
     from rfmeta_dist.config.load import load
 
     chosen = load(config, overrides or ())  # before Ray's slow import

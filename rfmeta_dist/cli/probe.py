@@ -26,15 +26,16 @@ EXAMPLES = """
 def probe(
     prefix: Annotated[str, typer.Argument(help="A folder or s3://… that holds domains.", show_default=False)],
     domains: Annotated[
-        str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
+        str | None, typer.Option(help="Domains to use, separated by commas; all if not given.")
     ] = None,
     require: Annotated[
-        float | None, typer.Option(help="Fail if any cue but the control has an AUC above this.")
+        float | None,
+        typer.Option(help="End with an error if the AUC of a cue is above this; the control is not counted."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of folds and intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and of the confidence intervals.")] = 0,
     json: Json = False,
 ) -> None:
-    """Judge shards by what should not tell live faces from attacks: background, colour, file size, …"""
+    """Test whether cues that should not tell live faces from attacks do so: background, colour, file size, …"""
     from rfmeta_dist.data.shards.manifest import domains as found
     from rfmeta_dist.data.shards.prefix import not_found
     from rfmeta_dist.probes import leaks

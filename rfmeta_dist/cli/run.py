@@ -26,16 +26,17 @@ TRAIN_EXAMPLES = """
 
   rfmeta train oci_to_m.yaml --address auto     [dim]# on the cluster this machine belongs to[/]
 
-An interrupted run goes on when the same command is given again, on the data that it started with. The target
-has no part in the training: --set data.target=… on a run that was started corrects it, and trains nothing anew.
+If training is interrupted, give the same command again: the run continues from its newest checkpoint, on the
+data that it started with. To change the target of a run that was started already, give the same command with
+--set data.target=…; nothing is trained again, because training does not depend on the target.
 """
 EVALUATE_EXAMPLES = """
 [bold]Example[/]
 
   rfmeta evaluate runs/oci_to_m
 
-Every evaluation reads the sealed target once and says so in the run's ledger. To judge a run on another target,
-start it again with that one: rfmeta train CONFIG --set data.target=M trains nothing anew.
+Every evaluation reads the target once and adds a line to the run's ledger. To judge a run on another target,
+set it first with rfmeta train CONFIG --set data.target=M, which trains nothing again.
 """
 REPORT_EXAMPLES = """
 [bold]Example[/]
@@ -44,7 +45,7 @@ REPORT_EXAMPLES = """
 """
 
 RunFolder = Annotated[
-    str, typer.Argument(help="The run's folder, local or s3://…, as train named it.", show_default=False)
+    str, typer.Argument(help="The run's folder, local or s3://…, as printed by train.", show_default=False)
 ]
 
 
@@ -55,7 +56,7 @@ def train(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Train on the source domains, one (meta-train, meta-test) pair a worker; the target stays sealed."""
+    """Train on the source domains; the target domain is not read for training."""
 
     from rfmeta_dist.config.load import load
 
@@ -83,7 +84,10 @@ def train(
         steps = chosen.training.steps
         print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})
     else:
-        say(f"model of {chosen.data.protocol} at {folder.url}/model; now: rfmeta evaluate {folder.url}")
+        say(
+            f"model of {chosen.data.protocol} at {folder.url}/model; next, judge it: "
+            f"rfmeta evaluate {folder.url}"
+        )
 
 
 def _prepared(config: Config) -> Store:
@@ -97,7 +101,7 @@ def _prepared(config: Config) -> Store:
 
 
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
-    """Judge a finished run on its sealed target: HTER, AUC, EER, per frame and per video."""
+    """Judge a finished run on its target domain: HTER, AUC and EER, by frame and by video."""
     from rfmeta_dist.data.reading.domains import news_of
     from rfmeta_dist.runs import pins
     from rfmeta_dist.runs.folder import read_config, require_model
@@ -118,17 +122,17 @@ def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json:
         print_json(result)
         return
     print_table([result])
-    say(f"page: rfmeta report {folder.url}")
+    say(f"next, write the report: rfmeta report {folder.url}")
 
 
 def report(
     run: RunFolder,
     out: Annotated[
-        Path | None, typer.Option(help="Where the page goes; the run's folder if not given.")
+        Path | None, typer.Option(help="File to write the page to; the run's folder if not given.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a run's page: figures, ROC, histograms, examples, training curve, configuration and ledger."""
+    """Write a run's report, one HTML page: figures, curves, examples, configuration and the ledger of reads."""
     from rfmeta_dist.storage.store import open_store
 
     where = write_report(open_store(run), out)
@@ -154,9 +158,9 @@ def write_report(folder: Store, out: Path | None = None) -> str:
     judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
     if judged != wanted:
         raise RunError(
-            f"run {folder.url} was last judged on {judged[0]} (split: {judged[1]}), and its target is "
-            f"{wanted[0]} (split: {wanted[1]}) now",
-            f"judge it anew first: rfmeta evaluate {folder.url}",
+            f"run {folder.url} was last judged on {judged[0]} (split: {judged[1]}), but its target is now "
+            f"{wanted[0]} (split: {wanted[1]})",
+            f"judge it again first: rfmeta evaluate {folder.url}",
         )
     html = page.render(record).encode()
     target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)

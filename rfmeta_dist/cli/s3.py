@@ -21,10 +21,12 @@ BUCKET = "rfmeta"
 
 
 def s3(
-    folder: Annotated[Path, typer.Argument(help="Holds the objects.", show_default=False)],
-    command: Annotated[list[str], typer.Argument(help="What to run meanwhile.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder that holds the objects.", show_default=False)],
+    command: Annotated[
+        list[str], typer.Argument(help="Command to run while the server is up.", show_default=False)
+    ],
 ) -> None:
-    """Serve a folder as S3 on loopback while a command runs; its environment has endpoint and credentials."""
+    """Serve a folder as S3 on this machine while a command runs; its environment holds endpoint and keys."""
     import subprocess
 
     from rfmeta_dist.storage.embedded import embedded_s3

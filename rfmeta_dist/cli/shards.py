@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
 
 app = typer.Typer(
-    help="Look at shards, check them, and erase people from them.",
+    help="List, check and compare shards, and erase people from them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 Prefix = Annotated[str, typer.Argument(help="A folder or s3://… that holds domains.", show_default=False)]
-Domain = Annotated[str | None, typer.Option("--domain", "-d", help="One domain; all if not given.")]
+Domain = Annotated[str | None, typer.Option("--domain", "-d", help="Domain to use; all if not given.")]
 
 Side = Annotated[str, typer.Argument(help="A prefix, or the path of one manifest-….json.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 SHOWN = 8  # names printed of each kind of difference
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards ls s3://bucket/faces")
 def ls(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
-    """List the shards."""
+    """List the shards of a prefix."""
     _, manifests = _open(prefix, domain)
     if json:
         print_json({m.domain: [asdict(shard) for shard in m.shards] for m in manifests})
@@ -50,7 +50,7 @@ def ls(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
 def stats(
     prefix: Prefix,
     domain: Domain = None,
-    subjects: Annotated[bool, typer.Option("--subjects", help="A row for each subject.")] = False,
+    subjects: Annotated[bool, typer.Option("--subjects", help="Print a row for each subject.")] = False,
     json: Json = False,
 ) -> None:
     """Count samples, subjects and videos by split, class and attack type."""
@@ -73,7 +73,7 @@ def stats(
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards verify s3://bucket/faces")
 def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
-    """Hash and decode every sample again; name what is wrong, and what interrupted work has left."""
+    """Hash and decode every sample again; list what is wrong, and objects that interrupted work left behind."""
     from rfmeta_dist.data.upkeep.orphans import orphans
     from rfmeta_dist.data.upkeep.verify import verify as find
 
@@ -86,11 +86,14 @@ def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
             {name: {"findings": [asdict(f) for f in found[name]], "orphans": left[name]} for name in names}
         )
     for name in names:
-        say(f"domain {name}: {'whole' if not found[name] else f'{len(found[name])} finding(s)'}")
+        say(f"domain {name}: {'no errors' if not found[name] else f'{len(found[name])} error(s)'}")
         for finding in found[name]:
             say(f"  {finding.where}: {finding.problem}")
         for orphan in left[name]:
-            say(f"  {orphan}: named by no manifest; unless it is being packed now, `rfmeta shards clean`")
+            say(
+                f"  {orphan}: named by no manifest; if nothing is being packed now, delete it with "
+                "`rfmeta shards clean`"
+            )
     if any(found.values()):
         bad = ", ".join(name for name in names if found[name])
         raise DataError(f"shards under {store.url} are not as their manifests say ({bad})", "ingest them again")
@@ -98,7 +101,7 @@ def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards clean s3://bucket/faces --domain O")
 def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = False) -> None:
-    """Delete what interrupted work has left: what no manifest names and is older than the newest."""
+    """Delete objects that interrupted work left behind: named by no manifest, and older than the newest one."""
     from rfmeta_dist.data.upkeep.orphans import clean as remove
 
     store, names = _domains(prefix, domain)
@@ -117,7 +120,7 @@ def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = 
     "\n\n  rfmeta shards diff data/O/manifest-000001.json data/O/manifest-000002.json"
 )
 def diff(before: Side, after: Side, domain: Domain = None, json: Json = False) -> None:
-    """Compare two states of a domain, or of all domains of two prefixes: samples, shards, contract."""
+    """Compare two states of a domain, or all domains of two prefixes: samples, shards and contract."""
     from rfmeta_dist.data.upkeep.diff import diff as compare
 
     old, new = _manifests(before, domain), _manifests(after, domain)
@@ -141,12 +144,14 @@ def diff(before: Side, after: Side, domain: Domain = None, json: Json = False) -
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards preview s3://bucket/faces --domain O --out O.png")
 def preview(
     prefix: Prefix,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("preview.png"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")] = Path("preview.png"),
     domain: Domain = None,
-    count: Annotated[int, typer.Option(min=1, max=100, help="Samples of each attack type and live.")] = 6,
+    count: Annotated[
+        int, typer.Option(min=1, max=100, help="Samples to show of each attack type, and of live faces.")
+    ] = 6,
     json: Json = False,
 ) -> None:
-    """Draw a contact sheet: images beside their depth, evenly from each attack type."""
+    """Draw a contact sheet: images beside their depth maps, equally many of each attack type."""
     from rfmeta_dist.data.upkeep.preview import contact_sheet
     from rfmeta_dist.storage.store import open_store
 
@@ -163,11 +168,16 @@ def preview(
 def forget(
     prefix: Prefix,
     domain: Annotated[str, typer.Option("--domain", "-d", help="The subject's domain.", show_default=False)],
-    subject: Annotated[str, typer.Option(help="As in the samples table.", show_default=False)],
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="The subject's name, as `rfmeta shards stats --subjects` lists it.", show_default=False
+        ),
+    ],
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Erase a person: rewrite the shards concerned, publish, then delete all that held or named the subject."""
+    """Erase a person: publish the domain without the subject, then delete all objects that hold or name it."""
     from rfmeta_dist.data.reading.cache import Cache, default_folder
     from rfmeta_dist.data.upkeep.forget import forget as erase
 
@@ -179,15 +189,15 @@ def forget(
         cache.drop(shard.sha256)
     if json:
         print_json(asdict(done))
-    say(f"{len(done.samples)} sample(s) of {subject} removed, {len(done.rewritten)} shard(s) rewritten")
+    say(f"{len(done.samples)} sample(s) of {subject} were removed, {len(done.rewritten)} shard(s) rewritten")
     say(f"{len(done.deleted)} object(s) deleted:")
     for name in done.deleted:
         say(f"  {name}")
     kept = "" if done.reclaimed else "what the S3 server's own disk keeps of deleted objects, "
     say(
-        f"Not reached from here: {kept}older versions that a versioned bucket keeps, shard caches of other "
-        "machines, examples in evaluations and reports, and the raw data; runs on an older state of the domain "
-        "have to start anew."
+        f"This command cannot delete: {kept}older versions that a versioned bucket keeps, shard caches of "
+        "other machines, examples in evaluations and reports, and the raw data. Delete these yourself. Runs "
+        "that read an older state of the domain cannot continue: start new ones."
     )
 
 
@@ -195,7 +205,9 @@ def _confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigError("this deletes data, and there is nobody to ask", "add --yes")
+        raise ConfigError(
+            "this command deletes data, and without a terminal it cannot ask for confirmation", "add --yes"
+        )
     ask(question)
 
 

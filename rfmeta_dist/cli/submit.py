@@ -19,14 +19,15 @@ EXAMPLES = """
 
   rfmeta submit job.yaml --address http://127.0.0.1:8265
 
-Follows the job's log (on stderr with --json) and ends with its driver's exit code.
+The job's log is printed until the job ends (on stderr with --json). The exit code is that of the job.
 """
 DEFAULT = "http://127.0.0.1:8265"
 
 
 def submit(
     job: Annotated[
-        Path, typer.Argument(help="A RayJob manifest; `rfmeta example` has some.", show_default=False)
+        Path,
+        typer.Argument(help="Job spec, a RayJob manifest; `rfmeta example` lists some.", show_default=False),
     ],
     address: Annotated[
         str | None,
@@ -34,7 +35,7 @@ def submit(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run a job on a cluster, from its spec."""
+    """Run the job that a job spec describes on a Ray cluster, and follow its log."""
     from rfmeta_dist.cluster import jobs, jobspec
 
     spec = jobspec.read(job)

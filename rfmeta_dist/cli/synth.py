@@ -28,34 +28,32 @@ EXAMPLES = """
 
   rfmeta synth --out s3://bucket/faces --scale full --rho 0.9 --identities portraits/ --address auto
 
-  rfmeta synth --out runs/data --card mine.yaml --domains O,C,I,M,MINE   [dim]# `rfmeta example M` has a card[/]
+  rfmeta synth --out runs/data --card mine.yaml --domains O,C,MINE   [dim]# `rfmeta example M` prints a card[/]
 
-  rfmeta synth --sheet sheet.png --scale full        [dim]# only a picture of what would be made[/]
+  rfmeta synth --sheet sheet.png --scale full        [dim]# only a contact sheet, no shards[/]
 
-  rfmeta synth videos raw/ --scale tiny              [dim]# as clips in the data sets' layouts, for ingest[/]
+  rfmeta synth videos raw/ --scale tiny              [dim]# video clips, to try ingest with[/]
 
-  rfmeta synth probe runs/data                       [dim]# what gives an attack away that should not?[/]
+  rfmeta synth probe runs/data                       [dim]# test the shards for cues that leak the label[/]
 
-An interrupted command goes on when it is given again.
+If the command is interrupted, give it again: it continues, and what was done is kept.
 """
 LINES = 10  # a log without a terminal gets this many lines a domain
 
 app = typer.Typer()
 
-Seed = Annotated[int, typer.Option(min=0, help="Decides every pixel.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed; with the other options it decides every pixel.")]
 Rho = Annotated[
-    float, typer.Option(help="How strongly spurious cues follow the label: 0 not at all, 1 they decide it.")
+    float, typer.Option(help="How strongly spurious cues follow the label: from 0, not at all, to 1, always.")
 ]
-Domains = Annotated[
-    str | None, typer.Option(help="Which domains, separated by commas; all there are if not given.")
-]
+Domains = Annotated[str | None, typer.Option(help="Domains to use, separated by commas; all if not given.")]
 Cards = Annotated[
     list[Path] | None, typer.Option("--card", help="A domain of your own, as a YAML file; may be repeated.")
 ]
 Identities = Annotated[
     Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Tasks at a time; the CPUs if not given.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; one for each CPU if not given.")]
 
 
 class Planned(NamedTuple):
@@ -68,19 +66,21 @@ class Planned(NamedTuple):
 @app.callback(invoke_without_command=True)
 def synth(
     context: typer.Context,
-    out: Annotated[str | None, typer.Option(help="Prefix to write to: a folder or s3://….")] = None,
-    scale: Annotated[str, typer.Option(help="How much: tiny, demo (64×64) or full (256×256).")] = "demo",
+    out: Annotated[str | None, typer.Option(help="Where to write the shards: a folder or s3://….")] = None,
+    scale: Annotated[
+        str, typer.Option(help="How much data to generate: tiny, demo (64×64 pixels) or full (256×256).")
+    ] = "demo",
     seed: Seed = 0,
     rho: Rho = 0.5,
     domains: Domains = None,
     cards: Cards = None,
     identities: Identities = None,
     workers: Workers = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet (PNG) here.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.")] = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Generate face domains: live, printed and replayed, each with its own cameras and light."""
+    """Generate domains of live, printed and replayed faces, each with its own cameras and light."""
     if context.invoked_subcommand:
         return
     if out is None and sheet is None:
@@ -141,7 +141,10 @@ def _survey(folder: Path) -> Survey:
     try:
         faces = Faces()
     except ConfigError:
-        say("without the face models every portrait gets the mean relief; `rfmeta faces install` gets them")
+        say(
+            "the face models are not installed, so every portrait gets the relief of the mean face; "
+            "`rfmeta faces install` installs them"
+        )
         return survey(folder.resolve())
 
     def landmarks(rgb: Any) -> Any:

@@ -29,18 +29,29 @@ if TYPE_CHECKING:
     from rich.table import Column
 
 ConfigFile = Annotated[
-    Path, typer.Argument(help="Configuration file; `rfmeta example` has some.", show_default=False)
+    Path, typer.Argument(help="Configuration file; `rfmeta example` lists some.", show_default=False)
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="FIELD=VALUE", help="Override a field, such as training.steps=100."),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="FIELD=VALUE",
+        help="Override a field, such as training.steps=100; may be repeated.",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and no progress.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on stdout, without a progress display.")
+]
 Slots = Annotated[
-    int | None, typer.Option(min=1, help="Logical CPUs of a local Ray; the machine's cores if not given.")
+    int | None,
+    typer.Option(min=1, help="CPUs that a local Ray may use; all cores of the machine if not given."),
 ]
 Address = Annotated[
-    str | None, typer.Option(help="Ray cluster to use, such as auto or ray://host:10001; local if not given.")
+    str | None,
+    typer.Option(
+        help="Ray cluster to use, such as auto or ray://host:10001; if not given, Ray is started here."
+    ),
 ]
 
 CLOSED = 141  # what a shell reports of a process whose reader has gone, as after `| head -1`

@@ -24,7 +24,7 @@ EXAMPLES = """
 
   rfmeta verify --strategy ddp --meta-test replicate --json
 
-  rfmeta verify --golden rfmeta_float64.json --workers 1,2    [dim]# of the repository's tests/verification[/]
+  rfmeta verify --golden rfmeta_float64.json --workers 1,2   [dim]# file of the repository's tests/verification[/]
 """
 SHOWN = 5
 Names = list[str] | None
@@ -34,28 +34,36 @@ Choice = TypeVar("Choice", bound=str)
 def verify(
     golden: Annotated[
         Path | None,
-        typer.Option(help="Compare with these reference figures of the RFMeta step, a JSON file, instead."),
+        typer.Option(help="Compare one RFMeta step with the reference figures in this JSON file instead."),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Numbers of processes: 2,3 if not given, with --golden 1,2.")
+        str | None, typer.Option(help="Numbers of processes to compare; 2,3 if not given (1,2 with --golden).")
     ] = None,
     method: Annotated[
-        Names, typer.Option(help="Methods, all if not given; repeatable, or with commas.")
+        Names, typer.Option(help="Methods to check, repeated or separated by commas; all if not given.")
     ] = None,
     strategy: Annotated[
-        Names, typer.Option(help="ddp, deepspeed; all that are installed if not given, with --golden ddp.")
+        Names,
+        typer.Option(
+            help="Strategies to check, ddp or deepspeed; all installed ones if not given (ddp with --golden)."
+        ),
     ] = None,
     meta_test: Annotated[
-        Names, typer.Option(help="shard, replicate; both if not given, with --golden shard.")
+        Names,
+        typer.Option(help="Meta-test batch: shard, replicate; both if not given (shard with --golden)."),
     ] = None,
-    domains: Annotated[str | None, typer.Option(help="Numbers of source domains: 3,4 if not given.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of networks and episodes; 0 if not given.")] = None,
+    domains: Annotated[
+        str | None, typer.Option(help="Numbers of source domains to check; 3,4 if not given.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the networks and episodes; 0 if not given.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Prove that distributed training computes what one process does, in float64, with real local processes.
+    """Check on this machine that several processes compute the same training step as one, in float64.
 
-    Gradients, parameters after Adam, running statistics and losses of small random networks are compared; the
-    exit code is 1 if a relative difference is more than 1e-9.
+    Small random networks are trained for one step in local processes. Gradients, parameters after Adam, running
+    statistics and losses are compared. The exit code is 1 if a relative difference is more than 1e-9.
     """
     if golden is not None:
         for option, given in {"method": method, "domains": domains, "seed": seed}.items():
@@ -120,7 +128,7 @@ def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str],
         if not d.relative <= parity.TOLERANCE:
             raise VerificationError(
                 f"with {name} {d.name} differs by {d.relative:.2e}, more than {parity.TOLERANCE:.0e}",
-                "this build of PyTorch or this machine computes something else: do not trust its training",
+                "models trained with this PyTorch on this machine would be wrong: use another PyTorch version",
             )
 
 

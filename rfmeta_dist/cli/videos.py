@@ -33,15 +33,17 @@ EXAMPLES = """
 
   rfmeta ingest oulu_npu raw/O --out s3://bucket/faces --accept-counts
 
-An interrupted command goes on when it is given again.
+If the command is interrupted, give it again: it continues, and keeps what was done.
 """
 
 
 def videos(
-    folder: Annotated[Path, typer.Argument(help="Where to: a folder for each domain.", show_default=False)],
-    scale: Annotated[str, typer.Option(help="How much: tiny, demo or full.")] = "tiny",
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to; each domain gets a folder in it.", show_default=False)
+    ],
+    scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "tiny",
     seconds: Annotated[
-        float, typer.Option(min=0.04, max=60, help="Length of each clip, at 25 a second.")
+        float, typer.Option(min=0.04, max=60, help="Length of each clip in seconds, at 25 frames a second.")
     ] = 4.0,
     seed: Seed = 0,
     rho: Rho = 0.5,
@@ -52,7 +54,7 @@ def videos(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Film the domains as H.264 clips in the real data sets' layouts, with their annotation files and lists."""
+    """Write domains as H.264 clips in the layouts of the real data sets, with their annotations and lists."""
     known, names = choose_domains(domains, cards)
     plans = plan_domains(names, scale, seed, identities, rho, known)
 
@@ -69,7 +71,7 @@ def videos(
         print_json({name: {"folder": str(root / name), "clips": len(own)} for name, own in clips.items()})
         return
     for name, own in clips.items():
-        say(f"{name}: {len(own)} clips at {root / name}; now: {_next(root, plans[name], own)}")
+        say(f"{name}: {len(own)} clips at {root / name}; next: {_next(root, plans[name], own)}")
 
 
 def _next(root: Path, planned: Planned, clips: list[Clip]) -> str:

@@ -41,7 +41,7 @@ def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _figures(row: dict[str, Any]) -> str:
     if row.get("skipped"):
-        return "skipped: not finite"
+        return "skipped: loss or gradient is not finite"
     names = ("loss", "cls", "dep", *SHORT)
     parts = " ".join(f"{SHORT.get(name, name)} {row[name]:.3g}" for name in names if name in row)
     return f"{parts}  {row['images_per_second']:.0f} images/s"

@@ -31,7 +31,7 @@ from ray.exceptions import (
 
 from rfmeta_dist.core.errors import ClusterError, RfmetaError, StorageError
 
-AGAIN = "start the same command again: what was finished is kept"
+AGAIN = "give the same command again: what was finished is kept"
 CAUSED = "The above exception was the direct cause of the following exception"
 LONGEST = 400  # characters of a foreign message
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}

@@ -83,7 +83,7 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                     restarts = config.training.restarts
                     what = f"training of {folder.url} failed after {restarts} restart(s) from one checkpoint"
                     raise ours(error, what) from error
-                say("the workers have failed, and are started again from the latest checkpoint")
+                say("workers have failed; all workers are started again from the newest checkpoint")
 
 
 def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
@@ -135,8 +135,8 @@ def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | Non
         training = config.training
         return ClusterError(
             f"training of {folder.url} waited {training.wait_s:.0f} s for {_missing(config)}",
-            "add nodes, or set training.workers lower or training.wait_s higher, then start the same run "
-            "again; it resumes",
+            "add nodes, or set training.workers lower or training.wait_s higher, then give the same command "
+            "again; the run resumes",
         )
     return None
 
@@ -153,7 +153,8 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
                 waited = waited + LOOK_S if _pending(config) else 0.0
                 if waited >= PATIENT_S and (text := _missing(config)) != said:
                     said = text
-                    say(f"waiting for {text}; the run ends if they are not there within training.wait_s")
+                    limit = config.training.wait_s
+                    say(f"waiting for {text}; the run ends after training.wait_s={limit:g} seconds")
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

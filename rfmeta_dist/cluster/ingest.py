@@ -148,13 +148,14 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
         lines += [f"  and {len(unreadable) - SHOWN} more"] if len(unreadable) > SHOWN else []
         raise DataError(
             "\n".join([*lines, f"{len(unreadable)} recording(s) cannot be read"]),
-            "repair them and start again, what is done is kept; or leave them out with --skip-unreadable",
+            "repair them and give the same command again, which keeps what was done; or leave them out with "
+            "--skip-unreadable",
         )
     read, faceless = sum(t.read for t in tallies), sum(len(t.faceless) for t in tallies)
     if read == faceless > 0:
         raise DataError(
             f"no face was found in any of {read} frame(s) of {len(tallies)} recording(s)",
-            "see that the pictures are upright and show a face from the front",
+            "check that the pictures are upright and show a face from the front",
         )
     facts = {
         "layout": order.layout,

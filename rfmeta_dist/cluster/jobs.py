@@ -51,13 +51,13 @@ def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
         identifier = f"{job.name}-{stamp}-{attempt}"
         come_back = f"follow it with: ray job logs {identifier} --follow --address {address}"
         _hand_over(client, job, identifier, address, say)
-        say(f"the cluster at {address} has taken job {identifier}")
+        say(f"the cluster at {address} has accepted job {identifier}")
         try:
             code = asyncio.run(_Follower(client, identifier, address, come_back, on_log, say).follow())
         except RfmetaError:
             raise
         except BaseException:  # Ctrl-C, a closed terminal, a reader of the output that has gone
-            say(f"job {identifier} runs on; {come_back}")
+            say(f"job {identifier} keeps running on the cluster; {come_back}")
             raise
         if code in (0, STOPPED):
             break
@@ -207,7 +207,7 @@ class _Follower:
                 over = info is not None and info.status.is_terminal()
             error = None if step.cancelled() else step.exception()
             if step.cancelled() or error is not None:
-                self._reason = _first_line(error or "it went silent")
+                self._reason = _first_line(error or "the connection went silent")
                 return isinstance(error, StopAsyncIteration)
             piece = step.result()
             new, seen = piece[max(0, self._shown - seen) :], seen + len(piece)
@@ -230,7 +230,7 @@ class _Follower:
                 return None
             raise ClusterError(
                 f"the cluster at {self._address} has not answered for {silent:.0f} s ({self._reason}); job "
-                f"{self._identifier} was {self._known} when last asked about, and may run on",
+                f"{self._identifier} was {self._known} when last asked about, and may still run",
                 f"do not submit it again; {self._come_back}",
             ) from error
         self._heard, self._known = time.monotonic(), info.status.value
@@ -259,4 +259,7 @@ def _refusal(address: str, error: Exception) -> ClusterError:
             f"the cluster at {address} refused the request: {reason}",
             "export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN with the cluster's token",
         )
-    return ClusterError(f"the cluster at {address} did not take the job: {reason}", "check address and cluster")
+    return ClusterError(
+        f"the cluster at {address} did not accept the job: {reason}",
+        "check --address, and that the cluster is up",
+    )

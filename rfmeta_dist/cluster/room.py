@@ -116,7 +116,7 @@ def workers_for(what: str, given: int | None) -> int:
 
 def for_tasks(what: str) -> Ask:
     """Return what work asks for that any number of processes with a CPU each can do: one of them."""
-    return Ask(what, SLOT, 1, "use a cluster of which a machine has a CPU for Ray")
+    return Ask(what, SLOT, 1, "use a cluster in which at least one machine gives Ray a CPU")
 
 
 def _machines() -> list[Resources]:

@@ -59,7 +59,8 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     folder = runs.open_folder(config)
     started = runs.is_started(folder, config)
     # Runs that are compared are pinned before they start.
-    pinned = pins.read(folder) if started or folder.exists(pins.FILE) else {}
+    held = pins.read(folder) if started or folder.exists(pins.FILE) else {}
+    pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
     manifests = {} if trained else domains.open_sources(config, pinned)
     target = domains.open_target(config, pinned)
@@ -67,7 +68,10 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     whole[target.domain] = target.fingerprint
     deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
     notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
-    notes += [f"the data of target {name} that was pinned was deleted; the newest is used" for name in deleted]
+    notes += [
+        f"the data of target {name} that this run was to read was deleted; the newest is used"
+        for name in deleted
+    ]
     return Prepared(folder, manifests, whole, deleted, notes)
 
 
@@ -86,7 +90,7 @@ def prepare(config: Config) -> Prepared:
     if not pins.add(folder, found.pins, replace=found.deleted).items() >= found.pins.items():
         raise RunError(
             f"run {folder.url} was started by two processes at the same moment, on different data",
-            "start the same command again: it reads what the first of them pinned",
+            "give the same command again: it then reads the data that the first process chose",
         )
     if first:
         for name, manifest in found.manifests.items():

@@ -85,7 +85,7 @@ def run(given: dict[str, Assignment]) -> None:
         place, node = error.filename or tempfile.gettempdir(), ray.util.get_node_ip_address()
         raise StorageError(
             f"the disk of {place} on {node} is full",
-            "free some disk space there and start the same run again; it resumes",
+            "free some disk space there and give the same command again; the run resumes",
         ) from error
 
 
@@ -104,7 +104,9 @@ def _train(task: Assignment) -> None:
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         differing = starts.record(folder, progress.step, starts.facts(config, versions, gpu), certificate)
         if differing:
-            news.notice(f"started unlike the time before: {differing}. Results are the same up to rounding")
+            news.notice(
+                f"this start differs from the one before: {differing}. Results stay the same up to rounding"
+            )
     meter = StepMeter(config.run.name, trainer.strategy.rank)
 
     def after_step(row: StepRow) -> None:
@@ -179,7 +181,7 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         raise StorageError(
             f"the checkpoint at step {done.step} cannot be written: {error.problem}",
-            "free some disk space and start the same run again; it resumes"
+            "free some disk space and give the same command again; the run resumes"
             if full
-            else "check run.folder and its credentials, then start the same run again; it resumes",
+            else "check run.folder and its credentials, then give the same command again; the run resumes",
         ) from error

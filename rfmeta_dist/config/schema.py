@@ -121,7 +121,8 @@ class Model(Section):
     def _weights_fit(self) -> Model:
         if self.weights is not None and self.backbone == "paper":
             raise ValueError(
-                "the paper's extractor has no pretrained file; set model.backbone, or drop model.weights"
+                "the paper's feature extractor has no pretrained weights; set model.backbone, "
+                "or remove model.weights"
             )
         return self
 
@@ -239,7 +240,7 @@ class Training(Section):
     def _no_partitioned_parameters(cls, zero: int) -> int:
         if zero == 3:
             raise ValueError(
-                "ZeRO-3 splits the parameters, which the inner update of M needs whole; use 0, 1 or 2"
+                "ZeRO-3 splits the parameters, but the inner update of M needs all of them; use 0, 1 or 2"
             )
         return zero
 
@@ -273,7 +274,7 @@ class Config(Section):
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers} but {self.method.name} on "
-                f"{len(self.data.sources)} source domains keeps at most {most} worker(s) an episode busy; "
+                f"{len(self.data.sources)} source domains has work for at most {most} worker(s) per episode; "
                 f"set training.workers to {training.episodes * most} or less, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
             )

@@ -40,10 +40,10 @@ def absolute(path: str | Path) -> Path:
         return Path(path).expanduser().resolve()
     except RuntimeError:
         if not str(path).startswith("~"):
-            raise ConfigError(f"the links of '{path}' lead in a circle", "correct the links") from None
+            raise ConfigError(f"the symbolic links of '{path}' lead in a circle", "correct the links") from None
         user = str(path).partition("/")[0]
         raise ConfigError(
-            f"'{path}' names no folder: the home folder that {user} stands for is not known",
+            f"'{path}' is not a folder: the home folder that {user} stands for is not known",
             "write the whole path" if user == "~" else "check the user's name, or write the whole path",
         ) from None
     except (OSError, ValueError) as error:

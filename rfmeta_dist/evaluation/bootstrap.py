@@ -75,7 +75,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
     if len(names) < 2:
         raise DataError(
             "a confidence interval needs at least two subjects",
-            "name the subject of every video in the domain's layout",
+            "ingest the domain again with the subject of every video",
         )
     thresholds = np.append(np.unique(scores.score), np.inf)
     operating = int(np.searchsorted(thresholds, threshold))

@@ -100,5 +100,5 @@ def from_parquet(data: bytes) -> list[Example]:
         return [Example(**row) for row in rows]
     except (pa.ArrowInvalid, TypeError) as error:
         raise DataError(
-            f"these are not examples ({error})", "make them again with `rfmeta evaluate RUN`"
+            f"the file of examples cannot be read ({error})", "make them again with `rfmeta evaluate RUN`"
         ) from error

@@ -52,7 +52,7 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
     if leaked:
         raise RunError(
             f"the target {', '.join(sorted(leaked))} is among the validation scores",
-            "the threshold must come from source domains only",
+            "pass validation scores of source domains only: the threshold must not depend on the target",
         )
     target.require_both_classes("the target")
     return {unit: _of_unit(validation, target, unit, seed, resamples) for unit in UNITS}

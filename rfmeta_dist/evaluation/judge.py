@@ -134,9 +134,10 @@ def _validation(folder: Store, model: Package) -> Scores:
     for unit in UNITS:
         if thresholds.from_sources(validation, unit).value != model.thresholds[unit].value:
             raise RunError(
-                f"the model's threshold for a {unit} does not follow from {folder.url}/validation.parquet, so that "
-                "file is not the one that the model was made with",
-                "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` again",
+                f"the model's threshold for a {unit} does not follow from the scores in "
+                f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
+                "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` "
+                "again: it makes the model from the last checkpoint",
             )
     return validation
 
@@ -149,7 +150,7 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     except GoneError as error:
         raise DataError(
             error.problem,
-            f"give the same `rfmeta train` again: it trains nothing and goes over to the newest {name}",
+            f"give the same `rfmeta train` command again: it trains nothing and takes the newest {name}",
         ) from error
     domains.require_target(config, manifest)
     domains.require_subjects(config, subjects(shards, manifest, domains.target_split(config)))
@@ -176,7 +177,7 @@ def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBa
     """
     if detector.wants != "frame":
         raise RunError(
-            f"a detector of kind {detector.kind} scores clips, and only scores of frames are judged",
+            f"a detector of kind {detector.kind} scores clips, but this version judges only scores of frames",
             "use the version of rfmeta_dist that made the model",
         )
     keys: list[pa.Array] = []

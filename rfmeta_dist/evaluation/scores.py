@@ -70,7 +70,7 @@ class Scores:
         if bad.any():
             raise DataError(
                 f"{bad.sum()} of {len(self)} scores are not finite numbers; the first is "
-                f"{self.score[bad][0]} for {self.key[bad][0]}, so it has no place among the others",
+                f"{self.score[bad][0]} for {self.key[bad][0]}, so it cannot be compared with the others",
                 "give every frame a finite score",
             )
         if not np.isin(self.label, (0, 1)).all():
@@ -191,10 +191,10 @@ class Scores:
         try:
             table = pq.read_table(pa.BufferReader(data)).select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError, OSError) as error:
-            raise DataError(f"these are not scores ({error})", remedy) from error
+            raise DataError(f"the table of scores cannot be read ({error})", remedy) from error
         empty = [name for name in schema.names if table[name].null_count]
         if empty:
-            raise DataError(f"these are not scores (empty cells in {', '.join(empty)})", remedy)
+            raise DataError(f"the table of scores has empty cells in {', '.join(empty)}", remedy)
         columns: dict[str, Any] = {name: table[name].to_numpy() for name in ("label", "score")}
         for name in schema.names:
             if name not in columns:

@@ -28,7 +28,7 @@ def from_sources(validation: Scores, unit: Unit) -> Threshold:
     splits = set(validation.split.tolist())
     if splits - {"validation"}:
         raise RunError(
-            f"a threshold was asked of the splits {', '.join(sorted(splits))}",
+            f"a threshold was to be chosen from scores of the splits {', '.join(sorted(splits))}",
             "thresholds come from the sources' validation splits: pass their scores only",
         )
     validation.require_both_classes("the sources' validation split")

@@ -33,7 +33,7 @@ def still_size(data: bytes) -> tuple[int, int]:
         ValueError: it is no still image that can be read here, or claims to be empty or of over `MAX_PIXELS`.
     """
     if not is_still(data[:HEAD]):
-        raise ValueError("it is no JPEG, PNG, BMP or WebP")
+        raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f"it claims to be {width}×{height} pixels")

@@ -105,7 +105,7 @@ def read_frames(
         DataError: the file cannot be read or decoded, is cut short, or too short for the rule.
     """
     if rotation % 90:
-        raise ConfigError(f"a rotation of {rotation} degrees", "use 0, 90, 180 or 270")
+        raise ConfigError(f"the rotation is {rotation} degrees", "use 0, 90, 180 or 270")
     name = name or (str(source) if isinstance(source, Path) else f"a file of {len(source)} bytes")
     with _explained(name):
         head = _head(source)

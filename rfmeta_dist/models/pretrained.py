@@ -92,7 +92,8 @@ def _check(file: Path, found: dict[str, Tensor], shapes: dict[str, tuple[int, ..
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise ConfigError(
-            f"model.weights={file} is of another network than model.backbone: {', '.join(wrong[:SHOWN])}{more}",
+            f"model.weights={file} holds the weights of another network than model.backbone: "
+            f"{', '.join(wrong[:SHOWN])}{more}",
             "give timm's weights of that network (a transformer's with patches of 16 for images of 224)",
         )
 

@@ -96,8 +96,8 @@ def require(results: Iterable[Probed], most: float) -> None:
     if found:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
-            f"{len(found)} AUC of leak probes above {most:g} ({worst})",
-            "generate with `rfmeta synth --rho 0` to see what is not injected on purpose",
+            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst})",
+            "generate with `rfmeta synth --rho 0` to see which cues are not injected on purpose",
         )
 
 

@@ -9,7 +9,7 @@ starts.jsonl        with what code, machine and workers the run was started, eac
 step-0000100/       checkpoints, the newest two (training/checkpoint.py)
 metrics.jsonl       one line a step, when training ends
 streams.json        by domain, what its reader read and waited for; over all starts that ended by themselves
-model/              the package (evaluation/package.py)
+model/              the package (detectors/package.py)
 evaluation.json, scores.parquet, examples.parquet, report.html
 """
 
@@ -89,13 +89,13 @@ def require_same(folder: Store, config: Config) -> None:
     steps, before = config.training.steps, earlier.training.steps
     if steps != before:
         raise RunError(
-            f"run {folder.url} was started for {before} steps, a resume cannot make them {steps}",
+            f"run {folder.url} was started for {before} steps, and a resume cannot change that to {steps}",
             f"set training.steps={before}, or start a new run with --set run.name=…",
         )
     differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in MAY_DIFFER]
     if differing:
         raise RunError(
-            f"run {folder.url} exists with another configuration (other: {', '.join(differing)})",
+            f"run {folder.url} exists with another configuration (different: {', '.join(differing)})",
             "start a new run with --set run.name=…, or go back to the values in its config.yaml",
         )
 
@@ -144,10 +144,10 @@ def read_config(folder: Store, name: str = "config.yaml") -> Config:
         return configuration.check(yaml.safe_load(folder.read(name)), f"{folder.url}/{name}")
     except MissingError:
         raise RunError(
-            f"there is no run at {folder.url}", "give the folder that `rfmeta train` named"
+            f"there is no run at {folder.url}", "give the folder that `rfmeta train` printed"
         ) from None
     except (yaml.YAMLError, ConfigError) as error:
-        raise RunError(f"{folder.url}/{name} is damaged: {error}", "start a new run") from error
+        raise RunError(f"{folder.url}/{name} is damaged: {error}", "restore the file from a copy, or start a new run with --set run.name=…") from error
 
 
 def require_model(folder: Store) -> None:

@@ -167,8 +167,9 @@ def require(store: Store, token: str) -> None:
     if holder is None or holder.token != token:
         by = f"process {holder.pid} on {holder.host}" if holder else "another process"
         raise RunError(
-            f"{store.url} was taken over by {by}, for this process did not renew its lease for {STALE_S:.0f} s",
-            "nothing is lost: let the other process go on",
+            f"{store.url} was taken over by {by}, because this process did not renew its lease "
+            f"for {STALE_S:.0f} s",
+            "nothing is lost: let the other process continue",
         )
 
 

@@ -165,5 +165,5 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         remedy = "check the path and the disk"
         if error.errno in _FULL:
-            remedy = "free space on that disk or raise the quota; nothing half-written was left"
+            remedy = "free space on that disk or raise the quota; no partly written file is left"
         raise StorageError(f"{path}: {error.strerror or error}", remedy) from error

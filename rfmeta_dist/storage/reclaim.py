@@ -45,10 +45,10 @@ def reclaim() -> bool:
     except (OSError, ValueError, KeyError) as error:
         reason = f"{type(error).__name__}: {error}"
     else:
-        reason = "it is still at it"
+        reason = "it has not finished removing them"
     raise StorageError(
-        f"the S3 server at {endpoint} has deleted objects in its files ({reason})",
-        "see that it is up, and give the command again",
+        f"the S3 server at {endpoint} still keeps deleted objects on its disk ({reason})",
+        "check that the server is up, and give the command again",
     )
 
 

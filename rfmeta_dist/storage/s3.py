@@ -138,8 +138,8 @@ class S3Store:
             token = page.get("NextContinuationToken")
             if token in (None, query.get("ContinuationToken")):
                 raise StorageError(
-                    f"s3://{top}: the store breaks its listing off and does not say how it goes on",
-                    "use a store that knows ListObjectsV2, as AWS S3, MinIO, SeaweedFS and Ceph do",
+                    f"s3://{top}: the store returned a part of its listing and no token to get the rest",
+                    "use a store that supports ListObjectsV2, as AWS S3, MinIO, SeaweedFS and Ceph do",
                 )
             query["ContinuationToken"] = token
 

@@ -95,7 +95,7 @@ def _endpoint(session: Any, profile: dict[str, Any]) -> str | None:
 def _style(profile: dict[str, Any], endpoint: str | None) -> str:
     chosen = os.environ.get(STYLE)
     if chosen and chosen not in _STYLES:
-        raise ConfigError(f"{STYLE}={chosen!r} is no addressing style", f"set it to {', '.join(_STYLES)}")
+        raise ConfigError(f"{STYLE}={chosen!r} is not an addressing style", f"set it to {', '.join(_STYLES)}")
     section = profile.get("s3")
     configured = section.get("addressing_style") if isinstance(section, dict) else None
     # Servers other than AWS rarely have a DNS name for each bucket.

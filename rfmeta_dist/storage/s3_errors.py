@@ -24,7 +24,7 @@ _VIRTUAL = f"this store wants the bucket in the host's name: set {STYLE}=virtual
 _REGION = "set AWS_REGION to the bucket's region"
 _KMS = "see that the bucket's KMS key is enabled and that these credentials may use it to encrypt and decrypt"
 _SPACE = "free space in the store or raise its quota"
-_SHUT = "ask the store's provider: the bucket or the account is shut"
+_SHUT = "ask the store's provider: the bucket or the account is disabled"
 _CHECKSUMS = (
     f"this store does not know the checksums that clients add by default: set {CHECKSUMS}=when_required"
 )
@@ -80,7 +80,7 @@ _BY_MESSAGE = (
     (re.compile(r"\bkms\b", re.IGNORECASE), _KMS),
     (re.compile(r"quota|no space|storage.{0,12}full", re.IGNORECASE), _SPACE),
 )
-_OTHER = "ask the store's operator, or its documentation for that code"
+_OTHER = "ask the store's operator, or look up this code in the store's documentation"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Answer:
     @property
     def words(self) -> str:
         """Code and message, as far as there are any."""
-        return ": ".join(part for part in (self.code, self.message) if part) or "without a word"
+        return ": ".join(part for part in (self.code, self.message) if part) or "without an explanation"
 
 
 def answer(error: BaseException) -> Answer:
@@ -200,10 +200,12 @@ def _redirected(found: Answer) -> str:
     place = re.match(r"https?://[^/]+", target)
     if place is None:
         return ENDPOINT
-    return f"it sends clients to {place[0]}: if that is the store, set AWS_ENDPOINT_URL to that address"
+    return f"the server redirects to {place[0]}: if that is the store, set AWS_ENDPOINT_URL to that address"
 
 
 def _denied_without_a_word() -> str:
     proxied = any(name.lower().endswith("_proxy") and value for name, value in os.environ.items())
-    between = "; the web proxy in between may have answered: no_proxy exempts a host from it" if proxied else ""
+    between = (
+        "; if the web proxy answered instead of the store, add the store's host to no_proxy" if proxied else ""
+    )
     return _RIGHTS + between

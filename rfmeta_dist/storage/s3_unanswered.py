@@ -42,7 +42,9 @@ def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
     from botocore import exceptions as boto
 
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
-        return AccessError(f"{url}: no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        return AccessError(
+            f"{url}: no credentials were found", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
     if isinstance(error, TimeoutError):
         return StorageError(
             f"{url}: {endpoint} did not answer in full within the time allowed",
@@ -85,8 +87,12 @@ def _without_answer() -> tuple[tuple[Any, str, str], ...]:
             "check http_proxy, https_proxy and no_proxy",
         ),
         (boto.SSLError, "the TLS connection failed", _TLS),
-        (boto.FlexibleChecksumError, "the answer does not match its checksum", f"read it again; {_REPLY}"),
-        (ResponseParserError, "the answer is not S3's", ENDPOINT),
+        (
+            boto.FlexibleChecksumError,
+            "the answer does not match its checksum",
+            f"give the command again; {_REPLY}",
+        ),
+        (ResponseParserError, "the answer is not that of an S3 server", ENDPOINT),
         (ValueError, "the store's address is not a URL", "write AWS_ENDPOINT_URL as http://host:port"),
     )
 

@@ -48,7 +48,8 @@ class DeepSpeed:
             )
         if offload and zero == 0:
             raise ConfigError(
-                "training.offload moves the optimiser's pieces, of which training.zero=0 has none",
+                "training.offload needs an optimiser that is split among the workers, and training.zero=0 "
+                "does not split it",
                 "use training.zero=1 or 2",
             )
         self.rank = dist.get_rank()

@@ -67,7 +67,7 @@ def spawn(function: Callable[..., Any], world: int, *arguments: Any) -> list[Any
         except EOFError:
             raise VerificationError(
                 f"one of {world} local worker processes died",
-                "its own message stands above; check memory and that loopback connections are allowed",
+                "read the process's own message above; check memory, and that loopback connections are allowed",
             ) from None
         finally:
             for worker in workers:

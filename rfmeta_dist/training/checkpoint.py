@@ -159,7 +159,8 @@ def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Pr
     """
     if saved.fingerprint not in fingerprints:
         raise RunError(
-            "the checkpoint was made with another configuration or other data", "start a run of a new name"
+            "the checkpoint was made with another configuration or other data",
+            "start a new run with --set run.name=…",
         )
     nets = trainer.objective.nets
     if strange := misfit(nets, saved.weights, saved.moments):

@@ -47,7 +47,7 @@ class Result:
 
     @property
     def largest(self) -> float:
-        """Over all kinds."""
+        """The largest relative difference over all kinds."""
         return max(self.differences.values())
 
     @property
@@ -62,8 +62,8 @@ class Result:
             what = describe(self.config)
             raise VerificationError(
                 f"{what} differs from one process by more than {TOLERANCE:.0e}: {', '.join(wrong)}",
-                "do not train like this: try training.strategy=ddp, another version of PyTorch, "
-                "or training.strategy=single with one worker",
+                "models trained with this setting would be wrong: set training.strategy=ddp, use another "
+                "version of PyTorch, or set training.strategy=single and training.workers=1",
             )
 
 

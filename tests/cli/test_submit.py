@@ -188,9 +188,9 @@ def test_a_head_that_goes_away_is_the_clusters_error_and_the_job_is_named(rfmeta
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert ending.code == CLUSTER, ending.err
     identifier = api.submitted[0]["submission_id"]
-    assert all(words in ending.error for words in (identifier, api.address, "RUNNING", "may run on"))
+    assert all(words in ending.error for words in (identifier, api.address, "RUNNING", "may still run"))
     assert f"do not submit it again; follow it with: ray job logs {identifier} --follow" in ending.error
-    assert "did not take" not in ending.err
+    assert "did not accept" not in ending.err
     assert "disk" not in ending.err
 
 
@@ -215,13 +215,13 @@ def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
     assert ending.err.count("is starting") == 1
     with jobs_api(starting=1000) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
-    assert (ending.code, "did not take the job" in ending.error, api.submitted) == (CLUSTER, True, []), (
+    assert (ending.code, "did not accept the job" in ending.error, api.submitted) == (CLUSTER, True, []), (
         ending.err
     )
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(500, "did not take the job"), (403, "refused"), (413, "too large")]
+    ("status", "words"), [(500, "did not accept the job"), (403, "refused"), (413, "too large")]
 )
 def test_a_refusal_is_told_as_one(rfmeta, tmp_path, status, words):
     with jobs_api(refuse=status) as api:
@@ -274,7 +274,10 @@ def test_a_signal_ends_the_following_and_says_that_the_job_runs_on(tmp_path, num
     assert process.returncode == 128 + number, err
     assert b"Traceback" not in err
     identifier = api.submitted[0]["submission_id"].encode()
-    assert re.search(rb"job " + identifier + rb" runs on; follow it with: ray job logs " + identifier, err), err
+    assert re.search(
+        rb"job " + identifier + rb" keeps running on the cluster; follow it with: ray job logs " + identifier,
+        err,
+    ), err
 
 
 def test_the_command_that_messages_name_is_one_that_ray_has():

@@ -54,7 +54,7 @@ def test_a_run_is_trained_judged_and_reported(rfmeta, oci: Path, tmp_path: Path)
     again = rfmeta("train", oci)
     assert again.code == 0, again.err
     assert "is trained already; there is nothing to train" in again.err
-    assert f"now: rfmeta evaluate {run}" in again.err
+    assert f"judge it: rfmeta evaluate {run}" in again.err
 
     judged = rfmeta("evaluate", run, "--json")
     assert judged.code == 0, judged.err

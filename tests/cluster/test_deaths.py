@@ -86,7 +86,7 @@ def test_a_process_that_ray_ended_for_memory():
     code, line = shown(MEMORY, RAY_memory_usage_threshold="0.01", RAY_memory_monitor_refresh_ms="100")
     assert code == ClusterError.exit_code
     assert "error a process was ended because its machine ran out of memory" in line
-    assert "start the same command again" in line
+    assert "give the same command again" in line
 
 
 def test_a_machine_that_was_lost():

@@ -67,7 +67,9 @@ def test_a_server_that_does_not_take_its_deletions_to_disk_is_named(s3, monkeypa
     pack(make_samples("A", SIZES, 0), store, "A", contract={})
     with monkeypatch.context() as patch:
         patch.setenv(SERVICES, f"{s3.endpoint} 127.0.0.1:1 127.0.0.1:1")
-        with pytest.raises(StorageError, match=r"has deleted objects in its files \(.*give the command again"):
+        with pytest.raises(
+            StorageError, match=r"still keeps deleted objects on its disk \(.*give the command again"
+        ):
             forget(store, "A", SUBJECT)
     # Given again, there is nothing left to delete, but the disk is seen to.
     with pytest.raises(DataError, match="has no subject"):

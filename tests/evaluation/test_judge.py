@@ -110,7 +110,7 @@ def test_data_that_lands_while_a_run_goes_on_is_not_read_by_it(config: Config, s
         "domain A has newer data",
         "domain D has newer data",
     ]
-    assert all("this run stays with the data that it started with" in note for note in again.notes)
+    assert all("this run keeps the data that it started with" in note for note in again.notes)
     # A reader that died is started anew by Ray, with the fingerprint that it was given at first.
     reader = DomainReader(config, "A", started_with["A"])
     assert set(reader.batch(0, 0, 4).keys) <= set(keys(shards, "A", started_with["A"]))
@@ -151,7 +151,7 @@ def test_a_finished_run_is_judged_on_another_target_and_each_look_is_on_record(c
     other = of(config, "M")
     prepare(other)
     # The figures that are there are of the former target, and no page shows them as the new one's.
-    with pytest.raises(RunError, match=r"last judged on D .*, and its target is M .*; .* rfmeta evaluate"):
+    with pytest.raises(RunError, match=r"last judged on D .*, but its target is now M .*; .* rfmeta evaluate"):
         write_report(folder)
     assert json.loads(folder.read("evaluation.json")) == first
     second = evaluate(read_config(folder), folder)
@@ -191,7 +191,7 @@ def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(
     forget(shards, "D", "D-train0")
     ledger = folder.read("ledger.jsonl")
     with pytest.raises(
-        DataError, match=r"was deleted.*; give the same `rfmeta train` again: it trains nothing"
+        DataError, match=r"was deleted.*; give the same `rfmeta train` command again: it trains nothing"
     ):
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger

@@ -121,7 +121,7 @@ def test_names_that_repeat_are_held_once(make_scores):
     ("column", "words"),
     [
         (pa.array([None, "a"]), "empty cells in subject"),
-        (pa.array([[1], [2]]), "not scores"),
+        (pa.array([[1], [2]]), "scores cannot be read"),
     ],
 )
 def test_cells_that_are_no_names_are_refused(make_scores, column, words):

@@ -25,7 +25,7 @@ def test_parquet_round_trip_of_nothing(make_scores):
 
 @pytest.mark.parametrize("data", [b"", b"not parquet at all"])
 def test_foreign_bytes_are_refused(data):
-    with pytest.raises(DataError, match="not scores"):
+    with pytest.raises(DataError, match="scores cannot be read"):
         Scores.from_parquet(data)
 
 

@@ -16,11 +16,11 @@ WRONG = {
     "live attack": ("a.mp4,1,print,ann,,train,", "line 2, column attack_type: 'print' contradicts"),
     "attack of type live": (
         "a.mp4,0,live,ann,,train,",
-        "line 2, column attack_type: 'live' is no kind of attack",
+        "line 2, column attack_type: 'live' is not an attack type",
     ),
     "no word": (
         "a.mp4,0,??,ann,,train,",
-        r"line 2, column attack_type: '\?\?' is no kind of attack; use print",
+        r"line 2, column attack_type: '\?\?' is not an attack type; use print",
     ),
     "no subject": ("a.mp4,1,,,,train,", "line 2, column subject: it is empty; say who is shown"),
     "split": ("a.mp4,1,,ann,,eval,", "line 2, column split: 'eval' is not one of train, training, validation"),
@@ -30,7 +30,7 @@ WRONG = {
     "no path": (",1,,ann,,train,", "line 2, column path"),
     "not media": (
         "a.heic,1,,ann,,train,",
-        r"line 2, column path: 'a.heic' is no .* by its ending \(jpg, jpeg, png",
+        r"line 2, column path: 'a.heic' does not end as .* do \(jpg, jpeg, png",
     ),
     "depth out of the tree": ("i1.jpg,1,,ann,,train,../d.png", "line 2, column depth"),
     "depth of a video": ("a.mp4,1,,ann,,train,d.png", "line 2, column depth: 'a.mp4' is a video"),
@@ -43,7 +43,7 @@ CONTRADICTIONS = {
     "some splits": (("a.mp4,1,,ann,,train,", "b/c.mp4,1,,bob,,,"), "line 3, column split: ''"),
     "one name": (
         ("a.mp4,1,,ann,v,train,", "b/c.mp4,1,,ann,v,train,"),
-        "lines 2 and 3, column video: 'v' names",
+        "lines 2 and 3, column video: 'v' also names",
     ),
     "two people in a clip": (
         ("i1.jpg,1,,ann,v,train,", "i2.jpg,1,,bob,v,train,"),

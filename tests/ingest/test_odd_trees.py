@@ -152,8 +152,8 @@ LISTS = {
     "type and flag disagree": ({"Data/train/1/spoof/1.png": [0] * 40 + [1, 1, 1, 0]}, "says type 1, spoof 0"),
     "in the wrong list": ({"Data/test/1/spoof/1.png": SPOOF}, "cannot be in it"),
     "out of the tree": ({"Data/train/../1.png": SPOOF}, "cannot be in it"),
-    "too short": ({"Data/train/1/spoof/1.png": [0] * 43}, "other than 44 known numbers"),
-    "unknown type": ({"Data/train/1/spoof/1.png": [0] * 40 + [-1, 1, 1, 1]}, "other than 44 known"),
+    "too short": ({"Data/train/1/spoof/1.png": [0] * 43}, "does not give 44 known numbers"),
+    "unknown type": ({"Data/train/1/spoof/1.png": [0] * 40 + [-1, 1, 1, 1]}, "does not give 44 known"),
     "not a table": ([1], "not a table"),
 }
 

@@ -173,7 +173,7 @@ def test_images_of_several_sizes_are_refused(store: Store):
 def test_no_samples_and_bad_names_are_refused(store: Store):
     with pytest.raises(DataError, match="no samples for domain 'A'"):
         pack([], store, "A", contract={})
-    with pytest.raises(DataError, match="no domain name"):
+    with pytest.raises(DataError, match="not a valid domain name"):
         pack([], store, "../A", contract={})
 
 

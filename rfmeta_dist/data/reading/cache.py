@@ -127,7 +127,11 @@ class Cache:
                 self._write(shard, data)
         except OSError as error:
             meter.add(cache_faults=1)
-            _log.warning("going on without caching a shard in %s: %s", self.folder, error.strerror)
+            _log.warning(
+                "a shard could not be cached in %s (%s); work continues without the copy",
+                self.folder,
+                error.strerror,
+            )
 
     def _write(self, shard: Shard, data: bytes) -> None:
         path = self._path(shard.sha256)

@@ -74,7 +74,7 @@ def require_target(config: Config, head: Head) -> None:
         if head.count(split, label) == 0:
             raise DataError(
                 f"the target {head.domain} has no {CLASSES[label]} samples{_of(split)}, "
-                "so no error rate can be computed",
+                "so error rates cannot be computed",
                 f"set data.target to another domain, or {_other_split(head)}ingest the missing class",
             )
     require_size(head, config.data.image_size)
@@ -113,13 +113,13 @@ def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:
             continue  # what reads the domain says what is wrong with it
         if name not in pinned:
             lines.append(
-                f"this run does not say which data of domain {name} it is to read, as it was started by an "
-                f"earlier version or for another target; the newest ({newest[:MARK]}) is used"
+                f"this run has no record of which data of domain {name} it reads, because it was started by an "
+                f"earlier version or for another target; the newest data ({newest[:MARK]}) is used"
             )
         elif pinned[name] != newest:
             lines.append(
-                f"domain {name} has newer data ({newest[:MARK]}); this run stays with the data that it started "
-                f"with ({pinned[name][:MARK]}): start a new run with --set run.name=… to use the newer data"
+                f"domain {name} has newer data ({newest[:MARK]}), but this run keeps the data that it started "
+                f"with ({pinned[name][:MARK]}); to use the newer data, start a new run with --set run.name=…"
             )
     return lines
 

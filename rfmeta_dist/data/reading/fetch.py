@@ -63,11 +63,10 @@ def _load(folder: Store, shard: Shard, meter: Meter) -> bytes:
     if is_it(data):
         meter.add(shards_read=1)
         return data
-    fault = "its SHA-256" if len(data) == shard.size else f"{len(data)} bytes, not {shard.size}:"
-    raise DataError(
-        f"{where} is damaged: {fault} does not match the manifest",
-        "restore it or ingest the domain again",
-    )
+    fault = "its SHA-256 does not match the manifest"
+    if len(data) != shard.size:
+        fault = f"it has {len(data)} bytes, but the manifest says {shard.size}"
+    raise DataError(f"{where} is damaged: {fault}", "restore it or ingest the domain again")
 
 
 def ahead(

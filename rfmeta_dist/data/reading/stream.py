@@ -159,8 +159,8 @@ def require_size(head: Head, image_size: int) -> None:
     """
     if head.image_size < image_size:
         raise DataError(
-            f"domain {head.domain} holds crops of {head.image_size} pixels, "
-            f"data.image_size asks for {image_size}",
+            f"domain {head.domain} holds crops of {head.image_size} pixels, which are smaller than "
+            f"data.image_size={image_size}",
             f"set data.image_size={head.image_size} for a new run, or ingest larger crops",
         )
 

@@ -27,7 +27,7 @@ class Checker:
 
     def __init__(self, domain: str) -> None:
         if not _NAME.fullmatch(domain):
-            raise DataError(f"'{domain}' is no domain name", "use letters, digits, '_' and '-' alone")
+            raise DataError(f"'{domain}' is not a valid domain name", "use letters, digits, '_' and '-' only")
         self._domain = domain
         self._keys: set[str] = set()
         self._splits: dict[str, str] = {}

@@ -45,7 +45,8 @@ def decode(
     except ValueError as error:
         raise DataError(
             f"sample {row['key']} cannot be decoded: {error}",
-            "ingest the domain again without it; skipping it would change every later batch",
+            "ingest the domain again without this sample; it is not skipped, because that would change every "
+            "later batch",
         ) from error
     return _resized(image, image_size, out), _resized(depth, image_size // DEPTH_STRIDE)
 

@@ -125,7 +125,7 @@ class Manifest(Head):
         if not found:
             raise DataError(
                 f"domain '{self.domain}' has no {CLASSES[label]} samples in split '{split}'",
-                "a balanced stream needs both classes: choose another split, or ingest the class",
+                "each batch is half live, half attacks: ingest samples of that class, or leave the domain out",
             )
         return found
 

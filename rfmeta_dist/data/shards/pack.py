@@ -61,7 +61,7 @@ def pack(
         writer.add(sample)
     shards, rows = writer.finish()
     if not shards:
-        raise DataError(f"no samples for domain '{domain}'", "check the source and its filters")
+        raise DataError(f"no samples for domain '{domain}'", "check that the source holds samples")
     side = checker.image_size
     return publish(store, domain, shards, rows, image_size=side, contract=contract)
 

@@ -83,7 +83,7 @@ class Stage:
             table = pq.read_table(io.BytesIO(data))
         except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{self._store.url}/{name}, which an ingest keeps until it is done, is damaged",
+                f"{self._store.url}/{name}, an intermediate file of an interrupted ingest, is damaged",
                 "delete it and give the same command again",
             ) from error
         given: dict[str, Any] = json.loads(table.schema.metadata[b"tally"])

@@ -55,8 +55,8 @@ def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False)
         raise DataError(f"shard {where} is damaged: {error}", RESTORE) from error
     if [key for key, _ in groups] != [row["key"] for row in rows]:
         raise DataError(
-            f"shard {where} holds {len(groups)} samples that are not the manifest's {len(rows)}",
-            "it was cut or changed: restore it or ingest the domain again",
+            f"shard {where} holds {len(groups)} samples that are not the {len(rows)} that the manifest lists",
+            "the shard was cut or changed: restore it or ingest the domain again",
         )
     return [_packed(group, row, where, known) for (_, group), row in zip(groups, rows, strict=True)]
 
@@ -121,7 +121,7 @@ def _packed(group: Members, row: Row, where: str, known: bool) -> Packed:
         content = group.get(ending)
         if content is None or not (known or hashlib.sha256(content).digest() == row[f"sha256_{part}"]):
             raise DataError(
-                f"sample {row['key']} in shard {where}: its {part} is not the manifest's",
+                f"sample {row['key']} in shard {where}: its {part} does not match the manifest",
                 RESTORE,
             )
     return Packed(row, group[row["image_ext"]], group["depth.png"], group.get("full.png"))

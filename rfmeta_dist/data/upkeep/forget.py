@@ -58,7 +58,7 @@ def forget(store: Store, domain: str, subject: str) -> Forgotten:
         StorageError: the store cannot be read or written.
     """
     if not subject:
-        raise DataError("the name of the subject is empty", "take it from the column subject_id")
+        raise DataError("the name of the subject is empty", "`rfmeta shards stats --subjects` lists the names")
     done = Forgotten()
     while not _published_without(store, domain, subject, done):
         done = Forgotten()  # someone else published meanwhile: begin with what they published
@@ -71,7 +71,7 @@ def forget(store: Store, domain: str, subject: str) -> Forgotten:
     if not done.samples and not done.deleted:
         raise DataError(
             f"domain '{domain}' under {store.url} has no subject '{subject}'",
-            "take the name from the column subject_id of the samples table; it starts with the domain",
+            "`rfmeta shards stats --subjects` lists the names; each starts with its domain",
         )
     return done
 

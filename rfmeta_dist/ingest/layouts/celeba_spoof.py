@@ -102,7 +102,7 @@ def _recording(path: str, description: Any, official: Split, domain: str) -> Rec
         kind, light, place, spoof = (description[i] for i in (_TYPE, _LIGHT, _PLACE, _SPOOF))
         attack_type, condition = _TYPES[kind], "-".join(filter(None, (_LIGHTS[light], _PLACES[place])))
     except (TypeError, IndexError, KeyError) as error:
-        raise DataError(f"the list describes {path} by other than 44 known numbers", _RESTORE) from error
+        raise DataError(f"the list does not give 44 known numbers for {path}", _RESTORE) from error
     if not match or match[1] != official:
         raise DataError(f"the {official} list names {path}, which cannot be in it", _RESTORE)
     if not (match[3] == LIVE) == (kind == 0) == (spoof == 0):

@@ -60,14 +60,18 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     if not (missing or extra or any(row.differs for row in rows)):
         return
     published = layout.expected is not None
-    wanted = f"{layout.name} as published" if published else "as its own lists say"
+    problem = (
+        f"the source is not {layout.name} as published"
+        if published
+        else "the source differs from its own lists"
+    )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
     lines += _named("not recognised", extra)
     lines += _named("zero bytes", survey.empty)
     raise DataError(
-        "\n".join([*lines, f"the source is not {wanted}"]),
-        "restore or rename what is listed above, or take what was recognised as it is with --accept-counts",
+        "\n".join([*lines, problem]),
+        "restore or rename the files listed above, or take what was recognised with --accept-counts",
     )
 
 

@@ -47,7 +47,7 @@ class Folder:
         missing = tuple(sorted(path for path in wanted if path not in files))
         if not found:
             raise DataError(
-                f"{NAME} names {len(listed)} recordings, and none of them is there: {missing[0]}, …",
+                f"{NAME} names {len(listed)} recordings, but none of these files exists: {missing[0]}, …",
                 f"give paths below the table's own folder, {root}",
             )
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
@@ -131,7 +131,7 @@ class _Reader:
         path = self._files.named(line.inside("path", self._root))
         if not is_media(path):
             endings = ", ".join(ending[1:] for ending in (*IMAGES, *VIDEOS))
-            raise line.wrong("path", f"'{path}' is no image or video by its ending ({endings})")
+            raise line.wrong("path", f"'{path}' does not end as images and videos do ({endings})")
         first = self._paths.setdefault(path, line)
         if first is not line:
             raise line.wrong("path", f"'{path}' is given twice", also=first)
@@ -159,7 +159,7 @@ class _Reader:
             return kind
         kind = attack_type(value)
         if kind is None:
-            raise line.wrong("attack_type", f"'{value}' is no kind of attack", remedy=_KINDS)
+            raise line.wrong("attack_type", f"'{value}' is not an attack type", remedy=_KINDS)
         return kind
 
     def _same_clip(self, line: Line, recording: Recording) -> None:
@@ -168,7 +168,7 @@ class _Reader:
             return
         clip = recording.video.removeprefix(f"{self._domain}-")
         if "video" in (recording.kind, other.kind):
-            raise line.wrong("video", f"'{clip}' names another file too", also=first, remedy=_OWN_NAME)
+            raise line.wrong("video", f"'{clip}' also names another file", also=first, remedy=_OWN_NAME)
         if (recording.subject, recording.attack_type) != (other.subject, other.attack_type):
             problem = f"'{clip}' has another subject or attack type elsewhere"
             raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)

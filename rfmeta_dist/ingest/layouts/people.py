@@ -47,7 +47,7 @@ class People:
         if not value:
             raise line.wrong(
                 "subject",
-                f"'{said}' means an empty cell, and is no name" if said else "it is empty",
+                f"'{said}' counts as an empty cell, not as a name" if said else "it is empty",
                 remedy=_SAY_WHO + ("; if a person is really called so, write another name" if said else ""),
             )
         number = _NUMBER.fullmatch(value)

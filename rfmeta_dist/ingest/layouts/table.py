@@ -114,7 +114,7 @@ def read_table(root: Path) -> Table:
     except csv.Error as error:
         raise DataError(f"{NAME}, line {reader.line_num}: {error}", "correct the table") from error
     if not lines:
-        raise DataError(f"{NAME} has no lines below its header", "describe the recordings, one a line")
+        raise DataError(f"{NAME} has no lines below its header", "write one line for each recording")
     return Table(tuple(lines))
 
 
@@ -125,7 +125,9 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{NAME}, line {line}: a letter in it is not UTF-8", "save it as CSV UTF-8") from error
+        raise DataError(
+            f"{NAME}, line {line}: a letter in it is not UTF-8", "save the table as CSV UTF-8"
+        ) from error
 
 
 def _filled(row: Sequence[str]) -> list[str]:

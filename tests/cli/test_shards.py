@@ -68,7 +68,7 @@ def test_forget_asks_and_then_says_what_went(
     assert (prefix / "A" / "manifest-000001.json").exists()
     ending = rfmeta(*arguments, "--yes")
     assert ending.code == 0
-    assert "3 sample(s) of A-train1 removed, 1 shard(s) rewritten" in ending.err
+    assert "3 sample(s) of A-train1 were removed, 1 shard(s) rewritten" in ending.err
     assert "manifest-000001.json" in ending.err
     again = rfmeta(*arguments, "--yes")
     assert (again.code, "no subject 'A-train1'" in again.error) == (DATA, True)

@@ -52,7 +52,7 @@ def require_inert(text: str) -> None:
         (("stats",), "owned"),
         (("stats", "--subjects"), "[/red][bold]"),
         (("stats", "--subjects", "--json"), "[/red][bold]"),
-        (("verify",), "whole"),
+        (("verify",), "no errors"),
         (("diff", "A/manifest-000001.json", "A/manifest-000002.json"), "[/red][bold]"),
         (("diff", "A/manifest-000001.json", "A/manifest-000002.json", "--json"), "[/red][bold]"),
     ],

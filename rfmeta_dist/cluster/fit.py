@@ -81,7 +81,9 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 failures = 0 if _latest(folder) > before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
                     restarts = config.training.restarts
-                    what = f"training of {folder.url} failed after {restarts} restart(s) from one checkpoint"
+                    what = (
+                        f"training of {folder.url} failed after {restarts} restart(s) without a new checkpoint"
+                    )
                     raise ours(error, what) from error
                 say("workers have failed; all workers are started again from the newest checkpoint")
 

@@ -207,7 +207,7 @@ def test_an_error_that_was_dealt_with_does_not_hide_the_one_that_was_not():
     with pytest.raises(ray.exceptions.RayError) as found:
         got(ray.remote(num_cpus=0, max_retries=0)(stumble).remote(MissingError("optional", "none")))
     assert str(ours(found.value, "the run failed")).startswith(
-        "the run failed: KeyError: 'key'; start the same command again"
+        "the run failed: KeyError: 'key'; give the same command again"
     )
 
 
@@ -241,5 +241,5 @@ def test_a_killed_actor_or_task_is_told_in_words():
             got(reference)
         shown = ours(found.value)
         assert "a process of the cluster ended unexpectedly" in shown.problem
-        assert "training.workers lower, then start the same command again" in shown.remedy
+        assert "training.workers lower, then give the same command again" in shown.remedy
         assert shown.exit_code == ClusterError.exit_code

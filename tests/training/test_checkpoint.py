@@ -64,7 +64,9 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path):
     save(trainer(seed=1), tmp_path, "another configuration")
     ours = trainer()
     before = episodes.parameters(ours.objective.nets).clone()
-    with pytest.raises(RunError, match="another configuration or other data; start a run of a new name"):
+    with pytest.raises(
+        RunError, match=r"another configuration or other data; start a new run with --set run\.name="
+    ):
         load(ours, tmp_path)
     assert torch.equal(episodes.parameters(ours.objective.nets), before)
 

@@ -26,7 +26,7 @@ def not_found(store: Store, domain: str | None = None) -> DataError:
     """
     names = store.list()
     known = domains_in(names)
-    what = f"no domain '{domain}'" if domain else "no domains"
+    what = f"there is no domain '{domain}'" if domain else "there are no domains"
     if known:
         return DataError(
             f"{what} under {store.url}: the domains there are {', '.join(known)}", "check the name and prefix"

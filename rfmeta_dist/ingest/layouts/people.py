@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
 _TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
 _STEM = 48  # characters of a text that are kept in a name made of it
 _SAY_WHO = "say who is shown, so that splits share nobody"
-_ONE_SPLIT = "put each person in one split: a face seen in training is no test"
+_ONE_SPLIT = "put each person in one split: a person in the training must not be in the test"
 _ONE_SPELLING = (
     "write the name of one person in one way; two people need names that differ by more than capitals, "
     "accents, spaces, dashes or leading zeros"

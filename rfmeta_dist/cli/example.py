@@ -48,7 +48,7 @@ def example(
 
 
 def _files() -> dict[str, tuple[str, Path]]:
-    """What each example is, and where: by name."""
+    """Return each example's description and path, by name."""
     from rfmeta_dist.synth.domains.card import folder as cards
 
     jobs = _jobs()
@@ -57,7 +57,7 @@ def _files() -> dict[str, tuple[str, Path]]:
 
 
 def _jobs() -> Path:
-    """The folder of job specs: inside an installed package, or in a checkout.
+    """Return the folder of job specs, which lies inside an installed package or in a checkout.
 
     Raises:
         ConfigError: neither is there.

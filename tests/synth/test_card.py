@@ -118,10 +118,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no screen": ({"screens": []}, ["replayed but it has no screens", "add one"]),
     "unknown attack": ({"attacks": ["mask"]}, ['attacks.0="mask"', "'print'"]),
     "sign": ({"nuisances": [{"kind": "warm", "sign": 0.5}]}, ['nuisances.0.sign="0.5"', "1 or -1"]),
-    "quality": ({"quality": [90, 300]}, ["quality [90, 300] is not a range", "1 to 100"]),
-    "name": ({"name": "a-b"}, ["'a-b' is not a valid domain name", "letters"]),
+    "quality": ({"quality": [90, 300]}, ["quality [90, 300] is no range", "1 to 100"]),
+    "name": ({"name": "a-b"}, ["'a-b' is no name for a domain", "letters"]),
     "a list for a name": ({"name": ["X"]}, ['name=["X"]: is not a text']),
-    "taken": ({"name": "O"}, ["a domain 'O' exists already", "another name"]),
+    "taken": ({"name": "O"}, ["there is a domain 'O' already", "another name"]),
 }
 
 

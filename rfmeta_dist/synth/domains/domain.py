@@ -92,7 +92,7 @@ class Domain:
         _require_some(self, "cameras", "sessions", "attacks")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", self.name):
             raise ValueError(
-                f"name {self.name!r} is not a valid domain name; use up to 40 letters, digits and '_'"
+                f"name {self.name!r} is no name for a domain; use up to 40 letters, digits and '_'"
             )
         if any(self.subjects.get(split, 0) < 1 for split in SPLITS):
             raise ValueError("a split has no subjects; give train, validation and test at least one each")
@@ -101,9 +101,7 @@ class Domain:
         if set(self.attacks) - PRINTED and not self.screens:
             raise ValueError("its attacks are replayed but it has no screens; add one under screens")
         if not 1 <= self.quality[0] <= self.quality[1] <= 100:
-            raise ValueError(
-                f"quality {list(self.quality)} is not a range; write [lowest, highest] of 1 to 100"
-            )
+            raise ValueError(f"quality {list(self.quality)} is no range; write [lowest, highest] of 1 to 100")
 
 
 def _require_some(part: Venue | Domain, *names: str) -> None:

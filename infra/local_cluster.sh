@@ -51,7 +51,11 @@ end() {
     for process in $(ours | grep -vx "$cluster"); do kill -KILL "$process" 2>/dev/null || true; done
     gone 10 || true
   fi
-  for process in $(ours); do kill -KILL "$process" 2>/dev/null || true; done
+  kill -KILL -- "-$cluster" 2>/dev/null || true  # Ray's agents, which write over their environment
+  while left=$(ours) && [ -n "$left" ]; do
+    for process in $left; do kill -KILL "$process" 2>/dev/null || true; done
+    sleep 0.1  # a process that is killed may just have started another
+  done
   rm -rf "$temp"
   exit "$1"
 }

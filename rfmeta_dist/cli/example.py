@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, show
+from rfmeta_dist.config.shipped import CARDS, JOBS, shipped
 from rfmeta_dist.core.errors import ConfigError
 
 EXAMPLES = """
@@ -48,22 +49,7 @@ def example(
 
 
 def _files() -> dict[str, tuple[str, Path]]:
-    """Return each example's description and path, by name."""
-    from rfmeta_dist.synth.domains.card import folder as cards
-
-    jobs = _jobs()
-    places = {"configuration": jobs / "configs", "job spec": jobs, "card": cards()}
+    """Return each example's kind and path, by name."""
+    jobs = shipped(JOBS, "configs")
+    places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
     return {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
-
-
-def _jobs() -> Path:
-    """Return the folder of job specs, which lies inside an installed package or in a checkout.
-
-    Raises:
-        ConfigError: neither is there.
-    """
-    package = Path(__file__).resolve().parents[1]
-    for place in (package / "jobs", package.parent / "jobs"):
-        if (place / "configs").is_dir():
-            return place
-    raise ConfigError("the examples are missing", "install rfmeta_dist again")

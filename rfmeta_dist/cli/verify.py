@@ -24,7 +24,7 @@ EXAMPLES = """
 
   rfmeta verify --strategy ddp --meta-test replicate --json
 
-  rfmeta verify --golden rfmeta_float64.json --workers 1,2   [dim]# of the repository, tests/verification[/]
+  rfmeta verify --golden rfmeta_float64.json --workers 1,2   [dim]# a file of the repository[/]
 """
 SHOWN = 5
 Names = list[str] | None

@@ -37,24 +37,33 @@ def growth() -> Growth:
     node = ray._private.worker._global_node
     if node is not None and node.head:  # a cluster of our own, which has none
         return Growth()
-    task = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001}, max_retries=0)(_read)
     try:
-        found: Growth = ray.get(task.remote(ray.get_runtime_context().gcs_address), timeout=ANSWER_S)
-    except (
-        ray.exceptions.RayError,
-        AttributeError,
-    ):  # the head runs no processes of ours; a client's connection
+        gcs = ray.get_runtime_context().gcs_address
+    except AttributeError:  # a client's connection
+        return Growth(known=False)
+    # A trial's placement group would take the task in, and has no room for it.
+    options = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}, "scheduling_strategy": "DEFAULT"}
+    answer = ray.remote(max_retries=0, **options)(_read).remote(gcs)
+    try:
+        found: Growth = ray.get(answer, timeout=ANSWER_S)
+    except ray.exceptions.RayError:  # the head runs no processes of ours
+        ray.cancel(answer)
         return Growth(known=False)
     return found
 
 
 def parse(config: Mapping[str, Any]) -> Growth:
-    """Return what an autoscaler's configuration, as `ray up` takes it, allows beside the head."""
+    """Return what an autoscaler's configuration, as `ray up` takes it, allows beside the head.
+
+    Nothing is known if it does not say what a machine has, as for machines of one's own (`provider: local`).
+    """
     most = int(config.get("max_workers", 2))  # Ray's default
     machines: list[Mapping[str, float]] = []
     for name, kind in config["available_node_types"].items():
         if name != config.get("head_node_type"):
             machines += [kind.get("resources", {})] * min(int(kind.get("max_workers", most)), most)
+    if not all(machines):  # machines of one's own, of which Ray's configuration tells no resources
+        return Growth(known=False)
     return Growth(True, tuple(machines), min(most, len(machines)))
 
 

@@ -181,14 +181,22 @@ def _from_text(error: BaseException) -> RfmetaError | None:
     if not isinstance(error, RayError):
         return None
     for part in str(error).split(CAUSED):
-        found = re.fullmatch(r"(rfmeta_dist[\w.]*)\.(\w+): (.*)", _last(part))
-        kind = getattr(importlib.import_module(found[1]), found[2], None) if found else None
+        found = re.fullmatch(r"(rfmeta_dist\.[\w.]+)\.(\w+): (.*)", _last(part))
+        kind = _class(found[1], found[2]) if found else None
         if found and isinstance(kind, type) and issubclass(kind, RfmetaError):
             problem, _, remedy = found[3].partition("; ")
             made = kind.__new__(kind)
             RfmetaError.__init__(made, problem, remedy)
             return made
     return None
+
+
+def _class(module: str, name: str) -> Any:
+    """The class of this name, or None: workers may run another version than this process does."""
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
 
 
 def _death(error: BaseException) -> tuple[str, str] | None:

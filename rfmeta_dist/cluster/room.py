@@ -152,7 +152,7 @@ def _has(each: Resources, more: Growth) -> str:
         return text + "; what can be added to it is not known"
     if more.at_most:
         added = _words(_total(more.machines, each))
-        text += f"; its autoscaler may run {more.at_most} more machine(s), with {added}"
+        text += f"; its autoscaler may run up to {more.at_most} machine(s) beside the head, with {added}"
     return text
 
 

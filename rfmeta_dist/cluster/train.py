@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import checkpoint, kept, trend
 
@@ -44,8 +45,13 @@ class Prepared(NamedTuple):
     notes: list[str]
 
 
-def look(config: Config) -> Prepared:
+def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     """Check the domains of a run, and that its folder is free or its own; nothing is written.
+
+    Args:
+        config: the run's.
+        chosen: fingerprints of the manifests to read, by domain, where the run is not pinned yet; the newest of
+            any other domain.
 
     Raises:
         RfmetaError: a domain is unfit, or the folder belongs to another run.
@@ -53,7 +59,8 @@ def look(config: Config) -> Prepared:
     folder = runs.open_folder(config)
     started = runs.is_started(folder, config)
     # Runs that are compared are pinned before they start.
-    pinned = pins.read(folder) if started or folder.exists(pins.FILE) else {}
+    held = pins.read(folder) if started or folder.exists(pins.FILE) else {}
+    pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
     manifests = {} if trained else domains.open_sources(config, pinned)
     target = domains.open_target(config, pinned)
@@ -100,9 +107,10 @@ def prepare(config: Config) -> Prepared:
 
 
 def pin_together(configs: Sequence[Config]) -> list[str]:
-    """Check the domains of runs that will be compared, and pin all to what the first with these domains reads.
+    """Check the domains of runs that will be compared, and pin all of them to the same state of each domain.
 
-    Without it, runs of one comparison that start before and after data have landed would differ in their data.
+    Runs that are pinned already decide; the newest state is read of a domain that no run is pinned to. Without
+    it, runs that start before and after data have landed would differ in their data.
 
     Returns:
         What the user should know, a line each.
@@ -110,13 +118,21 @@ def pin_together(configs: Sequence[Config]) -> list[str]:
     Raises:
         RfmetaError: a domain is unfit, or the folder of a run belongs to another.
     """
-    found: dict[tuple[str, ...], Prepared] = {}
+    chosen: dict[str, str] = {}
+    notes: list[str] = []
     for config in configs:
-        domains_of = (*config.data.sources, config.data.target)
-        if domains_of not in found:
-            found[domains_of] = look(config)
-        pins.add(runs.open_folder(config), found[domains_of].pins)
-    return list(dict.fromkeys(note for run in found.values() for note in run.notes))
+        folder = runs.open_folder(config)
+        runs.is_started(folder, config)
+        for name, state in pins.read(folder).items():
+            if chosen.setdefault(name, state) != state:
+                notes.append(f"run {config.run.name} reads another state of domain {name} than the others")
+    for config in configs:
+        found = look(config, chosen)
+        chosen = {**found.pins, **chosen}
+        notes += found.notes
+        require_put_if_absent(found.folder)
+        pins.add(found.folder, found.pins, replace=found.deleted)
+    return list(dict.fromkeys(notes))
 
 
 def train_run(

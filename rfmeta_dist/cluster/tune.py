@@ -70,8 +70,8 @@ def targets_of(
             f"write --targets {domains[0]}, or several separated by commas",
         )
     runs = []
-    for method in methods or [config.method.name]:
-        for seed in seeds or [config.training.seed]:
+    for method in dict.fromkeys(methods or [config.method.name]):
+        for seed in dict.fromkeys(seeds or [config.training.seed]):
             for target in sorted(set(targets)) or domains:
                 tree = config.model_dump(mode="json")
                 tree["data"] |= {"target": target, "sources": [d for d in domains if d != target]}
@@ -121,7 +121,8 @@ def at_once(runs: Sequence[Config]) -> int:
     Raises:
         ClusterError: it can never hold even one.
     """
-    asks = [for_training(run) for run in runs]
+    # Most runs ask for the same; each question to the autoscaler costs a task on the head.
+    asks = list({(tuple(sorted(ask.each.items())), ask.count): ask for ask in map(for_training, runs)}.values())
     largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
     wait_for_room(largest)
     return max(1, min(most(ask.each) // ask.count for ask in asks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,7 @@ LOG = logging.getLogger(__name__)  # its warnings reach stderr, whatever the pro
 
 
 def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """Return a configuration's mapping with today's names, and warn of each former one.
+    """Return a configuration's mapping with today's names, and warn of the former ones in one line.
 
     Args:
         tree: what a file or an override holds.
@@ -27,7 +28,7 @@ def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
     Raises:
         ConfigError: a field stands there under both names.
     """
-    current = dict(tree)
+    current, found = dict(tree), []
     for former, name in RENAMED.items():
         section, _, before = former.partition(".")
         fields = current.get(section)
@@ -37,6 +38,13 @@ def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
             raise ConfigError(
                 f"{origin} has both {former} and {section}.{name}", f"remove {former}, its former name"
             )
-        LOG.warning("%s: %s is now called %s.%s; the former name is still read", origin, former, section, name)
+        found.append(f"{former} is now called {section}.{name}")
         current[section] = {name if key == before else key: value for key, value in fields.items()}
+    if found:
+        _warn(f"{origin}: {', '.join(found)}; the former names are still read")
     return current
+
+
+@functools.cache
+def _warn(line: str) -> None:
+    LOG.warning(line)  # once a process, however often a file is read

@@ -70,7 +70,10 @@ class Data(Section):
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
     augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
     cache_gb: float = Field(
-        50.0, ge=0, description="of each machine's disk, for copies of shards in object storage; 0 for none"
+        50.0,
+        ge=0,
+        le=1e6,
+        description="of each machine's disk, for copies of shards in object storage; 0 for none",
     )
 
     @field_validator("sources")

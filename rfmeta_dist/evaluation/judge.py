@@ -99,7 +99,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         RunError: the model's scores are not numbers.
         DataError: the target is unknown, damaged or unfit, or its pinned state was deleted.
     """
-    validation = Scores.from_parquet(folder.read("validation.parquet"))
+    validation = _validation(folder, model)
     shards = open_store(config.data.prefix)
     manifest = _open_target(config, folder, shards)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
@@ -123,6 +123,23 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     folder.write("examples.parquet", _pictures(_scan(config, shards, manifest, split, size), picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
+
+
+def _validation(folder: Store, model: Package) -> Scores:
+    """The scores of the sources' validation splits, if the model's thresholds follow from them.
+
+    The figures are computed from these scores, and the package has no hash of their file.
+    """
+    validation = Scores.from_parquet(folder.read("validation.parquet"))
+    for unit in UNITS:
+        if thresholds.from_sources(validation, unit).value != model.thresholds[unit].value:
+            raise RunError(
+                f"the model's threshold for a {unit} does not follow from the scores in "
+                f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
+                "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` "
+                "again: it makes the model from the last checkpoint",
+            )
+    return validation
 
 
 def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:

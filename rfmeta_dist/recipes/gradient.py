@@ -109,7 +109,9 @@ class GradientRecipe:
             DataError: a source is damaged or has one class only.
             RunError: loss or gradient is not finite.
         """
-        config = context.config
+        one = {"workers": 1, "strategy": "single"}  # this process takes every task of an episode
+        training = context.config.training.model_copy(update=one)
+        config = context.config.model_copy(update={"training": training})
         trainer = build(config, Single(), self._device)
         batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
         hooks = Hooks(context.after_step, checkpoint=lambda _: None, not_finite=lambda *_: None)

@@ -44,7 +44,8 @@ def add(folder: Store, fingerprints: Mapping[str, str], replace: Collection[str]
         StorageError: the folder cannot be read or written.
     """
     try:
-        folder.create(FILE, _as_json(fingerprints))
+        replaced = {name: fingerprints[name] for name in replace}
+        folder.create(FILE, _as_json({**fingerprints, **_read_first(folder), **replaced}))
     except AlreadyExistsError:
         pinned = read(folder)
         wanted = {**fingerprints, **pinned, **{name: fingerprints[name] for name in replace}}

@@ -22,9 +22,17 @@ class Trainer:
 
     Attributes:
         updates: optimiser steps taken so far.
+
+    Raises:
+        ValueError: the work is split for another number of workers than the strategy has, so that a part of the
+            objective would be left out.
     """
 
     def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, work_split: WorkSplit) -> None:
+        if strategy.world != work_split.world:
+            raise ValueError(
+                f"the work is split for {work_split.world} worker(s), and there are {strategy.world}"
+            )
         self.objective = objective
         self.strategy = strategy
         self.work_split = work_split

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from rfmeta_dist.core.errors import ConfigError, DataError, StorageError
+from tests.stored import SHARDS
 
-SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
 QUICK = [part for setting in DOMAINS for part in ("--set", setting)]
 

@@ -261,9 +261,11 @@ def test_a_signal_ends_the_following_and_says_that_the_job_runs_on(tmp_path, num
             "submit",
             str(spec(tmp_path)),
         ]
+        before = signal.signal(number, signal.SIG_DFL)  # a shell's background jobs inherit SIGINT ignored
         process = subprocess.Popen(
             [*command, "--address", api.address], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        signal.signal(number, before)
         deadline = time.monotonic() + 60
         while not api.connections and time.monotonic() < deadline:
             time.sleep(0.1)

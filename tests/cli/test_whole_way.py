@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
+from tests.stored import SHARDS
+
 STEPS, EVERY = 7, 3
 SMALL = ("model.width=0.05", "data.batch=4", "training.workers=1", "evaluation.recalibration_batches=1")
 

@@ -17,8 +17,7 @@ import pytest
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.storage.store import Store
-
-STORED = Path(__file__).parent.parent / "fixtures/before_renames/shards"
+from tests.stored import SHARDS
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +31,7 @@ def cluster() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prefix with the four generated domains, five people each, 32×32 pixels."""
-    return str(shutil.copytree(STORED, tmp_path_factory.mktemp("faces") / "shards"))
+    return str(shutil.copytree(SHARDS, tmp_path_factory.mktemp("faces") / "shards"))
 
 
 STEPS = 24

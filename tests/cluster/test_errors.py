@@ -243,3 +243,10 @@ def test_a_killed_actor_or_task_is_told_in_words():
         assert "a process of the cluster ended unexpectedly" in shown.problem
         assert "training.workers lower, then give the same command again" in shown.remedy
         assert shown.exit_code == ClusterError.exit_code
+
+
+def test_an_error_of_a_class_that_this_version_lacks_is_told_in_words():
+    text = "traceback\nrfmeta_dist.gone.OldError: it broke; mend it"
+    error = ours(ray.exceptions.RayTaskError("f", text, RuntimeError("x")), "training failed")
+    assert isinstance(error, ClusterError)
+    assert error.problem.startswith("training failed: ")

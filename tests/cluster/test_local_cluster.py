@@ -72,7 +72,7 @@ def test_a_job_succeeds_on_a_local_cluster_and_a_signal_leaves_nothing_of_it(tmp
         assert cluster.wait(60) == 128 + number
         follower.kill()
         follower.wait()
-        wait_until(lambda: not family(f"OURS={mark}"), 10)
+        assert family(f"OURS={mark}") == {}
         assert list(room.iterdir()) == []
     finally:
         cluster.kill()

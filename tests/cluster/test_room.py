@@ -209,7 +209,12 @@ def test_machines_that_an_autoscaler_may_add_are_counted_asked_for_and_waited_fo
     assert found["together"] == 1
     assert found["refused"].keys() == {"three", "gpu", "pair"}
     for words in found["refused"].values():
-        assert "its autoscaler may run 2 more machine(s)" in words
+        assert "its autoscaler may run up to 2 machine(s) beside the head" in words
     assert (
         "waiting for 2 process(es) with 1 CPU each, which training needs: the cluster has 0 CPUs" in done.stderr
     )
+
+
+def test_machines_of_ones_own_whose_resources_are_not_told_may_hold_anything():
+    types = {"local.cluster.node": {"resources": {}, "max_workers": 3}}
+    assert not parse({"head_node_type": "head", "max_workers": 3, "available_node_types": types}).known

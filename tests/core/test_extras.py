@@ -111,6 +111,12 @@ def test_a_run_is_reported_without_torch_and_ray(tmp_path):
     assert "AUC" in (run / "report.html").read_text()
 
 
+def test_the_base_prints_examples():
+    ended = _rfmeta(_absent(), "example", "demo")
+    assert ended.returncode == 0, ended.stderr
+    assert "sources: [O, C, I]" in ended.stdout
+
+
 def test_what_scoring_will_stand_on_imports_in_the_base():
     modules = (
         "core.types core.seeds config.load config.schema storage.store storage.local ingest.face ingest.crop"

@@ -26,7 +26,8 @@ from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.models.build import build
 from rfmeta_dist.recipes.gradient import recalibrated
 from rfmeta_dist.recipes.load import load
-from rfmeta_dist.runs.folder import read_config
+from rfmeta_dist.runs import pins
+from rfmeta_dist.runs.folder import open_folder, read_config
 from rfmeta_dist.storage.store import Store, open_store
 from tests.samples import SIZE, make_samples
 
@@ -67,6 +68,10 @@ def config(tmp_path: Path, shards: Store) -> Config:
 
 def of(config: Config, target: str) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"target": target})})
+
+
+def named(config: Config, name: str) -> Config:
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
 def train(config: Config) -> Store:
@@ -218,3 +223,33 @@ def test_damaged_pins_are_named(config: Config, content: bytes):
     folder.write("manifests.json", content)
     with pytest.raises(RunError, match=r"manifests\.json is damaged, so it is not known which data"):
         prepare(config)
+
+
+def test_compared_runs_of_different_targets_read_one_state_of_each_domain(config: Config, shards: Store):
+    """Also where one of them was pinned before data landed that the other would find newest."""
+    one, other = of(config, "D"), named(of(config, "M"), "other")
+    pin_together([one])
+    land(shards, "A")
+    assert pin_together([one, other]) == []
+    first, second = (pins.read(open_folder(run)) for run in (one, other))
+    assert first["A"] == second["A"] != Manifest.open(shards, "A").fingerprint
+
+
+def test_a_run_of_an_earlier_version_is_pinned_to_its_ledger_when_it_is_compared(config: Config, shards: Store):
+    folder = train(config)
+    started_with = json.loads(folder.read("manifests.json"))
+    folder.delete("manifests.json")
+    land(shards, "A")
+    pin_together([config])
+    assert pins.read(folder)["A"] == started_with["A"]
+
+
+def test_validation_scores_that_do_not_give_the_models_threshold_are_refused(config: Config):
+    folder = train(config)
+    finish(config, folder)
+    scores = Scores.from_parquet(folder.read("validation.parquet"))
+    folder.write("validation.parquet", replace(scores, score=scores.score / 2).to_parquet())
+    ledger = folder.read("ledger.jsonl")
+    with pytest.raises(RunError, match=r"threshold for a frame does not follow from .*validation\.parquet"):
+        evaluate(config, folder)
+    assert folder.read("ledger.jsonl") == ledger, "the target was looked at all the same"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.stored import BEFORE, SHARDS
+
 ROOT = Path(__file__).parents[2]
-BEFORE = ROOT / "tests/fixtures/before_renames"
 PROGRAM = """
 import json, sys
 class Absent:
@@ -38,7 +39,7 @@ def test_a_run_is_judged_outside_of_ray(tmp_path: Path) -> None:
     run = tmp_path / "finished"
     shutil.copytree(BEFORE / "runs/finished", run)
     tree = yaml.safe_load((run / "config.yaml").read_text())
-    tree["data"]["prefix"] = str(BEFORE / "shards")
+    tree["data"]["prefix"] = str(SHARDS)
     (run / "config.yaml").write_text(yaml.safe_dump(tree))
     then = json.loads((run / "evaluation.json").read_text())
     (run / "evaluation.json").unlink()

@@ -61,7 +61,7 @@ def advance(run: Trainer, case: Case, start: int = 0, stop: int = STEPS) -> dict
     """Some steps; the gradient of the first, and everything after the last."""
     result = {}
     for step in range(start, stop):
-        work = episodes.work(run.layout, run.strategy.rank, case.domains, step)
+        work = episodes.work(run.work_split, run.strategy.rank, case.domains, step)
         parts = run.gradient(work)
         if step == start:
             result["gradient"] = torch.cat([g.flatten() for g in run.strategy.gradient().values()]).numpy()
@@ -167,8 +167,8 @@ def test_a_run_goes_on_with_another_number_of_workers_or_strategy(before, after,
 
 
 def test_fewer_images_than_workers_are_not_sharded():
-    layouts = [episodes.layout(episodes.objective("rfmeta"), 5, 4, world) for world in (4, 5)]
-    rows = [[len(part.rows) for rank in range(x.world) for part in parts_of(rank, x)] for x in layouts]
+    splits = [episodes.work_split(episodes.objective("rfmeta"), 5, 4, world) for world in (4, 5)]
+    rows = [[len(part.rows) for rank in range(x.world) for part in parts_of(rank, x)] for x in splits]
     assert rows == [[1] * 4, [4] * 5]
 
 
@@ -204,7 +204,7 @@ def test_several_episodes_a_step_are_the_mean_of_their_objectives():
     run = trainer(dataclasses.replace(case, episodes=1), Single())
     gradients = []
     for seed in (0, 1):
-        run.gradient(episodes.work(run.layout, 0, case.domains, seed))
+        run.gradient(episodes.work(run.work_split, 0, case.domains, seed))
         gradients.append(torch.cat([g.flatten() for g in run.strategy.gradient().values()]))
         run.strategy.discard()
     assert episodes.relative(torch.tensor(together), (gradients[0] + gradients[1]) / 2) < 1e-12

@@ -16,16 +16,16 @@ import pytest
 from rfmeta_dist.synth.domains.scale import Scale
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.synth.output.source import bare
+from tests.stored import SHARDS
 
 ROOT = Path(__file__).parents[2]
-BEFORE = ROOT / "tests/fixtures/before_renames/shards"
 SCALE = Scale("fixture", 32, {"*": {"train": 2, "validation": 1, "test": 2}}, videos=1, frames=2)
 
 
 def _stored(domain: str) -> dict[str, bytes]:
     """The crops of a domain that an earlier version generated, by key."""
     crops = {}
-    for shard in (BEFORE / domain).rglob("*.tar"):
+    for shard in (SHARDS / domain).rglob("*.tar"):
         with tarfile.open(shard) as tar:
             for member in tar:
                 if member.name.endswith(("image.jpg", ".jpg")):

@@ -16,8 +16,8 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint, kept
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
+from tests.stored import SHARDS
 
-SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 CPU = torch.device("cpu")
 
 

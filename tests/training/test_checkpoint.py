@@ -27,7 +27,7 @@ def trainer(seed: int = 0) -> Trainer:
 
 def advance(run: Trainer, start: int, stop: int) -> list[float]:
     """Steps start to stop; the losses met."""
-    return [run.step(episodes.work(run.layout, 0, DOMAINS, step))["loss"] for step in range(start, stop)]
+    return [run.step(episodes.work(run.work_split, 0, DOMAINS, step))["loss"] for step in range(start, stop)]
 
 
 def save(run: Trainer, folder: Path, fingerprint: str = "f") -> None:
@@ -99,7 +99,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, name, damage):
 def test_a_step_that_was_skipped_counts_for_the_schedule_but_not_for_adam(tmp_path):
     """Adam corrects its moments by the number of its own steps, which a checkpoint must keep."""
     whole, first, second = trainer(), trainer(), trainer()
-    bad = episodes.work(whole.layout, 0, DOMAINS, 99)
+    bad = episodes.work(whole.work_split, 0, DOMAINS, 99)
     bad[0][0].batches[0].image.fill_(float("nan"))
     for run in (whole, first):
         advance(run, 0, 1)

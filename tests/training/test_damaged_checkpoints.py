@@ -47,7 +47,7 @@ def pristine(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pristine") / "run"
     run, trained = open_store(str(folder)), trainer()
     for step in (30, 35, 40):
-        trained.step(episodes.work(trained.layout, 0, DOMAINS, step))
+        trained.step(episodes.work(trained.work_split, 0, DOMAINS, step))
         write(run, trained, step)
     return folder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,8 @@ from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
+from tests.stored import SHARDS
 
-SHARDS = Path(__file__).parent.parent / "fixtures/before_renames/shards"
 STEPS = 6
 
 

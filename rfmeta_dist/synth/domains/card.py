@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from rfmeta_dist.config.mistakes import Location, did_you_mean, first
+from rfmeta_dist.config.shipped import CARDS, shipped
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
@@ -70,16 +71,12 @@ def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
 
 
 def folder() -> Path:
-    """Where the cards are that come along: inside an installed package, or in a checkout.
+    """Return the folder of the cards that come along.
 
     Raises:
-        ConfigError: neither is there.
+        InstallationError: it is not there.
     """
-    package = Path(__file__).resolve().parents[1]
-    for place in (package / "cards", package.parents[1] / "shards" / "generated"):
-        if all((place / f"{name}.yaml").is_file() for name in BUNDLED):
-            return place
-    raise ConfigError("the cards of the generated domains are missing", "install rfmeta_dist again")
+    return shipped(CARDS, *(f"{name}.yaml" for name in BUNDLED))
 
 
 def _explain(error: ValidationError, path: Path) -> ConfigError:

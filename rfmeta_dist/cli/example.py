@@ -49,7 +49,7 @@ def example(
 
 
 def _files() -> dict[str, tuple[str, Path]]:
-    """What each example is, and where: by name."""
+    """Return each example's kind and path, by name."""
     jobs = shipped(JOBS, "configs")
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
     return {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}

@@ -1,4 +1,4 @@
-"""Options that hold several values, separated by commas."""
+"""Parse options that hold several values, separated by commas."""
 
 from __future__ import annotations
 

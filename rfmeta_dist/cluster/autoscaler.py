@@ -1,4 +1,4 @@
-"""What a cluster's autoscaler may add. Ray has no interface for that: its configuration is read on the head."""
+"""Read from the configuration on the head what a cluster's autoscaler may add; Ray has no interface for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 @dataclass(frozen=True)
 class Growth:
-    """What the autoscaler may run beside the head.
+    """The machines that the autoscaler may run beside the head.
 
     Attributes:
         known: False if there may be an autoscaler whose configuration cannot be read.

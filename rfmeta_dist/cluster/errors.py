@@ -1,4 +1,4 @@
-"""One way for an error from any process of Ray to the driver: our errors as themselves, all others in words.
+"""Convert errors from Ray's processes for the driver: ours keep their class, all others are explained in words.
 
 Ray wraps what a task, an actor, a worker of Ray Train, a trial of Ray Tune or a stage of Ray Data raises, often
 more than once, and each part of Ray in its own way. Inside workers use `got`, which leaves Ray's own errors
@@ -97,7 +97,7 @@ def got(reference: Any) -> Any:
 
 @contextmanager
 def explained(what: str = "") -> Iterator[None]:
-    """Raise every failure of the body as an RfmetaError, see `ours`. Wrap calls into Ray alone."""
+    """Raise every failure of the body as an RfmetaError, see `ours`. Use it around calls into Ray only."""
     try:
         yield
     except RfmetaError as error:
@@ -144,7 +144,7 @@ def own(error: BaseException) -> RfmetaError | None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the cause of all: the last error that is no wrapping of Ray's."""
+    """Return the original cause: the last error that is not one of Ray's wrappings."""
     return [error, *(one for one in _carried(error) if not _wraps(one))][-1]
 
 

@@ -1,8 +1,8 @@
-"""Ray Train around the workers: starts them, starts them again when one is lost, and knows when to give up.
+"""Run the workers under Ray Train: start them, restart them when one is lost, and end after too many restarts.
 
-Ray Train restarts workers by itself, a few times in a run. Its bookkeeping is thrown away: each start gets a
-new experiment in a scratch folder, and the workers choose the checkpoint to go on from by what is in the run's
-own folder. So a run can go on whatever became of Ray's files, and restarts count anew with each checkpoint.
+Ray Train restarts workers by itself, a few times in a run. Its bookkeeping is not used: each start gets a new
+experiment in a temporary folder, and workers choose the checkpoint to continue from in the run's own folder.
+So a run can continue if Ray's files are lost, and restarts are counted from zero after each checkpoint.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ PATIENT_S, LOOK_S = 5.0, 1.0  # workers that start as usual wait less than that 
 
 
 class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
-    """One that Ctrl-C interrupts as it does any command; Ray's own handler would exit with success."""
+    """A trainer that Ctrl-C interrupts like any command; Ray's own handler would exit with success."""
 
     def _register_sigint_handler(self, controller: Any) -> None:
         pass
 
 
 class _LocalTrainer(_Trainer):
-    """On a cluster of our own, without the watchdog that frees a dead driver's workers.
+    """A trainer for a local cluster, without the watchdog that frees a dead driver's workers.
 
     The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
     """
@@ -81,7 +81,9 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 failures = 0 if _latest(folder) > before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
                     restarts = config.training.restarts
-                    what = f"training of {folder.url} failed after {restarts} restart(s) from one checkpoint"
+                    what = (
+                        f"training of {folder.url} failed after {restarts} restart(s) without a new checkpoint"
+                    )
                     raise ours(error, what) from error
                 say("workers have failed; all workers are started again from the newest checkpoint")
 
@@ -122,12 +124,12 @@ def _slot(config: Config) -> dict[str, float]:
 
 
 def _latest(folder: Store) -> int:
-    """The step of the newest checkpoint, whole or not; 0 if there is none."""
+    """Return the step of the newest checkpoint, damaged or not; 0 if there is none."""
     return max(kept.steps(folder), default=0)
 
 
 def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | None:
-    """The error to end with, if no restart would mend it."""
+    """Return the error to end with; None if a restart may help."""
     if mine := own(error):
         return mine
     inner = getattr(error, "controller_failure", None)
@@ -143,7 +145,7 @@ def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | Non
 
 @contextmanager
 def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
-    """Say so if the workers do not get their slots, from a thread, while the context is open."""
+    """While the context is open, call `say` from a thread if the workers do not get their slots."""
     stop = threading.Event()
 
     def watch() -> None:
@@ -166,7 +168,7 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _pending(config: Config) -> bool:
-    """Whether the slots of some run with this many workers have been asked for and are not there."""
+    """Return True if slots for a run with this many workers were asked for and are not there yet."""
     return any(
         group["state"] in ("PENDING", "RESCHEDULING") and len(group["bundles"]) == config.training.workers
         for group in placement_group_table().values()
@@ -174,7 +176,7 @@ def _pending(config: Config) -> bool:
 
 
 def _missing(config: Config) -> str:
-    """What is missing, such as "1 of 2 workers: 1 slot(s) of 1 CPU are free"."""
+    """Return what is missing, such as "1 of 2 workers: the cluster has 1 free slot(s) of 1 CPU"."""
     slot, free, workers = _slot(config), ray.available_resources(), config.training.workers
     fits = min(math.floor(free.get(kind, 0) / amount) for kind, amount in slot.items())
     needs = " and ".join(f"{amount:g} {kind}" for kind, amount in slot.items())

@@ -42,7 +42,7 @@ class Spec(BaseModel):
 
 
 class Environment(BaseModel):
-    """Those parts of runtimeEnvYAML whose values are words: names of files, and environment variables."""
+    """The parts of runtimeEnvYAML whose values are texts: names of files, and environment variables."""
 
     env_vars: dict[str, str] = {}
     working_dir: str | None = None
@@ -51,7 +51,7 @@ class Environment(BaseModel):
 
 
 class Job(BaseModel):
-    """What to run on a cluster."""
+    """A job that can be submitted to a cluster."""
 
     name: str
     spec: Spec
@@ -119,7 +119,7 @@ def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
 
 
 def _runtime_env(path: Path, text: bytes) -> dict[str, Any]:
-    """What the job's processes find: files, packages, environment variables."""
+    """Return the runtime environment of the job's processes: files, packages, environment variables."""
     words = _checked(path, "spec.runtimeEnvYAML", Environment, _parsed(path, read_words, text) or {})
     for name in words.env_vars:
         if any(mark in name.upper() for mark in SECRETS):

@@ -1,6 +1,6 @@
-"""Whether the cluster can hold what a command asks of it: now, later or never.
+"""Find out whether the cluster can hold the processes of a command: now, later or never.
 
-Ray waits without end and without a word for resources that no machine has. So every command asks here first.
+If no machine has the resources asked for, Ray waits for ever and prints nothing, so every command checks first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SLOT: Resources = {"CPU": 1}
 
 @dataclass(frozen=True)
 class Ask:
-    """What a command asks of the cluster.
+    """The processes that a command asks the cluster for.
 
     Attributes:
         what: the work, such as "training"; begins the message.
@@ -47,7 +47,7 @@ class Ask:
 
 
 def wait_for_room(ask: Ask) -> None:
-    """Return as soon as the cluster holds what is asked for; meanwhile say what is waited for.
+    """Wait until the cluster has room for what is asked for, and log what is waited for.
 
     The autoscaler, if there is one, is made to add machines. Nothing stays reserved afterwards.
 
@@ -115,7 +115,7 @@ def workers_for(what: str, given: int | None) -> int:
 
 
 def for_tasks(what: str) -> Ask:
-    """Return what work asks for that any number of processes with a CPU each can do: one of them."""
+    """Return what is asked for by work that any number of processes can do: one process with a CPU."""
     return Ask(what, SLOT, 1, "use a cluster in which at least one machine gives Ray a CPU")
 
 

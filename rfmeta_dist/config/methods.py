@@ -1,4 +1,4 @@
-"""The facts of every learning rule, once: what configuration, planning and the registry of rules read.
+"""The facts of every learning rule, which configuration, planning and the registry of rules read.
 
 A new rule is its file in methods/rules/, an entry here, and an independent computation of it in
 tests/reference.py. Nothing here imports the rules, so that a process that only plans or reads loads no torch.
@@ -18,7 +18,7 @@ OwnField = tuple[Any, Any]  # a type, and pydantic's `Field`, which claims to be
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """What is known of a rule without its code.
+    """The facts of a learning rule that are known without loading its code.
 
     Attributes:
         rule: its class, as `package.module:Class`.
@@ -45,15 +45,15 @@ class MethodFacts:
 
     @property
     def second_order(self) -> bool:
-        """Whether F and D are differentiated twice, and must be computed through autograd."""
+        """True if F and D are differentiated twice, and must be computed through autograd."""
         return self.adapts == "all"
 
     def count(self, domains: int) -> int:
-        """How many tasks an episode of N domains has."""
+        """Return the number of tasks in an episode of N domains."""
         return {"pairs": domains - 1, "domains": domains, "one": 1}[self.tasks]
 
     def needs(self, task: int, domains: int) -> tuple[int, ...]:
-        """Positions in the episode of the batches that a task forwards, apart from the meta-test domain."""
+        """Return the positions of the batches that a task forwards, without that of the meta-test domain."""
         if self.tasks == "one":
             return tuple(range(domains - 1 if self.meta_test else domains))
         return (task,)
@@ -82,7 +82,7 @@ METHODS: Mapping[str, MethodFacts] = {
 
 
 def own_fields() -> dict[str, OwnField]:
-    """The own fields of all rules, by name.
+    """Return the rules' own fields, by name.
 
     Raises:
         ValueError: two rules define a field of one name differently.
@@ -96,5 +96,5 @@ def own_fields() -> dict[str, OwnField]:
 
 
 def owners(key: str) -> list[str]:
-    """The rules that have this field of their own."""
+    """Return the names of the rules that have this field."""
     return [name for name, facts in METHODS.items() if key in facts.fields]

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration or a card, out of pydantic's errors: the first mistake, in plain words."""
+"""Find the first mistake in a configuration or a card among pydantic's errors, and put it into plain words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # of models, of d
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake of a user's.
+    """One mistake that a user made.
 
     Attributes:
         kind: the field is `unknown` or `missing`; it has a `value` that does not do; or our own validator
@@ -41,7 +41,7 @@ class Mistake:
 
 
 def first(error: ValidationError) -> Mistake:
-    """Return the mistake to tell. A misspelt field is also a missing one, so the misspelling is told."""
+    """Return the mistake to report. A misspelt field is missing too; then the misspelling is reported."""
     found = min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN)
     location: Location = found["loc"]
     name = ".".join(str(part) for part in location if part != "[key]")

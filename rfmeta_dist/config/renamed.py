@@ -1,4 +1,4 @@
-"""Fields of the configuration that had another name before, which files, overrides and stored runs may use."""
+"""Translate former names of configuration fields, which files, overrides and stored runs may still use."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ class Config(Section):
         most = tasks + spare
         if training.workers > training.episodes * most:
             raise ValueError(
-                f"training.workers={training.workers} but {self.method.name} on "
+                f"training.workers={training.workers}, but {self.method.name} on "
                 f"{len(self.data.sources)} source domains has work for at most {most} worker(s) per episode; "
                 f"set training.workers to {training.episodes * most} or less, "
                 f"or training.episodes to {-(-training.workers // most)} or more"

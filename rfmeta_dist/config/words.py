@@ -1,4 +1,4 @@
-"""YAML without guesses: each scalar is the text that stands there, and the declared type decides what it means.
+"""Read YAML without guessing types: each scalar is the text as written; the declared type gives its meaning.
 
 YAML 1.1 takes `NO` for a truth value, `0123` for octal 83, `1_1_1` for 111, `12:30` for 750, `2026-01-01` for a
 date and `1e-3` for a text. Names look like all of these. So names stay the words they are, and a field that is
@@ -23,7 +23,7 @@ _INFINITE = re.compile(r"[+-]?\.?inf", re.IGNORECASE)
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with `<<` as the only word that means something by itself."""
+    """The safe loader, in which `<<` is the only word with a meaning of its own; all others are texts."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 -- yaml's own class attribute
         first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:merge"]

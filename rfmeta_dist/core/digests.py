@@ -1,4 +1,4 @@
-"""SHA-256 of bytes, and of a JSON object that carries its own."""
+"""Compute SHA-256 digests of bytes, and of JSON objects that hold their own digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def digest(data: bytes) -> str:
 
 
 def with_digest(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields, and beside them their own digest as `sha256`.
+    """Return the fields, with their digest added as the field `sha256`.
 
     Args:
         fields: values that JSON gives back as they were put in.
@@ -25,7 +25,7 @@ def with_digest(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_holds(fields: Mapping[str, Any]) -> bool:
-    """Return True if the fields are what `with_digest` returned; False also where there is no digest."""
+    """Return True if the fields are what `with_digest` returned; False if they differ or hold no digest."""
     return fields.get(OWN) == _of({name: value for name, value in fields.items() if name != OWN})
 
 

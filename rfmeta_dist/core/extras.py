@@ -1,4 +1,4 @@
-"""The optional parts of an installation, and the error that names the one that a command lacks."""
+"""The optional parts of an installation, and the error that names the part that a command needs."""
 
 from __future__ import annotations
 

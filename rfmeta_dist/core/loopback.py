@@ -1,4 +1,4 @@
-"""Keep what runs on this machine off web proxies: a proxy's loopback is another machine."""
+"""Keep requests to this machine away from web proxies, for which loopback would be their own machine."""
 
 from __future__ import annotations
 

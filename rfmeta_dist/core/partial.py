@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files so that under their name there is either the whole file or nothing."""
 
 from __future__ import annotations
 

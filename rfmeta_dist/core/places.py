@@ -1,4 +1,4 @@
-"""Where a user says that something lies: a local path, or a URL, which must not hold credentials."""
+"""Check the places that users give: local paths, and URLs, which must not hold credentials."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_no_credentials(url: str, what: str = "the URL") -> None:
 
 
 def absolute(path: str | Path) -> Path:
-    """The absolute path, with `~` and `~user` replaced and links followed; it need not exist.
+    """Return the absolute path, with `~` and `~user` replaced and links followed; it need not exist.
 
     Raises:
         ConfigError: there is no such user or no home folder, or no path can be made of it.

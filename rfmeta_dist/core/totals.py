@@ -1,4 +1,4 @@
-"""What the reading of a domain has done and waited for so far."""
+"""Totals of what the reading of a domain has done and waited for so far."""
 
 from __future__ import annotations
 

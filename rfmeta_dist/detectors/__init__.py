@@ -1,1 +1,1 @@
-"""What scores faces, and the package that it is kept in; neither knows how it was trained."""
+"""Detectors, which score faces, and the packages that store them; without the code that trains them."""

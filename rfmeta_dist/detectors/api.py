@@ -1,4 +1,4 @@
-"""What a detector is to whoever judges it, shows it or runs it. Nothing here knows torch."""
+"""The interface of a detector for code that judges, reports or runs it. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Detector(Protocol):
-    """Whatever scores faces.
+    """An object that scores faces.
 
     Attributes:
         kind: the recipe that made it; selects the loader of its package (recipes/load.py).
@@ -41,7 +41,7 @@ class Detector(Protocol):
 
 
 class ScoreError(RunError):
-    """A detector gave something else than a number in [0, 1].
+    """The error that a detector gave a score that is not a number in [0, 1].
 
     Args:
         problem: what is wrong with the detector, as a part of a sentence.
@@ -54,7 +54,7 @@ class ScoreError(RunError):
         self.row = row
 
     def of(self, key: str) -> RunError:
-        """The error that names the sample."""
+        """Return the error that names the sample."""
         return RunError(
             f"the model gives a score that is not a number for sample {key}: {self.problem}", self.remedy
         )
@@ -79,7 +79,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class View:
-    """How a detector's input is made of a picture, and its scores into one of a video.
+    """How a detector's input is made from a picture, and how a video's frame scores become its score.
 
     Attributes:
         image_size: side of the square crop in pixels.

@@ -1,7 +1,7 @@
-"""A model is a package: a detector's files, its view, thresholds with their source, and the hashes of it all.
+"""Write and read model packages: a detector's files, its view, thresholds with their source, and all hashes.
 
-package.json    everything but the detector's own files, and the SHA-256 of all files and of itself; written
-                last, so a package without it is not one
+package.json    everything but the detector's own files, and the SHA-256 of all files and of itself; it is
+                written last, so a folder without it is not a package
 
 Format 2 has `kind`, which selects the loader (recipes/load.py); `detector`, what that loader needs beyond the
 files; `view`; `thresholds` by unit; `parent`, the SHA-256 of the package.json that this model was trained on
@@ -29,7 +29,7 @@ _WEIGHTS = "weights.safetensors"  # of format 1, which had no list of files befo
 
 @dataclass(frozen=True)
 class Contents:
-    """A package as it lies in storage, every byte checked.
+    """The contents of a package as it is stored, after every byte was checked.
 
     Attributes:
         url: where it lies.
@@ -121,7 +121,7 @@ def read(folder: Store) -> Contents:
 
 
 def damaged(url: str, why: object) -> RunError:
-    """The error for a package that is not what was written."""
+    """Return the error for a package that differs from what was written."""
     return RunError(
         f"the model at {url} is damaged: {why}",
         "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` again: "
@@ -147,7 +147,7 @@ def _about(folder: Store) -> dict[str, Any]:
 
 
 def _checked(folder: Store, about: Mapping[str, Any]) -> dict[str, bytes]:
-    """The package's files by name, each as it was written."""
+    """Return the package's files by name, after their hashes were checked."""
     if about["format"] == 1 and OWN not in about and "files" not in about:  # written before packages had hashes
         return {_WEIGHTS: folder.read(_WEIGHTS)}
     if not digest_holds(about):
@@ -160,7 +160,7 @@ def _checked(folder: Store, about: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _of_format_1(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a package of format 1 says, said as format 2 does."""
+    """Convert the package.json of format 1 to format 2."""
     own = {name: about[name] for name in ("networks", "preprocessing", "score") if name in about}
     rest = {name: value for name, value in about.items() if name not in (*own, "image_size", OWN)}
     upgraded = {"format": FORMAT, "kind": "gradient", "detector": own, "parent": None}

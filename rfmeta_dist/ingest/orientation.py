@@ -1,4 +1,4 @@
-"""How stored pixels are to be mirrored and turned to be upright: the eight ways that files can say."""
+"""How stored pixels are mirrored and turned to be upright, in the eight ways that files can give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TAG = 0x0112  # orientation, in EXIF
 
 
 class Orientation(NamedTuple):
-    """What makes stored pixels upright.
+    """The mirroring and the turn that make stored pixels upright.
 
     Attributes:
         mirrored: whether left and right are swapped first.
@@ -32,8 +32,8 @@ class Orientation(NamedTuple):
     def of_matrix(cls, matrix: bytes) -> Orientation:
         """Read FFmpeg's display matrix, 3×3 int32 that map (x, y, 1) as a row to the right and down.
 
-        A matrix between two of the eight orientations is taken as the nearer one, a scale is ignored, and a
-        matrix that leaves no picture says nothing.
+        A matrix between two of the eight orientations is taken as the nearer one. A scale is ignored, and so is
+        a matrix that would leave no picture.
         """
         a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
         area = a * d - b * c

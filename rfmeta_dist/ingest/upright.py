@@ -1,4 +1,4 @@
-"""Which way up the faces of a file are: what tells that a file lies, where it is silent about that or wrong.
+"""Find which way up the faces of a file are, because files may give no rotation or a wrong one.
 
 The detector finds faces that lie on their side or upside down too, but scores an upright face higher. Turned
 by a wrong quarter, the face's mesh is not level or scores low.
@@ -25,7 +25,7 @@ _ENOUGH = 10  # doubtful frames of a file that are looked at all ways up
 
 
 class Look(NamedTuple):
-    """What is seen in a frame.
+    """The face that was found in a frame.
 
     Attributes:
         landmarks: 468×3 of the face meant, None without a face.
@@ -55,7 +55,7 @@ def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
 
 
 class WayUp:
-    """Which way up the faces of one file are, gathered from its frames.
+    """Collects from a file's frames which way up its faces are.
 
     Args:
         faces: detector and landmarks.
@@ -81,14 +81,14 @@ class WayUp:
 
     @property
     def turn(self) -> int:
-        """Degrees clockwise by which the file must be turned further; 0 unless its faces are sure and agree."""
+        """Return the degrees clockwise to turn the file further; 0 unless its faces are certain and agree."""
         mean = {turn: self._mean(turn) for turn in (0, 90, 180, 270)}
         best = max(mean, key=lambda turn: mean[turn])
         return best if mean[best] >= _SURE and mean[best] - mean[0] > _CLEAR else 0
 
     @property
     def lying(self) -> tuple[int, ...]:
-        """Numbers of the frames whose face seems to lie once all are turned by `turn`."""
+        """Return the numbers of the frames whose face still seems to lie after a turn by `turn`."""
         turn = self.turn
         return tuple(
             number

@@ -1,4 +1,4 @@
-"""Whether a video file was cut short, told by the sizes that the parts of its container announce.
+"""Find out whether a video file was cut short, from the sizes that the parts of its container announce.
 
 Neither the number of frames nor the duration in a header is a sign: recorders count frames that they dropped,
 or one too many, and the sound may go on after the last picture. But a container says how long its parts are,
@@ -19,7 +19,7 @@ _FRAMES = (0x1F43B675, 0xA0, 0xA3)  # … and those that hold frames: cluster, b
 
 
 def is_cut_short(file: BinaryIO, container: str) -> bool | None:
-    """Say whether a file ends within one of the parts of its container.
+    """Return True if a file ends within one of the parts of its container.
 
     Args:
         file: from its start.
@@ -39,7 +39,7 @@ def _at(file: BinaryIO, place: int, length: int) -> bytes:
 
 
 def _avi(file: BinaryIO) -> Iterator[int]:
-    """Where the lists of frames end; a long AVI has several."""
+    """Yield where the lists of frames end; a long AVI has several."""
     place = 0
     while len(head := _at(file, place, 12)) == 12 and head[:4].isalnum():
         name, length, kind = struct.unpack("<4sI4s", head)
@@ -51,7 +51,7 @@ def _avi(file: BinaryIO) -> Iterator[int]:
 
 
 def _mp4(file: BinaryIO) -> Iterator[int]:
-    """Where the boxes of frames and of their descriptions end; others may follow, or something else."""
+    """Yield where the boxes of frames and of their descriptions end; other boxes may follow, or other data."""
     place = 0
     while len(head := _at(file, place, 16)) >= 8:
         length, name = struct.unpack(">I4s", head[:8])
@@ -65,7 +65,7 @@ def _mp4(file: BinaryIO) -> Iterator[int]:
 
 
 def _matroska(file: BinaryIO) -> Iterator[int]:
-    """Where the segment ends. A live recording leaves lengths open: then where each group of frames does."""
+    """Yield where the segment ends; or, in a live recording, whose length is open, where each cluster ends."""
     place = 0
     while element := _element(_at(file, place, 12)):
         name, header, length = element
@@ -80,7 +80,7 @@ def _matroska(file: BinaryIO) -> Iterator[int]:
 
 
 def _element(head: bytes) -> tuple[int, int, int | None] | None:
-    """Name, length of the header and length of the content, None if that is left open, of an EBML element."""
+    """Return an EBML element's name, length of header and length of content, which is None if left open."""
     width = 9 - head[0].bit_length() if head else 0  # leading zero bits count the bytes that follow
     if not 0 < width <= 4 or len(head) <= width or not head[width]:
         return None

@@ -1,4 +1,4 @@
-"""Gradients that refuse to be differentiated, and blocks that compute their inside again when asked for."""
+"""Make gradients that raise an error if they are differentiated, and blocks that recompute activations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Gradients = tuple[Tensor | None, ...]
 def differentiable_once(
     what: str, remedy: str
 ) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
-    """Decorate an autograd function's `backward`: its gradients are exact, and refuse to be differentiated.
+    """Decorate an autograd function's `backward`: its gradients are exact, and raise when differentiated.
 
     PyTorch's own `once_differentiable` refuses only where the incoming gradient has a graph; where it has none,
     the gradients come out as constants and the second derivative is silently short of a term. Here every
@@ -67,10 +67,10 @@ class _Refusal(torch.autograd.Function):
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """Apply a module without randomness; keep only x, and compute its inside again in the backward pass.
+    """Apply a module without randomness; keep only x, and recompute its activations in the backward pass.
 
-    The weights of now are handed over: if the block is called with others in its place (`functional_call`), the
-    module has its own again by the time of the backward pass, and recomputing with those would be wrong.
+    The current weights are passed explicitly. If the block was called with other weights (`functional_call`),
+    the module has its own again in the backward pass, and recomputing with those would be wrong.
     """
     weights = dict(block.named_parameters())
     y: Tensor = checkpoint(functional_call, block, weights, (x,), use_reentrant=False, preserve_rng_state=False)

@@ -1,1 +1,1 @@
-"""What tells live faces from attacks in a set of shards though it should not."""
+"""Test shards for cues that tell live faces from attacks and should not."""

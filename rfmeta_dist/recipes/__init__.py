@@ -1,1 +1,1 @@
-"""How detectors are fitted and loaded: a recipe learns from sources, which cannot name a target."""
+"""How detectors are fitted and loaded. A recipe is given only the source domains."""

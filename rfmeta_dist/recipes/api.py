@@ -1,4 +1,4 @@
-"""What a recipe is, and all that it is given."""
+"""The interface of a recipe, and everything that a recipe is given."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEALED = "sealed"
 
 @dataclass(frozen=True)
 class Context:
-    """How to learn.
+    """The settings that a recipe is given.
 
     Attributes:
         config: of the run; the name of its target is taken out.

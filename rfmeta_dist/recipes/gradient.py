@@ -1,4 +1,4 @@
-"""Networks trained on a learning rule: fitted in this process, finished from a checkpoint, or loaded."""
+"""Networks trained by a learning rule, as detectors: fit them here, make them from a checkpoint, load them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def load(contents: Contents, device: str) -> GradientDetector:
 
 
 def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
-    """The training batches that follow the last step's, of one source after the other."""
+    """Yield the training batches that follow those of the last step, one source after the other."""
     data = config.data
     for manifest in sources.manifests.values():
         stream = DomainStream(

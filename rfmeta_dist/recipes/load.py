@@ -1,4 +1,4 @@
-"""From a package in storage to a model that judges: the kind of its detector selects the loader."""
+"""Load a model from a package in storage; the kind of its detector selects the loader."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A run's folder: what it is, what it has read, how it was started, and what a checkpoint must agree with."""
+"""A run's folder: its configuration, ledger, pinned data, starts, and the fingerprint of its checkpoints."""

@@ -1,4 +1,4 @@
-"""What a checkpoint must agree with before it is loaded: everything that decides the weights, as one hash.
+"""Compute the fingerprint that a checkpoint must have to be loaded: one hash of everything that decides the weights.
 
 The hash is taken over the names and defaults that the configuration had when it was first hashed (FIRST), so
 that renaming a field, or adding one that stands at its default, leaves every fingerprint as it was.
@@ -110,7 +110,7 @@ def _decides(config: Config) -> dict[str, Any]:
 
 
 def _changed(section: BaseModel, where: str) -> dict[str, Any]:
-    """The fields of a section that differ from their defaults, or have none, by their first names.
+    """Return the fields of a section that differ from their defaults, or have none, by their first names.
 
     A field of today that the first version lacked is thus hashed only where somebody has set it.
     """

@@ -1,4 +1,4 @@
-"""Which state of each domain a run reads, written down when it starts: the same state to its end.
+"""Record which state of each domain a run reads. It is written when the run starts and holds until its end.
 
 manifests.json    {domain: SHA-256 of its manifest}, of the sources and of every target that the run has had
 """
@@ -69,7 +69,7 @@ def _checked(folder: Store, name: str, data: bytes) -> dict[str, str]:
 
 
 def _read_first(folder: Store) -> dict[str, str]:
-    """The first state of each domain that the ledger has a line of."""
+    """Return for each domain in the ledger the state that was read first."""
     found: dict[str, str] = {}
     try:
         for line in folder.read("ledger.jsonl").splitlines():

@@ -1,7 +1,7 @@
-"""starts.jsonl: with what a run was started, a line each time; resumes and restarts are starts too.
+"""Write starts.jsonl: a line for each start of a run, with versions and hardware; a resume is a start too.
 
-A run may go on with other hardware or other versions, and its result is then the same up to rounding. What it
-was made with would be forgotten if only the last start were kept.
+A run may continue with other hardware or other versions, and its result is then the same up to rounding. All
+starts are kept, because the model depends on each of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero")
 
 
 def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict[str, Any]:
-    """Return what decides the last digits of a result, of this process.
+    """Return the facts about this process that decide the last digits of a result.
 
     Args:
         config: the run's.

@@ -1,4 +1,4 @@
-"""What an object store is to the rest of the project."""
+"""The interface of an object store for the rest of the project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Store(Protocol):
         ...
 
     def read(self, name: str) -> bytes:
-        """The whole object. Raises `MissingError` if there is none."""
+        """Return the whole object. Raises `MissingError` if there is none."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
@@ -32,7 +32,7 @@ class Store(Protocol):
         ...
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
-        """The whole object and its tag, for `replace`. Raises `MissingError` if there is none."""
+        """Return the whole object and its tag, for `replace`. Raises `MissingError` if there is none."""
         ...
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
@@ -52,11 +52,11 @@ class Store(Protocol):
         ...
 
     def exists(self, name: str) -> bool:
-        """Whether there is an object of this name."""
+        """Return True if there is an object of this name."""
         ...
 
     def list(self, prefix: str = "") -> list[str]:
-        """The sorted names of all objects below the folder `prefix`; none if it does not exist."""
+        """Return the sorted names of all objects below the folder `prefix`; none if it does not exist."""
         ...
 
     def delete(self, name: str) -> None:
@@ -64,12 +64,12 @@ class Store(Protocol):
         ...
 
     def sub(self, name: str) -> Store:
-        """The store below the folder `name`."""
+        """Return the store below the folder `name`."""
         ...
 
 
 def checked(name: str) -> str:
-    """The name itself, if it stays below its store.
+    """Return the name, after checking that it stays below its store.
 
     Names also come from manifests, which anyone who can write to a bucket can write.
 

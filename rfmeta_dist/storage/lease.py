@@ -1,4 +1,4 @@
-"""The right of one process to write into a folder: an object `lease.json`, renewed while the process lives.
+"""Leases: the right of one process to write into a folder, an object `lease.json` that the process renews.
 
 How a dead holder is told from a live one: on the same machine by its process number, at once; from another
 machine by the object, which changes every `RENEW_S` seconds as long as its holder lives. What counts is whether
@@ -81,7 +81,7 @@ class Holder:
 
     @property
     def alive(self) -> bool | None:
-        """Whether the process runs; None if it is on another machine, where its number says nothing."""
+        """Return True if the process runs, False if not; None if it is on another machine."""
         if not self.machine or self.machine != _machine():
             return None
         return _born(self.pid) == self.born
@@ -98,7 +98,7 @@ class Lease:
 
     @property
     def token(self) -> str:
-        """What `require` asks for."""
+        """The token to pass to `require`."""
         return self._holder.token
 
     def _renew(self) -> None:

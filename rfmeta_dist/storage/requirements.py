@@ -1,4 +1,4 @@
-"""What a store must be able to do before work starts whose results only that makes safe."""
+"""Check before work starts that the store can do what the safety of its results depends on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _passed: set[tuple[str | None, str]] = set()
 
 
 def require_put_if_absent(store: Store) -> None:
-    """Try whether the store refuses to create an object twice; a process tries each place once.
+    """Test whether the store refuses to create an object twice; a process tests each place once.
 
     Manifests and runs' folders depend on it: of two processes one must win. Three requests, and the object they
     create is deleted.

@@ -21,7 +21,7 @@ _STYLES = ("path", "virtual", "auto")
 
 
 def filesystem() -> Any:
-    """The client of this process.
+    """Return the client of this process.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -33,7 +33,7 @@ def filesystem() -> Any:
 
 
 def address() -> str:
-    """The store's address for messages: the endpoint in use, or `AWS`."""
+    """Return the store's address for messages: the endpoint in use, or `AWS`."""
     from botocore.exceptions import BotoCoreError
 
     try:
@@ -79,7 +79,7 @@ def _connect(_pid: int, _environment: frozenset[tuple[str, str]]) -> Any:
 
 
 def _endpoint(session: Any, profile: dict[str, Any]) -> str | None:
-    """The endpoint by botocore's rules; None means AWS itself."""
+    """Return the endpoint by botocore's rules; None means AWS itself."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
     services = session.full_config.get("services", {}).get(profile.get("services"), {})

@@ -1,4 +1,4 @@
-"""What S3 answers, or does not answer, as errors of ours: the server's own words, and what to do about them."""
+"""Turn S3's errors into StorageErrors with the server's own words and what to do about them."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Answer:
 
 
 def answer(error: BaseException) -> Answer:
-    """What the server answered: from botocore's error, or an error that it caused, s3fs's or our own."""
+    """Return the server's answer, from botocore's error or from an error that it caused, s3fs's or our own."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(getattr(cause, "response", None), dict):
         cause = cause.__cause__
@@ -137,14 +137,14 @@ def _transport_faults() -> tuple[type[Exception], ...]:
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """All that s3fs raises for reasons outside this program; ValueError is a malformed endpoint."""
+    """Return the errors that s3fs raises for reasons outside this program; ValueError: a malformed endpoint."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (*_transport_faults(), BotoCoreError, ClientError, OSError, ValueError, RecursionError)
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Return True if the same request may succeed a little later."""
     found = answer(error)
     if found.status:
         failing = found.status >= 500 and found.status not in _NEVER
@@ -154,7 +154,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def explained(path: str, error: BaseException, endpoint: str) -> StorageError:
-    """The error that a user sees.
+    """Return the error that a user sees.
 
     Args:
         path: bucket and key.

@@ -1,4 +1,4 @@
-"""Requests to S3 that got no answer, or none that is S3's: what was in the way, and what to do about it."""
+"""Explain requests to S3 that got no answer, or an answer that is not from S3, and say what to do about it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _TLS = "set AWS_CA_BUNDLE to the file with the server's CA, or AWS_ENDPOINT_URL 
 
 
 def line(text: Any) -> str:
-    """Words from outside in one line, without what could steer a terminal."""
+    """Return a text from outside in one line, without characters that could control a terminal."""
     plain = "".join(letter if letter.isprintable() else " " for letter in str(text))
     return " ".join(plain.split())[:_SHOWN].rstrip(".")
 
 
 def redirects_in_a_circle(error: BaseException) -> bool:
-    """Whether the request was redirected again and again."""
+    """Return True if the request was redirected again and again."""
     from aiohttp import TooManyRedirects
 
     return isinstance(error, RecursionError) or isinstance(_beneath(error), TooManyRedirects)
 
 
 def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
-    """The error that a user sees.
+    """Return the error that a user sees.
 
     Args:
         url: of the object.
@@ -70,7 +70,7 @@ def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
 
 
 def _without_answer() -> tuple[tuple[Any, str, str], ...]:
-    """Kinds of error without a server's refusal: what each means, and what to do."""
+    """Return the kinds of error without a server's refusal, with what each means and what to do."""
     from botocore import exceptions as boto
     from botocore.parsers import ResponseParserError
 
@@ -98,12 +98,12 @@ def _without_answer() -> tuple[tuple[Any, str, str], ...]:
 
 
 def _beneath(error: BaseException) -> Any:
-    """The error of the HTTP client that botocore's error stands for."""
+    """Return the error of the HTTP client that botocore's error stands for."""
     return getattr(error, "kwargs", {}).get("error")
 
 
 def _redirected_to(error: BaseException, endpoint: str) -> str:
-    """The address that was tried instead of the endpoint, because the endpoint redirected there; or nothing."""
+    """Return the address that the endpoint redirected to; empty if it did not redirect."""
     from aiohttp import ClientConnectorError, ClientProxyConnectionError
 
     tried = _beneath(error)

@@ -1,4 +1,4 @@
-"""Which checkpoints a run keeps, and the one that it goes on from: the newest that is whole."""
+"""Choose the checkpoints that a run keeps, and the one that it continues from: the newest undamaged one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEEP = 2  # the newest checkpoints of a run; the older one is there in case the 
 
 @dataclass(frozen=True)
 class Found:
-    """What a run has to go on from.
+    """The checkpoint that a run continues from.
 
     Attributes:
         saved: its newest whole checkpoint; None to begin at step 0.
@@ -26,7 +26,7 @@ class Found:
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """What happens, for people, such as "step 40 is damaged (…), going on from step 35"."""
+        """Return a line for people, such as "step 40 is damaged (…), going on from step 35"."""
         start = f"going on from step {self.saved.progress.step}" if self.saved else "beginning at step 0"
         return ", ".join([*self.left_out, start])
 
@@ -44,7 +44,7 @@ def steps(run: Store) -> list[int]:
 def prune(run: Store, step: int) -> None:
     """Delete all checkpoints of a run but the newest `KEEP` up to `step`, which was just saved.
 
-    Later ones are of a line that was given up because they are damaged.
+    Checkpoints of later steps are damaged ones that the run did not continue from.
     """
     there = steps(run)
     kept = [s for s in there if s <= step][-KEEP:]

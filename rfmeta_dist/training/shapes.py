@@ -1,4 +1,4 @@
-"""Whether tensors that were read belong to the networks that are to hold them."""
+"""Check that tensors that were read fit the networks that are to hold them."""
 
 from __future__ import annotations
 

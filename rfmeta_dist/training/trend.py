@@ -1,4 +1,4 @@
-"""Whether a training got anywhere, told from its losses."""
+"""Tell from the losses whether a training has improved anything."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_what_was_turned_is_said_everywhere(folder, tmp_path, monkeypatch, capsy
     said = capsys.readouterr().err
     assert "turned by 90° clockwise, as its faces lay on their side or upside down: side.png\n" in said
     assert "turned by 180° clockwise, as its faces lay on their side or upside down: down.mp4\n" in said
-    assert "a face seems to lie on its side or upside down, left as it is: fell.avi, frames 3\n" in said
+    assert "not turned, but a face may lie on its side or upside down: fell.avi, frames 3\n" in said
     assert "a.png" not in said
     run(monkeypatch, folder, "--out", str(tmp_path / "again"), "--json")
     result = json.loads(capsys.readouterr().out)

@@ -151,7 +151,7 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(configur
     assert weights(folder) == before
     with pytest.raises(RunError, match=rf"{STEPS} steps"):
         train_run(configure("undisturbed", steps=STEPS + 1), ignore, local=True)
-    with pytest.raises(RunError, match=r"other: training\.seed"):
+    with pytest.raises(RunError, match=r"different: training\.seed"):
         train_run(configure("undisturbed", seed=1), ignore, local=True)
 
 

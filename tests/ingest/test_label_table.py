@@ -170,7 +170,7 @@ def test_another_alphabet_than_utf_8_is_named_with_its_line(tmp_path: Path):
     touch(tmp_path / "i1.jpg")
     (tmp_path / "labels.csv").write_bytes((HEADER + "i1.jpg,1,,ann,,,\ni1.jpg,1,,josé,,,\n").encode("cp1252"))
     with pytest.raises(
-        DataError, match=r"labels\.csv, line 3: a letter in it is not UTF-8; save it as CSV UTF-8"
+        DataError, match=r"labels\.csv, line 3: a letter in it is not UTF-8; save the table as CSV UTF-8"
     ):
         FOLDER.find(tmp_path)
 
@@ -211,7 +211,7 @@ def test_what_the_table_does_not_name_is_left_out_and_said(tmp_path: Path):
 
 def test_paths_from_another_folder_are_told_where_to_begin(tmp_path: Path):
     with pytest.raises(
-        DataError, match=f"names 2 recordings, and none of them is there: ours/a.mp4.*{tmp_path}"
+        DataError, match=f"names 2 recordings, but none of these files exists: ours/a.mp4.*{tmp_path}"
     ):
         table(tmp_path, "ours/a.mp4,1,,ann,,train,", "ours/i1.jpg,1,,ann,,train,")
 

@@ -1,4 +1,4 @@
-"""The domains of a run, looked at before its first step: the sources whole, the target without its labels."""
+"""Check the domains of a run before its first step: the sources with their labels, the target without."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def require_target(config: Config, head: Head) -> None:
     """Check that a target has both classes in the split that is judged, and crops that are large enough.
 
     Raises:
-        DataError: it has not.
+        DataError: a class is missing, or the crops are too small.
     """
     split = target_split(config)
     for label in (1, 0):
@@ -129,7 +129,7 @@ def _of(split: Split | None) -> str:
 
 
 def _other_split(head: Head) -> str:
-    """The setting that would do, if there is one."""
+    """Return the change of evaluation.target_split that would help; empty if there is none."""
     for split in (*SPLITS, None):
         if head.count(split, 0) and head.count(split, 1):
             return f"set evaluation.target_split={split or 'all'}, or "

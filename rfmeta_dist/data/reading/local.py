@@ -1,4 +1,4 @@
-"""Batches for a training that reads the shards in its own process."""
+"""Batches for training in a process that reads the shards itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LocalBatches:
         self._open: dict[str, tuple[int, Iterator[RawBatch]]] = {}
 
     def batch(self, need: Need) -> RawBatch:
-        """Rows of a batch of a domain; asking for one batch after the other reads each shard once.
+        """Return rows of a batch of a domain. If batches are asked for in order, each shard is read once.
 
         Raises:
             DataError: a shard or sample is missing or damaged, or the domain has one class only.

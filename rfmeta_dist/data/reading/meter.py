@@ -1,4 +1,4 @@
-"""Counts what the reading of a domain does and waits for."""
+"""Count what the reading of a domain does and waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The domains that something may learn from: a type that cannot name a target."""
+"""The domains that a recipe may learn from, as a type that cannot hold a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A domain's shards as a `webdataset` pipeline, for whoever trains on them with other code than ours.
+"""Read a domain's shards as a `webdataset` pipeline, for training with other code than this package.
 
 Our own training reads the same shards without it (data/reading/stream.py): its batches are balanced and
 seekable, and a process that reads does not load torch, which webdataset imports.
@@ -66,6 +66,6 @@ def as_webdataset(prefix: str, domain: str, split: Split | None = None) -> DataP
 def _opened(
     folder: Store, shards: Mapping[str, Shard], wanted: Iterable[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """The stage that reads shards, in place of webdataset's own, which would check nothing."""
+    """Read shards and check their hashes; this stage replaces webdataset's own, which checks nothing."""
     for item in wanted:
         yield {**item, "stream": BytesIO(fetch(folder, shards[item["url"]]))}

@@ -1,1 +1,1 @@
-"""What is stored of a domain: samples packed into shards, their manifest, and how one sample is read back."""
+"""How a domain is stored: samples packed into shards, their manifest, and how one sample is read back."""

@@ -1,4 +1,4 @@
-"""What to tell a user who gives a prefix under which a domain is not to be found."""
+"""Explain to a user why a domain was not found under the given prefix."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _SHOWN = 5
 
 
 def domains_in(names: Sequence[str]) -> list[str]:
-    """The domains among the names of all objects under a prefix, sorted: folders that hold a manifest."""
+    """Return the sorted domains among the names of all objects: the folders that hold a manifest."""
     parts = (name.split("/") for name in names)
     return sorted({part[0] for part in parts if len(part) == 2 and _MANIFEST.fullmatch(part[1])})
 
 
 def not_found(store: Store, domain: str | None = None) -> DataError:
-    """The error for a prefix without a domain, or without any if none is given.
+    """Return the error for a prefix without the domain, or without any domain if none is given.
 
     Domains a level above or below the prefix are named, with the prefix to give.
     """
     names = store.list()
     known = domains_in(names)
-    what = f"no domain '{domain}'" if domain else "no domains"
+    what = f"there is no domain '{domain}'" if domain else "there are no domains"
     if known:
         return DataError(
             f"{what} under {store.url}: the domains there are {', '.join(known)}", "check the name and prefix"
@@ -42,7 +42,7 @@ def not_found(store: Store, domain: str | None = None) -> DataError:
 
 
 def _too_deep(url: str, names: Sequence[str]) -> tuple[str, str] | None:
-    """What the prefix is if it lies in a domain's folder, and what to give instead."""
+    """Return what is wrong and what to give instead, if the prefix lies in a domain's folder."""
     above, _, name = url.rpartition("/")
     if any(_MANIFEST.fullmatch(found) for found in names):
         where = f"give {above}, the folder above it" if not above.endswith("/") else "move it into a folder"
@@ -53,7 +53,7 @@ def _too_deep(url: str, names: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _too_shallow(url: str, names: Sequence[str]) -> tuple[str, str] | None:
-    """Where the domains are if they lie deeper than a prefix should, and what to give instead."""
+    """Return what is wrong and what to give instead, if the domains lie deeper below the prefix."""
     parts = (name.split("/") for name in names)
     found = sorted({"/".join(part[:-2]) for part in parts if len(part) > 2 and _MANIFEST.fullmatch(part[-1])})
     if not found:

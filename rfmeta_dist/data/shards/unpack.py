@@ -111,7 +111,7 @@ def _octal(field: bytes) -> int:
     """A number in a header; a sign, which `int` would take, could lead the walk back to where it was."""
     digits = field.rstrip(b"\0 ")
     if not digits.isdigit():
-        raise ValueError("a header holds what is no number")
+        raise ValueError("a header holds something other than a number")
     return int(digits, 8)
 
 

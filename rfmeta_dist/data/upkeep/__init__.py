@@ -1,1 +1,1 @@
-"""Care for what is stored: verify, compare, preview, count, forget a person, clean up."""
+"""Operations on stored domains: verify, compare, preview, count, forget a person, clean up."""

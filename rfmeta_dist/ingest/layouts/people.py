@@ -1,4 +1,4 @@
-"""The people of a label table: what they are called among the samples, and that nobody is in two splits."""
+"""Name the people of a label table, and check that nobody is in two splits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
 _TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
 _STEM = 48  # characters of a text that are kept in a name made of it
 _SAY_WHO = "say who is shown, so that splits share nobody"
-_ONE_SPLIT = "put each person in one split: a face seen in training is no test"
+_ONE_SPLIT = "put each person in one split: a person in the training must not be in the test"
 _ONE_SPELLING = (
     "write the name of one person in one way; two people need names that differ by more than capitals, "
     "accents, spaces, dashes or leading zeros"
@@ -75,7 +75,7 @@ class People:
         return split
 
     def notes(self, recordings: Sequence[Recording]) -> list[str]:
-        """Say what was decided about the people of these recordings without the table saying it."""
+        """Return a line for each decision about people that the table did not make itself."""
         # By the names of the samples, so that whoever is forgotten later is not named by these notes either.
         several = [", ".join(spellings) for spellings in self._people.values() if len(spellings) > 1]
         notes = [f"names that differ in their spelling alone count as different people: {'; '.join(several)}"]
@@ -83,7 +83,7 @@ class People:
 
 
 def fit(text: str, whole: str = "") -> str:
-    """Return the text if it fits into a name, else a name made of it, with a hash of the whole."""
+    """Return the text if it can be a name, else a name made from it that ends with a hash of the whole text."""
     text = unicodedata.normalize("NFC", text)
     if _NAME.fullmatch(text):
         return text

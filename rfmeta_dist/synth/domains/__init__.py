@@ -1,1 +1,1 @@
-"""What a generated domain is, how much of it to make, and who appears in it."""
+"""Generated domains: their description, how much of each to make, and who appears in it."""

@@ -42,7 +42,7 @@ def read_card(path: Path) -> Domain:
         raise _explain(error, path) from None
     for name, value in _ranges(card):
         if value[0] > value[1]:
-            raise ConfigError(f"card {path}: {name}={list(value)} is not a range", "write the lower end first")
+            raise ConfigError(f"card {path}: {name}={list(value)} falls", "write the lower end first")
     return card
 
 
@@ -56,7 +56,7 @@ def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
     for path in cards:
         card = read_card(path)
         if card.name in domains:
-            raise ConfigError(f"card {path}: a domain {card.name!r} exists already", "give it another name")
+            raise ConfigError(f"card {path}: there is a domain {card.name!r} already", "give it another name")
         domains[card.name] = card
     return domains
 

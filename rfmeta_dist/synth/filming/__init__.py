@@ -1,1 +1,1 @@
-"""One recording of a live person or an attack, as the camera is handed it."""
+"""One recording of a live person or an attack, as the camera sees it."""

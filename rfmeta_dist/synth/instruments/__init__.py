@@ -1,1 +1,1 @@
-"""What attacks are made with: prints, screens and cut masks, on a plane, in hands."""
+"""The instruments of attacks: prints, screens and cut masks, flat or held in hands."""

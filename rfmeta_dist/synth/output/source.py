@@ -1,4 +1,4 @@
-"""Python source without what cannot change a result, so that a hash over it changes only with the code."""
+"""Strip comments and docstrings from Python source, so that a hash over it changes only with the code."""
 
 from __future__ import annotations
 

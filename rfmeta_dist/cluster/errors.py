@@ -192,7 +192,7 @@ def _from_text(error: BaseException) -> RfmetaError | None:
 
 
 def _class(module: str, name: str) -> Any:
-    """The class of this name, or None: workers may run another version than this process does."""
+    """Return the class of this name; None if there is none, because a worker may run another version."""
     try:
         return getattr(importlib.import_module(module), name, None)
     except ImportError:

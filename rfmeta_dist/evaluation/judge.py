@@ -126,7 +126,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
 
 
 def _validation(folder: Store, model: Package) -> Scores:
-    """The scores of the sources' validation splits, if the model's thresholds follow from them.
+    """Return the scores of the sources' validation splits, after checking that the thresholds follow from them.
 
     The figures are computed from these scores, and the package has no hash of their file.
     """

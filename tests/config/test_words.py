@@ -94,7 +94,6 @@ NUMBERS: list[tuple[str, str, Any]] = [
     ("training.learning_rate", "1E-3", 0.001),
     ("training.learning_rate", ".5", 0.5),
     ("training.learning_rate", "1", 1.0),
-    ("data.cache_gb", ".inf", float("inf")),
     ("training.clip", "010", 10.0),
     ("training.clip", "null", None),
     ("training.clip", "~", None),

@@ -47,6 +47,8 @@ class Prepared(NamedTuple):
 def look(config: Config) -> Prepared:
     """Check the domains of a run, and that its folder is free or its own; nothing is written.
 
+    It needs no Ray, so that a mistake shows before Ray starts.
+
     Raises:
         RfmetaError: a domain is unfit, or the folder belongs to another run.
     """
@@ -62,14 +64,26 @@ def look(config: Config) -> Prepared:
     deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
     notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
     notes += [f"the data of target {name} that was pinned was deleted; the newest is used" for name in deleted]
+    notes += _changes(folder, config) if started else []
     return Prepared(folder, manifests, whole, deleted, notes)
 
 
-def prepare(config: Config) -> Prepared:
-    """Check the domains, take the run's folder and pin the data.
+def _changes(folder: Store, config: Config) -> list[str]:
+    """Say what of an earlier start of the run is corrected by this one, a line each."""
+    changed, notes = set(runs.corrections(folder, config)), []
+    if "data.prefix" in changed:
+        notes.append(f"the run reads its data from {config.data.prefix} from now on")
+    if changed - {"data.prefix"}:
+        split = config.evaluation.target_split
+        notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
+    return notes
 
-    It needs no Ray, so that a mistake shows before Ray starts. An earlier start of the run is gone on with; if
-    it was to be judged on another target, its configuration is corrected.
+
+def prepare(config: Config) -> Prepared:
+    """Check the domains, take the run's folder and pin the data. Call it while the folder's lease is held.
+
+    It needs no Ray. An earlier start of the run is gone on with; if it was to be judged on another target, its
+    configuration is corrected.
 
     Raises:
         RfmetaError: a domain is unfit, or the folder cannot be written or belongs to another run.
@@ -87,12 +101,7 @@ def prepare(config: Config) -> Prepared:
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
             runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
     else:
-        changed = runs.correct(folder, config)
-        if "data.prefix" in changed:
-            found.notes.append(f"the run reads its data from {config.data.prefix} from now on")
-        if set(changed) - {"data.prefix"}:
-            split = config.evaluation.target_split
-            found.notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
+        runs.correct(folder, config)
     return found
 
 
@@ -126,6 +135,8 @@ def train_run(
 ) -> Store:
     """Train to the last step, or go on from the newest whole checkpoint, then finish the model on its sources.
 
+    A run that has its model is only corrected, for which Ray need not be running.
+
     Args:
         config: the run.
         on_news: called with every step's row, unless a monitor is given.
@@ -140,11 +151,13 @@ def train_run(
         RunError: another process is training this run.
         RfmetaError: of every other kind; the run can be started again and resumes.
     """
-    folder, manifests, *_ = prepare(config)
-    if folder.exists(runs.MODEL):
-        return folder
-    room.wait_for_room(room.for_training(config))
+    folder = runs.open_folder(config)
+    runs.is_started(folder, config)  # raises if the folder is another run's, in which no lease is written then
     with lease.held(folder, "trained") as right, ExitStack() as stack:
+        manifests = prepare(config).manifests
+        if folder.exists(runs.MODEL):
+            return folder
+        room.wait_for_room(room.for_training(config))
         label = config.run.name if monitor is not None else config.data.target
         if monitor is None:
             monitor = monitors.start()

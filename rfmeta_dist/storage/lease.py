@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.storage.errors import AlreadyExistsError, ChangedError, MissingError
+from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.s3 import Patience, S3Store
 from rfmeta_dist.storage.store import Store
 
@@ -148,8 +149,9 @@ def held(store: Store, doing: str) -> Iterator[Lease]:
 
     Raises:
         RunError: another process holds it.
-        StorageError: the store cannot be read or written.
+        StorageError: the store cannot be read or written, or lacks put-if-absent.
     """
+    require_put_if_absent(store)
     lease = _take(store, Holder.me(doing))
     try:
         yield lease

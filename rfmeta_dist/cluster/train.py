@@ -177,7 +177,7 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        _judging(config, _finish, folder, last)
+        _judging(config, folder, right, _finish, last)
     return folder
 
 
@@ -190,19 +190,19 @@ def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: of every other kind.
     """
-    with lease.held(folder, "judged"):
-        result: dict[str, Any] = _judging(config, _evaluate, folder)
+    with lease.held(folder, "judged") as right:
+        result: dict[str, Any] = _judging(config, folder, right, _evaluate)
     return result
 
 
-def _judging(config: Config, work: Callable[..., Any], *given: Any) -> Any:
-    """Call `work` with the configuration, what is given and a device, in a process on any machine."""
+def _judging(config: Config, folder: Store, right: lease.Lease, work: Callable[..., Any], *given: Any) -> Any:
+    """Call `work` with configuration, folder, what is given and a device, in a process on any machine."""
     ask = room.for_judging(config)
     room.wait_for_room(ask)
     gpus = ask.each.get("GPU", 0)
     # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
-    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(work)
-    return got(task.remote(config, *given, "cuda" if gpus else "cpu"))
+    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(worker.judge)
+    return got(task.remote(work, config, folder, right.token, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:

@@ -49,7 +49,7 @@ def demo(
     plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # before anything is started
 
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run, prepare, train_run
+    from rfmeta_dist.cluster.train import evaluate_run, train_run
     from rfmeta_dist.storage.embedded import embedded_s3
 
     # Ray starts inside the server, whose address and credentials its workers inherit.
@@ -57,7 +57,6 @@ def demo(
         server.make_bucket(bucket)
         say(f"S3 server at {server.endpoint}; generating {', '.join(domains)}", lead="1/4")
         generate_domains(chosen.data.prefix, plans, None, quiet=json)
-        prepare(chosen)
         workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
         say(f"training {what} with {workers} Ray Train workers", lead="2/4")
         with training_display(quiet=json) as show:

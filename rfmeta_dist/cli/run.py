@@ -63,11 +63,17 @@ def train(
     chosen = load(config, overrides or ())  # before Ray's slow import
 
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import train_run
+    from rfmeta_dist.cluster.train import look, train_run
     from rfmeta_dist.runs.folder import MODEL
     from rfmeta_dist.storage.lease import refuse_if_held
+    from rfmeta_dist.storage.requirements import require_put_if_absent
 
-    folder = _prepared(chosen)  # a mistake should show before Ray starts
+    found = look(chosen)  # a mistake should show before Ray starts, and so should a folder that is not writable
+    folder = found.folder
+    require_put_if_absent(folder)
+    refuse_if_held(folder)
+    for note in found.notes:
+        say(note)
     notices: list[str] = []
 
     def tell(line: str) -> None:
@@ -75,9 +81,9 @@ def train(
         say(line)
 
     if folder.exists(MODEL):
+        train_run(chosen, lambda _: None)  # corrects what the run is judged on, without Ray
         say(f"run {folder.url} is trained already; there is nothing to train")
     else:
-        refuse_if_held(folder)
         with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
             train_run(chosen, show, on_notice=tell, local=local)
     if json:
@@ -88,16 +94,6 @@ def train(
             f"model of {chosen.data.protocol} at {folder.url}/model; next, judge it: "
             f"rfmeta evaluate {folder.url}"
         )
-
-
-def _prepared(config: Config) -> Store:
-    """Prepare a run, say what there is to know about it, and return its folder."""
-    from rfmeta_dist.cluster.train import prepare
-
-    found = prepare(config)
-    for note in found.notes:
-        say(note)
-    return found.folder
 
 
 def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:

@@ -48,6 +48,8 @@ class Prepared(NamedTuple):
 def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     """Check the domains of a run, and that its folder is free or its own; nothing is written.
 
+    It needs no Ray, so that a mistake shows before Ray starts.
+
     Args:
         config: the run's.
         chosen: fingerprints of the manifests to read, by domain, where the run is not pinned yet; the newest of
@@ -72,14 +74,26 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
         f"the data of target {name} that this run was to read was deleted; the newest is used"
         for name in deleted
     ]
+    notes += _changes(folder, config) if started else []
     return Prepared(folder, manifests, whole, deleted, notes)
 
 
-def prepare(config: Config) -> Prepared:
-    """Check the domains, take the run's folder and pin the data.
+def _changes(folder: Store, config: Config) -> list[str]:
+    """Say what of an earlier start of the run is corrected by this one, a line each."""
+    changed, notes = set(runs.corrections(folder, config)), []
+    if "data.prefix" in changed:
+        notes.append(f"the run reads its data from {config.data.prefix} from now on")
+    if changed - {"data.prefix"}:
+        split = config.evaluation.target_split
+        notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
+    return notes
 
-    It needs no Ray, so that a mistake shows before Ray starts. An earlier start of the run is gone on with; if
-    it was to be judged on another target, its configuration is corrected.
+
+def prepare(config: Config) -> Prepared:
+    """Check the domains, take the run's folder and pin the data. Call it while the folder's lease is held.
+
+    It needs no Ray. An earlier start of the run is gone on with; if it was to be judged on another target, its
+    configuration is corrected.
 
     Raises:
         RfmetaError: a domain is unfit, or the folder cannot be written or belongs to another run.
@@ -97,12 +111,7 @@ def prepare(config: Config) -> Prepared:
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
             runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
     else:
-        changed = runs.correct(folder, config)
-        if "data.prefix" in changed:
-            found.notes.append(f"the run reads its data from {config.data.prefix} from now on")
-        if set(changed) - {"data.prefix"}:
-            split = config.evaluation.target_split
-            found.notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
+        runs.correct(folder, config)
     return found
 
 
@@ -145,6 +154,8 @@ def train_run(
 ) -> Store:
     """Train to the last step, or go on from the newest whole checkpoint, then finish the model on its sources.
 
+    A run that has its model is only corrected, for which Ray need not be running.
+
     Args:
         config: the run.
         on_news: called with every step's row, unless a monitor is given.
@@ -159,11 +170,13 @@ def train_run(
         RunError: another process is training this run.
         RfmetaError: of every other kind; the run can be started again and resumes.
     """
-    folder, manifests, *_ = prepare(config)
-    if folder.exists(runs.MODEL):
-        return folder
-    room.wait_for_room(room.for_training(config))
+    folder = runs.open_folder(config)
+    runs.is_started(folder, config)  # raises if the folder is another run's, in which no lease is written then
     with lease.held(folder, "trained") as right, ExitStack() as stack:
+        manifests = prepare(config).manifests
+        if folder.exists(runs.MODEL):
+            return folder
+        room.wait_for_room(room.for_training(config))
         label = config.run.name if monitor is not None else config.data.target
         if monitor is None:
             monitor = monitors.start()
@@ -183,7 +196,7 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        _judging(config, _finish, folder, last)
+        _judging(config, folder, right, _finish, last)
     return folder
 
 
@@ -196,19 +209,19 @@ def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: of every other kind.
     """
-    with lease.held(folder, "judged"):
-        result: dict[str, Any] = _judging(config, _evaluate, folder)
+    with lease.held(folder, "judged") as right:
+        result: dict[str, Any] = _judging(config, folder, right, _evaluate)
     return result
 
 
-def _judging(config: Config, work: Callable[..., Any], *given: Any) -> Any:
-    """Call `work` with the configuration, what is given and a device, in a process on any machine."""
+def _judging(config: Config, folder: Store, right: lease.Lease, work: Callable[..., Any], *given: Any) -> Any:
+    """Call `work` with configuration, folder, what is given and a device, in a process on any machine."""
     ask = room.for_judging(config)
     room.wait_for_room(ask)
     gpus = ask.each.get("GPU", 0)
     # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
-    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(work)
-    return got(task.remote(config, *given, "cuda" if gpus else "cpu"))
+    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(worker.judge)
+    return got(task.remote(work, config, folder, right.token, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:

@@ -6,9 +6,9 @@ import errno
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 import ray.train
@@ -23,6 +23,8 @@ from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training import checkpoint, kept
 from rfmeta_dist.training.checkpoint import Progress
@@ -30,6 +32,8 @@ from rfmeta_dist.training.kept import Found
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import prove
+
+T = TypeVar("T")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NEWS_S = 0.1  # a message costs a worker about half a millisecond, which a short step would feel
@@ -89,13 +93,40 @@ def run(given: dict[str, Assignment]) -> None:
         ) from error
 
 
+def require_folder(folder: Store, token: str) -> None:
+    """Check that a run's folder is seen from this machine, and that the driver still has the right to it.
+
+    Raises:
+        StorageError: the folder is not there, as it is on a disk that the machines do not share.
+        RunError: another driver has taken the run over.
+    """
+    try:
+        lease.require(folder, token)
+    except MissingError:
+        raise StorageError(
+            f"{folder.url} is not there on {ray.util.get_node_ip_address()}",
+            "set run.folder to a folder that all machines share, or to s3://…",
+        ) from None
+
+
+def judge(work: Callable[..., T], config: Config, folder: Store, token: str, *given: Any) -> T:
+    """Call `work` with the configuration, the run's folder and what is given, if the folder is there.
+
+    Raises:
+        RfmetaError: as `require_folder`, and what `work` raises.
+    """
+    require_folder(folder, token)
+    return work(config, folder, *given)
+
+
 def _train(task: Assignment) -> None:
-    config = task.config
+    config, folder = task.config, open_folder(task.config)
+    require_folder(folder, task.lease)
     torch.set_num_threads(config.training.threads)
     device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
     certificate = prove(config, device).to_json()
     trainer = build(config, make(config.training), device)
-    folder, news = open_folder(config), News(task, trainer)
+    news = News(task, trainer)
     progress = _resume(task, trainer, device, news)
     if trainer.strategy.rank == 0:
         lease.require(folder, task.lease)

@@ -100,25 +100,38 @@ def require_same(folder: Store, config: Config) -> None:
         )
 
 
-def correct(folder: Store, config: Config) -> list[str]:
-    """Correct in the run's config.yaml what it is judged on and where its data are; return the fields changed.
+def corrections(folder: Store, config: Config) -> list[str]:
+    """Return the fields that `correct` would change; nothing is written.
+
+    Raises:
+        RunError: there is no run, or its configuration is damaged.
+    """
+    earlier = read_config(folder)
+    return configuration.fields_that_differ(_corrected(earlier, config), earlier)
+
+
+def correct(folder: Store, config: Config) -> None:
+    """Correct in the run's config.yaml what it is judged on and where its data are.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
         StorageError: the folder cannot be written.
     """
     earlier = read_config(folder)
+    corrected = _corrected(earlier, config)
+    if corrected == earlier:
+        return
+    with suppress(AlreadyExistsError):
+        folder.create(FIRST_CONFIG, configuration.dump(earlier).encode())
+    folder.write("config.yaml", configuration.dump(corrected).encode())
+
+
+def _corrected(earlier: Config, config: Config) -> Config:
     sections = {
         name: getattr(earlier, name).model_copy(update={f: getattr(getattr(config, name), f) for f in fields})
         for name, fields in CORRECTABLE.items()
     }
-    corrected = earlier.model_copy(update=sections)
-    if corrected == earlier:
-        return []
-    with suppress(AlreadyExistsError):
-        folder.create(FIRST_CONFIG, configuration.dump(earlier).encode())
-    folder.write("config.yaml", configuration.dump(corrected).encode())
-    return configuration.fields_that_differ(corrected, earlier)
+    return earlier.model_copy(update=sections)
 
 
 def first_config(folder: Store) -> Config:

@@ -1,8 +1,9 @@
 """Leases: the right of one process to write into a folder, an object `lease.json` that the process renews.
 
 How a dead holder is told from a live one: on the same machine by its process number, at once; from another
-machine by the object, which changes every `RENEW_S` seconds as long as its holder lives. What counts is whether
-the object changes while we watch, because the clocks of two machines differ.
+machine, or where the system hides other users' processes, by the object, which changes every `RENEW_S` seconds
+as long as its holder lives. What counts is whether the object changes while we watch, because the clocks of two
+machines differ.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from uuid import uuid4
 
 from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.storage.errors import AlreadyExistsError, ChangedError, MissingError
+from rfmeta_dist.storage.requirements import require_put_if_absent
+from rfmeta_dist.storage.s3 import Patience, S3Store
 from rfmeta_dist.storage.store import Store
 
 NAME = "lease.json"
 RENEW_S = 5.0
 STALE_S = 30.0  # six renewals, so that a busy holder, or one whose store is away for a moment, keeps it
+HASTE = Patience(tries=3, deadline=5.0)  # for one request; a renewal that took longer could miss STALE_S
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Holder:
             host=socket.gethostname(),
             machine=_machine(),
             pid=os.getpid(),
-            born=_born(os.getpid()),
+            born=_born(os.getpid()) or "",
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -81,17 +85,19 @@ class Holder:
 
     @property
     def alive(self) -> bool | None:
-        """Return True if the process runs, False if not; None if it is on another machine."""
+        """Return True if the process runs, False if not; None if that cannot be seen, as on another machine."""
         if not self.machine or self.machine != _machine():
             return None
-        return _born(self.pid) == self.born
+        born = _born(self.pid)
+        return None if born is None else born == self.born
 
 
 class Lease:
     """A lease that this process holds."""
 
     def __init__(self, store: Store, holder: Holder, tag: str) -> None:
-        self._store, self._holder, self._tag = store, holder, tag
+        self._store = replace(store, patience=HASTE) if isinstance(store, S3Store) else store
+        self._holder, self._tag = holder, tag
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
@@ -105,13 +111,21 @@ class Lease:
         while not self._ended.wait(RENEW_S):
             try:
                 self._write(replace(self._holder, renewals=self._holder.renewals + 1))
-            except ChangedError:
-                return  # taken over: `require` tells whoever writes next
+            except (ChangedError, MissingError):
+                return  # taken over or deleted: `require` tells whoever writes next
             except StorageError:
                 continue  # away for a while; the next renewal may reach it
 
     def _write(self, holder: Holder) -> None:
-        self._tag = self._store.replace(NAME, holder.to_bytes(), self._tag)
+        try:
+            self._tag = self._store.replace(NAME, holder.to_bytes(), self._tag)
+        except ChangedError:
+            # The store may have kept the renewal before although its answer was lost. That is no takeover.
+            data, tag = self._store.read_tagged(NAME)
+            found = Holder.parse(data)
+            if found is None or found.token != holder.token:
+                raise
+            self._tag = self._store.replace(NAME, holder.to_bytes(), tag)
         self._holder = holder
 
     def release(self) -> None:
@@ -135,8 +149,9 @@ def held(store: Store, doing: str) -> Iterator[Lease]:
 
     Raises:
         RunError: another process holds it.
-        StorageError: the store cannot be read or written.
+        StorageError: the store cannot be read or written, or lacks put-if-absent.
     """
+    require_put_if_absent(store)
     lease = _take(store, Holder.me(doing))
     try:
         yield lease
@@ -226,10 +241,23 @@ def _machine() -> str:
         return ""  # not Linux: every other process counts as one on another machine
 
 
-def _born(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks since it booted; empty if there is none."""
+def _born(pid: int) -> str | None:
+    """Return when a process started, in the kernel's ticks since it booted.
+
+    Empty if there is no such process; None if there is one that /proc does not show, as with `hidepid`.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return None if _exists(pid) else ""
     return "" if fields[0] in "ZX" else fields[19]  # a zombie is dead; field 3 is the state, 22 the start
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True

@@ -18,6 +18,7 @@ from rfmeta_dist.storage.api import checked
 from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -64,7 +65,10 @@ class LocalStore:
         return data, _tag(data)
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
-        """Compare and write under a lock, which all that call `replace` on this file take; see `Store`."""
+        """Compare and write under a lock, which all that call `replace` on this file take; see `Store`.
+
+        On a disk without locks, as some network disks are, two at once may both succeed.
+        """
         with _explained(path := self._path(name)), _locked(path):
             try:
                 found = _tag(path.read_bytes())
@@ -123,12 +127,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
+    """Return an open descriptor of the lock; it excludes nobody on a disk that knows no locks."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                    return descriptor
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
                 return descriptor
+            os.close(descriptor)
+            raise
         # The last holder has removed the file meanwhile. A lock on a file without a name excludes nobody.
         os.close(descriptor)
 

@@ -1,0 +1,41 @@
+"""A run's folder that only the driver's machine sees: every worker says so, before it does anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rfmeta_dist.cluster import train, worker
+from rfmeta_dist.core.errors import RunError, StorageError
+from rfmeta_dist.runs.folder import open_folder
+from rfmeta_dist.storage import lease
+
+SAYS = (
+    r"/far is not there on \d+\.\d+\.\d+\.\d+; set run.folder to a folder that all machines share, or to s3://"
+)
+
+
+def test_a_worker_without_the_runs_folder_says_so(configure: Any):
+    task = worker.Assignment(configure("far"), ("",), {}, None, "M", "token")
+    with pytest.raises(StorageError, match=SAYS):
+        worker.run({"assignment": task})
+
+
+@pytest.mark.parametrize("work", [train._finish, train._evaluate])
+def test_a_machine_that_judges_without_the_runs_folder_says_so(configure: Any, work: Any):
+    config = configure("far")
+    with pytest.raises(StorageError, match=SAYS):
+        worker.judge(work, config, open_folder(config), "token", "cpu")
+    assert not Path(open_folder(config).url).exists()
+
+
+def test_a_machine_does_not_judge_a_run_that_was_taken_over(configure: Any):
+    config = configure("taken")
+    folder = open_folder(config)
+    with (
+        lease.held(folder, "judged"),
+        pytest.raises(RunError, match="was taken over by process"),
+    ):
+        worker.judge(train._evaluate, config, folder, "former", "cpu")

@@ -7,7 +7,6 @@ own folder. So a run can go on whatever became of Ray's files, and restarts coun
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 import threading
@@ -21,11 +20,11 @@ import ray.train
 from ray.train.torch import TorchTrainer
 from ray.util.placement_group import placement_group_table
 
-from rfmeta_dist.cluster import worker
+from rfmeta_dist.cluster import room, worker
 from rfmeta_dist.cluster.errors import ours, own
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import kept
 
@@ -74,7 +73,7 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 _trainer(task, scratch, local).fit()
                 return
             except Exception as error:
-                if final := _final(error, config, folder):
+                if final := _final(error, config):
                     raise final from error
                 # The errors of workers that fit() raises have used up Ray's own restarts.
                 used_up = isinstance(error, ray.train.WorkerGroupError)
@@ -94,7 +93,7 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
         scaling_config=ray.train.ScalingConfig(
             num_workers=training.workers,
             use_gpu=training.gpus > 0,
-            resources_per_worker=_slot(task.config),
+            resources_per_worker=dict(room.for_training(task.config).each),
         ),
         run_config=ray.train.RunConfig(
             name=f"{task.config.run.name}-{uuid4().hex[:8]}",
@@ -116,28 +115,18 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
     )
 
 
-def _slot(config: Config) -> dict[str, float]:
-    gpus = config.training.gpus
-    return {"CPU": 1, **({"GPU": gpus} if gpus else {})}
-
-
 def _latest(folder: Store) -> int:
     """The step of the newest checkpoint, whole or not; 0 if there is none."""
     return max(kept.steps(folder), default=0)
 
 
-def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | None:
+def _final(error: Exception, config: Config) -> RfmetaError | None:
     """The error to end with, if no restart would mend it."""
     if mine := own(error):
         return mine
     inner = getattr(error, "controller_failure", None)
     if type(inner).__name__ == "WorkerGroupStartupTimeoutError":  # Ray exports no name for it
-        training = config.training
-        return ClusterError(
-            f"training of {folder.url} waited {training.wait_s:.0f} s for {_missing(config)}",
-            "add nodes, or set training.workers lower or training.wait_s higher, then start the same run "
-            "again; it resumes",
-        )
+        return room.late(room.for_training(config), config.training.wait_s)
     return None
 
 
@@ -147,11 +136,11 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
     stop = threading.Event()
 
     def watch() -> None:
-        waited, said = 0.0, ""
+        waited, said, ask = 0.0, "", room.for_training(config)
         while not stop.wait(LOOK_S):
             with suppress(ray.exceptions.RayError):
                 waited = waited + LOOK_S if _pending(config) else 0.0
-                if waited >= PATIENT_S and (text := _missing(config)) != said:
+                if waited >= PATIENT_S and (text := room.missing(ask)) != said:
                     said = text
                     say(f"waiting for {text}; the run ends if they are not there within training.wait_s")
 
@@ -165,17 +154,15 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _pending(config: Config) -> bool:
-    """Whether the slots of some run with this many workers have been asked for and are not there."""
+    """Return True if this job has asked for the slots of so many workers and they are not there.
+
+    Runs that are trained by one job at the same time, as the trials of a leave-one-out, are not told apart.
+    """
+    job = ray.get_runtime_context().get_job_id()
     return any(
-        group["state"] in ("PENDING", "RESCHEDULING") and len(group["bundles"]) == config.training.workers
-        for group in placement_group_table().values()
+        group["state"] in ("PENDING", "RESCHEDULING")
+        and len(group["bundles"]) == config.training.workers
+        and not group["name"].startswith(room.PROBE)
+        and name.endswith(job)  # an id of a placement group ends with the id of the job that it belongs to
+        for name, group in placement_group_table().items()
     )
-
-
-def _missing(config: Config) -> str:
-    """What is missing, such as "1 of 2 workers: 1 slot(s) of 1 CPU are free"."""
-    slot, free, workers = _slot(config), ray.available_resources(), config.training.workers
-    fits = min(math.floor(free.get(kind, 0) / amount) for kind, amount in slot.items())
-    needs = " and ".join(f"{amount:g} {kind}" for kind, amount in slot.items())
-    # Slots that are free in sum may lie in pieces on several nodes, so at least one worker is missing.
-    return f"{max(1, workers - fits)} of {workers} workers: the cluster has {fits} free slot(s) of {needs}"

@@ -68,7 +68,7 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
     os.environ[START_TIMEOUT] = str(config.training.wait_s)
     with tempfile.TemporaryDirectory(prefix="rfmeta-ray-") as scratch, _waiting(config, say):
         while True:
-            before = _latest(folder)
+            before = kept.written(folder)
             try:
                 _trainer(task, scratch, local).fit()
                 return
@@ -77,7 +77,8 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                     raise final from error
                 # The errors of workers that fit() raises have used up Ray's own restarts.
                 used_up = isinstance(error, ray.train.WorkerGroupError)
-                failures = 0 if _latest(folder) > before else failures + 1
+                # A later step may have been deleted since, because it was damaged. So the newest says nothing.
+                failures = 0 if kept.written(folder) - before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
                     restarts = config.training.restarts
                     what = f"training of {folder.url} failed after {restarts} restart(s) from one checkpoint"
@@ -113,11 +114,6 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
             logging_config=ray.train.LoggingConfig("ERROR"),
         ),
     )
-
-
-def _latest(folder: Store) -> int:
-    """The step of the newest checkpoint, whole or not; 0 if there is none."""
-    return max(kept.steps(folder), default=0)
 
 
 def _final(error: Exception, config: Config) -> RfmetaError | None:

@@ -60,26 +60,32 @@ def leave_one_out(
     runs = targets_of(chosen, names(methods), numbered, names(targets))
     for note in pin_together(runs):  # a mistake should show before Ray starts
         say(note)
+    notices: list[str] = []
+
+    def tell(line: str) -> None:
+        notices.append(line)
+        say(line)
+
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-        outcomes = tune.leave_one_out(runs, show, local=local)
+        outcomes = tune.leave_one_out(runs, show, on_notice=tell, local=local)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     results = [outcome.evaluation for outcome in outcomes if outcome.error is None]
     folder = open_store(chosen.run.folder)
-    page = summary_name(chosen)
+    page = f"{folder.url}/{summary_name(chosen)}" if results else None
     if results:
-        folder.write(page, table.loo_page(table.rows(results)).encode())
+        folder.write(summary_name(chosen), table.loo_page(table.rows(results)).encode())
     if json:
         times = {
             o.config.run.name: {"started": o.started, "ended": o.ended} for o in outcomes if o.error is None
         }
         errors = {name: str(error) for name, error in failed.items()}
-        print_json({"evaluations": results, "times": times, "failed": errors, "page": f"{folder.url}/{page}"})
+        print_json({"evaluations": results, "times": times, "failed": errors, "page": page, "notices": notices})
     else:
         for line in timeline(outcomes):
             say(line)
         if results:
             print_table(results)
-            say(f"page at {folder.url}/{page}")
+            say(f"page at {page}")
     _raise_first(failed)
 
 

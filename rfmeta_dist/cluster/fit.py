@@ -7,7 +7,6 @@ So a run can continue if Ray's files are lost, and restarts are counted from zer
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 import threading
@@ -21,11 +20,11 @@ import ray.train
 from ray.train.torch import TorchTrainer
 from ray.util.placement_group import placement_group_table
 
-from rfmeta_dist.cluster import worker
+from rfmeta_dist.cluster import room, worker
 from rfmeta_dist.cluster.errors import ours, own
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
-from rfmeta_dist.core.errors import ClusterError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import kept
 
@@ -69,16 +68,17 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
     os.environ[START_TIMEOUT] = str(config.training.wait_s)
     with tempfile.TemporaryDirectory(prefix="rfmeta-ray-") as scratch, _waiting(config, say):
         while True:
-            before = _latest(folder)
+            before = kept.written(folder)
             try:
                 _trainer(task, scratch, local).fit()
                 return
             except Exception as error:
-                if final := _final(error, config, folder):
+                if final := _final(error, config):
                     raise final from error
                 # The errors of workers that fit() raises have used up Ray's own restarts.
                 used_up = isinstance(error, ray.train.WorkerGroupError)
-                failures = 0 if _latest(folder) > before else failures + 1
+                # A later step may have been deleted since, because it was damaged. So the newest says nothing.
+                failures = 0 if kept.written(folder) - before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
                     restarts = config.training.restarts
                     what = (
@@ -96,7 +96,7 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
         scaling_config=ray.train.ScalingConfig(
             num_workers=training.workers,
             use_gpu=training.gpus > 0,
-            resources_per_worker=_slot(task.config),
+            resources_per_worker=dict(room.for_training(task.config).each),
         ),
         run_config=ray.train.RunConfig(
             name=f"{task.config.run.name}-{uuid4().hex[:8]}",
@@ -118,28 +118,13 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
     )
 
 
-def _slot(config: Config) -> dict[str, float]:
-    gpus = config.training.gpus
-    return {"CPU": 1, **({"GPU": gpus} if gpus else {})}
-
-
-def _latest(folder: Store) -> int:
-    """Return the step of the newest checkpoint, damaged or not; 0 if there is none."""
-    return max(kept.steps(folder), default=0)
-
-
-def _final(error: Exception, config: Config, folder: Store) -> RfmetaError | None:
+def _final(error: Exception, config: Config) -> RfmetaError | None:
     """Return the error to end with; None if a restart may help."""
     if mine := own(error):
         return mine
     inner = getattr(error, "controller_failure", None)
     if type(inner).__name__ == "WorkerGroupStartupTimeoutError":  # Ray exports no name for it
-        training = config.training
-        return ClusterError(
-            f"training of {folder.url} waited {training.wait_s:.0f} s for {_missing(config)}",
-            "add nodes, or set training.workers lower or training.wait_s higher, then give the same command "
-            "again; the run resumes",
-        )
+        return room.late(room.for_training(config), config.training.wait_s)
     return None
 
 
@@ -149,11 +134,11 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
     stop = threading.Event()
 
     def watch() -> None:
-        waited, said = 0.0, ""
+        waited, said, ask = 0.0, "", room.for_training(config)
         while not stop.wait(LOOK_S):
             with suppress(ray.exceptions.RayError):
                 waited = waited + LOOK_S if _pending(config) else 0.0
-                if waited >= PATIENT_S and (text := _missing(config)) != said:
+                if waited >= PATIENT_S and (text := room.missing(ask)) != said:
                     said = text
                     limit = config.training.wait_s
                     say(f"waiting for {text}; the run ends after training.wait_s={limit:g} seconds")
@@ -168,17 +153,15 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _pending(config: Config) -> bool:
-    """Return True if slots for a run with this many workers were asked for and are not there yet."""
+    """Return True if this job has asked for slots for so many workers and they are not there yet.
+
+    Runs that one job trains at the same time, such as the trials of a leave-one-out, are not told apart.
+    """
+    job = ray.get_runtime_context().get_job_id()
     return any(
-        group["state"] in ("PENDING", "RESCHEDULING") and len(group["bundles"]) == config.training.workers
-        for group in placement_group_table().values()
+        group["state"] in ("PENDING", "RESCHEDULING")
+        and len(group["bundles"]) == config.training.workers
+        and not group["name"].startswith(room.PROBE)
+        and name.endswith(job)  # an id of a placement group ends with the id of the job that it belongs to
+        for name, group in placement_group_table().items()
     )
-
-
-def _missing(config: Config) -> str:
-    """Return what is missing, such as "1 of 2 workers: the cluster has 1 free slot(s) of 1 CPU"."""
-    slot, free, workers = _slot(config), ray.available_resources(), config.training.workers
-    fits = min(math.floor(free.get(kind, 0) / amount) for kind, amount in slot.items())
-    needs = " and ".join(f"{amount:g} {kind}" for kind, amount in slot.items())
-    # Slots that are free in sum may lie in pieces on several nodes, so at least one worker is missing.
-    return f"{max(1, workers - fits)} of {workers} workers: the cluster has {fits} free slot(s) of {needs}"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 import ray
 from ray.util.placement_group import placement_group, remove_placement_group
@@ -20,6 +21,9 @@ from rfmeta_dist.core.errors import ClusterError
 
 PATIENCE_S = 5.0  # before the first line about waiting
 REMINDER_S = 60.0  # between the lines after it
+PROBE = (
+    "rfmeta-room-"  # begins the names of the placement groups that are only asked for to see if there is room
+)
 LOG = logging.getLogger(__name__)  # its warnings reach stderr, whatever the program
 
 Resources = Mapping[str, float]
@@ -31,7 +35,7 @@ class Ask:
     """The processes that a command asks the cluster for.
 
     Attributes:
-        what: the work, such as "training"; begins the message.
+        what: the work, such as "training of a"; begins the message.
         each: resources of one process; one machine must have all of them.
         count: processes at the same time.
         remedy: what to do if the cluster can never hold them.
@@ -46,28 +50,56 @@ class Ask:
         return f"{self.count} process(es) with {_words(self.each)} each"
 
 
-def wait_for_room(ask: Ask) -> None:
-    """Wait until the cluster has room for what is asked for, and log what is waited for.
+def wait_for_room(ask: Ask, say: Callable[[str], None] = LOG.warning, limit_s: float = math.inf) -> None:
+    """Wait until the cluster has room for what is asked for, and say what is waited for.
 
     The autoscaler, if there is one, is made to add machines. Nothing stays reserved afterwards.
 
+    Args:
+        ask: what is asked for.
+        say: called with a line for people.
+        limit_s: seconds to wait at most.
+
     Raises:
-        ClusterError: the cluster can never hold it, with all that its autoscaler may add.
+        ClusterError: the cluster can never hold it, with all that its autoscaler may add, or the time is up.
     """
     now, more = _held(_machines(), ask.each), None
     if now < ask.count:
         more = growth()
         if more.known and _limit(ask.each, more) < ask.count:
             raise ClusterError(f"{ask.what} needs {ask}, and {_has(ask.each, more)}", ask.remedy)
-    group = placement_group([dict(ask.each)] * ask.count, strategy="PACK")
+    # Ray refuses a name that another group has.
+    group = placement_group([dict(ask.each)] * ask.count, strategy="PACK", name=PROBE + uuid4().hex)
     try:
-        started = told = time.monotonic()
-        while not group.wait(PATIENCE_S if told == started else REMINDER_S):
-            told = time.monotonic()
-            more = more or growth()
-            LOG.warning("waiting for %s, which %s needs: %s", ask, ask.what, _has(ask.each, more))
+        end, patience = time.monotonic() + limit_s, PATIENCE_S
+        # Ray cuts the fraction of a second off.
+        while not group.wait(max(0, math.ceil(min(patience, end - time.monotonic())))):
+            if time.monotonic() >= end:
+                raise late(ask, limit_s)
+            more, patience = more or growth(), REMINDER_S
+            until = "" if math.isinf(limit_s) else f"; the wait ends after {limit_s:.0f} s"
+            say(f"waiting for {ask}, which {ask.what} needs: {_has(ask.each, more)}{until}")
     finally:
         remove_placement_group(group)
+
+
+def late(ask: Ask, limit_s: float) -> ClusterError:
+    """Return the error of a training whose workers did not get their slots within `limit_s` seconds."""
+    return ClusterError(
+        f"{ask.what} waited {limit_s:.0f} s for {missing(ask)}",
+        "add nodes, or set training.workers lower or training.wait_s higher, then start the same run again; "
+        "it resumes",
+    )
+
+
+def missing(ask: Ask) -> str:
+    """Return which workers have no slot, such as "1 of 2 workers: the cluster has 1 free slot(s) of 1 CPU"."""
+    fits = _fits(ray.available_resources(), ask.each)
+    # Slots that are free in sum may lie in pieces on several nodes, so at least one worker is missing.
+    return (
+        f"{max(1, ask.count - fits)} of {ask.count} workers: the cluster has {fits} free slot(s) of "
+        f"{_words(ask.each)}"
+    )
 
 
 def most(each: Resources) -> int:
@@ -85,14 +117,18 @@ def for_training(config: Config) -> Ask:
             "set training.gpus=0 to train on CPUs, or training.workers lower, or use a cluster with more GPUs"
         )
     return Ask(
-        "training", {**SLOT, **({"GPU": training.gpus} if training.gpus else {})}, training.workers, remedy
+        f"training of {config.run.name}",
+        {**SLOT, **({"GPU": training.gpus} if training.gpus else {})},
+        training.workers,
+        remedy,
     )
 
 
-def for_judging(config: Config) -> Ask:
+def for_judging(config: Config, say: Callable[[str], None] = LOG.warning) -> Ask:
     """Return what the process asks for that finishes or judges the run's model.
 
     A model of GPUs is judged on a CPU where the cluster has no GPU: the device is no part of what was trained.
+    `say` is then called with a line for people.
     """
     ask = for_tasks("judging")
     if not config.training.gpus:
@@ -100,7 +136,7 @@ def for_judging(config: Config) -> Ask:
     with_gpu = replace(ask, each={**SLOT, "GPU": config.training.gpus})
     if most(with_gpu.each):
         return with_gpu
-    LOG.warning("no machine of the cluster has a GPU: the model of %s is judged on a CPU", config.run.name)
+    say(f"no machine of the cluster has a GPU: the model of {config.run.name} is judged on a CPU")
     return ask
 
 

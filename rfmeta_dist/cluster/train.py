@@ -176,7 +176,6 @@ def train_run(
         manifests = prepare(config).manifests
         if folder.exists(runs.MODEL):
             return folder
-        room.wait_for_room(room.for_training(config))
         label = config.run.name if monitor is not None else config.data.target
         if monitor is None:
             monitor = monitors.start()
@@ -185,6 +184,7 @@ def train_run(
         def say(text: str) -> None:
             monitor.push.remote([{"label": label, monitors.NOTICE: text}])
 
+        room.wait_for_room(room.for_training(config), say, config.training.wait_s)
         hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
         actors = streams.start(config, hashes)
         fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
@@ -196,28 +196,42 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        _judging(config, folder, right, _finish, last)
+        _judging(config, say, folder, right, _finish, last)
     return folder
 
 
-def evaluate_run(config: Config, folder: Store) -> dict[str, Any]:
+def evaluate_run(
+    config: Config, folder: Store, *, on_notice: Callable[[str], None] = monitors.log_notice
+) -> dict[str, Any]:
     """Judge a finished run on its sealed target; returns the content of evaluation.json.
 
     A run trained on GPUs is judged on a CPU where the cluster has no GPU.
+
+    Args:
+        config: the run.
+        folder: its folder.
+        on_notice: called with every line for people.
 
     Raises:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: of every other kind.
     """
     with lease.held(folder, "judged") as right:
-        result: dict[str, Any] = _judging(config, folder, right, _evaluate)
+        result: dict[str, Any] = _judging(config, on_notice, folder, right, _evaluate)
     return result
 
 
-def _judging(config: Config, folder: Store, right: lease.Lease, work: Callable[..., Any], *given: Any) -> Any:
+def _judging(
+    config: Config,
+    say: Callable[[str], None],
+    folder: Store,
+    right: lease.Lease,
+    work: Callable[..., Any],
+    *given: Any,
+) -> Any:
     """Call `work` with configuration, folder, what is given and a device, in a process on any machine."""
-    ask = room.for_judging(config)
-    room.wait_for_room(ask)
+    ask = room.for_judging(config, say)
+    room.wait_for_room(ask, say)
     gpus = ask.each.get("GPU", 0)
     # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
     task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(worker.judge)

@@ -17,7 +17,7 @@ from typing import Any
 from ray import tune
 
 from rfmeta_dist.cluster.errors import explained, ours
-from rfmeta_dist.cluster.monitor import News, watched
+from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.room import for_training, most, wait_for_room
 from rfmeta_dist.cluster.train import evaluate_run, train_run
@@ -82,24 +82,32 @@ def targets_of(
     return runs
 
 
-def leave_one_out(runs: Sequence[Config], on_news: Callable[[News], None], *, local: bool) -> list[Outcome]:
+def leave_one_out(
+    runs: Sequence[Config],
+    on_news: Callable[[News], None],
+    *,
+    on_notice: Callable[[str], None] = log_notice,
+    local: bool,
+) -> list[Outcome]:
     """Train and evaluate the runs, as many at once as the slots hold. One that fails does not stop the others.
 
     Args:
         runs: from `targets_of`.
         on_news: called with every step's row of every run; `label` is the run's name.
+        on_notice: called with every line for people; it begins with the run's name.
         local: whether the cluster is our own.
 
     Returns:
         What came of each run, in their order.
 
     Raises:
-        ClusterError: the cluster cannot hold even one run, or Ray Tune itself failed.
+        ClusterError: the cluster cannot hold even one run, or has no slots for one within `training.wait_s`
+            seconds, or Ray Tune itself failed.
     """
-    together = at_once(runs)
+    together = at_once(runs, on_notice)
     monitor = start_monitor()
     clock = time.time()
-    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, watched(monitor, on_news):
+    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, watched(monitor, on_news, on_notice):
         tuner = tune.Tuner(
             tune.with_resources(_trial, tune.PlacementGroupFactory([NOTHING])),
             param_space={
@@ -115,26 +123,30 @@ def leave_one_out(runs: Sequence[Config], on_news: Callable[[News], None], *, lo
     return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
 
 
-def at_once(runs: Sequence[Config]) -> int:
+def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> int:
     """Return how many runs the cluster can hold at a time, with what its autoscaler may add.
 
     Raises:
-        ClusterError: it can never hold even one.
+        ClusterError: it can never hold even one, or does not within `training.wait_s` seconds.
     """
     # Most runs ask for the same; each question to the autoscaler costs a task on the head.
     asks = list({(tuple(sorted(ask.each.items())), ask.count): ask for ask in map(for_training, runs)}.values())
     largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
-    wait_for_room(largest)
+    wait_for_room(largest, say, max(run.training.wait_s for run in runs))
     return max(1, min(most(ask.each) // ask.count for ask in asks))
 
 
 def _trial(given: dict[str, Any]) -> None:
-    config = Config.model_validate(given["run"])
+    config, monitor = Config.model_validate(given["run"]), given["monitor"]
     started = time.time()
+
+    def say(text: str) -> None:
+        monitor.push.remote([{"label": config.run.name, NOTICE: text}])
+
     try:
         with explained(f"run {config.run.name} failed"):
-            folder = train_run(config, lambda _: None, monitor=given["monitor"], local=given["local"])
-            evaluation = evaluate_run(config, folder)
+            folder = train_run(config, lambda _: None, monitor=monitor, local=given["local"])
+            evaluation = evaluate_run(config, folder, on_notice=say)
     except RfmetaError as error:
         # Reported, not raised: Tune would print it, and keep its text alone.
         tune.report({"error": error})

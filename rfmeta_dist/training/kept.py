@@ -41,6 +41,11 @@ def steps(run: Store) -> list[int]:
     return sorted(int(name[5:]) for name in folders(run) if re.fullmatch(r"step-\d{7,}", name))
 
 
+def written(run: Store) -> set[int]:
+    """Return the steps of the checkpoints that were written to their end; a file may be damaged since."""
+    return {step for step in steps(run) if run.exists(f"{folder_name(step)}/{STATE}")}
+
+
 def prune(run: Store, step: int) -> None:
     """Delete all checkpoints of a run but the newest `KEEP` up to `step`, which was just saved.
 

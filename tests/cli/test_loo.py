@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
-from rfmeta_dist.core.errors import ConfigError, DataError, StorageError
+from rfmeta_dist.core.errors import ConfigError, DataError, RunError, StorageError
+from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.store import open_store
 from tests.stored import SHARDS
 
 DOMAINS = ("data.sources=[A,B]", "data.target=C", "training.workers=1", "training.steps=2")
@@ -38,3 +41,13 @@ def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp
     assert "failed: r-rfmeta-to_M-s0" not in ending.err
     assert "C&O→M" in ending.out
     assert (tmp_path / "runs/r-leave_one_out.html").exists()
+
+
+def test_a_page_that_was_not_written_is_not_named(rfmeta, config, tmp_path: Path):
+    with lease.held(open_store(str(tmp_path / "runs/r-rfmeta-to_C-s0")), "trained"):
+        ending = rfmeta("loo", config, *QUICK, "--targets", "C", "--slots", 1, "--json")
+    assert ending.code == RunError.exit_code
+    found = json.loads(ending.out)
+    assert (found["page"], found["evaluations"], found["notices"]) == (None, [], [])
+    assert "is being trained already" in found["failed"]["r-rfmeta-to_C-s0"]
+    assert not (tmp_path / "runs/r-leave_one_out.html").exists()

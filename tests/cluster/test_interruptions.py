@@ -165,5 +165,5 @@ def test_slots_that_do_not_come_are_told_and_waited_for_no_longer_than_asked(con
             train_run(configure("crowded", wait_s=12), ignore, on_notice=notices.append, local=True)
     finally:
         remove_placement_group(taken)
-    assert any(line.startswith("M: waiting for 1 of 2 workers") for line in notices)
+    assert any(line.startswith("M: waiting for 2 process(es) with 1 CPU each") for line in notices)
     assert time.monotonic() - started < 90

@@ -36,7 +36,12 @@ def test_runs_that_fail_keep_their_errors_and_the_others_finish(cluster: None, c
         changed(base, run__name="no-access", run__folder="s3://bucket/runs"),  # without credentials
         changed(base, run__name="fits-too", training__seed=1),
     ]
-    outcomes = {o.config.run.name: o for o in leave_one_out(runs, lambda _: None, local=True)}
+    (unfinished := Path(base.run.folder) / "fits/step-0000001").mkdir(parents=True)
+    (unfinished / "model.safetensors").write_bytes(b"")
+    said: list[str] = []
+    found = leave_one_out(runs, lambda _: None, on_notice=said.append, local=True)
+    outcomes = {o.config.run.name: o for o in found}
+    assert [line.split(" (")[0] for line in said if "step 1" in line] == ["fits: step 1 is damaged"]
     assert list(outcomes) == [run.run.name for run in runs]
     errors = {name: (type(o.error), o.error.exit_code) for name, o in outcomes.items() if o.error}
     assert errors == {

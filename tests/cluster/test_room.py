@@ -211,7 +211,8 @@ def test_machines_that_an_autoscaler_may_add_are_counted_asked_for_and_waited_fo
     for words in found["refused"].values():
         assert "its autoscaler may run up to 2 machine(s) beside the head" in words
     assert (
-        "waiting for 2 process(es) with 1 CPU each, which training needs: the cluster has 0 CPUs" in done.stderr
+        "waiting for 2 process(es) with 1 CPU each, which training of auto needs: the cluster has 0 CPUs"
+        in done.stderr
     )
 
 

@@ -161,5 +161,8 @@ def test_stored_images_are_never_enlarged(store: Store):
         lambda: stream(store, manifest, image_size=2 * SIZE),
         lambda: next(scan(store, manifest, None, image_size=2 * SIZE, batch=8)),
     ):
-        with pytest.raises(DataError, match=rf"domain A holds crops of {SIZE} pixels, .*smaller than data.image_size={2 * SIZE}"):
+        with pytest.raises(
+            DataError,
+            match=rf"domain A holds crops of {SIZE} pixels, .*smaller than data.image_size={2 * SIZE}",
+        ):
             read()

@@ -1,0 +1,63 @@
+"""When failing workers are started again: restarts count anew with each checkpoint that was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import ray.train
+
+from rfmeta_dist.cluster import fit as fitting
+from rfmeta_dist.cluster import worker
+from rfmeta_dist.core.errors import ClusterError
+from rfmeta_dist.runs.folder import open_folder
+from rfmeta_dist.storage.store import Store
+from rfmeta_dist.training import kept
+
+
+class Starts:
+    """Stands for Ray Train: each start does the next thing to the folder, and all but the last fail."""
+
+    def __init__(self, folder: Store, *doing: Callable[[Store], None]) -> None:
+        self._folder, self._doing = folder, list(doing)
+
+    def fit(self) -> None:
+        self._doing.pop(0)(self._folder)
+        if self._doing:
+            raise ray.train.WorkerGroupError("workers died", {0: RuntimeError("died")})
+
+
+def save(step: int) -> Callable[[Store], None]:
+    def saved(folder: Store) -> None:
+        folder.write(f"{kept.folder_name(step)}/state.json", b"{}")
+        kept.prune(folder, step)
+
+    return saved
+
+
+def begin(step: int) -> Callable[[Store], None]:
+    """Write a part of a checkpoint."""
+    return lambda folder: folder.write(f"{kept.folder_name(step)}/model.safetensors", b"")
+
+
+def fit(config: Any, monkeypatch: pytest.MonkeyPatch, *doing: Callable[[Store], None]) -> list[str]:
+    """Train in a folder where steps 50 and 100 are; returns what is said."""
+    folder, said = open_folder(config), list[str]()
+    for step in (50, 100):
+        save(step)(folder)
+    starts = Starts(folder, *doing)
+    monkeypatch.setattr(fitting, "_trainer", lambda *_: starts)
+    task = worker.Assignment(config, ("",), {}, None, "M", "token")
+    fitting.fit(task, folder, said.append, local=True)
+    return said
+
+
+def test_a_checkpoint_before_a_damaged_one_is_progress(configure: Any, monkeypatch: pytest.MonkeyPatch):
+    said = fit(configure("redone"), monkeypatch, save(75), save(100))
+    assert said == ["the workers have failed, and are started again from the latest checkpoint"]
+
+
+def test_a_part_of_a_checkpoint_is_no_progress(configure: Any, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ClusterError, match="restart"):
+        fit(configure("cut"), monkeypatch, begin(125), save(150))

@@ -34,6 +34,25 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(shutil.copytree(SHARDS, tmp_path_factory.mktemp("faces") / "shards"))
 
 
+@pytest.fixture
+def free_slots(cluster: None) -> int:
+    """How many of the cluster's slots are free, after what other tests left behind has had time to end.
+
+    Ray Data's actors outlive a stage that failed for as long as something refers to its error.
+    """
+    import gc
+
+    import ray
+
+    gc.collect()
+    deadline = time.monotonic() + 20
+    while (free := int(ray.available_resources().get("CPU", 0))) < ray.cluster_resources()["CPU"]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    return free
+
+
 STEPS = 24
 
 

@@ -155,8 +155,8 @@ def test_restarts_without_a_checkpoint_in_between_have_an_end(configure):
     assert len(at) == 1
 
 
-def test_slots_that_do_not_come_are_told_and_waited_for_no_longer_than_asked(configure):
-    taken = placement_group([{"CPU": 1}] * 7)
+def test_slots_that_do_not_come_are_told_and_waited_for_no_longer_than_asked(configure, free_slots):
+    taken = placement_group([{"CPU": 1}] * (free_slots - 1))
     ray.get(taken.ready(), timeout=60)
     notices: list[str] = []
     started = time.monotonic()

@@ -24,7 +24,9 @@ def changed(config: Config, **fields: Any) -> Config:
     return check(tree, "test")
 
 
-def test_runs_that_fail_keep_their_errors_and_the_others_finish(cluster: None, configure: Any, tmp_path: Path):
+def test_runs_that_fail_keep_their_errors_and_the_others_finish(
+    free_slots: int, configure: Any, tmp_path: Path
+):
     base = configure("loo", steps=2, workers=1, strategy="single")
     taken = changed(base, run__name="taken")
     open_store(taken.run.folder).write("taken/config.yaml", dump(changed(taken, training__seed=5)).encode())

@@ -54,10 +54,10 @@ def test_what_can_never_run_is_refused_at_once(cluster, each, count, words):
     assert time.monotonic() - started < 10
 
 
-def test_slots_that_others_hold_are_waited_for_with_a_line(cluster, monkeypatch, caplog):
+def test_slots_that_others_hold_are_waited_for_with_a_line(free_slots, monkeypatch, caplog):
     monkeypatch.setattr(room, "PATIENCE_S", 0.5)
-    holder = ray.remote(num_cpus=8)(logging.Formatter).remote()
-    ray.get(holder.usesTime.remote())
+    holder = ray.remote(num_cpus=free_slots)(logging.Formatter).remote()
+    ray.get(holder.usesTime.remote(), timeout=60)
     threading.Timer(3, ray.kill, [holder]).start()
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):

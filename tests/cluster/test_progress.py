@@ -55,7 +55,7 @@ def fit(config: Any, monkeypatch: pytest.MonkeyPatch, *doing: Callable[[Store], 
 
 def test_a_checkpoint_before_a_damaged_one_is_progress(configure: Any, monkeypatch: pytest.MonkeyPatch):
     said = fit(configure("redone"), monkeypatch, save(75), save(100))
-    assert said == ["the workers have failed, and are started again from the latest checkpoint"]
+    assert said == ["workers have failed; all workers are started again from the newest checkpoint"]
 
 
 def test_a_part_of_a_checkpoint_is_no_progress(configure: Any, monkeypatch: pytest.MonkeyPatch):

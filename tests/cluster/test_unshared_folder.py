@@ -32,7 +32,7 @@ def test_a_machine_that_judges_without_the_runs_folder_says_so(configure: Any, w
 
 
 def test_a_machine_does_not_judge_a_run_that_was_taken_over(configure: Any):
-    config = configure("taken")
+    config = configure("judged-elsewhere")
     folder = open_folder(config)
     with (
         lease.held(folder, "judged"),

@@ -9,7 +9,7 @@ import typer
 
 from rfmeta_dist.cli.lists import names, numbers
 from rfmeta_dist.cli.run import print_table, slots_for
-from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say
+from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Notices, Overrides, Slots, print_json, say
 from rfmeta_dist.cli.watch import training_display
 from rfmeta_dist.core.errors import RfmetaError
 
@@ -60,14 +60,9 @@ def leave_one_out(
     runs = targets_of(chosen, names(methods), numbered, names(targets))
     for note in pin_together(runs):  # a mistake should show before Ray starts
         say(note)
-    notices: list[str] = []
-
-    def tell(line: str) -> None:
-        notices.append(line)
-        say(line)
-
+    notices = Notices()
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-        outcomes = tune.leave_one_out(runs, show, on_notice=tell, local=local)
+        outcomes = tune.leave_one_out(runs, show, on_notice=notices.tell, local=local)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     results = [outcome.evaluation for outcome in outcomes if outcome.error is None]
     folder = open_store(chosen.run.folder)

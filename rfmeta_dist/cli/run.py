@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Overrides, Slots, print_json, say, show_rich
+from rfmeta_dist.cli.terminal import (
+    Address,
+    ConfigFile,
+    Json,
+    Notices,
+    Overrides,
+    Slots,
+    print_json,
+    say,
+    show_rich,
+)
 from rfmeta_dist.cli.watch import training_display
 from rfmeta_dist.core.errors import RunError
 
@@ -74,18 +84,13 @@ def train(
     refuse_if_held(folder)
     for note in found.notes:
         say(note)
-    notices: list[str] = []
-
-    def tell(line: str) -> None:
-        notices.append(line)
-        say(line)
-
+    notices = Notices()
     if folder.exists(MODEL):
         train_run(chosen, lambda _: None)  # corrects what the run is judged on, without Ray
         say(f"run {folder.url} is trained already; there is nothing to train")
     else:
         with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
-            train_run(chosen, show, on_notice=tell, local=local)
+            train_run(chosen, show, on_notice=notices.tell, local=local)
     if json:
         steps = chosen.training.steps
         print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})

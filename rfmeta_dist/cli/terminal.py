@@ -214,3 +214,12 @@ def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
     )
     with Progress(*shown, console=console, disable=quiet or not console.is_terminal) as bar:
         yield bar
+
+
+class Notices(list[str]):
+    """The lines for people that a command was told while it ran; `tell` shows each as it comes."""
+
+    def tell(self, line: str) -> None:
+        """Keep a line, for `--json`, and show it."""
+        self.append(line)
+        say(line)

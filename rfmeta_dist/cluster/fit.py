@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,6 +24,7 @@ from rfmeta_dist.cluster.errors import ours, own
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.periodic import periodically
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import kept
 
@@ -131,25 +131,19 @@ def _final(error: Exception, config: Config) -> RfmetaError | None:
 @contextmanager
 def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
     """While the context is open, call `say` from a thread if the workers do not get their slots."""
-    stop = threading.Event()
+    waited, said = 0.0, ""
+    ask, limit = room.for_training(config), config.training.wait_s
 
-    def watch() -> None:
-        waited, said, ask = 0.0, "", room.for_training(config)
-        while not stop.wait(LOOK_S):
-            with suppress(ray.exceptions.RayError):
-                waited = waited + LOOK_S if _pending(config) else 0.0
-                if waited >= PATIENT_S and (text := room.missing(ask)) != said:
-                    said = text
-                    limit = config.training.wait_s
-                    say(f"waiting for {text}; the run ends after training.wait_s={limit:g} seconds")
+    def look() -> None:
+        nonlocal waited, said
+        with suppress(ray.exceptions.RayError):
+            waited = waited + LOOK_S if _pending(config) else 0.0
+            if waited >= PATIENT_S and (text := room.missing(ask)) != said:
+                said = text
+                say(f"waiting for {text}; the run ends after training.wait_s={limit:g} seconds")
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
+    with periodically(LOOK_S, look):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _pending(config: Config) -> bool:

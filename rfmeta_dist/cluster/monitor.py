@@ -6,13 +6,14 @@ News may be lost and nothing depends on them: a run ends well without its monito
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from rfmeta_dist.core.periodic import periodically
 
 News = dict[str, Any]
 EVERY_S = 0.25
@@ -64,7 +65,6 @@ def watched(
         on_news: called with every row.
         on_notice: called with every line for people.
     """
-    stop = threading.Event()
 
     def drain() -> None:
         with suppress(ray.exceptions.RayError):
@@ -74,15 +74,8 @@ def watched(
                 else:
                     on_news(row)
 
-    def watch() -> None:
-        while not stop.wait(EVERY_S):
-            drain()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
     try:
-        yield
+        with periodically(EVERY_S, drain):
+            yield
     finally:
-        stop.set()
-        thread.join()
         drain()

@@ -25,7 +25,6 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.episode.plan import Need
@@ -57,16 +56,7 @@ class DomainReader:
         config, domain, fingerprint = self._given
         store = open_store(config.data.prefix)
         manifest = Manifest.open(store, domain, fingerprint)
-        return DomainStream(
-            store,
-            manifest,
-            split="train",
-            batch=config.data.batch,
-            image_size=config.data.image_size,
-            seed=config.training.seed,
-            augmentation=config.data.augmentation,
-            cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
-        )
+        return DomainStream.of_run(store, manifest, config.data, config.training.seed)
 
     def metrics(self) -> StreamTotals:
         """What this reader has read and waited for since it was last started."""

@@ -15,7 +15,6 @@ from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist.config.schema import Config, Model
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.local import LocalBatches
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import DomainStream
@@ -171,13 +170,5 @@ def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
     """Yield the training batches that follow those of the last step, one source after the other."""
     data = config.data
     for manifest in sources.manifests.values():
-        stream = DomainStream(
-            sources.store,
-            manifest,
-            split="train",
-            batch=data.batch,
-            image_size=data.image_size,
-            seed=config.training.seed,
-            cache=Cache.of_node(data.prefix, data.cache_gb),
-        )
+        stream = DomainStream.of_run(sources.store, manifest, data, config.training.seed, varied=False)
         yield from islice(stream.batches(config.training.steps), config.evaluation.recalibration_batches)

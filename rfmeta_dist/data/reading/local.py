@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.types import RawBatch
-from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import Store
@@ -47,14 +46,4 @@ class LocalBatches:
         """Do nothing: the stream decodes ahead by itself."""
 
     def _stream(self, domain: str) -> DomainStream:
-        data = self._data
-        return DomainStream(
-            self._store,
-            self._manifests[domain],
-            split="train",
-            batch=data.batch,
-            image_size=data.image_size,
-            seed=self._seed,
-            augmentation=data.augmentation,
-            cache=Cache.of_node(data.prefix, data.cache_gb),
-        )
+        return DomainStream.of_run(self._store, self._manifests[domain], self._data, self._seed)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rfmeta_dist.config.schema import Augmentation
+    from rfmeta_dist.config.schema import Augmentation, Data
 
     Pixels = NDArray[np.uint8]
     Vary = Callable[["_Visited", Pixels, Pixels], tuple[Pixels, Pixels]]
@@ -86,6 +86,33 @@ class DomainStream:
             )
             for label, shards in self._classes.items()
         }
+
+    @classmethod
+    def of_run(
+        cls, store: Store, manifest: Manifest, data: Data, seed: int, *, varied: bool = True
+    ) -> DomainStream:
+        """Open the training batches of a run.
+
+        Args:
+            store: where the domain's folder is.
+            manifest: the state of the domain to read.
+            data: the run's section: sizes, augmentation, cache.
+            seed: the run's.
+            varied: whether to vary the samples as the run says; if not, they stay as stored.
+
+        Raises:
+            DataError: the training split lacks a class.
+        """
+        return cls(
+            store,
+            manifest,
+            split="train",
+            batch=data.batch,
+            image_size=data.image_size,
+            seed=seed,
+            augmentation=data.augmentation if varied else None,
+            cache=Cache.of_node(data.prefix, data.cache_gb),
+        )
 
     @property
     def metrics(self) -> StreamTotals:

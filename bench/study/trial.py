@@ -25,12 +25,12 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS, StepRow
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors import package
-from rfmeta_dist.evaluation import judge, metrics
+from rfmeta_dist.evaluation import judge, rates
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes import gradient
 from rfmeta_dist.recipes.api import Context
-from rfmeta_dist.recipes.load import load
+from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.storage.store import Store, open_store
 
@@ -89,7 +89,7 @@ def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
     torch.set_num_threads(1)
     config = configuration(cell, settings, folder)
     store = runs.open_folder(config)
-    judge.evaluate(config, store, load(store.sub("model")))
+    judge.evaluate(config, store, load_model(store.sub("model")))
     tell(1)
 
 
@@ -125,7 +125,7 @@ def validation(scores: Scores) -> dict[str, dict[str, float]]:
         found[unit] = {}
         for domain in np.unique(rows.domain):
             here = rows.select(rows.domain == domain)
-            found[unit][str(domain)] = metrics.auc(here.label, here.score)
+            found[unit][str(domain)] = rates.auc(here.label, here.score)
     return found
 
 
@@ -150,7 +150,7 @@ def networks_of(run: Path) -> Networks:
     Raises:
         RunError: it has no model, or its model is damaged.
     """
-    return gradient.load(package.read(open_store(str(run)).sub("model")), "cpu").nets
+    return gradient.read_detector(package.read(open_store(str(run)).sub("model")), "cpu").nets
 
 
 def _train(config: Config, store: Store, tell: Tell) -> list[StepRow]:

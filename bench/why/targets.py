@@ -14,7 +14,7 @@ from bench.study.design import ADAPTING, DOMAINS, Cell, Settings, configuration
 from bench.study.trial import is_judged, networks_of, read_row
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
-from rfmeta_dist.evaluation import metrics
+from rfmeta_dist.evaluation import rates
 from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.recipes.gradient import GradientDetector
@@ -98,7 +98,7 @@ def statistics(method: str, cells: Sequence[Cell], settings: Settings, folder: P
         )
         recalibrate(nets, batches, CPU)
         scores = score_domain(GradientDetector(nets, config.model), manifest, again).per("video")
-        rows.append((target_auc(cell, folder), metrics.auc(scores.label, scores.score)))
+        rows.append((target_auc(cell, folder), rates.auc(scores.label, scores.score)))
     sources, target = np.mean(rows, axis=0).tolist()
     return {"method": method, "sources": sources, "target": target}
 
@@ -107,7 +107,7 @@ def target_auc(cell: Cell, folder: Path) -> float:
     """Per video, of a training that was judged."""
     scores = Scores.from_parquet((folder / "runs" / cell.name / "scores.parquet").read_bytes()).per("video")
     there = scores.domain == cell.question.target
-    return metrics.auc(scores.label[there], scores.score[there])
+    return rates.auc(scores.label[there], scores.score[there])
 
 
 def _row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any]:

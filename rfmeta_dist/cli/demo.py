@@ -39,10 +39,10 @@ def demo(
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
     from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
-    from rfmeta_dist.config.load import load
+    from rfmeta_dist.config.load import load_config
     from rfmeta_dist.synth.domains.card import DOMAINS
 
-    chosen = load(config, overrides or ())
+    chosen = load_config(config, overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
     bucket = _bucket(chosen)

@@ -95,7 +95,7 @@ def ingest(
     from rfmeta_dist.ingest.crop import CropRule
     from rfmeta_dist.ingest.layouts import LAYOUTS
     from rfmeta_dist.ingest.layouts.check import require_content, require_whole
-    from rfmeta_dist.ingest.models import load
+    from rfmeta_dist.ingest.models import read_models
     from rfmeta_dist.ingest.video import Every, Spread
 
     if layout not in LAYOUTS:
@@ -108,7 +108,7 @@ def ingest(
         CropRule(size, margin, lossless, full_depth),
         Every(every) if every else Spread(frames, clip),
     )
-    load()  # a missing model should show before a large tree is walked
+    read_models()  # a missing model should show before a large tree is walked
     survey = chosen.survey(source.resolve(), name)
     _say_strays(survey)
     with _listed():

@@ -45,9 +45,9 @@ def leave_one_out(
     json: Json = False,
 ) -> None:
     """Train and judge one run for each held-out target domain; as many at a time as the CPUs or GPUs allow."""
-    from rfmeta_dist.config.load import load
+    from rfmeta_dist.config.load import load_config
 
-    chosen = load(config, overrides or ())  # before Ray's slow import
+    chosen = load_config(config, overrides or ())  # before Ray's slow import
     numbered = numbers("seeds", seeds)
 
     from rfmeta_dist.cluster import tune

@@ -68,9 +68,9 @@ def train(
 ) -> None:
     """Train on the source domains; the target domain is not read for training."""
 
-    from rfmeta_dist.config.load import load
+    from rfmeta_dist.config.load import load_config
 
-    chosen = load(config, overrides or ())  # before Ray's slow import
+    chosen = load_config(config, overrides or ())  # before Ray's slow import
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import look, train_run
@@ -154,7 +154,7 @@ def write_report(folder: Store, out: Path | None = None) -> str:
     from rfmeta_dist.storage.store import open_store
 
     config = read_config(folder)
-    record = records.load(folder.read)
+    record = records.read_record(folder.read)
     wanted = config.data.target, config.evaluation.target_split
     judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
     if judged != wanted:

@@ -106,7 +106,7 @@ def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str],
 
     from rfmeta_dist.verification import golden, parity
 
-    reference = golden.load(path)
+    reference = golden.read_reference(path)
     ways = [(s, m) for s in _strategies(strategy) for m in pick("meta-test", meta_test, parity.META_TESTS)]
     rows = []
     for count in counts:

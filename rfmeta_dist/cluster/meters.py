@@ -45,9 +45,9 @@ class StreamMeter(_Totals):
         names = {field.name: f"{field.name} of a domain's shards" for field in fields(StreamTotals)}
         super().__init__("stream", names, {"run": run, "domain": domain})
 
-    def read(self, metrics: StreamTotals) -> None:
+    def read(self, totals: StreamTotals) -> None:
         """Bring the counters up to the totals."""
-        self.show(asdict(metrics))
+        self.show(asdict(totals))
 
 
 class StepMeter(_Totals):

@@ -58,9 +58,9 @@ class DomainReader:
         manifest = Manifest.open(store, domain, fingerprint)
         return DomainStream.of_run(store, manifest, config.data, config.training.seed)
 
-    def metrics(self) -> StreamTotals:
+    def totals(self) -> StreamTotals:
         """What this reader has read and waited for since it was last started."""
-        found = self._stream.metrics
+        found = self._stream.totals
         self._meter.read(found)
         return found
 
@@ -75,7 +75,7 @@ class DomainReader:
             self._kept = {i: b for i, b in self._kept.items() if i > self._next - self._keep}
             if time.monotonic() - self._metered > METER_S:
                 self._metered = time.monotonic()
-                self.metrics()
+                self.totals()
         return self._kept[index].rows(range(start, stop))
 
 
@@ -95,9 +95,9 @@ class DomainReaders:
         """Rows of batch `index` of a domain."""
         return await self._in_turn(domain, lambda reader: reader.batch(index, start, stop))
 
-    async def metrics(self, domain: str) -> StreamTotals:
+    async def totals(self, domain: str) -> StreamTotals:
         """What the domain's reader has read and waited for since it was last started."""
-        return await self._in_turn(domain, lambda reader: reader.metrics())
+        return await self._in_turn(domain, lambda reader: reader.totals())
 
     async def _in_turn(self, domain: str, work: Callable[[DomainReader], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -109,7 +109,7 @@ def totals(actors: Mapping[str, Any]) -> dict[str, StreamTotals]:
     found = {}
     for name, actor in actors.items():
         with suppress(ray.exceptions.RayError, RfmetaError):
-            found[name] = got(actor.metrics.remote(name))
+            found[name] = got(actor.totals.remote(name))
     return found
 
 

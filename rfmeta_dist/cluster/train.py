@@ -271,7 +271,7 @@ def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     import torch
 
     from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes.load import load
+    from rfmeta_dist.recipes.load import load_model
 
     torch.set_num_threads(config.training.threads)
-    return judge.evaluate(config, folder, load(folder.sub("model"), device))
+    return judge.evaluate(config, folder, load_model(folder.sub("model"), device))

@@ -1,8 +1,8 @@
 """`rfmeta leave-one-out`: one domain after the other as the target, as Ray Tune trials, each a run of its own.
 
-A trial drives its run and reserves nothing: workers take the slots. At most so many trials run at once as the
-slots can hold whole worker groups, so that none waits for workers while holding others' up. Each run resumes by
-its name, so a leave-one-out that was interrupted goes on when it is started again.
+A trial drives its run and reserves nothing: its workers take the slots. No more trials run at once than have
+slots for all their workers, so that none waits for workers while it holds others up. Each run resumes by its
+name, so a leave-one-out that was interrupted goes on when it is started again.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 START = "write one to start from with: rfmeta example demo > demo.yaml"
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply overrides such as `training.steps=100` or `data.sources=[O,C]`.
 
     A name is the word that is written, such as NO, 0123 or 1e5; a number is a plain decimal (config/words.py).

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 Tasks = Literal["pairs", "domains", "one"]
+MetaTestMode = Literal["shard", "replicate"]
 OwnField = tuple[Any, Any]  # a type, and pydantic's `Field`, which claims to be a value of that type
 
 
@@ -51,6 +52,14 @@ class MethodFacts:
     def count(self, domains: int) -> int:
         """Return the number of tasks in an episode of N domains."""
         return {"pairs": domains - 1, "domains": domains, "one": 1}[self.tasks]
+
+    def most_workers(self, domains: int, meta_test: MetaTestMode) -> int:
+        """Return the largest number of workers that all have something to do in an episode of N domains.
+
+        Where the meta-test batch is split, one worker may do nothing but forward its part of that batch.
+        """
+        spare = meta_test == "shard" and self.meta_test and not self.second_order
+        return self.count(domains) + int(spare)
 
     def needs(self, task: int, domains: int) -> tuple[int, ...]:
         """Return the positions of the batches that a task forwards, without that of the meta-test domain."""

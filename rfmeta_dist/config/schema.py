@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
+from rfmeta_dist.config.methods import METHODS, MetaTestMode, MethodFacts, own_fields, owners
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.places import absolute, require_no_credentials
 
@@ -202,7 +202,7 @@ class Training(Section):
     zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed")
     offload: bool = Field(False, description="keep the optimiser of strategy deepspeed in main memory")
     bf16_reduce: bool = Field(False, description="send gradients between workers in bf16")
-    meta_test: Literal["shard", "replicate"] = Field(
+    meta_test: MetaTestMode = Field(
         "shard", description="split the meta-test batch among workers, or have each forward all of it"
     )
     activation_checkpointing: bool = Field(
@@ -267,10 +267,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _enough_tasks(self) -> Config:
         training, facts = self.training, self.method.facts
-        tasks = facts.count(len(self.data.sources))
-        # With a sharded meta-test batch, one worker more has something to do: most of that batch.
-        spare = 1 if training.meta_test == "shard" and facts.meta_test and not facts.second_order else 0
-        most = tasks + spare
+        most = facts.most_workers(len(self.data.sources), training.meta_test)
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers}, but {self.method.name} on "

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
-MetaTest = Literal["shard", "replicate"]
+from rfmeta_dist.config.methods import MetaTestMode
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class WorkSplit:
     episodes: int
     tasks: int
     batch: int
-    meta_test: MetaTest = "shard"
+    meta_test: MetaTestMode = "shard"
     cost: int = 1
     tested: bool = True
 
@@ -93,9 +92,3 @@ def shares(work: WorkSplit, size: int) -> list[range]:
         rows[least] += 1
     starts = [sum(rows[:place]) for place in range(size)]
     return [range(start, start + count) for start, count in zip(starts, rows, strict=True)]
-
-
-def most_workers(work: WorkSplit) -> int:
-    """The largest number of workers that all have something to do."""
-    spare = 1 if work.meta_test == "shard" and work.tested else 0
-    return work.episodes * (work.tasks + spare)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.evaluation.metrics import APCER_LIMITS, half_total
+from rfmeta_dist.evaluation.rates import APCER_LIMITS, half_total
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS
-from rfmeta_dist.evaluation import bootstrap, metrics, thresholds
+from rfmeta_dist.evaluation import bootstrap, rates, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,19 +66,19 @@ def points(scores: Scores, threshold: float) -> dict[str, float]:
         threshold: accept at or above.
     """
     label, score, kinds = scores.label, scores.score, scores.attack_type
-    apcer = metrics.apcer(kinds, score, threshold)
-    hter, oracle = metrics.hter(label, score, threshold), metrics.eer(label, score).value
+    apcer = rates.apcer(kinds, score, threshold)
+    hter, oracle = rates.hter(label, score, threshold), rates.eer(label, score).value
     return {
         "HTER": hter,
-        "AUC": metrics.auc(label, score),
+        "AUC": rates.auc(label, score),
         "oracle_EER": oracle,
         "optimism_gap": hter - oracle,
-        "FAR": metrics.far(label, score, threshold),
-        "BPCER": metrics.bpcer(label, score, threshold),
-        "ACER": metrics.acer(kinds, score, threshold),
-        "APCER_worst": metrics.worst(apcer)[1],
+        "FAR": rates.far(label, score, threshold),
+        "BPCER": rates.bpcer(label, score, threshold),
+        "ACER": rates.acer(kinds, score, threshold),
+        "APCER_worst": rates.worst(apcer)[1],
         **{f"APCER {kind}": rate for kind, rate in apcer.items()},
-        **{f"BPCER_at_APCER {limit:.2f}": rate for limit, rate in metrics.bpcer_at_apcer(kinds, score).items()},
+        **{f"BPCER_at_APCER {limit:.2f}": rate for limit, rate in rates.bpcer_at_apcer(kinds, score).items()},
     }
 
 
@@ -92,8 +92,8 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         low, high = drawn.interval(name)
         return {"value": value[name], "low": low, "high": high}
 
-    worst, _ = metrics.worst(metrics.apcer(scores.attack_type, scores.score, threshold.value))
-    oracle = metrics.eer(scores.label, scores.score)
+    worst, _ = rates.worst(rates.apcer(scores.attack_type, scores.score, threshold.value))
+    oracle = rates.eer(scores.label, scores.score)
     return {
         "threshold": {"value": threshold.value, "source": threshold.source},
         **{name: figure(name) for name in ("HTER", "FAR", "BPCER", "ACER", "AUC")},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.detectors.api import Threshold
-from rfmeta_dist.evaluation import metrics
+from rfmeta_dist.evaluation import rates
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def from_sources(validation: Scores, unit: Unit) -> Threshold:
         )
     validation.require_both_classes("the sources' validation split")
     scores = validation.per(unit)
-    rate, value = metrics.eer(scores.label, scores.score)
+    rate, value = rates.eer(scores.label, scores.score)
     domains = ", ".join(coded(scores.domain)[0])
     source = f"equal error rate on the validation splits of {domains} ({len(scores):,} {unit}s)"
     return Threshold(value, unit, source, rate)

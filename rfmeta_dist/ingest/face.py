@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.ingest.models import DETECTOR, LANDMARKS, load
+from rfmeta_dist.ingest.models import DETECTOR, LANDMARKS, read_models
 
 if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
@@ -72,7 +72,7 @@ class Faces:
     """
 
     def __init__(self) -> None:
-        models = load()
+        models = read_models()
         self._detector, self._mesh = (_Model(models[name]) for name in (DETECTOR, LANDMARKS))
         self._anchors = _anchors()
 

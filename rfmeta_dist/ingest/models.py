@@ -39,7 +39,7 @@ def folder() -> Path:
     return absolute(chosen or f"{cache}/rfmeta/faces")
 
 
-def load() -> dict[str, bytes]:
+def read_models() -> dict[str, bytes]:
     """The content of each model file by name.
 
     Raises:
@@ -60,7 +60,7 @@ def install() -> Path:
     """
     target = folder()
     try:
-        load()
+        read_models()
     except ConfigError:
         with tempfile.TemporaryDirectory() as scratch:
             files = _unpacked(_download(Path(scratch)))

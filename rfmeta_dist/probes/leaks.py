@@ -18,7 +18,7 @@ from rfmeta_dist.core.errors import DataError, VerificationError
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.bootstrap import resample
-from rfmeta_dist.evaluation.metrics import auc
+from rfmeta_dist.evaluation.rates import auc
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.probes.cues import CONTROL, PIXEL_CUES, Vector
 from rfmeta_dist.storage.store import Store

@@ -151,7 +151,7 @@ def recalibrated(
     return GradientDetector(nets, config.model, device), words
 
 
-def load(contents: Contents, device: str) -> GradientDetector:
+def read_detector(contents: Contents, device: str) -> GradientDetector:
     """Make the detector of a package.
 
     Raises:

@@ -10,10 +10,10 @@ from rfmeta_dist.detectors.package import Package
 from rfmeta_dist.storage.store import Store
 
 # kind → `module:function` that makes a detector of a package's contents and the name of a device.
-LOADERS = {"gradient": "rfmeta_dist.recipes.gradient:load"}
+LOADERS = {"gradient": "rfmeta_dist.recipes.gradient:read_detector"}
 
 
-def load(folder: Store, device: str = "cpu") -> Package:
+def load_model(folder: Store, device: str = "cpu") -> Package:
     """Read a package and make its detector.
 
     Args:

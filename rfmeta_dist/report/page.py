@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
 from rfmeta_dist.core.types import UNITS
-from rfmeta_dist.evaluation.metrics import APCER_LIMITS
+from rfmeta_dist.evaluation.rates import APCER_LIMITS
 from rfmeta_dist.report import plots, words
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.types import LIVE
-from rfmeta_dist.evaluation import metrics
+from rfmeta_dist.evaluation import rates
 from rfmeta_dist.report.words import percent
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
         axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
         axes.text(0.98, 0.05, "equal error", color=GREY, ha="right", va="bottom", fontsize=8)
         for (unit, s), (colour, dash) in zip(scores.items(), LINES, strict=False):
-            curve = metrics.roc(s.label, s.score, thin=True)
+            curve = rates.roc(s.label, s.score, thin=True)
             label = f"per {unit}, AUC {percent(figures[unit]['AUC']['value'])}"
             axes.plot(curve.far, curve.tpr, dash, color=colour, label=label)
             _point(axes, s, figures[unit]["threshold"]["value"], colour, filled=True)
@@ -102,8 +102,8 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
 
 
 def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled: bool) -> None:
-    x = metrics.far(scores.label, scores.score, threshold)
-    y = 1 - metrics.frr(scores.label, scores.score, threshold)
+    x = rates.far(scores.label, scores.score, threshold)
+    y = 1 - rates.frr(scores.label, scores.score, threshold)
     face = colour if filled else "white"
     axes.plot([x], [y], "o", color=colour, markerfacecolor=face, markersize=7, zorder=5)
 

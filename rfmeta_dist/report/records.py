@@ -69,7 +69,7 @@ class RunRecord:
         return self.scores.select(self.scores.domain != self.evaluation["target"])
 
 
-def load(read: Callable[[str], bytes]) -> RunRecord:
+def read_record(read: Callable[[str], bytes]) -> RunRecord:
     """The record of a run folder.
 
     Args:

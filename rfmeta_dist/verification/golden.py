@@ -21,10 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rfmeta_dist.config.methods import MetaTestMode
 from rfmeta_dist.config.schema import Method, Training
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.assign import MetaTest, WorkSplit, parts_of
+from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods.rules.rfmeta import RFMeta
 from rfmeta_dist.models import norm
 from rfmeta_dist.models.networks import Networks
@@ -47,7 +48,7 @@ class Difference:
     relative: float
 
 
-def load(path: Path) -> dict[str, Any]:
+def read_reference(path: Path) -> dict[str, Any]:
     """Read a golden file.
 
     Raises:
@@ -83,7 +84,7 @@ def verify(
     golden: dict[str, Any],
     workers: int = 1,
     strategy: Distributed = "ddp",
-    meta_test: MetaTest = "shard",
+    meta_test: MetaTestMode = "shard",
 ) -> list[Difference]:
     """Recompute every figure with so many local processes; the differences, largest first.
 
@@ -107,11 +108,11 @@ def compare(figures: Figures, reference: Figures) -> list[Difference]:
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
 
-def _recompute(golden: dict[str, Any], strategy: Distributed, meta_test: MetaTest) -> Figures:
+def _recompute(golden: dict[str, Any], strategy: Distributed, meta_test: MetaTestMode) -> Figures:
     return recompute(golden, make(Training(strategy=strategy)), meta_test)
 
 
-def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTest = "shard") -> Figures:
+def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTestMode = "shard") -> Figures:
     """The file's figures by name, from generated weights and batches in float64 (this rank's view of them)."""
     seed, size = golden["seed"], golden["batch_per_domain"]
     nets = Networks(meta_learner_momentum=golden["meta_learner_bn_momentum"]).double()

@@ -12,10 +12,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import METHODS, MetaTestMode
 from rfmeta_dist.config.schema import Config, Method, Training
 from rfmeta_dist.core.errors import VerificationError
-from rfmeta_dist.episode.assign import MetaTest, WorkSplit, most_workers
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.launch import spawn
@@ -29,7 +28,7 @@ CPU = torch.device("cpu")
 
 Distributed = Literal["ddp", "deepspeed"]
 STRATEGIES: tuple[Distributed, ...] = get_args(Distributed)
-META_TESTS: tuple[MetaTest, ...] = get_args(MetaTest)
+META_TESTS: tuple[MetaTestMode, ...] = get_args(MetaTestMode)
 Differences = Mapping[str, float]
 
 
@@ -83,7 +82,7 @@ def cases(
     workers: Iterable[int],
     methods: Iterable[str],
     strategies: Sequence[Distributed],
-    meta_tests: Sequence[MetaTest],
+    meta_tests: Sequence[MetaTestMode],
     sources: Sequence[int],
     seed: int,
 ) -> list[Config]:
@@ -99,13 +98,11 @@ def cases(
         facts = METHODS[name]
         if strategy in facts.refuses:
             continue
-        shared: MetaTest = "replicate" if facts.second_order else meta_test
-        busy = most_workers(WorkSplit(1, 1, facts.count(count), world, shared, tested=facts.meta_test))
         training = {
             "steps": 3,
             "learning_rate": RATE,
             "seed": seed,
-            "episodes": -(-world // busy),
+            "episodes": -(-world // facts.most_workers(count, meta_test)),
             "workers": world,
             "strategy": strategy,
             "zero": zero,

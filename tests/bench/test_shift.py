@@ -11,7 +11,7 @@ from bench.study.design import DOMAINS, data_folder
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.judge import score_domain
-from rfmeta_dist.evaluation.metrics import auc
+from rfmeta_dist.evaluation.rates import auc
 from rfmeta_dist.storage.store import open_store
 
 

@@ -230,9 +230,9 @@ def test_a_domain_with_one_class_only_is_refused(rfmeta, config, prefix):
 def started(config, packed) -> Path:
     """The folder of a run that has begun and not finished."""
     from rfmeta_dist.cluster.train import prepare
-    from rfmeta_dist.config.load import load
+    from rfmeta_dist.config.load import load_config
 
-    return Path(prepare(load(config)).folder.url)
+    return Path(prepare(load_config(config)).folder.url)
 
 
 @pytest.mark.parametrize(

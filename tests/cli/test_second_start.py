@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.cluster.train import evaluate_run, prepare, train_run
-from rfmeta_dist.config.load import load
+from rfmeta_dist.config.load import load_config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.runs.folder import MODEL
 from rfmeta_dist.storage import lease
@@ -32,7 +32,7 @@ def test_a_run_that_is_being_trained_is_refused_in_a_line(rfmeta, config: Path, 
 
 def started(config: Path) -> Store:
     """The folder of a run that has begun and not finished."""
-    return prepare(load(config, ())).folder
+    return prepare(load_config(config, ())).folder
 
 
 def content(folder: Store) -> dict[str, bytes]:
@@ -51,7 +51,7 @@ def test_a_refused_start_changes_nothing(rfmeta, config: Path, tmp_path: Path, b
         ending = rfmeta("train", config, "--set", correction, "--address", NO_RAY)
         assert (ending.code, content(folder)) == (RunError.exit_code, there)
         with pytest.raises(RunError, match="is being trained already"):
-            train_run(load(config, (correction,)), print)
+            train_run(load_config(config, (correction,)), print)
     assert content(folder) == there
 
 
@@ -63,13 +63,13 @@ def test_a_run_that_was_trained_while_its_lease_was_waited_for_is_not_trained_ag
     elsewhere = replace(lease.Holder.me("trained"), machine="another")
     folder.write(lease.NAME, elsewhere.to_bytes())
     threading.Timer(0.5, folder.write, (MODEL, b"{}")).start()
-    assert train_run(load(config, ()), print) == folder
+    assert train_run(load_config(config, ()), print) == folder
 
 
 def test_another_runs_folder_gets_no_lease(config: Path):
     folder = started(config)
     with pytest.raises(RunError, match="exists with another configuration"):
-        train_run(load(config, ("training.seed=1",)), print)
+        train_run(load_config(config, ("training.seed=1",)), print)
     assert not folder.exists(lease.NAME)
 
 
@@ -77,4 +77,4 @@ def test_a_second_judge_is_refused(config: Path, tmp_path: Path):
     """Both would write the ledger, and a line of it would be lost."""
     folder = open_store(str(tmp_path / "runs/r"))
     with lease.held(folder, "judged"), pytest.raises(RunError, match="is being judged already"):
-        evaluate_run(load(config, ()), folder)
+        evaluate_run(load_config(config, ()), folder)

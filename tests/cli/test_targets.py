@@ -85,9 +85,9 @@ def test_a_domain_is_the_same_in_capitals(rfmeta, config, setting):
 def started(config: Path, *settings: str) -> tuple[Store, list[str]]:
     """What `rfmeta train` does before it starts Ray: the run's folder and what it says."""
     from rfmeta_dist.cluster.train import prepare
-    from rfmeta_dist.config.load import load
+    from rfmeta_dist.config.load import load_config
 
-    found = prepare(load(config, settings))
+    found = prepare(load_config(config, settings))
     return found.folder, found.notes
 
 

@@ -22,9 +22,9 @@ import ray
 from ray.cluster_utils import Cluster
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.train import train_run
-from rfmeta_dist.config.load import load
+from rfmeta_dist.config.load import load_config
 
-quiet, hurt = (load(Path(name), ()) for name in sys.argv[1:3])
+quiet, hurt = (load_config(Path(name), ()) for name in sys.argv[1:3])
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": sys.argv[3]})
 nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
 with session(address=cluster.address):

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from torch.nn import functional
 
 from rfmeta_dist.cluster.train import evaluate_run, train_run
-from rfmeta_dist.config.load import check, load
+from rfmeta_dist.config.load import check, load_config
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.report import page, records
@@ -47,7 +47,7 @@ def moved(tmp_path: Path) -> Path:
 def _config(moved: Path, run: str) -> Config:
     """The configuration as its user gives it again: the file of then, and where things are now."""
     places = (f"run.name={run}", f"run.folder={moved}/runs", f"data.prefix={moved}/shards")
-    return load(moved / "run.yaml", places)
+    return load_config(moved / "run.yaml", places)
 
 
 def test_an_interrupted_run_goes_on_to_the_weights_it_would_have_had(cluster: None, moved: Path) -> None:
@@ -68,13 +68,13 @@ def test_a_finished_run_is_judged_again_and_reported(cluster: None, moved: Path)
     config = _config(moved, "finished")
     folder = train_run(config, lambda _: None, local=True)
     assert sorted(Path(folder.url).glob("step-*"))[-1].name == "step-0000024", "it was trained again"
-    assert page.render(records.load(folder.read)), "the page of what was judged then"
+    assert page.render(records.read_record(folder.read)), "the page of what was judged then"
     then = json.loads(folder.read("evaluation.json"))
     now = evaluate_run(config, folder)
     for unit in ("frame", "video"):
         for figure in ("HTER", "AUC", "oracle_EER"):
             assert now["figures"][unit][figure] == pytest.approx(then["figures"][unit][figure], abs=1e-4)
-    html = page.render(records.load(folder.read))
+    html = page.render(records.read_record(folder.read))
     assert "O&amp;C&amp;I→M" in html or "O&C&I→M" in html
 
 
@@ -82,4 +82,4 @@ def test_shards_and_configurations_of_before_open() -> None:
     store = open_store(str(BEFORE / "shards"))
     assert {name: len(Manifest.open(store, name).shards) for name in "OCIM"} == dict.fromkeys("OCIM", 6)
     stored = check(yaml.safe_load((BEFORE / "runs/finished/config.yaml").read_text()), "fixture")
-    assert stored == load(BEFORE / "run.yaml")
+    assert stored == load_config(BEFORE / "run.yaml")

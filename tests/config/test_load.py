@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.config.load import dump, fields_that_differ, load
+from rfmeta_dist.config.load import dump, fields_that_differ, load_config
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = sorted((REPOSITORY / "jobs/configs").glob("*.yaml"))
@@ -21,13 +21,13 @@ def path(tmp_path) -> Path:
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=[path.name for path in SHIPPED])
 def test_every_configuration_we_ship_is_valid(shipped):
-    assert load(shipped).data.sources
+    assert load_config(shipped).data.sources
 
 
 def test_a_configuration_survives_being_written_and_read(path, tmp_path):
-    config = load(path, ["training.learning_rate=3e-4", "method.name=no_meta"])
+    config = load_config(path, ["training.learning_rate=3e-4", "method.name=no_meta"])
     (tmp_path / "again.yaml").write_text(dump(config))
-    assert load(tmp_path / "again.yaml") == config
+    assert load_config(tmp_path / "again.yaml") == config
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_a_configuration_survives_being_written_and_read(path, tmp_path):
     ],
 )
 def test_an_override_reaches_its_field_and_no_other(path, override, field, value):
-    config = load(path, [override])
+    config = load_config(path, [override])
     section, name = field.split(".")
     assert getattr(getattr(config, section), name) == value
-    assert fields_that_differ(config, load(path)) == [field]
+    assert fields_that_differ(config, load_config(path)) == [field]
 
 
 def test_the_last_of_two_overrides_counts(path):
-    assert load(path, ["training.seed=1", "training.seed=2"]).training.seed == 2
+    assert load_config(path, ["training.seed=1", "training.seed=2"]).training.seed == 2

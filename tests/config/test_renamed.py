@@ -7,7 +7,7 @@ import logging
 import pytest
 import yaml
 
-from rfmeta_dist.config.load import check, dump, load
+from rfmeta_dist.config.load import check, dump, load_config
 from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.core.errors import ConfigError
 
@@ -24,11 +24,11 @@ def test_a_former_name_is_read_with_a_warning(tmp_path, caplog, former, where):
     with caplog.at_level(logging.WARNING):
         if where == "override":
             path.write_text(yaml.safe_dump({**PLAIN, section: {RENAMED[former]: 0}}))
-            config = load(path, [f"{former}={value}"])
+            config = load_config(path, [f"{former}={value}"])
         else:
             tree = {**PLAIN, section: {field: value}}
             path.write_text(yaml.safe_dump(tree))
-            config = load(path) if where == "file" else check(tree, "stored")
+            config = load_config(path) if where == "file" else check(tree, "stored")
     assert getattr(getattr(config, section), RENAMED[former]) == value
     assert [f"{former} is now called {today}" in record.getMessage() for record in caplog.records] == [True]
     assert RENAMED[former] in dump(config)
@@ -41,11 +41,11 @@ def test_both_names_at_once_are_refused(tmp_path):
     with pytest.raises(
         ConfigError, match=r"both training\.rate and training\.learning_rate; remove training\.rate"
     ):
-        load(path)
+        load_config(path)
 
 
 def test_todays_names_are_read_without_a_word(tmp_path, caplog):
     path = tmp_path / "c.yaml"
     path.write_text(yaml.safe_dump({**PLAIN, "training": {"learning_rate": 0.2}}))
-    assert load(path, ["method.inner_learning_rate=0.5"]).method.inner_learning_rate == 0.5
+    assert load_config(path, ["method.inner_learning_rate=0.5"]).method.inner_learning_rate == 0.5
     assert not caplog.records

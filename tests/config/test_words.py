@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rfmeta_dist.config.load import check, dump, load
+from rfmeta_dist.config.load import check, dump, load_config
 from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.card import folder, read_card
@@ -61,27 +61,29 @@ def write(folder: Path, name: str = "r", place: str = "x", sources: str = "[A, B
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_name_is_the_word_that_is_written_in_a_file_and_in_an_override(tmp_path, word):
-    in_file = load(write(tmp_path, name=word, sources=f"[{word}, B, C]"))
+    in_file = load_config(write(tmp_path, name=word, sources=f"[{word}, B, C]"))
     assert (in_file.run.name, in_file.data.sources) == (word, (word, "B", "C"))
     overrides = [f"run.name={word}", f"data.target={word}", f"data.sources=[A,{word},C]"]
-    given = load(write(tmp_path), overrides[:2])
+    given = load_config(write(tmp_path), overrides[:2])
     assert (given.run.name, given.data.target) == (word, word)
-    assert load(write(tmp_path), overrides[2:]).data.sources == ("A", word, "C")
+    assert load_config(write(tmp_path), overrides[2:]).data.sources == ("A", word, "C")
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_folder_is_the_one_that_is_written(tmp_path, place):
-    assert load(write(tmp_path), [f"data.prefix={place}"]).data.prefix == str(Path(place).resolve())
-    quoted = load(write(tmp_path, place=f"'{place}'"))
+    assert load_config(write(tmp_path), [f"data.prefix={place}"]).data.prefix == str(Path(place).resolve())
+    quoted = load_config(write(tmp_path, place=f"'{place}'"))
     assert quoted.data.prefix == str(Path(place).resolve())
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_configuration_of_such_names_survives_being_written_and_read(tmp_path, word):
-    config = load(write(tmp_path), [f"run.name={word}", f"data.sources=[{word},B,C]", f"run.folder={word}"])
+    config = load_config(
+        write(tmp_path), [f"run.name={word}", f"data.sources=[{word},B,C]", f"run.folder={word}"]
+    )
     stored = tmp_path / "stored.yaml"
     stored.write_text(dump(config), encoding="utf-8")
-    assert load(stored) == config
+    assert load_config(stored) == config
     assert check(yaml.safe_load(dump(config)), "stored") == config  # as the folder of a run is read
 
 
@@ -107,14 +109,14 @@ NUMBERS: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize(("field", "text", "value"), NUMBERS)
 def test_a_number_is_a_plain_decimal_in_a_file_and_in_an_override(tmp_path, field, text, value):
     section, name = field.split(".")
-    given = load(write(tmp_path), [f"{field}={text}"])
+    given = load_config(write(tmp_path), [f"{field}={text}"])
     path = tmp_path / "c.yaml"
     tree = {"run": {"name": "r"}, "data": {"prefix": "x", "sources": ["A", "B", "C"], "target": "D"}}
     path.write_text(yaml.safe_dump({k: v for k, v in tree.items() if k != section}), encoding="utf-8")
     known = "".join(f"\n  {key}: {json.dumps(item)}" for key, item in tree.get(section, {}).items())
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{section}:{known}\n  {name}: {text}\n")
-    for config in (given, load(path)):
+    for config in (given, load_config(path)):
         found = getattr(getattr(config, section), name)
         assert (found, type(found)) == (value, type(value))
 
@@ -124,9 +126,9 @@ def test_a_number_is_a_plain_decimal_in_a_file_and_in_an_override(tmp_path, fiel
 )
 def test_what_is_no_plain_whole_number_is_refused_by_name(tmp_path, text):
     with pytest.raises(ConfigError, match=r"training\.seed="):
-        load(write(tmp_path), [f"training.seed={text}"])
+        load_config(write(tmp_path), [f"training.seed={text}"])
     with pytest.raises(ConfigError, match=r"training\.seed="):
-        load(write(tmp_path, training=f"{{seed: {text}}}"))
+        load_config(write(tmp_path, training=f"{{seed: {text}}}"))
 
 
 @pytest.mark.parametrize(
@@ -149,25 +151,25 @@ def test_what_is_no_plain_whole_number_is_refused_by_name(tmp_path, text):
 )
 def test_an_override_that_cannot_be_is_one_line(tmp_path, override, words):
     with pytest.raises(ConfigError) as error:
-        load(write(tmp_path), [override])
+        load_config(write(tmp_path), [override])
     assert [word for word in words if word not in str(error.value)] == [], str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
 
 def test_anchors_and_references_between_fields_still_work(tmp_path):
     path = write(tmp_path, training="&t {steps: 7, seed: '${training.steps}'}", method="{name: no_meta}")
-    assert load(path).training.seed == 7
+    assert load_config(path).training.seed == 7
     path.write_text(path.read_text() + "evaluation: &e {<<: {recalibration_batches: 3}}\n", encoding="utf-8")
-    assert load(path).evaluation.recalibration_batches == 3
+    assert load_config(path).evaluation.recalibration_batches == 3
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="'seed' twice"):
-        load(write(tmp_path, training="{seed: 1, seed: 2}"))
+        load_config(write(tmp_path, training="{seed: 1, seed: 2}"))
 
 
 def test_an_optional_section_is_switched_on_by_one_of_its_fields(tmp_path):
-    config = load(write(tmp_path), ["data.augmentation=null", "data.augmentation.flip=0.25"])
+    config = load_config(write(tmp_path), ["data.augmentation=null", "data.augmentation.flip=0.25"])
     assert config.data.augmentation is not None
     assert config.data.augmentation.flip == 0.25
 

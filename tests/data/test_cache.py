@@ -186,7 +186,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path_factory, small_di
 
     through_cache, stream = keys(Cache(small_disk / "cache"))
     assert through_cache == keys(None)[0]
-    assert stream.metrics.cache_faults > 0
+    assert stream.totals.cache_faults > 0
     assert not list(small_disk.rglob(".partial-*"))
 
 

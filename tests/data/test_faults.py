@@ -55,7 +55,7 @@ def test_an_epoch_through_faults_and_a_restart_is_the_epoch_without(s3, packed, 
     assert all(map(same, batches, expected))
     assert len({key for batch in batches for key in batch.keys}) == EPOCH
     assert all(ill.met[kind] for kind in ("unavailable", "reset", "cut"))
-    assert found.metrics.retries > 0
+    assert found.totals.retries > 0
 
 
 def test_an_epoch_reads_every_byte_once(s3, packed, monkeypatch, tmp_path: Path):
@@ -70,9 +70,9 @@ def test_an_epoch_reads_every_byte_once(s3, packed, monkeypatch, tmp_path: Path)
         assert len(list(epoch(again))) == EPOCH // BATCH
     tars = {path: sent for path, sent in watched.sent.items() if path.endswith(".tar")}
     assert sum(tars.values()) <= 1.02 * size
-    assert first.metrics.bytes_read <= 1.02 * size
-    assert (again.metrics.bytes_read, again.metrics.shards_read) == (0, 0)
-    assert again.metrics.cache_hits >= len(manifest.shards)
+    assert first.totals.bytes_read <= 1.02 * size
+    assert (again.totals.bytes_read, again.totals.shards_read) == (0, 0)
+    assert again.totals.cache_hits >= len(manifest.shards)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from rfmeta_dist.detectors import package
 from rfmeta_dist.detectors.api import Threshold, View
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
-from rfmeta_dist.recipes.load import load
+from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.storage.store import Store, open_store
 
 BEFORE = Path(__file__).parent.parent / "fixtures/before_renames"
@@ -40,7 +40,7 @@ def folder(tmp_path) -> Store:
 
 
 def test_a_package_comes_back_ready_to_judge(folder):
-    model = load(folder)
+    model = load_model(folder)
     assert model.thresholds == {t.unit: t for t in THRESHOLDS}
     assert (model.view, model.about["step"], model.about["parent"]) == (VIEW, 7, None)
     assert np.array_equal(model.detector.score(faces(3)), detector().score(faces(3)))
@@ -51,7 +51,7 @@ def test_a_package_comes_back_ready_to_judge(folder):
 def test_a_damaged_package_is_named(folder, name, content):
     folder.write(name, content)
     with pytest.raises(RunError, match="damaged"):
-        load(folder)
+        load_model(folder)
 
 
 @pytest.mark.parametrize("part", [0.001, 0.02, 0.5, 0.999])
@@ -60,28 +60,28 @@ def test_one_flipped_bit_is_named(tmp_path, name, part):
     store = open_store(str(tmp_path))
     store.write("certificate.json", b'{"passed": true}')
     package.save(store, detector(), VIEW, THRESHOLDS, {"step": 7})
-    load(store)
+    load_model(store)
     data = bytearray(store.read(name))
     data[int(part * len(data))] ^= 2
     store.write(name, bytes(data))
     with pytest.raises(RunError, match=r"is damaged.*|has format") as caught:
-        load(store)
+        load_model(store)
     assert name in str(caught.value) or name == "package.json"
 
 
 def test_packages_of_the_first_format_open_with_and_without_hashes(tmp_path):
     shutil.copytree(BEFORE / "runs/finished/model", tmp_path / "model")
     folder = open_store(str(tmp_path / "model"))
-    model = load(folder)
+    model = load_model(folder)
     assert (model.view.image_size, model.about["format"], model.about["kind"]) == (32, 2, "gradient")
     scores = model.detector.score(faces(2))
     about = json.loads(folder.read("package.json"))
     about["files"] = {name: digest(folder.read(name)) for name in ("weights.safetensors", "certificate.json")}
     folder.write("package.json", json.dumps(with_digest(about)).encode())
-    assert np.array_equal(load(folder).detector.score(faces(2)), scores)
+    assert np.array_equal(load_model(folder).detector.score(faces(2)), scores)
     folder.write("weights.safetensors", folder.read("weights.safetensors")[:-1] + b"!")
     with pytest.raises(RunError, match=r"weights\.safetensors is not what was written"):
-        load(folder)
+        load_model(folder)
 
 
 def test_weights_of_other_networks_are_refused(folder):
@@ -91,7 +91,7 @@ def test_weights_of_other_networks_are_refused(folder):
     about["files"]["weights.safetensors"] = digest(folder.read("weights.safetensors"))
     folder.write("package.json", json.dumps(with_digest(about)).encode())
     with pytest.raises(RunError, match="damaged"):
-        load(folder)
+        load_model(folder)
 
 
 def test_another_kind_of_detector_is_named(folder):
@@ -99,16 +99,16 @@ def test_another_kind_of_detector_is_named(folder):
     del about["sha256"]
     folder.write("package.json", json.dumps(with_digest({**about, "kind": "crystal"})).encode())
     with pytest.raises(RunError, match=r"kind crystal, which this version does not know.*known here: gradient"):
-        load(folder)
+        load_model(folder)
 
 
 def test_a_package_without_its_last_file_is_none(folder):
     folder.delete("package.json")
     with pytest.raises(RunError, match="there is no model"):
-        load(folder)
+        load_model(folder)
 
 
 def test_another_format_is_refused(folder):
     folder.write("package.json", folder.read("package.json").replace(b'"format": 2', b'"format": 99'))
     with pytest.raises(RunError, match="format 99"):
-        load(folder)
+        load_model(folder)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.errors import DataError, RunError
-from rfmeta_dist.evaluation import figures, metrics, thresholds
+from rfmeta_dist.evaluation import figures, rates, thresholds
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def computed(validation, target):
 def test_threshold_carries_its_source(validation):
     threshold = thresholds.from_sources(validation, "video")
     videos = validation.per_video()
-    assert (threshold.eer, threshold.value) == metrics.eer(videos.label, videos.score)
+    assert (threshold.eer, threshold.value) == rates.eer(videos.label, videos.score)
     assert threshold.source == ("equal error rate on the validation splits of C, I, O (108 videos)")
 
 
@@ -72,9 +72,9 @@ def test_figures_fit_together(computed, target):
         assert value["HTER"] == (value["FAR"] + value["BPCER"]) / 2
         assert value["ACER"] == (value["APCER_worst"] + value["BPCER"]) / 2
         assert value["optimism_gap"] == value["HTER"] - value["oracle_EER"]
-        assert value["HTER"] == metrics.hter(scores.label, scores.score, threshold)
+        assert value["HTER"] == rates.hter(scores.label, scores.score, threshold)
         # HTER at the target's own equal-error threshold is its EER.
-        oracle = metrics.hter(scores.label, scores.score, figure["oracle_EER"]["threshold"])
+        oracle = rates.hter(scores.label, scores.score, figure["oracle_EER"]["threshold"])
         assert value["oracle_EER"] == pytest.approx(oracle, abs=1e-15)
         worst = figure["APCER_worst"]
         assert worst["value"] == max(rate["value"] for rate in figure["APCER"].values())

@@ -25,7 +25,7 @@ from rfmeta_dist.evaluation import judge
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.models.build import build
 from rfmeta_dist.recipes.gradient import recalibrated
-from rfmeta_dist.recipes.load import load
+from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.runs import pins
 from rfmeta_dist.runs.folder import open_folder, read_config
 from rfmeta_dist.storage.store import Store, open_store
@@ -90,7 +90,7 @@ def finish(config: Config, folder: Store) -> None:
 
 
 def evaluate(config: Config, folder: Store) -> dict[str, Any]:
-    return judge.evaluate(config, folder, load(folder.sub("model")))
+    return judge.evaluate(config, folder, load_model(folder.sub("model")))
 
 
 def land(shards: Store, *domains: str) -> None:

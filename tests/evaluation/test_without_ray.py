@@ -24,12 +24,12 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import torch
 from rfmeta_dist.evaluation import judge
-from rfmeta_dist.recipes.load import load
+from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.runs.folder import read_config
 from rfmeta_dist.storage.store import open_store
 torch.set_num_threads(1)
 run = open_store(sys.argv[1])
-result = judge.evaluate(read_config(run), run, load(run.sub("model")))
+result = judge.evaluate(read_config(run), run, load_model(run.sub("model")))
 loaded = {name.split(".")[0] for name in sys.modules} | {name for name in sys.modules if name.count(".") == 1}
 print(json.dumps({"result": result, "loaded": sorted(loaded)}))
 """

@@ -131,17 +131,17 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_models_come_through_a_mirror_and_damage_is_repaired(faces: Faces, mirror: Path, monkeypatch):
     with monkeypatch.context() as context:
         context.delenv(models.FOLDER)
-        content = models.load()
+        content = models.read_models()
     with pytest.raises(ConfigError, match="rfmeta faces install"):
-        models.load()
+        models.read_models()
     serve(mirror, content)
     folder = models.install()
-    assert models.load() == content
+    assert models.read_models() == content
     (folder / models.LANDMARKS).write_bytes(b"damaged")
     with pytest.raises(ConfigError, match=rf"{models.LANDMARKS} is damaged .* `rfmeta faces install`"):
-        models.load()
+        models.read_models()
     models.install()
-    assert models.load() == content
+    assert models.read_models() == content
     assert sorted(path.name for path in folder.iterdir()) == sorted(models.SHA256)
 
 

@@ -176,11 +176,11 @@ def test_its_fields_bounds_and_refusals_are_the_schemas(planted: Path):
     script = """
 import sys
 from pathlib import Path
-from rfmeta_dist.config.load import load
+from rfmeta_dist.config.load import load_config
 from rfmeta_dist.core.errors import ConfigError
 for change in sys.argv[1:]:
     try:
-        print(load(Path("whole.yaml"), [change]).method.caution)
+        print(load_config(Path("whole.yaml"), [change]).method.caution)
     except ConfigError as error:
         print(error)
 """

@@ -40,7 +40,7 @@ class Outline(HTMLParser):
 
 
 def rendered(files):
-    return page.render(records.load(files.__getitem__))
+    return page.render(records.read_record(files.__getitem__))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_the_headline_says_it_in_words(html, evaluation):
 
 def test_images_and_plots_have_a_text_alternative(html, run_files):
     outline = Outline(html)
-    record = records.load(run_files.__getitem__)
+    record = records.read_record(run_files.__getitem__)
     assert len(outline.all("img")) == len(record.examples)
     assert all(image["alt"] for image in outline.all("img"))
     shown = [a for a in outline.all("figure") if a.get("class") == "plot"]
@@ -159,7 +159,7 @@ def test_config_and_ledger_are_escaped(files, no_plots):
     add_read(files, purpose=EVIL, split=EVIL, manifest=EVIL, time=EVIL)
     html = rendered(files)
     assert "<script" not in html
-    assert len(Outline(html).all("img")) == len(records.load(files.__getitem__).examples)
+    assert len(Outline(html).all("img")) == len(records.read_record(files.__getitem__).examples)
 
 
 def test_a_read_outside_the_evaluation_takes_the_claim_back(files, no_plots):
@@ -198,7 +198,7 @@ def test_a_run_without_steps_has_no_training_section(files, no_plots):
 
 
 def test_dollar_signs_are_not_mathematics(run_files):
-    record = records.load(run_files.__getitem__)
+    record = records.read_record(run_files.__getitem__)
     assert "$\\frac$" in plots.histogram(record.target, 0.5, "$\\frac$", "h")
 
 

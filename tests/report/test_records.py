@@ -8,7 +8,7 @@ from rfmeta_dist.storage.errors import MissingError
 
 
 def test_a_whole_run_loads(files):
-    record = records.load(files.__getitem__)
+    record = records.read_record(files.__getitem__)
     assert len(record.metrics) == 120
     assert set(record.target.domain) == {"M"}
     assert set(record.validation.split) == {"validation"}
@@ -20,7 +20,7 @@ def test_a_whole_run_loads(files):
 def test_a_missing_file_is_named_with_its_command(files, name):
     del files[name]
     with pytest.raises(RunError) as caught:
-        records.load(files.__getitem__)
+        records.read_record(files.__getitem__)
     assert name in caught.value.problem
     assert records.MADE_BY[name] in caught.value.remedy
 
@@ -33,7 +33,7 @@ def test_a_store_may_say_missing_in_its_own_way(files, kind):
         return files[name]
 
     with pytest.raises(RunError, match=r"no evaluation\.json.*rfmeta evaluate RUN"):
-        records.load(read)
+        records.read_record(read)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"{", b"[]", b'{"target": "M"}', b"3"])
@@ -41,10 +41,10 @@ def test_a_store_may_say_missing_in_its_own_way(files, kind):
 def test_a_damaged_file_is_named(files, name, data):
     files[name] = data
     with pytest.raises(RunError, match=f"{name} is damaged"):
-        records.load(files.__getitem__)
+        records.read_record(files.__getitem__)
 
 
 def test_a_cut_off_parquet_file_is_named(files):
     files["scores.parquet"] = files["scores.parquet"][:-20]
     with pytest.raises(RunError, match=r"scores\.parquet is damaged"):
-        records.load(files.__getitem__)
+        records.read_record(files.__getitem__)

@@ -16,14 +16,14 @@ FILE = Path(__file__).parent / "rfmeta_float64.json"
 @pytest.fixture
 def figures() -> golden.Figures:
     """What a recomputation gives that agrees with the file in every digit."""
-    found = golden.references(golden.load(FILE))
+    found = golden.references(golden.read_reference(FILE))
     means = {name: value for name, value in found.items() if name.endswith(" mean")}
     return found | {f"{name.removesuffix('mean')}norm": np.atleast_1d(1.0) for name in means}
 
 
 def differing(figures: golden.Figures) -> list[str]:
     """The figures that `rfmeta verify --golden` would refuse."""
-    found = golden.compare(figures, golden.references(golden.load(FILE)))
+    found = golden.compare(figures, golden.references(golden.read_reference(FILE)))
     assert [d.relative for d in found] == sorted((d.relative for d in found), reverse=True)
     return [d.name for d in found if not d.relative <= TOLERANCE]
 
@@ -66,4 +66,4 @@ def test_a_file_that_is_not_golden_is_refused(tmp_path, content):
     path = tmp_path / "g.json"
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"g\.json"):
-        golden.load(path)
+        golden.read_reference(path)

@@ -115,7 +115,7 @@ class DomainStream:
         )
 
     @property
-    def metrics(self) -> StreamTotals:
+    def totals(self) -> StreamTotals:
         """What this stream has read, decoded and waited for so far."""
         return self._reader.meter.read()
 

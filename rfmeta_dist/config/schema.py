@@ -193,7 +193,7 @@ class Training(Section):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
     seed: int = Field(0, ge=0, lt=2**31)
     episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
-    clip: float | None = Field(None, gt=0, description="largest norm of the whole gradient")
+    clip: float | None = Field(None, gt=0, le=1e6, description="largest norm of the whole gradient")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of F and D; M and the losses are fp32")
     not_finite: Literal["stop", "skip"] = Field("stop", description="what to do about a NaN or an infinity")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rfmeta_dist.cluster import room, tune
 from rfmeta_dist.cluster.tune import leave_one_out, targets_of
 from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
@@ -60,7 +61,7 @@ def test_runs_that_fail_keep_their_errors_and_the_others_finish(
 def test_each_domain_or_those_named_are_held_out(configure: Any):
     config = configure("loo")
     assert [run.data.target for run in targets_of(config, [], [])] == ["C", "I", "M", "O"]
-    runs = targets_of(config, ["rfmeta", "no_meta"], [0, 1], ["I"])
+    runs = targets_of(config, ["rfmeta", "no_meta", "rfmeta"], [0, 1, 1], ["I", "I"])  # repeated by mistake
     assert [(run.method.name, run.training.seed) for run in runs] == [
         ("rfmeta", 0),
         ("rfmeta", 1),
@@ -70,3 +71,15 @@ def test_each_domain_or_those_named_are_held_out(configure: Any):
     assert {(run.data.target, run.data.sources) for run in runs} == {("I", ("C", "M", "O"))}
     with pytest.raises(ConfigError, match="target 'X' is none of the configuration's domains C, I, M, O"):
         targets_of(config, [], [], ["M", "X"])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_as_many_runs_at_once_as_the_largest_has_slots_for(configure: Any, monkeypatch: pytest.MonkeyPatch):
+    """The cluster has eight slots; runs that ask for the same are one question to its autoscaler."""
+    asked = []
+    monkeypatch.setattr(tune, "most", lambda each: asked.append(each) or room.most(each))
+    two = [configure(f"two-{k}", workers=2) for k in range(9)]
+    assert tune.at_once(two) == 4
+    assert len(asked) == 1
+    assert tune.at_once([*two, configure("four", workers=4)]) == 2
+    assert len(asked) == 3

@@ -19,9 +19,12 @@ from typing import Any
 
 import pytest
 import ray
+from ray.util.placement_group import placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rfmeta_dist.cluster import room
-from rfmeta_dist.cluster.autoscaler import Growth, parse
+from rfmeta_dist.cluster.autoscaler import Growth, growth, parse
+from rfmeta_dist.cluster.tune import NOTHING
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError
 
@@ -84,6 +87,17 @@ def test_an_autoscaler_adds_up_to_its_limits_of_each_type_and_of_all():
     }
     found = parse({"head_node_type": "head", "max_workers": 4, "available_node_types": types})
     assert found == Growth(True, ({"CPU": 2},) * 3 + ({"CPU": 8, "GPU": 1},) * 4, 4)
+
+
+def test_a_trial_can_ask_about_the_autoscaler_though_its_placement_group_has_no_room(cluster: None):
+    """Ray places a trial's tasks in the trial's own group if they do not ask for another place."""
+    group = placement_group([NOTHING])
+    trial = PlacementGroupSchedulingStrategy(group, placement_group_capture_child_tasks=True)
+    try:
+        asked = ray.remote(num_cpus=0)(growth).options(scheduling_strategy=trial, resources=NOTHING).remote()
+        assert ray.get(asked, timeout=60) == Growth()  # not Growth(known=False): the head has answered
+    finally:
+        remove_placement_group(group)
 
 
 HEAD = "f" * 51 + "00000"

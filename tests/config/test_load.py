@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from rfmeta_dist.config.load import dump, fields_that_differ, load_config
+from rfmeta_dist.config.schema import Augmentation, Config
+from rfmeta_dist.core.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = sorted((REPOSITORY / "jobs/configs").glob("*.yaml"))
@@ -50,3 +55,26 @@ def test_an_override_reaches_its_field_and_no_other(path, override, field, value
 
 def test_the_last_of_two_overrides_counts(path):
     assert load_config(path, ["training.seed=1", "training.seed=2"]).training.seed == 2
+
+
+def floats(section: type[BaseModel], prefix: str) -> list[str]:
+    """Dotted names of a section's fields that are numbers with a fraction."""
+    return [
+        f"{prefix}.{name}"
+        for name, field in section.model_fields.items()
+        if float in (field.annotation, *get_args(field.annotation))
+    ]
+
+
+FLOATS = [
+    *(name for section, field in Config.model_fields.items() for name in floats(field.annotation, section)),
+    *floats(Augmentation, "data.augmentation"),
+]
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+@pytest.mark.parametrize("field", FLOATS)
+def test_every_number_is_finite(path, field, value):
+    """An infinite cache was an error of Python's when it was turned into bytes."""
+    with pytest.raises(ConfigError, match=re.escape(field)):
+        load_config(path, [f"{field}={value}"])

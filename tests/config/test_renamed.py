@@ -49,3 +49,11 @@ def test_todays_names_are_read_without_a_word(tmp_path, caplog):
     path.write_text(yaml.safe_dump({**PLAIN, "training": {"learning_rate": 0.2}}))
     assert load_config(path, ["method.inner_learning_rate=0.5"]).method.inner_learning_rate == 0.5
     assert not caplog.records
+
+
+def test_a_file_that_is_read_again_and_again_warns_once(tmp_path, caplog):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({**PLAIN, "training": {"rate": 0.1}}))
+    for _ in range(3):
+        load_config(path)
+    assert len(caplog.records) == 1

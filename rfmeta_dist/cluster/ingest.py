@@ -1,15 +1,15 @@
-"""Ingest as a Ray Data pipeline: recordings → faces, in a pool of actors → staging → shards."""
+"""Ingest as a Ray Data pipeline: recordings → faces, in parallel tasks → staging → shards."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.data
@@ -28,6 +28,9 @@ from rfmeta_dist.ingest.recording import Recording, staged_name
 from rfmeta_dist.ingest.video import FrameRule
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import open_store
+
+if TYPE_CHECKING:
+    from rfmeta_dist.ingest.face import Faces
 
 SHOWN = 5  # recordings that an error lists
 
@@ -69,23 +72,22 @@ class Ingested:
     tallies: tuple[Tally, ...]
 
 
-class _Extractor:
-    """One actor of the pool: builds the face models once, then turns recordings into staged samples."""
+@lru_cache(maxsize=1)
+def _tools(order: Order) -> tuple[Stage, Faces]:
+    """The staging area and the face models; a process makes them once, however many rows it gets."""
+    from rfmeta_dist.ingest.face import Faces
 
-    def __init__(self, order: Order) -> None:
-        from rfmeta_dist.ingest.face import Faces
+    return order.stage, Faces()
 
-        self._order, self._stage, self._faces = order, order.stage, Faces()
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        from rfmeta_dist.ingest.sampling import sample
+def _extract(row: dict[str, Any], order: Order) -> dict[str, Any]:
+    """Turn one recording into staged samples."""
+    from rfmeta_dist.ingest.sampling import sample
 
-        order, recording = self._order, _parse(row["recording"])
-        samples, tally = sample(
-            recording, order.root, LAYOUTS[order.layout], order.frames, order.rule, self._faces
-        )
-        self._stage.write(row["name"], samples, tally)
-        return {"path": recording.path}
+    recording, (stage, faces) = _parse(row["recording"]), _tools(order)
+    samples, tally = sample(recording, order.root, LAYOUTS[order.layout], order.frames, order.rule, faces)
+    stage.write(row["name"], samples, tally)
+    return {"path": recording.path}
 
 
 def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[[int, int], None]) -> Ingested:
@@ -94,7 +96,7 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
     Args:
         order: what and how.
         survey: of the source.
-        workers: actors at most, a CPU each; as many as the cluster has CPUs if not given.
+        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
         on_done: called with the number of finished recordings and of all, as they finish.
 
     Raises:
@@ -121,18 +123,17 @@ def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
-    actors = max(1, min(workers, len(rows)))
-    with warnings.catch_warnings():
-        # Ray 2.60 deprecates the one way to say this; it is pinned, and the next has another.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * actors)).map(
-            _Extractor,
-            fn_constructor_args=(order,),
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
-            num_cpus=1,
-            # A dead actor ends the ingest, and starting it again goes on: rare, and simpler to trust.
-            ray_remote_args_fn=lambda: {"max_restarts": 0},
-        )
+    tasks = max(1, min(workers, len(rows)))
+    # Tasks, not a pool of actors: an actor of a stage that failed keeps its CPU for as long as anybody keeps
+    # the error, whose traceback refers to it.
+    pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * tasks)).map(
+        _extract,
+        fn_args=(order,),
+        compute=ray.data.TaskPoolStrategy(size=tasks),
+        num_cpus=1,
+        # A process that died ends the ingest, and starting it again goes on: rare, and simpler to trust.
+        max_retries=0,
+    )
     with explained("ingest failed"):
         yield from pipeline.iter_rows()
 

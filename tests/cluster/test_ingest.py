@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
 from rfmeta_dist.core.errors import DataError, StorageError
@@ -206,5 +208,11 @@ def test_a_store_that_fails_in_mid_ingest_is_named_as_itself(clean, tmp_path):
     def block(done: int, total: int) -> None:
         (out / "M").write_text("a file where the domain's folder should be")
 
-    with pytest.raises(StorageError, match=str(out / "M")):
+    with pytest.raises(StorageError, match=str(out / "M")) as kept:
         run(clean, out, on_done=block)
+    # Whoever keeps the error, as a notebook does, keeps no CPU of the cluster by that.
+    deadline = time.monotonic() + 20
+    while ray.available_resources().get("CPU", 0) < ray.cluster_resources()["CPU"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    del kept

@@ -18,11 +18,11 @@ setup: .venv/.ready  ## make .venv and install everything (about 2 GB, a minute 
 demo: setup  ## generate domains, serve S3, train two Ray workers, judge, write the page
 	$(BIN)/rfmeta demo jobs/configs/demo.yaml
 
-test: setup  ## the test suite
-	$(BIN)/python -m pytest
+test: setup  ## the test suite, in two processes
+	$(BIN)/python -m pytest -n 2
 
 coverage: setup  ## the test suite again, with the share of lines that it runs
-	$(BIN)/python -m pytest --cov=rfmeta_dist --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --cov=rfmeta_dist --cov-report=term:skip-covered --cov-fail-under=90
 
 check: setup  ## lint, format, types and import contracts
 	$(BIN)/ruff check .

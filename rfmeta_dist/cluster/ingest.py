@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -124,16 +125,19 @@ def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any
     context.print_on_execution_start = False
     rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
     tasks = max(1, min(workers, len(rows)))
-    # Tasks, not a pool of actors: an actor of a stage that failed keeps its CPU for as long as anybody keeps
-    # the error, whose traceback refers to it.
-    pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * tasks)).map(
-        _extract,
-        fn_args=(order,),
-        compute=ray.data.TaskPoolStrategy(size=tasks),
-        num_cpus=1,
-        # A process that died ends the ingest, and starting it again goes on: rare, and simpler to trust.
-        max_retries=0,
-    )
+    with warnings.catch_warnings():
+        # Ray 2.60 deprecates the one way to set `max_retries`; it is pinned, and the next has another.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Tasks, not a pool of actors: an actor of a stage that failed keeps its CPU for as long as anybody
+        # keeps the error, whose traceback refers to it.
+        pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * tasks)).map(
+            _extract,
+            fn_args=(order,),
+            compute=ray.data.TaskPoolStrategy(size=tasks),
+            num_cpus=1,
+            # A process that died ends the ingest, and starting it again goes on: rare, and simpler to trust.
+            ray_remote_args_fn=lambda: {"max_retries": 0},
+        )
     with explained("ingest failed"):
         yield from pipeline.iter_rows()
 

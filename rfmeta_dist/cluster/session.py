@@ -40,15 +40,18 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
 
     Args:
         slots: logical CPUs of a local cluster; the machine's cores if not given.
-        address: a cluster to use instead; RAY_ADDRESS counts as one.
+        address: a cluster to use instead; RAY_ADDRESS counts as one. A process that is connected already stays
+            connected.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the token, or no local one can be started.
+        ClusterError: the cluster cannot be reached or refuses the token, this process is connected to another,
+            or no local one can be started.
         RfmetaError: whatever left Ray for the caller as an error of Ray's, see `errors.ours`.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if ray.is_initialized():
+        _require_connected_to(address)
         yield False
         return
     address = address or os.environ.get("RAY_ADDRESS")
@@ -124,6 +127,18 @@ def _head_watched() -> Iterator[None]:
         ) from None
     finally:
         done.set()
+
+
+def _require_connected_to(address: str | None) -> None:
+    """Raise a ClusterError if this process is connected to another cluster, as it can be to one alone."""
+    connected = ray.get_runtime_context().gcs_address
+    port = (address or "").rpartition(":")[2]
+    # A host has many names, but no two clusters share a port; "auto" names none.
+    if port.isdigit() and port != connected.rpartition(":")[2]:
+        raise ClusterError(
+            f"cannot reach the Ray cluster at {address}: this process is connected to the one at {connected}",
+            "use that one, or call ray.shutdown() first",
+        )
 
 
 def _require_listener(address: str) -> None:

@@ -20,6 +20,7 @@ def state(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.drill
 def test_a_study_killed_in_between_goes_on_and_changes_nothing_that_was_done(generated, tmp_path, monkeypatch):
     """The whole command, on Ray: trains the missing training, judges, and the second time runs nothing."""
     shutil.copytree(generated / "data", tmp_path / "data")

@@ -1,4 +1,4 @@
-"""One local Ray with eight logical slots, and one set of tiny domains, for every test of this folder."""
+"""One local Ray with eight logical slots, and one set of tiny domains, for the tests of this folder alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rfmeta_dist.storage.store import Store
 from tests.stored import SHARDS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[None]:
     from rfmeta_dist.cluster.session import session
 
@@ -28,7 +28,7 @@ def cluster() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A prefix with the four generated domains, five people each, 32×32 pixels."""
     return str(shutil.copytree(SHARDS, tmp_path_factory.mktemp("faces") / "shards"))
@@ -36,19 +36,12 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def free_slots(cluster: None) -> int:
-    """How many of the cluster's slots are free, after what other tests left behind has had time to end.
-
-    Ray Data's actors outlive a stage that failed for as long as something refers to its error.
-    """
-    import gc
-
+    """The number of the cluster's slots, when all are free again: what earlier tests started has had time to end."""
     import ray
 
-    gc.collect()
     deadline = time.monotonic() + 20
     while (free := int(ray.available_resources().get("CPU", 0))) < ray.cluster_resources()["CPU"]:
-        if time.monotonic() > deadline:
-            break
+        assert time.monotonic() < deadline, f"{free} slots are free"
         time.sleep(0.5)
     return free
 
@@ -56,7 +49,7 @@ def free_slots(cluster: None) -> int:
 STEPS = 24
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def configure(faces: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Makes a small configuration; further keyword arguments are fields of `training`."""
     folder = tmp_path_factory.mktemp("runs")
@@ -74,7 +67,7 @@ def configure(faces: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def undisturbed(cluster: None, configure: Any) -> tuple[Store, list[dict[str, Any]]]:
     """The folder of a run of two workers that nothing happened to, and the news it gave."""
     from rfmeta_dist.cluster.train import train_run

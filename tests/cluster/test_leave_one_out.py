@@ -81,5 +81,5 @@ def test_as_many_runs_at_once_as_the_largest_has_slots_for(configure: Any, monke
     two = [configure(f"two-{k}", workers=2) for k in range(9)]
     assert tune.at_once(two) == 4
     assert len(asked) == 1
-    assert tune.at_once([*two, configure("four", workers=4)]) == 2
+    assert tune.at_once([*two, configure("four", workers=4, episodes=2)]) == 2
     assert len(asked) == 3

@@ -36,15 +36,9 @@ def family(environment: str) -> dict[int, str]:
     return found
 
 
+@pytest.mark.drill
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.drill),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.drill),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_job_succeeds_on_a_local_cluster_and_a_signal_leaves_nothing_of_it(tmp_path, number):
     mark, room = f"{tmp_path.name}-{os.getpid()}", Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
     variables = os.environ | {

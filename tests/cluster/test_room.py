@@ -206,6 +206,7 @@ print(json.dumps({"before": before, "refused": refused, "together": together}))
 """
 
 
+@pytest.mark.drill
 def test_machines_that_an_autoscaler_may_add_are_counted_asked_for_and_waited_for(configure: Any):
     run: Config = configure("auto", workers=2)
     with autoscaling_cluster() as address:

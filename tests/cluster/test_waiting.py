@@ -14,6 +14,7 @@ import ray
 from ray.util.placement_group import placement_group, remove_placement_group
 
 from rfmeta_dist.cluster import fit, room
+from rfmeta_dist.cluster.session import session
 from rfmeta_dist.core.errors import ClusterError
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -88,3 +89,14 @@ def test_room_for_training_is_waited_for_no_longer_than_asked(configure: Any, mo
         room.wait_for_room(
             room.for_training(configure("soon")), said.append, 20
         )  # nothing is left of the first
+
+
+def test_a_process_can_use_one_cluster_alone():
+    here = ray.get_runtime_context().gcs_address
+    with session(address=here) as ours:
+        assert not ours
+    with (
+        pytest.raises(ClusterError, match=f"at 127.0.0.1:1: this process is connected to the one at {here}"),
+        session(address="127.0.0.1:1"),
+    ):
+        pass

@@ -112,13 +112,16 @@ def _require_some(part: Venue | Domain, *names: str) -> None:
 
 # What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two
 # automatic cameras in a row would show in contrast and colour; the last one's alone are those of a live face.
+# A compact camera or a good phone; how many pixels are on the face, the instrument's `source` says.
 SOURCE = Camera(
     "source",
-    420,
+    focal=4.2,
+    pitch=2.0,
+    distance=(600, 1200),
     defocus=(0.3, 0.45),
     vignette=(0.0, 0.1),
     balance=(-0.2, 0.2),
-    noise=(0.001, 0.003),
+    noise=(0.002, 0.006),
     contrast=(1.0, 1.3),
     saturation=(0.76, 0.98),
     sharpen=(0.0, 0.2),

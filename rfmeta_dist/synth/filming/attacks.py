@@ -11,16 +11,18 @@ import numpy as np
 from rfmeta_dist.synth.filming.recording import Recording, Shot, pick
 from rfmeta_dist.synth.filming.session import Session, open_session
 from rfmeta_dist.synth.filming.stolen import Stolen, steal
-from rfmeta_dist.synth.imaging.texture import Image, Rng, mix
+from rfmeta_dist.synth.imaging.texture import Image, Rng, mix, step
 from rfmeta_dist.synth.instruments.cut import Holes, cut_out, depth_in, lay_sheet, light_behind
-from rfmeta_dist.synth.instruments.hands import Hand, draw_hand, lay_limbs
+from rfmeta_dist.synth.instruments.hands import Hand, covered_by, draw_hand, lay_limbs
 from rfmeta_dist.synth.instruments.plane import FAR, Bend, Carrier, Surface, draw_carrier, inside, look_at
 from rfmeta_dist.synth.instruments.prints import print_out, show_print
 from rfmeta_dist.synth.instruments.screens import set_up_screen, show_screen
 from rfmeta_dist.synth.optics.framing import Framing, mapped
+from rfmeta_dist.synth.optics.pattern import Pattern
 from rfmeta_dist.synth.person.motion import Drift, draw_sway
 from rfmeta_dist.synth.place.scene import DEPTH_SIZE
 
+Lit = tuple[Image, Pattern]  # radiance H×W×3 of a carrier, and the pattern of its dots or pixels
 HAND_HELD = 0.6  # share of the recordings; in the others the carrier is on a support
 ON_A_SUPPORT = 0.03  # of a hand's unsteadiness
 
@@ -81,10 +83,8 @@ def film_replay(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
     screen = pick(recording.card.screens, rng)
     margin = float(rng.uniform(0.02, 0.16))
     held = _hold(recording, rng, margin, margin + float(rng.uniform(0.0, 0.04)), Bend())
-    display = set_up_screen(
-        screen, recording.framing, recording.raster, recording.settings.sensor, recording.video.random("glass")
-    )
-    stolen = steal(recording, held.carrier)
+    display = set_up_screen(screen, recording.framing, recording.raster, recording.video.random("glass"))
+    stolen = steal(recording, held.carrier, screen.source)
     for seconds in times:
         framing = recording.framing_at(seconds, held.sway)
         surface = look_at(held.carrier, framing, recording.raster, seconds)
@@ -98,16 +98,10 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
     paper = pick(recording.card.papers, rng)
     bend = _warp(rng) if warped else _nearly_flat(paper.bend, rng)
     held = _hold(recording, rng, float(rng.uniform(0.0, 0.12)), 0.0, bend)
-    stolen = steal(recording, held.carrier)
+    stolen = steal(recording, held.carrier, paper.source)
     taken = stolen.playing(0.0)
-    sheet = print_out(
-        stolen.picture(taken),
-        stolen.area,
-        paper,
-        recording.framing,
-        recording.settings.sensor,
-        recording.video.random("sheet"),
-    )
+    pixel = recording.framing.half * recording.raster.pitch
+    sheet = print_out(stolen.picture(taken), stolen.area, paper, pixel, recording.video.random("sheet"))
     cut = cut_out(np.array(stolen.face(taken).eyes), rng) if holes else None
     if cut is not None:
         held = _put_behind(held, cut)
@@ -139,13 +133,12 @@ def _nearly_flat(most: float, rng: Rng) -> Bend:
 def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Bend) -> Held:
     """Set up the attack's place and put the carrier into a hand or on a support."""
     video = recording.video
-    sensor = recording.settings.sensor
-    here = open_session(
-        recording, video.attacker, recording.framing, recording.raster, sensor, video.random("here")
-    )
+    here = open_session(recording, video.attacker, recording.framing, recording.raster, video.random("here"))
     held = rng.random() < HAND_HELD
     moving = 1.0 if held else ON_A_SUPPORT
-    carrier = draw_carrier(recording.framing, moving, rng, margin=margin, corner=corner, bend=bend)
+    carrier = draw_carrier(
+        recording.framing, moving, recording.settings.away, rng, margin=margin, corner=corner, bend=bend
+    )
     hand = draw_hand(carrier, held, rng)
     aligned = None
     if held and rng.random() < 0.5:
@@ -165,9 +158,10 @@ def _put_behind(held: Held, cut: Holes) -> Held:
 
 
 def _look_through(
-    lit: Image, cut: Holes, recording: Recording, held: Held, surface: Surface, seconds: float
-) -> Image:
-    """The sheet's radiance with the attacker's eyes in its holes; only their neighbourhood is rendered."""
+    lit: Lit, cut: Holes, recording: Recording, held: Held, surface: Surface, seconds: float
+) -> Lit:
+    """The sheet with the attacker's eyes in its holes; only their neighbourhood is rendered."""
+    radiance, pattern = lit
     depth = depth_in(cut, surface)
     rows, columns = (np.flatnonzero((depth > -0.03).any(axis=axis)) for axis in (1, 0))
     if not rows.size:
@@ -176,8 +170,8 @@ def _look_through(
     near = surface.part(part)
     light = light_behind(depth[part], cut, near, held.here.lamp)
     seen = held.behind(recording, seconds, part) * light[..., None]
-    lit[part] = lay_sheet(lit[part], seen, depth[part], near, held.here.lamp)
-    return lit
+    radiance[part] = lay_sheet(radiance[part], seen, depth[part], near, held.here.lamp)
+    return radiance, pattern.covered(step(-surface.pixel, surface.pixel, depth))
 
 
 def _finish(
@@ -185,21 +179,23 @@ def _finish(
     held: Held,
     stolen: Stolen,
     surface: Surface,
-    lit: Image,
+    lit: Lit,
     seconds: float,
     shown: float,
 ) -> Shot:
     """The carrier before what is behind it and in the hand that holds it; a carrier has no depth."""
+    radiance, pattern = lit
     if min(abs(edge) for edge in held.carrier.edges) < FAR:
         hand, lamp = held.hand, held.here.lamp
         behind = held.behind(recording, seconds)
         behind = lay_limbs(behind, hand.behind, hand.mottle, surface, lamp, shadows=False)
-        lit = mix(behind, lit, inside(surface.beyond, surface))
-        lit = lay_limbs(lit, hand.over, hand.mottle, surface, lamp, shadows=True)
+        radiance = mix(behind, radiance, inside(surface.beyond, surface))
+        radiance = lay_limbs(radiance, hand.over, hand.mottle, surface, lamp, shadows=True)
+        pattern = pattern.covered(covered_by(hand.over, surface))
     framing = recording.framing_at(seconds, held.sway)
 
     def place(u: float, v: float) -> tuple[float, float]:
         return framing.to_crop(*held.carrier.locate(u, v, seconds))
 
     face = mapped(mapped(stolen.face(shown), place), recording.to_frame)
-    return Shot(lit.astype(np.float32), np.zeros((DEPTH_SIZE, DEPTH_SIZE), np.uint8), face)
+    return Shot(radiance.astype(np.float32), np.zeros((DEPTH_SIZE, DEPTH_SIZE), np.uint8), face, pattern)

@@ -29,7 +29,6 @@ def film_live(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
         video.identity,
         recording.framing,
         raster,
-        recording.settings.sensor,
         video.random("here"),
     )
     for seconds in times:
@@ -58,7 +57,8 @@ def film(
     settings: Settings,
     framing: Framing,
     times: Sequence[float],
-    frame: tuple[int, int] | None = None,
+    *,
+    whole: bool = False,
 ) -> Iterator[Shot]:
     """Film a recording at some times; a frame depends on its time alone, not on which others are taken.
 
@@ -68,12 +68,12 @@ def film(
         settings: the camera's.
         framing: of the face crop.
         times: in seconds, from 0 to `video.seconds`.
-        frame: height and width of the camera's frame in sensor pixels; None for the face crop alone.
+        whole: the camera's whole frame, not the face crop alone.
 
     Yields:
-        What reaches the lens at each time, on the samples of `camera.see(settings, frame)`.
+        What reaches the lens at each time, on the samples of `camera.see`.
     """
     recording = Recording(
-        video, card, settings, framing, see(settings, frame), draw_shake(video.random("shake"))
+        video, card, settings, framing, see(settings, whole=whole), draw_shake(video.random("shake"))
     )
     yield from FILMS[video.attack_type](recording, times)

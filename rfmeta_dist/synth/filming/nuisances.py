@@ -13,6 +13,7 @@ from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.imaging.texture import Image
 from rfmeta_dist.synth.optics.camera import Settings
 
+SOFT = 0.005  # of the crop, by which a lens is out of focus
 COARSE = 45  # JPEG quality that blocks take off
 
 
@@ -53,7 +54,7 @@ def disturb(take: Take, video: Video) -> Take:
             case "vignette":
                 settings = replace(settings, vignette=settings.vignette + 0.75)
             case "soft":
-                settings = replace(settings, defocus=settings.defocus + 0.5)
+                settings = replace(settings, defocus=settings.defocus + SOFT * settings.sensor)
             case "banding":
                 take = take._replace(bands=Bands(rng.uniform(3, 7), rng.uniform(-0.4, 0.4), 0.32))
             case "blocks":

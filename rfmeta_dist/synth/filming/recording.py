@@ -13,8 +13,9 @@ from rfmeta_dist.core.types import Split
 from rfmeta_dist.synth.domains.domain import Domain
 from rfmeta_dist.synth.domains.identities import Identity
 from rfmeta_dist.synth.imaging.texture import Image, Rng
-from rfmeta_dist.synth.optics.camera import OVERSAMPLING, Settings
+from rfmeta_dist.synth.optics.camera import Settings, Sight
 from rfmeta_dist.synth.optics.framing import Face, Framing, Raster
+from rfmeta_dist.synth.optics.pattern import Pattern
 from rfmeta_dist.synth.person.motion import Drift
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class Recording:
         card: the domain whose sessions and instruments it uses, spurious cues included.
         settings: the camera's.
         framing: what the camera would see if nothing moved.
-        raster: the samples of the scene.
+        sight: what the camera sees.
         shake: of the camera.
     """
 
@@ -84,8 +85,13 @@ class Recording:
     card: Domain
     settings: Settings
     framing: Framing
-    raster: Raster
+    sight: Sight
     shake: Drift
+
+    @property
+    def raster(self) -> Raster:
+        """The samples of the scene."""
+        return self.sight.scene
 
     def framing_at(self, seconds: float, sway: Drift) -> Framing:
         """The framing of a swaying person or carrier by a shaking camera."""
@@ -93,8 +99,8 @@ class Recording:
 
     def to_frame(self, x: float, y: float) -> tuple[float, float]:
         """Crop coordinates → sensor pixels of the whole picture, from its upper left corner."""
-        pixel = self.raster.pitch * OVERSAMPLING
-        return (x - self.raster.left) / pixel, (y - self.raster.top) / pixel
+        pixels = self.sight.pixels
+        return (x - pixels.left) / pixels.pitch, (y - pixels.top) / pixels.pitch
 
 
 class Shot(NamedTuple):
@@ -104,11 +110,13 @@ class Shot(NamedTuple):
         radiance: H×W×3, linear, at the recording's raster.
         depth: the 32×32 depth label of the crop, all zeros for an attack.
         face: where the face is, in sensor pixels.
+        pattern: of the dots or pixels of a carrier in view.
     """
 
     radiance: Image
     depth: NDArray[np.uint8]
     face: Face
+    pattern: Pattern | None = None
 
 
 def pick(choices: tuple[T, ...], rng: Rng) -> T:

@@ -92,7 +92,7 @@ class Session:
 
 
 def open_session(
-    recording: Recording, identity: Identity, framing: Framing, raster: Raster, sensor: int, rng: Rng
+    recording: Recording, identity: Identity, framing: Framing, raster: Raster, rng: Rng
 ) -> Session:
     """Set up a session.
 
@@ -100,7 +100,6 @@ def open_session(
         recording: that it is for, which says what kind of place it is.
         identity: who it is.
         framing, raster: what the camera sees at first.
-        sensor: pixels across the crop.
         rng: of this session.
     """
     place = recording.video.shared("place")
@@ -110,7 +109,8 @@ def open_session(
     margin = math.ceil(MARGIN / raster.pitch)
     wide = raster.part(slice(-margin, raster.height + margin), slice(-margin, raster.width + margin))
     room = Room(paint_backdrop(kind, framing, wide, rng), raster)
-    wanted = 2.3 * sensor * 0.77 / framing.half
+    # Busts are painted for the crop's samples, so that all sessions of a person share one.
+    wanted = 2.3 * recording.settings.scene * 0.77 / recording.framing.half
     detail = next((d for d in DETAILS if d >= wanted * 0.9), DETAILS[-1])
     return Session(identity, life, sway, lamp, room, detail)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from rfmeta_dist.synth.filming.recording import Recording
 from rfmeta_dist.synth.filming.session import Session, open_session
 from rfmeta_dist.synth.imaging.texture import Image
 from rfmeta_dist.synth.instruments.plane import Carrier, look_at
-from rfmeta_dist.synth.optics.camera import Settings, capture, record, set_up
-from rfmeta_dist.synth.optics.framing import Face, Framing, Raster, mapped
+from rfmeta_dist.synth.optics.camera import Settings, Sight, set_up
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Face, Framing, Raster, mapped
+from rfmeta_dist.synth.optics.sensor import capture, record
 from rfmeta_dist.synth.person.motion import FPS, Drift, draw_shake
 
 FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # in which crop coordinates are face coordinates
-DENSITY = (0.55, 0.95)  # pixels of the source for each of the camera that films it
+FINEST = 1.2  # pixels of the source for each sample of the scene: finer ones would not be seen
 SPARE = 1.12  # how much more than the frame the source shows, since carriers tilt and move
 
 
@@ -51,7 +52,7 @@ class Stolen:
         # White is set by hand, so that two lights and two automatic balances do not add up.
         radiance /= self.session.lamp.colour
         noise = self.recording.video.random("source", round(seconds * FPS))
-        picture = record(capture(radiance, self.area, self.settings, noise), self.settings)
+        picture = record(capture(radiance, Sight(self.area, self.area), self.settings, noise), self.settings)
         return picture.astype(np.float32) / np.float32(255)
 
     def face(self, seconds: float) -> Face:
@@ -62,14 +63,21 @@ class Stolen:
         return self.shake.moved(self.session.sway.moved(FRONTAL, seconds), seconds)
 
 
-def steal(recording: Recording, carrier: Carrier) -> Stolen:
-    """Record the victim earlier, wide enough for what the camera will see of the carrier."""
+def steal(recording: Recording, carrier: Carrier, source: tuple[float, float]) -> Stolen:
+    """Record the victim earlier, wide enough for what the camera will see of the carrier.
+
+    Args:
+        recording: the attack's.
+        carrier: what it is shown on.
+        source: range of the pixels across the face.
+    """
     video = recording.video
     rng = video.random("earlier")
-    density = rng.uniform(*DENSITY) * recording.settings.sensor / (2.0 * recording.framing.half)
+    seen = recording.settings.scene / (2.0 * recording.framing.half)
+    density = min(rng.uniform(*source) / FACE_WIDTH, FINEST * seen)
     area = _area(recording, carrier, density)
-    settings = replace(set_up(SOURCE, video.size, rng), sensor=round(2.0 * density))
-    session = open_session(recording, video.identity, FRONTAL, area, settings.sensor, rng)
+    settings = set_up(SOURCE, FRONTAL, video.size, rng)
+    session = open_session(recording, video.identity, FRONTAL, area, rng)
     return Stolen(
         recording,
         session,

@@ -96,6 +96,15 @@ def lay_limbs(
     return radiance
 
 
+def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
+    """The share of each sample that limbs hide, H×W in [0, 1]."""
+    hidden = np.zeros(surface.u.shape, np.float32)
+    for limb in limbs:
+        edge = max(surface.pixel / limb.radius, 0.06)
+        hidden = np.maximum(hidden, step(1.0 + edge, 1.0 - edge, _around(limb, surface)[2]))
+    return hidden
+
+
 def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
     past, across, wide = _around(limb, surface)
     near = np.flatnonzero((wide < 1.6).any(axis=1)), np.flatnonzero((wide < 1.6).any(axis=0))

@@ -132,9 +132,19 @@ class Surface:
 
 
 def draw_carrier(
-    framing: Framing, moving: float, rng: Rng, *, margin: float, corner: float = 0.0, bend: Bend | None = None
+    framing: Framing,
+    moving: float,
+    away: float,
+    rng: Rng,
+    *,
+    margin: float,
+    corner: float = 0.0,
+    bend: Bend | None = None,
 ) -> Carrier:
-    """Hold up a carrier, as unsteadily as a hand does (`moving` = 1) or on a support (0)."""
+    """Hold up a carrier, as unsteadily as a hand does (`moving` = 1) or on a support (0).
+
+    `away` is the camera's distance in units of the face on it, which is seen as large as a live one.
+    """
     edges = [-FAR, FAR, -FAR, FAR]
     if rng.random() >= BORDERLESS:
         for side in rng.permutation(4)[: int(rng.integers(1, 5))]:
@@ -147,7 +157,7 @@ def draw_carrier(
         pitch=pitch,
         turning=draw_wander(rng, 0.035 * moving),
         nodding=draw_wander(rng, 0.035 * moving),
-        distance=float(rng.uniform(3.5, 7.0)),
+        distance=away,
         bend=bend or Bend(),
         edges=(edges[0], edges[1], edges[2], edges[3]),
         margin=margin,

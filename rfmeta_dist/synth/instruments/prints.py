@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix
 from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
 from rfmeta_dist.synth.instruments.plane import Surface, inside, light_on, picture_on, sheen
-from rfmeta_dist.synth.optics.framing import Framing, Raster
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Raster
+from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.scene import Lamp
 
 # Linear transmittance of solid cyan, magenta, yellow and black ink.
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
 
-
-GRID_BLUR, SCATTERED_BLUR = 1.8, 5.0  # thresholds over which ink fades at the edge of a dot a pixel wide
+MM_PER_INCH = 25.4
+HARMONICS = ((1, 0), (0, 1), (1, 1), (1, -1))  # of a grid of dots; finer ones never pass a lens
+COVERAGES = 33  # at which their amplitudes are tabulated
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A printer and its paper.
+    """A printer and its paper, in physical units.
 
     Attributes:
         white: linear RGB of the sheet.
-        cell: range of the halftone cell in sensor pixels (set by printer and distance).
+        face: range of the width of the printed face in millimetres.
+        lpi: range of lines of dots an inch; of scattered dots, how many there are on an inch.
         angles: screen angles of C, M, Y, K in degrees.
         ink: strength of solid ink, 1 as `INKS`; less is washed out.
         gain: dot gain; above 0 darkens the middle tones.
         gloss: strength of the sheen.
-        grain: relative roughness of the sheet.
+        grain: relative roughness of the sheet, over a quarter of a millimetre.
         banding: relative strength of printer head bands.
         bend: largest curvature of a sheet held as flat as it goes, per face unit.
+        source: range of the pixels across the face of the photo that is printed.
         scattered: dots scattered as an inkjet does, rather than growing on a grid.
         name: tells it from the domain's others.
     """
 
     white: tuple[float, float, float]
-    cell: tuple[float, float]
+    face: tuple[float, float]
+    lpi: tuple[float, float]
     angles: tuple[float, float, float, float]
     ink: float
     gain: float
@@ -48,6 +56,7 @@ class Paper:
     grain: float
     banding: float
     bend: float
+    source: tuple[float, float]
     scattered: bool = False
     name: str = ""
 
@@ -57,13 +66,12 @@ class Sheet:
     """One printed photo.
 
     Attributes:
-        plate: for C, M, Y and K, the threshold below which a place is inked, P×Q×4.
+        plate: area coverage of C, M, Y and K, P×Q×4.
         area: where on the sheet the plate's pixels are, in face coordinates.
-        cell: side of a halftone cell in face units.
-        softness: range of thresholds over which ink fades at the edge of a dot.
+        cell: distance of dots in face units.
         phases: of the four screens, 4×2.
-        dots: thresholds of scattered dots, one tile an ink; none for a grid.
-        grain: of the paper.
+        dots: where scattered dots lie denser than elsewhere, a tile an ink; none for a grid.
+        grain: of the paper, and its strength.
         bands: cycles per face unit and phase of the printer head's bands.
         haze: light that the gloss mirrors from everywhere, relative to white.
     """
@@ -72,56 +80,60 @@ class Sheet:
     plate: Image
     area: Raster
     cell: float
-    softness: float
     phases: NDArray[np.floating]
     dots: tuple[Tile, ...]
-    grain: Tile
+    grain: tuple[Tile, float]
     bands: tuple[float, float]
     haze: float
 
 
-def print_out(photo: Image, area: Raster, paper: Paper, framing: Framing, sensor: int, rng: Rng) -> Sheet:
+def print_out(photo: Image, area: Raster, paper: Paper, pixel: float, rng: Rng) -> Sheet:
     """Print a photo.
 
     Args:
         photo: display values [0, 1], P×Q×3.
         area: where its pixels lie, in face coordinates.
         paper: what it is printed with and on.
-        framing: of the recording it is for, which says how large a cell is.
-        sensor: pixels of the camera across the crop.
+        pixel: face units between the samples of the scene; finer noise is averaged over them.
         rng: of the recording.
     """
-    pixel = 2.0 * framing.half / sensor
-    cell = pixel * rng.uniform(*paper.cell)
-    # An inkjet's drops run into each other.
-    softness = (SCATTERED_BLUR if paper.scattered else GRID_BLUR) * pixel / cell
+    millimetre = FACE_WIDTH / rng.uniform(*paper.face)  # in face units
+    cell = MM_PER_INCH / rng.uniform(*paper.lpi) * millimetre
+    fibres = 0.25 * millimetre
     return Sheet(
         paper,
-        _reached(separate(photo, paper), paper, softness),
+        separate(photo, paper),
         area,
         cell,
-        softness,
         phases=rng.uniform(0, 2 * math.pi, (4, 2)),
-        dots=tuple(_scatter(cell, rng) for _ in range(4)) if paper.scattered else (),
-        grain=draw_tile(rng, 2.0 * pixel, octaves=2),
-        bands=(float(rng.uniform(25, 60)), float(rng.uniform(0, 2 * math.pi))),
+        dots=tuple(draw_tile(rng, max(2.0 * cell, 1.5 * pixel)) for _ in range(4)) if paper.scattered else (),
+        grain=(draw_tile(rng, max(fibres, 1.5 * pixel), octaves=2), paper.grain * min(1.0, fibres / pixel)),
+        bands=(float(2 * math.pi / rng.uniform(0.7, 3.0) / millimetre), float(rng.uniform(0, 2 * math.pi))),
         haze=float(rng.uniform(0.0, 0.008)) * (0.5 + paper.gloss),
     )
 
 
-def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> Image:
-    """Radiance of a printed sheet, H×W×3, as if it filled the picture; `lamp` lights it."""
+def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Pattern]:
+    """A printed sheet as if it filled the picture, lit by `lamp`.
+
+    Returns:
+        Its radiance H×W×3, as dots too fine to be seen add up to, and the pattern of the dots.
+    """
     paper = sheet.paper
-    inked = _halftone(picture_on(surface, sheet.plate, sheet.area), sheet, surface)
-    blank = np.ones_like(inked)
-    reflectance = mix(blank, inked, inside(surface.outside, surface)) * np.array(paper.white, np.float32)
-    bands = paper.banding * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
-    texture = 1.0 + paper.grain * sheet.grain.at(surface.u, surface.v) + bands
+    inks = picture_on(surface, sheet.plate, sheet.area)
+    inked = _overprinted(_uneven(inks, sheet, surface), paper)
+    within = inside(surface.outside, surface)
+    reflectance = mix(np.ones_like(inked), inked, within) * np.array(paper.white, np.float32)
+    fade = np.exp(-0.5 * (sheet.bands[0] * surface.pixel / 2) ** 2)  # bands finer than the samples average out
+    bands = paper.banding * fade * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
+    tile, rough = sheet.grain
+    texture = 1.0 + np.float32(rough) * tile.at(surface.u, surface.v) + bands.astype(np.float32)
     # Rough paper spreads its sheen; a glossy one keeps it small and bright.
     mirrored = paper.gloss * 0.2 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
     radiance: Image = reflectance * level[..., None] + (mirrored + sheet.haze)[..., None]
-    return (radiance * lamp.colour).astype(np.float32)
+    waves = () if sheet.dots else tuple(_waves(sheet, inks))
+    return (radiance * lamp.colour).astype(np.float32), Pattern(surface.u, surface.v, within, waves)
 
 
 def separate(photo: Image, paper: Paper) -> Image:
@@ -143,42 +155,60 @@ def separate(photo: Image, paper: Paper) -> Image:
     return gained.astype(np.float32)
 
 
-def _halftone(inks: Image, sheet: Sheet, surface: Surface) -> Image:
-    """Transmittance H×W×3 of four overprinted dot screens (Neugebauer primaries by multiplication)."""
+def _overprinted(inks: Image, paper: Paper) -> Image:
+    """Mean transmittance H×W×3 of four overprinted screens of dots, from their coverages H×W×4 (Demichel)."""
     transmitted = np.ones((*inks.shape[:2], 3), np.float32)
     for channel in range(4):
-        beyond = inks[..., channel] - _threshold(sheet, channel, surface)
-        dot = np.clip(beyond / np.float32(sheet.softness) + np.float32(0.5), 0.0, 1.0)
-        absorbed: NDArray[np.float32] = np.float32(sheet.paper.ink) * (1 - INKS[channel])
-        transmitted *= 1.0 - dot[..., None] * absorbed
+        transmitted *= 1.0 - inks[..., channel, None] * _absorbed(channel, paper)
     return transmitted
 
 
-def _reached(coverage: Image, paper: Paper, softness: float) -> Image:
-    """The threshold up to which a screen is inked where it covers this share, soft edges included."""
-    wave = np.cos(np.linspace(0.0, math.pi, 96))
-    spots = np.linspace(0.0, 1.0, 512) if paper.scattered else (0.5 + 0.25 * (wave[:, None] + wave)).ravel()
-    thresholds = np.linspace(-softness / 2, 1.0 + softness / 2, 129)
-    covered = [np.clip((t - spots) / softness + 0.5, 0.0, 1.0).mean() for t in thresholds]
-    reached: Image = np.interp(coverage, covered, thresholds).astype(np.float32)
-    return reached
+def _absorbed(channel: int, paper: Paper) -> NDArray[np.float32]:
+    """Share of red, green and blue that solid ink takes away."""
+    taken: NDArray[np.float32] = np.float32(paper.ink) * (1 - INKS[channel])
+    return taken
 
 
-def _threshold(sheet: Sheet, channel: int, surface: Surface) -> Image:
-    """Where ink comes first, from 0, to last, at 1: round dots growing into round holes, or scattered ones."""
-    if sheet.dots:
-        return sheet.dots[channel].at(surface.u, surface.v)
-    wave, angle = 2.0 * math.pi / sheet.cell, math.radians(sheet.paper.angles[channel])
-    cos, sin = np.float32(math.cos(angle) * wave), np.float32(math.sin(angle) * wave)
-    first, second = sheet.phases[channel].astype(np.float32)
-    spots: Image = np.cos(surface.u * cos + surface.v * sin + first)
-    spots += np.cos(surface.v * cos - surface.u * sin + second)
-    return spots * np.float32(0.25) + np.float32(0.5)
+def _uneven(inks: Image, sheet: Sheet, surface: Surface) -> Image:
+    """Coverages with what scattered dots leave uneven: less, the more of them lie under a sample."""
+    if not sheet.dots:
+        return inks
+    # A printer scatters dots evenly: over areas wider than a dot their number varies with the square of it.
+    left = np.float32(min(1.0, sheet.cell / surface.pixel) ** 2)
+    noise = cv2.merge([tile.at(surface.u, surface.v) for tile in sheet.dots])
+    uneven: Image = np.clip(inks + left * noise * inks * (1.0 - inks), 0.0, 1.0)
+    return uneven
 
 
-def _scatter(cell: float, rng: Rng) -> Tile:
-    """Evenly spread thresholds without the slow variation of plain noise."""
-    white = draw_tile(rng, cell, 192)
-    rough = white.image - np.roll(white.image, (2, 1), (0, 1)) * np.float32(0.5)
-    ranks = rough.ravel().argsort().argsort().reshape(rough.shape)
-    return Tile((ranks / np.float32(ranks.size)).astype(np.float32), white.side)
+def _waves(sheet: Sheet, inks: Image) -> Iterator[Wave]:
+    """The harmonics of the four screens, as ripples on the mean transmittance."""
+    for channel in range(4):
+        angle, period = math.radians(sheet.paper.angles[channel]), sheet.cell
+        cos, sin = math.cos(angle) / period, math.sin(angle) / period
+        first, second = sheet.phases[channel].tolist()
+        taken = _absorbed(channel, sheet.paper)
+        for m, n in HARMONICS:
+            phase = m * first + n * second
+
+            def amplitude(channel: int = channel, harmonic: tuple[int, int] = (m, n)) -> Image:
+                coverage = inks[..., channel]
+                strength = np.interp(coverage, *_harmonic(*harmonic)).astype(np.float32)[..., None]
+                taken = _absorbed(channel, sheet.paper)
+                ripple: Image = -strength * taken / (1.0 - coverage[..., None] * taken)
+                return ripple
+
+            most = float(np.abs(_harmonic(m, n)[1]).max() * taken.max() * 2.0)
+            yield Wave(m * cos - n * sin, m * sin + n * cos, (phase, phase, phase), most, amplitude)
+
+
+@cache
+def _harmonic(m: int, n: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Amplitude of a harmonic of round dots on a grid, at coverages from 0 to 1: dots grow into round holes."""
+    angle = (np.arange(64) + 0.5) / 64 * 2 * math.pi
+    spots = np.cos(angle)[:, None] + np.cos(angle)[None]
+    wave = np.cos(m * angle[:, None] + n * angle[None])
+    coverages = np.linspace(0.0, 1.0, COVERAGES)
+    inked = [spots >= np.quantile(spots, 1.0 - share) for share in coverages]
+    found = np.array([2.0 * float((dots * wave).mean()) for dots in inked])
+    found[[0, -1]] = 0.0
+    return coverages, found

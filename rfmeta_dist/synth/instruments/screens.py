@@ -1,15 +1,19 @@
-"""Screen replays: RGB stripes behind glass; moiré is left to the camera's sampling, never painted."""
+"""Screen replays: coloured subpixels behind glass; moiré is left to the camera's sampling, never painted."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, mix, resize, step
+from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, luminance, mix, resize, step
 from rfmeta_dist.synth.instruments.plane import Surface, inside, picture_on, sheen
-from rfmeta_dist.synth.optics.framing import Framing, Raster
+from rfmeta_dist.synth.instruments.prints import MM_PER_INCH
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Framing, Raster
+from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.rooms import paint_backdrop
 from rfmeta_dist.synth.place.scene import Lamp, warm
 
@@ -22,18 +26,23 @@ class Screen:
     """A display.
 
     Attributes:
-        pitch: range of the screen pixel in sensor pixels (set by display and distance).
+        face: range of the width of the face shown on it, in millimetres.
+        ppi: pixels an inch.
         gamma: exponent of the panel.
         white: white point, −1 blue to 1 orange.
         black: light leaking through a black pixel, relative to white.
-        matrix: depth of the subpixel stripes and the black matrix, 0 to 1.
+        matrix: depth of the subpixels and the black matrix between them, 0 to 1.
         reflection: range of the mirrored room relative to the panel's white.
         bezel: linear grey of the frame.
         flicker: range of the brightness band's depth.
+        source: range of the pixels across the face of the video that is played.
+        subpixels: `stripe`, red, green and blue beside each other as on most LCDs, or `diamond`, half as many
+            red and blue as green ones, as on most OLED phones.
         name: tells it from the domain's others.
     """
 
-    pitch: tuple[float, float]
+    face: tuple[float, float]
+    ppi: float
     gamma: float
     white: float
     black: float
@@ -41,6 +50,8 @@ class Screen:
     reflection: tuple[float, float]
     bezel: float
     flicker: tuple[float, float]
+    source: tuple[float, float]
+    subpixels: Literal["stripe", "diamond"] = "stripe"
     name: str = ""
 
 
@@ -64,8 +75,8 @@ class Display:
     gloss: float
 
 
-def set_up_screen(screen: Screen, framing: Framing, raster: Raster, sensor: int, rng: Rng) -> Display:
-    """Set up a screen before a camera that has `sensor` pixels across the crop and sees `raster`."""
+def set_up_screen(screen: Screen, framing: Framing, raster: Raster, rng: Rng) -> Display:
+    """Set up a screen before a camera that sees the samples of `raster`."""
     # The glass mirrors the other side of the room, out of focus; a window is what one sees there.
     width, height = MIRRORED, max(8, round(MIRRORED * raster.height / raster.width))
     coarse = Raster(raster.left, raster.top, raster.width * raster.pitch / width, height, width)
@@ -73,7 +84,7 @@ def set_up_screen(screen: Screen, framing: Framing, raster: Raster, sensor: int,
     dull = np.float32(rng.uniform(*screen.reflection)) * resize(room, raster.width, raster.height)
     return Display(
         screen,
-        pitch=float(rng.uniform(*screen.pitch) * 2.0 * framing.half / sensor),
+        pitch=float(MM_PER_INCH / screen.ppi * FACE_WIDTH / rng.uniform(*screen.face)),
         phases=(float(rng.uniform(0, 2 * math.pi)), float(rng.uniform(0, 2 * math.pi))),
         mirrored=dull,
         bands=(float(rng.uniform(*screen.flicker)), float(rng.uniform(0.4, 1.6)), float(rng.uniform(-2, 2))),
@@ -83,8 +94,8 @@ def set_up_screen(screen: Screen, framing: Framing, raster: Raster, sensor: int,
 
 def show_screen(
     display: Display, frame: Image, area: Raster, surface: Surface, lamp: Lamp, raster: Raster, seconds: float
-) -> Image:
-    """Radiance of a screen showing a video frame, H×W×3, as if it filled the picture.
+) -> tuple[Image, Pattern]:
+    """A screen showing a video frame, as if it filled the picture.
 
     Args:
         display: the screen.
@@ -94,36 +105,61 @@ def show_screen(
         lamp: what lights the room.
         raster: the samples.
         seconds: time, for the band that a rolling shutter sees.
+
+    Returns:
+        Its radiance H×W×3, as pixels too fine to be seen add up to, and the pattern of the pixels.
     """
     screen = display.screen
     panel = np.power(np.clip(picture_on(surface, frame, area), 0.0, 1.0), np.float32(screen.gamma))
     panel = (panel * np.float32(1.0 - screen.black) + np.float32(screen.black)) * warm(screen.white)
-    panel *= _stripes(surface, display)
     depth, cycles, speed = display.bands
     rows = (raster.top + (np.arange(raster.height) + 0.5) * raster.pitch) * cycles / 2 + speed * seconds
     panel *= (1.0 + depth * np.sin(2 * math.pi * rows)).astype(np.float32)[:, None, None]
     metal = np.exp(-((np.abs(surface.beyond) / RIM) ** 2))
     frame_grey = screen.bezel * (1.0 + 3.0 * metal) * (1.0 - 0.4 * step(0.0, 0.03, surface.outside))
-    lit = mix(frame_grey[..., None] * lamp.colour, panel, inside(surface.outside, surface))
-    glass = display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]
-    return (lit + glass * lamp.colour).astype(np.float32)
+    within = inside(surface.outside, surface)
+    lit = mix(frame_grey[..., None] * lamp.colour, panel, within)
+    glass = (display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]) * lamp.colour
+    # What the glass mirrors has no pixels.
+    own = within * luminance(panel) / (luminance(panel) + luminance(glass) + np.float32(1e-6))
+    pattern = Pattern(surface.u, surface.v, own.astype(np.float32), tuple(_waves(display)))
+    return (lit + glass).astype(np.float32), pattern
 
 
-def _stripes(surface: Surface, display: Display) -> Image:
-    """Subpixel stripes and black matrix around 1, H×W×3.
+def _waves(display: Display) -> Iterator[Wave]:
+    """The harmonics of a panel's subpixels around their mean."""
+    across, down = display.phases
+    frequency, deep = 1.0 / display.pitch, display.screen.matrix
+    if display.screen.subpixels == "stripe":
+        third = 2.0 * math.pi / 3.0
+        offsets = (0.0, -third, -2.0 * third)
+        rows = _pulse(1, 0.8) * deep
+        for order in (1, 2):
+            stripes = _pulse(order, 0.29) * deep
+            shifted = tuple(order * (across + offset) for offset in offsets)
+            yield _wave(order * frequency, 0.0, shifted, (stripes, stripes, stripes))
+            for sign in (1, -1):
+                both = tuple(phase + sign * down for phase in shifted)
+                yield _wave(order * frequency, sign * frequency, both, (stripes * rows / 2,) * 3)
+        yield _wave(0.0, frequency, (down, down, down), (rows, rows, rows))
+        return
+    # Green in every pixel; red and blue in every other one, like the fields of a chessboard.
+    green, other = _pulse(1, 0.45) * deep, 1.27 * _pulse(1, 0.35) * deep
+    for x, y in ((1.0, 0.0), (0.0, 1.0)):
+        phase = x * across + y * down
+        yield _wave(x * frequency, y * frequency, (phase, phase, phase), (other / 2, green, other / 2))
+    for sign in (1, -1):
+        phase = (across + sign * down) / 2
+        half = frequency / 2, sign * frequency / 2
+        yield _wave(*half, (phase, phase, phase + math.pi), (other, 0.0, other))
 
-    Their first two Fourier terms only: higher ones would alias in our own sampling of the scene,
-    before the lens and sensor had their say.
-    """
-    wave, deep = np.float32(2 * math.pi / display.pitch), np.float32(display.screen.matrix)
-    across = surface.u * wave + np.float32(display.phases[0])
-    rows = 1 + deep * np.float32(0.45) * np.cos(surface.v * wave + np.float32(display.phases[1]))
-    fine = display.pitch > 4.0 * surface.pixel
-    stripes = np.empty((*across.shape, 3), np.float32)
-    for subpixel in range(3):
-        angle = across - np.float32(subpixel * 2 * math.pi / 3)
-        stripe = np.cos(angle)
-        if fine:
-            stripe += np.float32(0.35) * np.cos(2 * angle)
-        stripes[..., subpixel] = np.clip((1 + deep * stripe) * rows, 0.0, None)
-    return stripes
+
+def _wave(across: float, down: float, phase: Sequence[float], strength: Sequence[float]) -> Wave:
+    amplitude = np.array(strength, np.float32)[None, None]
+    red, green, blue = phase
+    return Wave(across, down, (red, green, blue), float(np.abs(amplitude).max()), lambda: amplitude)
+
+
+def _pulse(order: int, width: float) -> float:
+    """Amplitude of a harmonic of pulses that take a share `width` of the period, relative to their mean."""
+    return float(2.0 * np.sinc(order * width))

@@ -11,6 +11,10 @@ import numpy as np
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 
+# Millimetres in a face unit: pupils are 0.39 face units apart, and 63 mm in adults (Dodgson 2004).
+FACE_UNIT_MM = 162.0
+FACE_WIDTH = 0.9  # from cheek to cheek, face units
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -53,6 +57,12 @@ class Raster:
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         across, down = np.meshgrid(x, y)
         return across, down
+
+    def axes(self) -> tuple[Image, Image]:
+        """Crop coordinates of the samples' centres: x as 1×W, y as H×1."""
+        x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
+        y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
+        return x[None], y[:, None]
 
     def part(self, rows: slice, columns: slice) -> Raster:
         """The raster of some rows and columns of this one, both slices with a start and a stop."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -14,11 +14,14 @@ from rfmeta_dist.synth.filming.film import film
 from rfmeta_dist.synth.filming.nuisances import flicker
 from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.imaging.codec import Pixels, crf_of
-from rfmeta_dist.synth.optics.camera import Settings, capture, see
+from rfmeta_dist.synth.optics.camera import Settings, see
 from rfmeta_dist.synth.optics.framing import Face
+from rfmeta_dist.synth.optics.sensor import capture
 from rfmeta_dist.synth.output.annotations import annotation
 from rfmeta_dist.synth.output.generate import prepare
 from rfmeta_dist.synth.person.motion import FPS
+
+FULL = 256  # side of the crops of the largest scale
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,30 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def frame_of(video: Video, settings: Settings) -> tuple[int, int]:
-    """Height and width of the frame in sensor pixels: the camera's, shrunk as its sensor is at this scale."""
-    camera = video.card.cameras[0]
-    height, width = (2 * round(side * settings.sensor / camera.sensor / 2) for side in camera.frame)
-    return max(height, settings.sensor), max(width, settings.sensor)
+def coarser(settings: Settings, size: int) -> Settings:
+    """The settings of a camera with fewer pixels, so that a small scale films small frames.
+
+    At the largest scale, of crops of 256 pixels, the camera keeps all its pixels.
+    """
+    wanted = settings.sensor if size >= FULL else min(settings.sensor, 3 * size // 2)
+    sensor = wanted // 2 * 2
+    share = sensor / settings.sensor
+    height, width = (max(2 * round(side * share / 2), sensor) for side in settings.frame)
+    return replace(
+        settings,
+        sensor=sensor,
+        scene=min(settings.scene, sensor),
+        noise=settings.noise * share,
+        frame=(height, width),
+    )
 
 
 def _pictures(clip: Clip) -> Iterator[tuple[Pixels, Face]]:
     video = clip.video
     taken, framing = prepare(video)
-    frame = frame_of(video, taken.settings)
-    raster = see(taken.settings, frame)
+    settings = coarser(taken.settings, video.size)
+    sight = see(settings, whole=True)
     times = [tick / FPS for tick in range(clip.frames)]
-    for tick, shot in enumerate(film(video, taken.card, taken.settings, framing, times, frame)):
+    for tick, shot in enumerate(film(video, taken.card, settings, framing, times, whole=True)):
         lit = shot.radiance if taken.bands is None else flicker(shot.radiance, taken.bands, tick)
-        yield capture(lit, raster, taken.settings, video.random("sensor", tick)), shot.face
+        yield capture(lit, sight, settings, video.random("sensor", tick), shot.pattern), shot.face

@@ -23,8 +23,9 @@ from rfmeta_dist.synth.filming.film import film
 from rfmeta_dist.synth.filming.nuisances import Take, disturb, flicker
 from rfmeta_dist.synth.filming.recording import Video, pick
 from rfmeta_dist.synth.imaging.codec import Pixels, encode_jpeg
-from rfmeta_dist.synth.optics.camera import capture, fit, record, see, set_up
+from rfmeta_dist.synth.optics.camera import see, set_up
 from rfmeta_dist.synth.optics.framing import Framing, draw_framing
+from rfmeta_dist.synth.optics.sensor import capture, fit, record
 from rfmeta_dist.synth.output.source import bare
 from rfmeta_dist.synth.person.motion import FPS
 from rfmeta_dist.synth.person.portraits import Portrait, Survey
@@ -158,12 +159,13 @@ def _people(videos: Sequence[Video]) -> str:
 def render(video: Video) -> list[Sample]:
     """Film a recording and cut out its crops: a pure function of the video, in any process."""
     taken, framing = prepare(video)
-    raster, samples = see(taken.settings), []
+    sight, samples = see(taken.settings), []
     shots = film(video, taken.card, taken.settings, framing, video.times)
     for frame, (seconds, shot) in enumerate(zip(video.times, shots, strict=True)):
         tick = round(seconds * FPS)
         lit = shot.radiance if taken.bands is None else flicker(shot.radiance, taken.bands, tick)
-        picture = record(capture(lit, raster, taken.settings, video.random("sensor", tick)), taken.settings)
+        noise = video.random("sensor", tick)
+        picture = record(capture(lit, sight, taken.settings, noise, shot.pattern), taken.settings)
         samples.append(_sample(video, frame, fit(picture, video.size), taken.quality, shot.depth))
     return samples
 
@@ -171,8 +173,8 @@ def render(video: Video) -> list[Sample]:
 def prepare(video: Video) -> tuple[Take, Framing]:
     """What a recording is made with, spurious cues included, and how its face is framed."""
     rng = video.shared("set-up")
-    settings = set_up(pick(video.card.cameras, rng), video.size, rng)
-    framing, quality = draw_framing(rng), rng.uniform(*video.card.quality)
+    camera, framing = pick(video.card.cameras, rng), draw_framing(rng)
+    settings, quality = set_up(camera, framing, video.size, rng), rng.uniform(*video.card.quality)
     return disturb(Take(video.card, settings, quality, bands=None), video), framing
 
 

@@ -1,0 +1,156 @@
+"""Fine periodic patterns, such as printed dots and screen pixels, as a sensor resolves them.
+
+A pattern is a sum of waves on a carrier. Of each wave, the lens and the area of a sensor pixel pass a share
+that follows from how many periods fall on a pixel: nearly all of it if the period is many pixels long, next to
+none of it if the period is a fraction of one. What passes is sampled at the centres of the pixels. So a wave of
+less than two pixels turns into moiré as strong as in a camera, and what the optics average away does not fold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from rfmeta_dist.synth.imaging.texture import Image
+from rfmeta_dist.synth.optics.framing import Raster
+
+FAINTEST = 0.004  # of the local radiance: half a grey level in the middle tones
+STRIDE = 8  # samples between the places at which a wave's frequency is measured
+
+
+@dataclass(frozen=True)
+class Wave:
+    """One harmonic of a pattern.
+
+    Attributes:
+        across, down: cycles per face unit of the carrier.
+        phase: radians for red, green and blue.
+        most: an upper bound of its amplitude.
+        amplitude: gives the amplitude relative to the local mean, any shape that broadcasts to H×W×3; called
+            only if enough of the wave passes.
+    """
+
+    across: float
+    down: float
+    phase: tuple[float, float, float]
+    most: float
+    amplitude: Callable[[], Image]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What a carrier's radiance is multiplied by: 1 plus its waves.
+
+    Attributes:
+        u, v: where each sample of the scene lies on the carrier, H×W, in face units.
+        weight: share of each sample's radiance that comes from the patterned surface, H×W in [0, 1].
+        waves: of the pattern.
+    """
+
+    u: Image
+    v: Image
+    weight: Image
+    waves: tuple[Wave, ...]
+
+    def covered(self, share: Image) -> Pattern:
+        """The pattern behind something that hides a share of it, H×W in [0, 1]."""
+        return replace(self, weight=(self.weight * (1.0 - share)).astype(np.float32))
+
+
+def passed(across: Image, down: Image, defocus: float) -> Image:
+    """The share of a wave's amplitude that lens and pixel area pass.
+
+    Args:
+        across, down: cycles per sensor pixel.
+        defocus: standard deviation of the lens blur in sensor pixels.
+
+    Returns:
+        A factor of at most 1, of the shape of the arguments; negative where the pixel's area reverses the wave.
+    """
+    lens = np.exp(-2.0 * (math.pi * defocus) ** 2 * (across * across + down * down))
+    share: Image = np.sinc(across) * np.sinc(down) * lens
+    return share.astype(np.float32)
+
+
+def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) -> Image | None:
+    """The pattern at the pixels of a sensor.
+
+    Args:
+        pattern: on the samples of `scene`.
+        scene: where the pattern's samples lie.
+        pixels: where the sensor's pixels lie.
+        defocus: standard deviation of the lens blur in sensor pixels.
+
+    Returns:
+        What to multiply the blurred radiance by, H×W×3; None if nothing of the pattern passes.
+    """
+    if not pattern.weight.any():
+        return None
+    coarse = [image[::STRIDE, ::STRIDE] for image in (pattern.u, pattern.v)]
+    spacing = STRIDE * scene.pitch / pixels.pitch
+    (u_down, u_across), (v_down, v_across) = (_slopes(image, spacing) for image in coarse)
+    total: Any = None
+    places: list[Image] = []
+    for wave in pattern.waves:
+        share = passed(
+            wave.across * u_across + wave.down * v_across, wave.across * u_down + wave.down * v_down, defocus
+        )
+        if float(np.abs(share).max()) * wave.most < FAINTEST:
+            continue
+        if total is None:
+            places = [on_pixels(image, scene, pixels) for image in (pattern.u, pattern.v)]
+            total = np.zeros((pixels.height, pixels.width, 3), np.float32)
+        turns = places[0] * np.float32(wave.across) + places[1] * np.float32(wave.down)
+        strength = _widened(share, pattern.u.shape)[..., None] * wave.amplitude()
+        strength = on_pixels(np.ascontiguousarray(strength, np.float32), scene, pixels)
+        np.add(total, strength * _cosines(turns, wave.phase), out=total)
+    if total is None:
+        return None
+    total *= on_pixels(pattern.weight, scene, pixels)[..., None]
+    factor: Image = np.clip(1.0 + total, 0.0, None)
+    return factor
+
+
+def _slopes(image: Image, spacing: float) -> tuple[Image, Image]:
+    """How fast an image grows downwards and across, a unit of `spacing`."""
+    slopes: list[Any] = np.gradient(image, spacing)
+    return slopes[0], slopes[1]
+
+
+def on_pixels(image: Image, scene: Raster, pixels: Raster) -> Image:
+    """An image on the samples of a scene, H×W or H×W×3, interpolated at the centres of a sensor's pixels."""
+    if scene == pixels:
+        return image
+    zoom = pixels.pitch / scene.pitch
+    across, down = (
+        (first - start) / scene.pitch + 0.5 * zoom - 0.5
+        for first, start in ((pixels.left, scene.left), (pixels.top, scene.top))
+    )
+    matrix = np.array([[zoom, 0.0, across], [0.0, zoom, down]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = pixels.width, pixels.height
+    there: Image = cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return there
+
+
+def _widened(share: Image, shape: tuple[int, ...]) -> Image:
+    """A field measured at every STRIDE-th sample, at all samples."""
+    rows, columns = (np.arange(side, dtype=np.float32) / STRIDE for side in shape[:2])
+    across, down = np.meshgrid(columns, rows)
+    wide: Image = cv2.remap(share, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return wide
+
+
+def _cosines(turns: Image, phase: tuple[float, float, float]) -> Image:
+    """The cosine of an angle in turns plus each of three phases in radians, H×W×3."""
+    angle = turns * np.float32(2 * math.pi)
+    cos, sin = np.cos(angle), np.sin(angle)
+    waves: Image = cv2.merge([cos * np.float32(math.cos(p)) - sin * np.float32(math.sin(p)) for p in phase])
+    return waves

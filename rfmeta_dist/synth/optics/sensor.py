@@ -1,0 +1,153 @@
+"""From radiance to the recorded picture, at the sensor's own pixels; the same for live faces and attacks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from rfmeta_dist.synth.imaging.codec import Pixels, recorded
+from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, encode_srgb, luminance, resize
+from rfmeta_dist.synth.optics.camera import Settings, Sight
+from rfmeta_dist.synth.optics.framing import Raster
+from rfmeta_dist.synth.optics.pattern import Pattern, on_pixels, resolved
+
+MIDDLE_GREY = 0.20
+METERED = 0.6  # of the crop's half width: where exposure and white balance are measured
+SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, relative to green
+BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
+SPREAD = 0.9  # usual contrast of that middle, in stops …
+LEVELLED = 0.6  # … and the share of an unusual one that automatic contrast takes away
+BLACKEST = 1.0  # per cent of that middle that are its darkest: pupils, nostrils, brows, hair …
+CLEARED = 0.8  # … the share of their light that counts as a veil and is taken away …
+VEIL = 0.05  # … up to this much
+BRIGHTEST = 4.0  # linear level at which the tone curve ends
+
+
+def capture(
+    radiance: Image, sight: Sight, settings: Settings, rng: Rng, pattern: Pattern | None = None
+) -> Pixels:
+    """Photograph a scene.
+
+    Args:
+        radiance: linear RGB, H×W×3, any scale, at the samples of the scene.
+        sight: where these and the pixels are.
+        settings: the camera's.
+        rng: source of this frame's noise.
+        pattern: what is too fine for the samples: the dots or pixels of a carrier in view.
+
+    Returns:
+        8-bit display values, one a sensor pixel, before they are recorded (see `record`).
+    """
+    scene, pixels = sight
+    optical = on_pixels(blur(radiance, settings.defocus * pixels.pitch / scene.pitch), scene, pixels)
+    if pattern is not None:
+        fine = resolved(pattern, scene, pixels, settings.defocus)
+        optical = optical if fine is None else optical * fine
+    return _develop(_mosaic(_expose(optical, pixels, settings), settings, rng), pixels, settings)
+
+
+def record(picture: Pixels, settings: Settings) -> Pixels:
+    """The picture as it comes back from the camera's file."""
+    return recorded(picture, settings.format, settings.codec)
+
+
+def fit(picture: Pixels, size: int) -> Pixels:
+    """A square picture at `size` pixels a side."""
+    if size == picture.shape[0]:
+        return picture
+    resized: Pixels = cv2.resize(
+        picture, (size, size), interpolation=cv2.INTER_AREA if size < picture.shape[0] else cv2.INTER_LINEAR
+    )
+    return resized
+
+
+def _expose(optical: Image, raster: Raster, settings: Settings) -> Image:
+    """Automatic exposure and white balance on the middle of the crop, vignetting, flare, and their errors."""
+    x, y = raster.axes()
+    middle = _middle(optical, raster).mean(axis=(0, 1))
+    gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(luminance(middle)), 1e-4)
+    corner = (x - np.float32(settings.centre[0])) ** 2 + (y - np.float32(settings.centre[1])) ** 2
+    falloff = np.float32(gain) * (1 - np.float32(settings.vignette) * corner / (corner + np.float32(2.0)))
+    # Green is fixed, so that balance changes hue and hardly exposure.
+    cast = np.clip(middle / max(float(middle[1]), 1e-4) / SKIN, 0.25, 4.0) ** (-BALANCED * settings.automatic)
+    tint = cast * np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance])
+    exposed: Image = optical * (tint / (1.0 + settings.flare)).astype(np.float32)
+    exposed *= falloff[..., None]
+    exposed += (settings.flare * MIDDLE_GREY / (1.0 + settings.flare) * tint).astype(np.float32)
+    return exposed
+
+
+def _mosaic(exposed: Image, settings: Settings, rng: Rng) -> Image:
+    """What the sensor records: one colour a pixel, shot and read noise; then bilinear demosaicing."""
+    raw = exposed[..., 1].copy()
+    raw[0::2, 0::2] = exposed[0::2, 0::2, 0]
+    raw[1::2, 1::2] = exposed[1::2, 1::2, 2]
+    spread = np.float32(settings.noise) * np.sqrt(np.clip(raw, 0.0, None) / MIDDLE_GREY + 0.15)
+    raw += spread * rng.standard_normal(raw.shape, dtype=np.float32)
+    counts = np.clip(raw * 16384.0 + 1024.0, 0, 65535).astype(np.uint16)
+    # OpenCV names the pattern by its second row: an RGGB sensor is "BG", here to RGB.
+    colour: Image = cv2.cvtColor(counts, cv2.COLOR_BayerBG2RGB).astype(np.float32)
+    colour -= np.float32(1024.0)
+    colour *= np.float32(1.0 / 16384.0)
+    return colour
+
+
+def _middle(picture: Image, raster: Raster) -> Image:
+    """The part of a picture that the camera meters."""
+    x, y = raster.axes()
+    rows, columns = np.flatnonzero(np.abs(y[:, 0]) < METERED), np.flatnonzero(np.abs(x[0]) < METERED)
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _develop(linear: Image, raster: Raster, settings: Settings) -> Pixels:
+    """Black level, saturation, tone curve, noise reduction and sharpening → 8-bit display values."""
+    # Metered on a small picture: the camera does not look at single pixels.
+    small = _middle(linear, raster)
+    small = luminance(resize(small, min(96, small.shape[1]))) if small.shape[1] > 96 else luminance(small)
+    dark = float(np.percentile(blur(small, small.shape[1] / 77), BLACKEST))
+    dark = min(max(CLEARED * settings.automatic * dark, 0.0), VEIL)
+    spread = float(np.log2(np.maximum(blur(small - np.float32(dark), small.shape[1] / 19), 0.01)).std())
+    contrast = settings.contrast * (SPREAD / min(max(spread, 0.4), 2.5)) ** (LEVELLED * settings.automatic)
+    colour = cv2.transform(linear - np.float32(dark), _saturation(settings.saturation))
+    display = _toned(colour, contrast)
+    if settings.denoise > 0.05:
+        display = _denoised(display, settings)
+    if settings.sharpen > 0.02:
+        display = display + np.float32(settings.sharpen * 2.0) * (display - blur(display, 1.0))
+    return _quantise(display * np.float32(255.0))
+
+
+def _saturation(amount: float) -> Image:
+    """The matrix that moves linear RGB away from (above 1) or towards (below 1) its luminance."""
+    grey = np.tile(luminance(np.eye(3, dtype=np.float32)), (3, 1))
+    matrix: Image = amount * np.eye(3) + (1.0 - amount) * grey
+    return matrix
+
+
+def _toned(colour: Image, contrast: float) -> Image:
+    """Linear RGB → display values through the tone curve, tabulated because powers are slow."""
+    levels = np.linspace(0.0, BRIGHTEST, 1 << 16, dtype=np.float32)
+    toned = MIDDLE_GREY * np.power(levels / MIDDLE_GREY, contrast, dtype=np.float32)
+    shoulder = 1.0 - 0.16 / (np.maximum(toned, 0.6) - 0.2)
+    curve = encode_srgb(np.where(toned > 0.6, shoulder, toned).astype(np.float32))
+    places = np.clip(colour * np.float32(65535.0 / BRIGHTEST) + np.float32(0.5), 0.0, 65535.0).astype(np.uint16)
+    display: Image = curve.take(places)
+    return display
+
+
+def _denoised(display: Image, settings: Settings) -> Image:
+    """Smooth away detail that is no larger than the noise, and colour noise further, as phones do."""
+    bright, red, blue = cv2.split(cv2.cvtColor(display, cv2.COLOR_RGB2YCrCb))
+    smooth = blur(bright, 1.1)
+    detail = bright - smooth
+    # The tone curve turns a step of linear light at middle grey into about this much display value.
+    floor = np.float32(settings.denoise * settings.noise * 1.1 + 1e-4)
+    kept = detail * detail / (detail * detail + floor * floor)
+    merged = cv2.merge([smooth + detail * kept, blur(red, 1.5), blur(blue, 1.5)])
+    cleaned: Image = cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB)
+    return cleaned
+
+
+def _quantise(levels: Image) -> Pixels:
+    rounded: Pixels = np.clip(levels + np.float32(0.5), 0, 255).astype(np.uint8)
+    return rounded

@@ -30,6 +30,8 @@ EXAMPLES = """
 
   rfmeta synth --out runs/data --card mine.yaml --domains O,C,MINE   [dim]# `rfmeta example M` prints a card[/]
 
+  rfmeta synth --out runs/data --drawn 16             [dim]# 16 domains drawn at random[/]
+
   rfmeta synth --sheet sheet.png --scale full        [dim]# only a contact sheet, no shards[/]
 
   rfmeta synth videos raw/ --scale tiny              [dim]# video clips, to try ingest with[/]
@@ -49,6 +51,12 @@ Rho = Annotated[
 Domains = Annotated[str | None, typer.Option(help="Domains to use, separated by commas; all if not given.")]
 Cards = Annotated[
     list[Path] | None, typer.Option("--card", help="A domain of your own, as a YAML file; may be repeated.")
+]
+Drawn = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Number of domains to draw at random (D01, D02, …), from the ranges that real cameras span."
+    ),
 ]
 Identities = Annotated[
     Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
@@ -74,6 +82,7 @@ def synth(
     rho: Rho = 0.5,
     domains: Domains = None,
     cards: Cards = None,
+    drawn: Drawn = None,
     identities: Identities = None,
     workers: Workers = None,
     sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.")] = None,
@@ -85,7 +94,7 @@ def synth(
         return
     if out is None and sheet is None:
         raise ConfigError("neither --out nor --sheet is given", "give --out PREFIX, --sheet FILE, or both")
-    known, names = choose_domains(domains, cards)
+    known, names = choose_domains(domains, cards, drawn, seed)
     plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray's slow import
     if sheet is not None:
         _write_sheet(sheet, plans)
@@ -100,16 +109,27 @@ def synth(
         print_json({"prefix": out, "domains": counts})
 
 
-def choose_domains(domains: str | None, cards: list[Path] | None) -> tuple[Mapping[str, Domain], list[str]]:
+def choose_domains(
+    domains: str | None, cards: list[Path] | None, count: int | None = None, seed: int = 0
+) -> tuple[Mapping[str, Domain], list[str]]:
     """All domains there are, and the names of those asked for.
 
+    Args:
+        domains: names, separated by commas; None for the drawn ones, or for all if none are drawn.
+        cards: of the user's own domains.
+        count: domains to draw.
+        seed: of the draw.
+
     Raises:
-        ConfigError: a card cannot be used.
+        ConfigError: a card cannot be used, or so many domains cannot be drawn.
     """
     from rfmeta_dist.synth.domains.card import join
+    from rfmeta_dist.synth.domains.drawn import drawn
 
-    known = join(cards or [])
-    return known, names(domains) or list(known)
+    known, more = join(cards or []), {} if count is None else drawn(count, seed)
+    if taken := sorted(known.keys() & more.keys()):
+        raise ConfigError(f"a card and a drawn domain are both called {taken[0]}", "give the card another name")
+    return {**known, **more}, names(domains) or list(more or known)
 
 
 def plan_domains(

@@ -14,6 +14,8 @@ from rfmeta_dist.synth.instruments.hands import draw_hand
 from rfmeta_dist.synth.instruments.plane import FAR, Bend, Carrier, draw_carrier, light_on, look_at
 from rfmeta_dist.synth.instruments.prints import print_out, show_print
 from rfmeta_dist.synth.optics.framing import Framing, Raster, square
+from rfmeta_dist.synth.optics.pattern import resolved
+from rfmeta_dist.synth.output.generate import prepare
 from rfmeta_dist.synth.person.motion import Wander
 from rfmeta_dist.synth.place.scene import Lamp
 from tests.synth.recordings import shots, video
@@ -64,19 +66,35 @@ def test_a_bent_sheet_is_lit_as_it_bends():
 @pytest.mark.parametrize("paper", range(2))
 @pytest.mark.parametrize("grey", [0.3, 0.5, 0.7])
 def test_halftone_keeps_the_tone(paper, grey):
+    """A small coarse print, close to the camera: its dots are seen, and their mean is the tone."""
     stock = replace(DOMAINS["O"].papers[paper], gain=0.0, ink=1.0, grain=0.0, banding=0.0, gloss=0.0)
-    area = Raster(-1.0, -1.0, 0.02, 100, 100)
-    sheet = print_out(np.full((100, 100, 3), grey, np.float32), area, stock, FRONTAL, 100, generator("sheet"))
-    seen = show_print(replace(sheet, haze=0.0), look_at(carrier(), FRONTAL, square(200), 0.0), lamp(0.0, 0.0))
-    reflectance = seen[20:-20, 20:-20] / (1.25 * np.array(stock.white))
+    stock = replace(stock, face=(40.0, 40.0), lpi=(20.0, 20.0))
+    area, seen = Raster(-1.0, -1.0, 0.02, 100, 100), square(400)
+    sheet = print_out(np.full((100, 100, 3), grey, np.float32), area, stock, seen.pitch, generator("sheet"))
+    surface = look_at(carrier(), FRONTAL, seen, 0.0)
+    radiance, pattern = show_print(replace(sheet, haze=0.0), surface, lamp(0.0, 0.0))
+    dots = resolved(pattern, seen, seen, 0.3)
+    radiance = radiance if dots is None else radiance * dots
+    reflectance = radiance[20:-20, 20:-20] / (1.25 * np.array(stock.white))
     assert reflectance.mean() == pytest.approx(grey**2.2, rel=0.12)
     assert reflectance.std() > 0.1 * reflectance.mean()  # made of dots
+
+
+def test_sizes_are_physical_whatever_the_size_of_the_crop():
+    """A person's recording has the same pixels on the face, and the same dots, in crops of any size."""
+    small = video("print")
+    settings = [prepare(replace(small, size=size))[0].settings for size in (64, 256)]
+    assert settings[0].sensor == settings[1].sensor
+    assert settings[0].away == settings[1].away
+    camera = small.card.cameras[0]
+    # At 648 mm a face unit of 162 mm is a quarter of the distance.
+    assert camera.density(648.0) == pytest.approx(camera.focal / (camera.pitch * 1e-3) / 4)
 
 
 def test_hands_hold_only_edges_in_view_and_nothing_on_a_support():
     borderless = 0
     for take in range(40):
-        held = draw_carrier(FRONTAL, 1.0, generator("carrier", take), margin=0.05)
+        held = draw_carrier(FRONTAL, 1.0, 4.0, generator("carrier", take), margin=0.05)
         edges = [edge for edge in held.edges if abs(edge) < FAR]
         hand = draw_hand(held, held=True, rng=generator("hand", take))
         assert len(hand.over) <= len(edges)
@@ -92,11 +110,11 @@ def test_only_through_the_holes_of_a_cut_print_one_sees_who_holds_it():
         differs = np.abs(first - second).max(axis=2) > 1e-4
         if differs.mean() < 0.5:  # no border in view beside which the attacker's shoulders show
             break
-    eyes = np.array(shots(attacked, [0.4])[0].face.eyes) * 2  # the scene has two samples a pixel
+    eyes = np.array(shots(attacked, [0.4])[0].face.eyes)  # the scene has a sample a pixel
     rows = np.flatnonzero(differs.any(axis=1))
     assert 0.005 < differs.mean() < 0.12
-    assert rows.min() > eyes[:, 1].min() - 40
-    assert rows.max() < eyes[:, 1].max() + 40
+    assert rows.min() > eyes[:, 1].min() - 20
+    assert rows.max() < eyes[:, 1].max() + 20
     for x, y in eyes.round().astype(int):
         assert differs[y - 3 : y + 4, x - 3 : x + 4].any()
 

@@ -77,7 +77,9 @@ def test_the_card_in_the_documentation_is_a_card(tmp_path):
 
 CAMERA = {
     "name": "c",
-    "sensor": 200,
+    "focal": 3.0,
+    "pitch": 5.0,
+    "distance": [400, 500],
     "defocus": [0.5, 1],
     "vignette": [0, 0.1],
     "balance": [0, 0],
@@ -86,17 +88,22 @@ CAMERA = {
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown field": ({"camera": []}, ["camera is unknown", "did you mean cameras?"]),
     "unknown nested": (
-        {"cameras": [CAMERA | {"sensr": 3}]},
-        ["cameras.0.sensr is unknown", "did you mean sensor?"],
+        {"cameras": [CAMERA | {"focl": 3}]},
+        ["cameras.0.focl is unknown", "did you mean focal?"],
     ),
     "unlike any": (
         {"cameras": [CAMERA | {"zzz": 3}]},
-        ["cameras.0.zzz is unknown", "known here: name, sensor"],
+        ["cameras.0.zzz is unknown", "known here: name, focal"],
     ),
     "missing": ({"quality": None}, ["quality is missing", "rfmeta example M"]),
-    "missing nested": ({"cameras": [{"name": "c"}]}, ["cameras.0.sensor is missing"]),
+    "missing nested": ({"cameras": [{"name": "c"}]}, ["cameras.0.focal is missing"]),
     "missing split": ({"subjects": {"train": 3}}, ["a split has no subjects", "validation"]),
-    "wrong type": ({"cameras": [CAMERA | {"sensor": "big"}]}, ['cameras.0.sensor="big"', "integer"]),
+    "of an earlier version": (
+        {"cameras": [CAMERA | {"sensor": 200}]},
+        ["cameras.0.sensor is unknown", "in millimetres now: give focal, pitch and distance"],
+    ),
+    "wrong type": ({"cameras": [CAMERA | {"focal": "long"}]}, ['cameras.0.focal="long"', "number"]),
+    "no length": ({"cameras": [CAMERA | {"distance": [0, 10]}]}, ["cameras.0: distance is not above 0"]),
     "not a list": ({"cameras": 3}, ['cameras="3": is not a list']),
     "not a mapping": ({"cameras": [3]}, ['cameras.0="3": is not a mapping of fields']),
     "falling range": (

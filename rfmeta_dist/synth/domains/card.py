@@ -101,8 +101,18 @@ PLAINLY = {
 }
 
 
+# Fields of earlier cards, whose sizes were in sensor pixels: the part's list and the field → what replaced it.
+REPLACED = {
+    ("cameras", "sensor"): "give focal, pitch and distance instead",
+    ("papers", "cell"): "give face, lpi and source instead",
+    ("screens", "pitch"): "give face, ppi and source instead",
+}
+
+
 def _suggest(location: Location) -> str:
     """The field that was probably meant: of the part of a domain that the location leads to."""
+    if replaced := REPLACED.get((str(location[0]), str(location[-1]))):
+        return f"sizes are in millimetres now: {replaced}; docs/synth.md says what they mean"
     part: Any = Domain
     for step in location[:-1]:
         part = get_args(part)[0] if isinstance(step, int) else get_type_hints(part)[step]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix
 from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
 from rfmeta_dist.synth.instruments.plane import Surface, inside, light_on, picture_on, sheen
+from rfmeta_dist.synth.optics.camera import require_positive
 from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Raster
 from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.scene import Lamp
@@ -59,6 +60,9 @@ class Paper:
     source: tuple[float, float]
     scattered: bool = False
     name: str = ""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "face", "lpi", "source")
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,8 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
     mirrored = paper.gloss * 0.2 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
     radiance: Image = reflectance * level[..., None] + (mirrored + sheet.haze)[..., None]
-    waves = () if sheet.dots else tuple(_waves(sheet, inks))
-    return (radiance * lamp.colour).astype(np.float32), Pattern(surface.u, surface.v, within, waves)
+    screens = () if sheet.dots else tuple(tuple(_waves(sheet, inks, ink)) for ink in range(len(INKS)))
+    return (radiance * lamp.colour).astype(np.float32), Pattern(surface.u, surface.v, within, screens)
 
 
 def separate(photo: Image, paper: Paper) -> Image:
@@ -180,25 +184,24 @@ def _uneven(inks: Image, sheet: Sheet, surface: Surface) -> Image:
     return uneven
 
 
-def _waves(sheet: Sheet, inks: Image) -> Iterator[Wave]:
-    """The harmonics of the four screens, as ripples on the mean transmittance."""
-    for channel in range(4):
-        angle, period = math.radians(sheet.paper.angles[channel]), sheet.cell
-        cos, sin = math.cos(angle) / period, math.sin(angle) / period
-        first, second = sheet.phases[channel].tolist()
-        taken = _absorbed(channel, sheet.paper)
-        for m, n in HARMONICS:
-            phase = m * first + n * second
+def _waves(sheet: Sheet, inks: Image, ink: int) -> Iterator[Wave]:
+    """The harmonics of one ink's dots, as ripples on its mean transmittance."""
+    angle, (first, second) = math.radians(sheet.paper.angles[ink]), sheet.phases[ink].tolist()
+    cos, sin = math.cos(angle) / sheet.cell, math.sin(angle) / sheet.cell
+    taken = _absorbed(ink, sheet.paper)
 
-            def amplitude(channel: int = channel, harmonic: tuple[int, int] = (m, n)) -> Image:
-                coverage = inks[..., channel]
-                strength = np.interp(coverage, *_harmonic(*harmonic)).astype(np.float32)[..., None]
-                taken = _absorbed(channel, sheet.paper)
-                ripple: Image = -strength * taken / (1.0 - coverage[..., None] * taken)
-                return ripple
+    def ripple(harmonic: tuple[int, int]) -> Image:
+        coverage = inks[..., ink]
+        strength = np.interp(coverage, *_harmonic(*harmonic)).astype(np.float32)[..., None]
+        deviation: Image = -strength * taken / (1.0 - coverage[..., None] * taken)
+        return deviation
 
-            most = float(np.abs(_harmonic(m, n)[1]).max() * taken.max() * 2.0)
-            yield Wave(m * cos - n * sin, m * sin + n * cos, (phase, phase, phase), most, amplitude)
+    for m, n in HARMONICS:
+        phase = m * first + n * second
+        # Between dots that nearly touch, little light is left for a ripple to be relative to.
+        most = float(np.abs(_harmonic(m, n)[1]).max() * taken.max() * 2.0)
+        place = m * cos - n * sin, m * sin + n * cos
+        yield Wave(*place, (phase, phase, phase), most, partial(ripple, (m, n)))
 
 
 @cache

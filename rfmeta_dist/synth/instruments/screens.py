@@ -12,6 +12,7 @@ import numpy as np
 from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, luminance, mix, resize, step
 from rfmeta_dist.synth.instruments.plane import Surface, inside, picture_on, sheen
 from rfmeta_dist.synth.instruments.prints import MM_PER_INCH
+from rfmeta_dist.synth.optics.camera import require_positive
 from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Framing, Raster
 from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.rooms import paint_backdrop
@@ -53,6 +54,9 @@ class Screen:
     source: tuple[float, float]
     subpixels: Literal["stripe", "diamond"] = "stripe"
     name: str = ""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "face", "ppi", "source")
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def show_screen(
     glass = (display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]) * lamp.colour
     # What the glass mirrors has no pixels.
     own = within * luminance(panel) / (luminance(panel) + luminance(glass) + np.float32(1e-6))
-    pattern = Pattern(surface.u, surface.v, own.astype(np.float32), tuple(_waves(display)))
+    pattern = Pattern(surface.u, surface.v, own.astype(np.float32), (tuple(_waves(display)),))
     return (lit + glass).astype(np.float32), pattern
 
 

@@ -60,6 +60,9 @@ class Camera:
     frame: tuple[int, int] = (480, 640)
     automatic: float = 1.0
 
+    def __post_init__(self) -> None:
+        require_positive(self, "focal", "pitch", "distance")
+
     def density(self, distance: float) -> float:
         """Pixels a face unit at a distance in millimetres."""
         return FACE_UNIT_MM * self.focal / (self.pitch * 1e-3 * distance)
@@ -95,6 +98,14 @@ class Settings:
     automatic: float
     centre: tuple[float, float]
     frame: tuple[int, int]
+
+
+def require_positive(part: object, *names: str) -> None:
+    """Raise a ValueError if a length or a range of lengths is not above zero."""
+    for name in names:
+        value = getattr(part, name)
+        if not min(value if isinstance(value, tuple) else (value,)) > 0:
+            raise ValueError(f"{name} is not above 0; give a length")
 
 
 class Sight(NamedTuple):

@@ -44,18 +44,19 @@ class Wave:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a carrier's radiance is multiplied by: 1 plus its waves.
+    """What a carrier's radiance is multiplied by: a factor for each layer, which is 1 plus its waves.
 
     Attributes:
         u, v: where each sample of the scene lies on the carrier, H×W, in face units.
         weight: share of each sample's radiance that comes from the patterned surface, H×W in [0, 1].
-        waves: of the pattern.
+        layers: the waves of each, such as of one ink. A layer takes away all light or none: its factor stays
+            above 0.
     """
 
     u: Image
     v: Image
     weight: Image
-    waves: tuple[Wave, ...]
+    layers: tuple[tuple[Wave, ...], ...]
 
     def covered(self, share: Image) -> Pattern:
         """The pattern behind something that hides a share of it, H×W in [0, 1]."""
@@ -93,32 +94,37 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
         return None
     coarse = [image[::STRIDE, ::STRIDE] for image in (pattern.u, pattern.v)]
     spacing = STRIDE * scene.pitch / pixels.pitch
-    (u_down, u_across), (v_down, v_across) = (_slopes(image, spacing) for image in coarse)
-    total: Any = None
-    places: list[Image] = []
-    for wave in pattern.waves:
-        share = passed(
-            wave.across * u_across + wave.down * v_across, wave.across * u_down + wave.down * v_down, defocus
-        )
-        if float(np.abs(share).max()) * wave.most < FAINTEST:
-            continue
-        if total is None:
-            places = [on_pixels(image, scene, pixels) for image in (pattern.u, pattern.v)]
-            total = np.zeros((pixels.height, pixels.width, 3), np.float32)
-        turns = places[0] * np.float32(wave.across) + places[1] * np.float32(wave.down)
-        strength = _widened(share, pattern.u.shape)[..., None] * wave.amplitude()
-        strength = on_pixels(np.ascontiguousarray(strength, np.float32), scene, pixels)
-        np.add(total, strength * _cosines(turns, wave.phase), out=total)
-    if total is None:
+    slopes = [_slopes(image, spacing) for image in coarse]
+    layers = [
+        [(w, s) for w in waves if (s := _share(w, slopes, defocus)) is not None] for waves in pattern.layers
+    ]
+    if not any(layers):
         return None
-    total *= on_pixels(pattern.weight, scene, pixels)[..., None]
-    factor: Image = np.clip(1.0 + total, 0.0, None)
-    return factor
+    places = [on_pixels(image, scene, pixels) for image in (pattern.u, pattern.v)]
+    factor: Any = np.ones((pixels.height, pixels.width, 3), np.float32)
+    for waves in filter(None, layers):
+        ripples: Any = 0.0
+        for wave, share in waves:
+            passing = _widened(share, pattern.u.shape)[..., None] * wave.amplitude()
+            strength = on_pixels(passing.astype(np.float32), scene, pixels)
+            turns = places[0] * np.float32(wave.across) + places[1] * np.float32(wave.down)
+            ripples = ripples + strength * _cosines(turns, wave.phase)
+        np.multiply(factor, np.clip(1.0 + ripples, 0.0, None), out=factor)
+    mixed: Image = 1.0 + (factor - 1.0) * on_pixels(pattern.weight, scene, pixels)[..., None]
+    return mixed
+
+
+def _share(wave: Wave, slopes: list[tuple[Image, Image]], defocus: float) -> Image | None:
+    """What lens and pixels pass of a wave, at every STRIDE-th sample; None if it cannot be seen."""
+    (u_down, u_across), (v_down, v_across) = slopes
+    across, down = wave.across * u_across + wave.down * v_across, wave.across * u_down + wave.down * v_down
+    share = passed(across, down, defocus)
+    return share if float(np.abs(share).max()) * wave.most >= FAINTEST else None
 
 
 def _slopes(image: Image, spacing: float) -> tuple[Image, Image]:
     """How fast an image grows downwards and across, a unit of `spacing`."""
-    slopes: list[Any] = np.gradient(image, spacing)
+    slopes: Any = np.gradient(image, spacing)
     return slopes[0], slopes[1]
 
 

@@ -85,7 +85,7 @@ def save(
         "format": FORMAT,
         "kind": detector.kind,
         "detector": own,
-        "view": asdict(view),
+        "view": view.described(),
         "thresholds": {t.unit: asdict(t) for t in thresholds},
         "parent": None,
         "code": __version__,
@@ -110,7 +110,7 @@ def read(folder: Store) -> Contents:
             kind=str(about["kind"]),
             detector=about["detector"],
             files=files,
-            view=View(**about["view"]),
+            view=View.of(about["view"]),
             thresholds={unit: Threshold(**fields) for unit, fields in about["thresholds"].items()},
             about=about,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
-from rfmeta_dist.data.reading.stream import require_size
+from rfmeta_dist.data.reading.sizes import require_size
 from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
 from rfmeta_dist.storage.store import open_store
 
@@ -33,7 +33,7 @@ def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, 
         for split in ("train", "validation"):
             for label in (1, 0):
                 manifest.stream(split, label)
-        require_size(manifest, config.data.image_size)
+        require_size(manifest, config.data.image_size, config.data.patches)
     return manifests
 
 
@@ -77,7 +77,7 @@ def require_target(config: Config, head: Head) -> None:
                 "so error rates cannot be computed",
                 f"set data.target to another domain, or {_other_split(head)}ingest the missing class",
             )
-    require_size(head, config.data.image_size)
+    require_size(head, config.data.image_size, config.data.patches)
 
 
 def require_subjects(config: Config, people: int) -> None:

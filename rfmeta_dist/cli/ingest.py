@@ -148,7 +148,7 @@ def _size(size: str, smallest: int | None) -> int | Native:
         return Native() if smallest is None else Native(smallest)
     if smallest is not None:
         raise ConfigError(
-            "--smallest is for native crops, which have different sizes", "give --size native too"
+            f"--smallest is {smallest}, but crops of one size are asked for", "give --size native too"
         )
     if not size.isdecimal():
         raise ConfigError(f"--size is {size!r}", "give a number of pixels, or native")

@@ -96,6 +96,15 @@ class View:
     pool: Literal["mean"] = "mean"
     patches: Patches | None = None
 
+    @property
+    def words(self) -> str:
+        """What the detector sees of a face, for people."""
+        side = f"{self.image_size}×{self.image_size}"
+        if self.patches is None:
+            return f"the whole face at {side} pixels"
+        grid = self.patches.grid
+        return f"{grid}×{grid} patches of {side} pixels; the score of a face is their mean"
+
     def described(self) -> dict[str, Any]:
         """Return the view as JSON-able values; `of` is the inverse."""
         fields = asdict(self)

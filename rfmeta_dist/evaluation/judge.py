@@ -120,6 +120,8 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         "recalibration": model.about["recalibration"],
         "figures": figures.compute(validation, target, config.training.seed),
     }
+    if model.view.patches:
+        result["view"] = model.view.words
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
     picked = examples.pick(target, model.thresholds["frame"].value)
     faces = _scan(config, shards, manifest, split, _whole(model.view, manifest))

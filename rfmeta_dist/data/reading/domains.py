@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
@@ -93,6 +93,24 @@ def require_subjects(config: Config, people: int) -> None:
             "set data.target or evaluation.target_split to one with more people, or name the subject of every "
             "video and ingest the domain again",
         )
+
+
+def resized(config: Config, heads: Iterable[Head]) -> list[str]:
+    """Return a line for each domain whose crops ingest resized, if a run is to see patches of them.
+
+    Args:
+        config: the run's.
+        heads: of its domains.
+    """
+    if config.data.patches is None:
+        return []
+    rules = {head.domain: head.contract.get("crop") for head in heads}
+    return [
+        f"ingest resized the crops of domain {name} to {rule['size']} pixels, so patches of them do not show "
+        "the source's own pixels; to keep these, ingest it again with --size native"
+        for name, rule in rules.items()
+        if isinstance(rule, Mapping) and isinstance(rule.get("size"), int)
+    ]
 
 
 def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:

@@ -26,14 +26,14 @@ def cut_patch(image: Pixels, depth: Pixels, place: Place, side: int) -> tuple[Pi
 
     Returns:
         A P×P×3 view of the image, and P/8×P/8 depth: each value is the mean of the map over the 8×8 pixels that
-        it stands for, rounded.
+        it stands for, rounded; a half goes to the even number, as in the depth of a whole face.
     """
     import numpy as np
 
     left, top = place
     across, down = (_weights(start, side, image.shape[0], depth.shape[0]) for start in (left, top))
-    # Which way a mean halfway between two values is rounded must not depend on how a processor adds.
-    part = np.floor(down @ depth @ across.T + (0.5 + 1e-6)).astype(np.uint8)
+    # How a processor adds must not decide which way a half is rounded, so its last digits are dropped first.
+    part = np.rint(np.round(down @ depth @ across.T, 6)).astype(np.uint8)
     return image[top : top + side, left : left + side], part
 
 

@@ -30,11 +30,20 @@ class Patches:
         grid: patches across, and as many down, that are scored of a face.
         middle: the part of the crop's side, about its middle, in which the middles of patches lie; in (0, 1].
         pool: how the scores of a face's patches become the score of the face.
+
+    Raises:
+        ValueError: a value is out of its range, or of another version.
     """
 
     grid: int = 3
     middle: float = 0.5
     pool: Literal["mean"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.grid < 1 or not 0 < self.middle <= 1 or self.pool != "mean":
+            raise ValueError(
+                f"patches of grid {self.grid}, middle {self.middle} and pool {self.pool!r} are unknown"
+            )
 
     def scored(self, crop: int, side: int) -> list[Place]:
         """Return the places of a face's patches when it is scored, row after row: grid², without repetition.

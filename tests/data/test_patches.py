@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rfmeta_dist.config.schema import Augmentation
@@ -103,7 +103,8 @@ def test_draws_fill_the_middle_and_depend_on_the_key_alone():
         assert abs(starts.mean() - 32) < 1
 
 
-@given(crop=st.integers(SIDE, 300), seed=st.integers(0, 9), data=st.data())
+@settings(deadline=None)  # the first call loads what numpy multiplies with
+@given(crop=st.integers(SIDE, 150), seed=st.integers(0, 9), data=st.data())
 def test_depth_is_the_mean_of_the_map_over_the_pixels_that_it_stands_for(crop, seed, data):
     left, top = data.draw(st.tuples(*[st.integers(0, crop - SIDE)] * 2))
     depth = generator("depth", seed).integers(0, 256, (32, 32), np.uint8)

@@ -28,6 +28,8 @@ EXAMPLES = """
 
   rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
 
+  rfmeta ingest siw /data/SiW --out s3://bucket/native --size native     [dim]# for data.view=patches[/]
+
 If ingest is interrupted, give the same command again: it continues, and keeps what was done.
 """
 SHOWN = 10  # names of each kind in the summary

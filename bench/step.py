@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from bench.plain import Plain
 from bench.result import give
-from rfmeta_dist.config.rule import Method
+from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of

@@ -5,7 +5,7 @@ import torch
 
 from rfmeta_dist.config.methods import METHODS as METHOD_FACTS
 from rfmeta_dist.config.methods import own_fields
-from rfmeta_dist.config.rule import Method
+from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods import METHODS

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    create_model,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from rfmeta_dist.config.methods import MetaTestMode
-from rfmeta_dist.config.rule import Method
+from rfmeta_dist.config.methods import METHODS, MetaTestMode, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.core.patches import Patches
 
-PATCH_SIDE = 64  # in pixels, where data.image_size is not given
+PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
@@ -29,10 +35,7 @@ class Augmentation(Section):
 
     flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
     crop: float = Field(
-        0.2,
-        ge=0,
-        lt=1,
-        description="largest part of the side that is cut off; without effect on patches, as it resamples",
+        0.2, ge=0, lt=1, description="largest part of the side that is cut off; of a patch nothing is"
     )
     brightness: float = Field(0.1, ge=0, le=1, description="largest change, of the full range")
     contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
@@ -46,20 +49,11 @@ class Data(Section):
     prefix: Place
     sources: tuple[Name, ...]
     target: Name
-    view: Literal["face", "patches"] = Field(
-        "face",
-        description="what the networks see: the crop resized, or patches of it with its pixels as stored",
-    )
+    view: Literal["face", "patches"] = Field("face", description="the whole crop, or patches of its own pixels")
     image_size: int = Field(
-        256,
-        ge=32,
-        le=1024,
-        multiple_of=32,
-        description="side of what the networks see, in pixels; of patches, 64 if not given",
+        256, ge=32, le=1024, multiple_of=32, description="side in pixels; of a patch 64, if not given"
     )
-    patch_grid: int = Field(
-        3, ge=1, le=8, description="of view patches: a face's score is the mean over so many rows and columns"
-    )
+    patch_grid: int = Field(3, ge=1, le=8, description="scored patches of a face, across and down")
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
     augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
     cache_gb: float = Field(
@@ -139,6 +133,65 @@ class Model(Section):
                 "or remove model.weights"
             )
         return self
+
+
+class _Method(Section):
+    """What every learning rule has: the paper's α, λ and μ, and how domains take turns."""
+
+    name: str = "rfmeta"
+    inner_learning_rate: float = Field(1e-3, ge=0, le=10, description="α")
+    inner_steps: int = Field(1, ge=1, le=10)
+    depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ")
+    meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ")
+    schedule: Literal["uniform", "balanced"] = "uniform"
+
+    @property
+    def facts(self) -> MethodFacts:
+        """What is known of the rule; see config/methods.py."""
+        return METHODS[self.name]
+
+    def renamed(self, name: str) -> dict[str, Any]:
+        """The same settings for another rule, still to be checked; own fields that it lacks are left out."""
+        theirs = METHODS[name].fields if name in METHODS else {}
+        settings = self.model_dump(mode="json")
+        kept = {k: v for k, v in settings.items() if k not in self.facts.fields or k in theirs}
+        return kept | {"name": name}
+
+    @model_validator(mode="after")
+    def _own_fields_alone(self) -> Self:
+        # Files of earlier versions hold every rule's fields: at its default, a foreign one says nothing.
+        for key in own_fields().keys() - self.facts.fields.keys():
+            value = getattr(self, key)
+            if value != type(self).model_fields[key].default:
+                owner = " and ".join(owners(key))
+                raise ValueError(
+                    f"{key}={value} is a field of method {owner}, not of {self.name}; "
+                    f"remove it, or set method.name={owners(key)[0]}"
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_foreign_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        foreign = own_fields().keys() - self.facts.fields.keys()
+        return {key: value for key, value in serialise(self).items() if key not in foreign}
+
+
+if TYPE_CHECKING:
+
+    class Method(_Method):
+        """The learning rule; a rule's own fields are attributes too."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    Method = create_model(
+        "Method",
+        __base__=_Method,
+        __module__=__name__,
+        __doc__="The learning rule, with the fields of every rule; those of others stay at their default.",
+        name=(Literal[tuple(METHODS)], "rfmeta"),
+        **own_fields(),
+    )
 
 
 class Training(Section):

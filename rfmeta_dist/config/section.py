@@ -1,4 +1,4 @@
-"""What the sections of a configuration are made of: their base, places and names."""
+"""What every section of the configuration is made of."""
 
 from __future__ import annotations
 

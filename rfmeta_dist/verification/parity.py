@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from rfmeta_dist.config.methods import METHODS, MetaTestMode
-from rfmeta_dist.config.rule import Method
-from rfmeta_dist.config.schema import Config, Training
+from rfmeta_dist.config.schema import Config, Method, Training
 from rfmeta_dist.core.errors import VerificationError
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from rfmeta_dist.config.rule import Method
-from rfmeta_dist.config.schema import Config, Data, Model, Run, Training
+from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.plan import Need, plan, work_split

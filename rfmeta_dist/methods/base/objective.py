@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from rfmeta_dist.config.rule import Method
+from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode, Peers
 from rfmeta_dist.episode.assign import WorkerShare
 from rfmeta_dist.methods.base import statistics

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     create_model,
@@ -17,26 +14,10 @@ from pydantic import (
 )
 
 from rfmeta_dist.config.methods import METHODS, MetaTestMode, MethodFacts, own_fields, owners
-from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.core.places import absolute, require_no_credentials
+from rfmeta_dist.config.section import Name, Place, Section
+from rfmeta_dist.core.patches import Patches
 
-
-def _absolute(place: str) -> str:
-    try:
-        require_no_credentials(place)
-        return place if "://" in place else str(absolute(place))
-    except ConfigError as error:  # pydantic adds the field's name to a ValueError alone
-        raise ValueError(str(error)) from None
-
-
-Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
-
-
-class Section(BaseModel):
-    """Frozen; unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
@@ -53,7 +34,9 @@ class Augmentation(Section):
     """
 
     flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
-    crop: float = Field(0.2, ge=0, lt=1, description="largest part of the side that is cut off")
+    crop: float = Field(
+        0.2, ge=0, lt=1, description="largest part of the side that is cut off; of a patch nothing is"
+    )
     brightness: float = Field(0.1, ge=0, le=1, description="largest change, of the full range")
     contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
     saturation: float = Field(0.2, ge=0, le=1, description="largest change, relative")
@@ -66,7 +49,11 @@ class Data(Section):
     prefix: Place
     sources: tuple[Name, ...]
     target: Name
-    image_size: int = Field(256, ge=32, le=1024, multiple_of=32)
+    view: Literal["face", "patches"] = Field("face", description="the whole crop, or patches of its own pixels")
+    image_size: int = Field(
+        256, ge=32, le=1024, multiple_of=32, description="side in pixels; of a patch 64, if not given"
+    )
+    patch_grid: int = Field(3, ge=1, le=8, description="scored patches of a face, across and down")
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
     augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
     cache_gb: float = Field(
@@ -75,6 +62,22 @@ class Data(Section):
         le=1e6,
         description="of each machine's disk, for copies of shards in object storage; 0 for none",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _side_of_a_patch(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("view") == "patches":
+            return {"image_size": PATCH_SIDE, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _grid_of_patches(self) -> Self:
+        if self.view == "face" and self.patch_grid != type(self).model_fields["patch_grid"].default:
+            raise ValueError(
+                f"patch_grid={self.patch_grid} is a field of view patches, not of view face; "
+                "remove it, or set data.view=patches"
+            )
+        return self
 
     @field_validator("sources")
     @classmethod
@@ -94,6 +97,11 @@ class Data(Section):
                 "the target must stay unseen: remove it from data.sources"
             )
         return self
+
+    @property
+    def patches(self) -> Patches | None:
+        """How patches are cut and pooled; None if the networks see whole faces."""
+        return Patches(self.patch_grid) if self.view == "patches" else None
 
     @property
     def protocol(self) -> str:

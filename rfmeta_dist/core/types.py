@@ -57,18 +57,22 @@ class RawBatch:
         image: B×S×S×3 uint8 RGB.
         depth: B×(S/8)×(S/8) uint8.
         label: B float32, 1 live, 0 attack.
-        keys: the B sample keys, in order.
+        keys: the B sample keys, in order. The patches of a face stand together and have the same key.
+        place: of patches, B×3 int32: left and top of the patch, and side of the crop that it was cut from, in
+            pixels of the crop as stored; None for whole faces.
     """
 
     image: NDArray[np.uint8]
     depth: NDArray[np.uint8]
     label: NDArray[np.float32]
     keys: tuple[str, ...]
+    place: NDArray[np.int32] | None = None
 
     def rows(self, rows: range) -> RawBatch:
         """Some consecutive rows of it."""
         part = slice(rows.start, rows.stop)
-        return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part])
+        place = None if self.place is None else self.place[part]
+        return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part], place)
 
 
 @dataclass(frozen=True)

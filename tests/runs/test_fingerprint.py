@@ -13,6 +13,7 @@ from pydantic import Field
 from rfmeta_dist.config import schema
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.training import Training as OfToday
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
@@ -70,6 +71,7 @@ def test_what_does_not_decide_the_weights_is_no_part_of_it(other):
         {"method": {"name": "first_order"}},
         {"training": {"seed": 1}},
         {"training": {"bf16_reduce": True}},
+        {"episode": {"domains": 2}},
     ],
 )
 def test_whatever_decides_the_weights_changes_it(other):
@@ -85,7 +87,7 @@ def test_the_data_are_part_of_it_in_any_order():
 def test_a_field_added_later_counts_only_where_it_is_set():
     """Runs of before it have it at its default, and must keep their fingerprints."""
 
-    class Training(schema.Training):
+    class Training(OfToday):
         momentum: float = Field(0.0, ge=0)
 
     class Augmentation(schema.Augmentation):

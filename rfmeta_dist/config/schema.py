@@ -37,6 +37,14 @@ class Augmentation(Section):
     contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
     saturation: float = Field(0.2, ge=0, le=1, description="largest change, relative")
     cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, of the image's")
+    blur: float = Field(0.0, ge=0, le=10, description="largest deviation of a Gaussian, in pixels")
+    noise: float = Field(
+        0.0, ge=0, le=1, description="largest deviation of a sensor's noise at middle grey, of the full range"
+    )
+    sharpness: float = Field(0.0, ge=0, le=5, description="largest part of the fine detail that is added again")
+    coding: int = Field(
+        100, ge=1, le=100, description="lowest quality of a JPEG that the sample passes through; 100 for none"
+    )
 
 
 class Data(Section):

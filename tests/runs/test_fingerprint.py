@@ -91,15 +91,15 @@ def test_a_field_added_later_counts_only_where_it_is_set():
         momentum: float = Field(0.0, ge=0)
 
     class Augmentation(schema.Augmentation):
-        blur: float = Field(0.0, ge=0)
+        grain: float = Field(0.0, ge=0)
 
-    def extended(momentum: float, blur: float) -> Config:
+    def extended(momentum: float, grain: float) -> Config:
         old = config(data={"augmentation": {"flip": 0.1}})
         training = Training(**old.training.model_dump(), momentum=momentum)
-        augmentation = Augmentation(**old.data.augmentation.model_dump(), blur=blur)
+        augmentation = Augmentation(**old.data.augmentation.model_dump(), grain=grain)
         data = old.data.model_copy(update={"augmentation": augmentation})
         return old.model_copy(update={"training": training, "data": data})
 
     before = config(data={"augmentation": {"flip": 0.1}})
     assert fingerprint(extended(0.0, 0.0), DATA) == fingerprint(before, DATA)
-    assert len({fingerprint(extended(m, b), DATA) for m in (0.0, 0.9) for b in (0.0, 0.1)}) == 4
+    assert len({fingerprint(extended(m, g), DATA) for m in (0.0, 0.9) for g in (0.0, 0.1)}) == 4

@@ -100,8 +100,8 @@ class Episode:
     """The batches of one episode: meta-train domains in forward order, and the meta-test domain last.
 
     Attributes:
-        batches: one per source domain; `None` where this worker has no task that needs it. Of the meta-test
-            domain, the rows that this worker forwards.
+        batches: one for each of the episode's domains; `None` where this worker has no task that needs it. Of
+            the meta-test domain, the rows that this worker forwards.
     """
 
     batches: tuple[Batch | None, ...]

@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.result import give
 from bench.step import batches
-from rfmeta_dist.config.schema import Method, Training
+from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of
 from rfmeta_dist.methods.base.objective import Work

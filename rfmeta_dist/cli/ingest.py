@@ -16,6 +16,7 @@ from rfmeta_dist.core.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.ingest import Ingested
     from rfmeta_dist.data.shards.stage import Tally
+    from rfmeta_dist.ingest.crop import Native
     from rfmeta_dist.ingest.layouts.layout import Layout, Survey
 
 EXAMPLES = """
@@ -26,6 +27,8 @@ EXAMPLES = """
   rfmeta ingest oulu_npu /data/OULU-NPU --out s3://bucket/faces
 
   rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
+
+  rfmeta ingest siw /data/SiW --out s3://bucket/native --size native     [dim]# for data.view=patches[/]
 
 If ingest is interrupted, give the same command again: it continues, and keeps what was done.
 """
@@ -70,7 +73,15 @@ def ingest(
     clip: Annotated[
         int, typer.Option(min=1, help="Consecutive frames to take at each of the --frames places.")
     ] = 1,
-    size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 256,
+    size: Annotated[
+        str, typer.Option(help="Side of the crops in pixels; or native, to keep the pixels of the source.")
+    ] = "256",
+    smallest: Annotated[
+        int | None,
+        typer.Option(
+            help="With --size native: leave out faces whose crop has a smaller side. 64 if not given.",
+        ),
+    ] = None,
     margin: Annotated[float, typer.Option(help="Side of the crop as a multiple of the face's side.")] = 1.5,
     lossless: Annotated[
         bool, typer.Option("--lossless", help="Store crops as PNG instead of JPEG of quality 95.")
@@ -105,7 +116,7 @@ def ingest(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(f"{name!r} is not a valid domain name", "use letters, digits, '_' and '-' only")
     rule, chosen_frames = (
-        CropRule(size, margin, lossless, full_depth),
+        CropRule(_size(size, smallest), margin, lossless, full_depth),
         Every(every) if every else Spread(frames, clip),
     )
     read_models()  # a missing model should show before a large tree is walked
@@ -129,6 +140,21 @@ def ingest(
         print_json(_result(done))
     else:
         _summary(chosen, survey, done)
+
+
+def _size(size: str, smallest: int | None) -> int | Native:
+    """Parse --size and --smallest."""
+    from rfmeta_dist.ingest.crop import Native
+
+    if size == "native":
+        return Native() if smallest is None else Native(smallest)
+    if smallest is not None:
+        raise ConfigError(
+            f"--smallest is {smallest}, but crops of one size are asked for", "give --size native too"
+        )
+    if not size.isdecimal():
+        raise ConfigError(f"--size is {size!r}", "give a number of pixels, or native")
+    return int(size)
 
 
 @contextmanager
@@ -167,6 +193,8 @@ def _result(done: Ingested) -> dict[str, Any]:
         "several_faces": {t.path: list(t.crowded) for t in done.tallies if t.crowded},
         "turned": {t.path: t.turned for t in done.tallies if t.turned},
         "lying": {t.path: list(t.lying) for t in done.tallies if t.lying},
+        "too_small": {t.path: list(t.small) for t in done.tallies if t.small},
+        "shrunk": {t.path: t.shrunk for t in done.tallies if t.shrunk},
         "unreadable": {t.path: t.error for t in done.tallies if t.error},
     }
 
@@ -199,12 +227,28 @@ def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
         f"{crowded} show several faces, of which the largest was taken"
     )
     _tell_some([f"  no face: {t.path}{_frames(t, t.faceless)}" for t in faceless])
+    _say_sizes(done)
     lay = "its faces lay on their side or upside down"
     _tell_some([f"  turned by {t.turned}° clockwise, as {lay}: {t.path}" for t in done.tallies if t.turned])
     lies = "not turned, but a face may lie on its side or upside down"
     _tell_some([f"  {lies}: {t.path}{_frames(t, t.lying)}" for t in done.tallies if t.lying])
     _tell_some([f"  unreadable: {t.error}" for t in done.tallies if t.error])
     say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")
+
+
+def _say_sizes(done: Ingested) -> None:
+    """Say which native crops were left out or shrunk."""
+    small = [side for t in done.tallies for side in t.small]
+    if small:
+        counts = done.manifest.contract["faces_too_small"]
+        say(
+            f"{len(small)} faces ({counts['live']} live, {counts['attack']} attack) are left out, because "
+            f"their crops would have only {min(small)} to {max(small)} pixels. A lower --smallest keeps them; "
+            "the side of patches, data.image_size, can then be no larger"
+        )
+        _tell_some([f"  too small: {t.path}, {len(t.small)} face(s)" for t in done.tallies if t.small])
+    if shrunk := sum(t.shrunk for t in done.tallies):
+        say(f"{shrunk} crops were too large and were shrunk, so their pixels are not the source's own")
 
 
 def _frames(tally: Tally, numbers: Sequence[int]) -> str:

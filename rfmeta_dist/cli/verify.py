@@ -22,6 +22,8 @@ EXAMPLES = """
 
   rfmeta verify --workers 4,5 --method rfmeta --domains 5
 
+  rfmeta verify --domains 5 --episode-domains 3       [dim]# an episode has 3 of 5 source domains[/]
+
   rfmeta verify --strategy ddp --meta-test replicate --json
 
   rfmeta verify --golden rfmeta_float64.json --workers 1,2   [dim]# a file of the repository[/]
@@ -53,7 +55,15 @@ def verify(
         typer.Option(help="Meta-test batch: shard, replicate; both if not given (shard with --golden)."),
     ] = None,
     domains: Annotated[
-        str | None, typer.Option(help="Numbers of source domains to check; 3,4 if not given.")
+        str | None,
+        typer.Option(
+            help="Numbers of source domains to check; 3,4 if not given (one and two more than an episode has, "
+            "if that is given)."
+        ),
+    ] = None,
+    episode_domains: Annotated[
+        int | None,
+        typer.Option(min=2, help="Source domains of an episode, as episode.domains; all if not given."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the networks and episodes; 0 if not given.")
@@ -66,20 +76,23 @@ def verify(
     statistics and losses are compared. The exit code is 1 if a relative difference is more than 1e-9.
     """
     if golden is not None:
-        for option, given in {"method": method, "domains": domains, "seed": seed}.items():
+        options = {"method": method, "domains": domains, "episode-domains": episode_domains, "seed": seed}
+        for option, given in options.items():
             if given is not None:
                 raise ConfigError(f"--{option} has no meaning with --golden", "leave one of them out")
         _golden(golden, workers or "1,2", strategy or ["ddp"], meta_test or ["shard"], json)
         return
     counts = sorted({*numbers("workers", workers or "2,3", least=1)})
-    sources = sorted({*numbers("domains", domains or "3,4", least=2)})
+    usual = f"{episode_domains + 1},{episode_domains + 2}" if episode_domains else "3,4"
+    sources = sorted({*numbers("domains", domains or usual, least=episode_domains or 2)})
 
     from rfmeta_dist.config.methods import METHODS
     from rfmeta_dist.verification import parity
 
     methods = pick("method", method, list(METHODS))
     meta_tests = pick("meta-test", meta_test, parity.META_TESTS)
-    cases = parity.cases(counts, methods, _strategies(strategy), meta_tests, sources, seed or 0)
+    strategies = _strategies(strategy)
+    cases = parity.cases(counts, methods, strategies, meta_tests, sources, seed or 0, domains=episode_domains)
     results = []
     with progress(json) as bar:
         task = bar.add_task("starting processes", total=len(cases))
@@ -158,6 +171,7 @@ def _row(result: Result) -> dict[str, Any]:
         "meta_test": training.meta_test,
         "method": result.config.method.name,
         "domains": len(result.config.data.sources),
+        "episode_domains": result.config.episode_domains,
         "episodes": training.episodes,
         "differences": dict(result.differences),
     }

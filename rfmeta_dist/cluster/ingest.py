@@ -18,10 +18,11 @@ import ray.data
 from rfmeta_dist.cluster.errors import explained
 from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.reading.sizes import STEP
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.data.shards.stage import Stage, Tally
-from rfmeta_dist.ingest.crop import CropRule
+from rfmeta_dist.ingest.crop import CropRule, Native
 from rfmeta_dist.ingest.extract import contract
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
@@ -162,6 +163,7 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
             f"no face was found in any of {read} frame(s) of {len(tallies)} recording(s)",
             "check that the pictures are upright and show a face from the front",
         )
+    _require_large(order, tallies, read - faceless)
     facts = {
         "layout": order.layout,
         **contract(order.frames, order.rule),
@@ -173,11 +175,35 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
         "frames_with_several_faces": sum(len(t.crowded) for t in tallies),
         "notes": list(survey.notes),
     }
+    if isinstance(order.rule.size, Native):
+        facts |= _sizes(tallies, survey)
     if turned := {t.path: t.turned for t in tallies if t.turned}:
         facts["turned_as_faces_lay"] = turned
-    manifest = pack(stage.samples(names), open_store(order.out), order.domain, contract=facts)
+    native = isinstance(order.rule.size, Native)
+    store = open_store(order.out)
+    manifest = pack(stage.samples(names), store, order.domain, contract=facts, native=native)
     stage.clear()
     return Ingested(manifest, tallies)
+
+
+def _require_large(order: Order, tallies: Sequence[Tally], faces: int) -> None:
+    """Check that native crops are left: not all faces are too small."""
+    small = [side for t in tallies for side in t.small]
+    if isinstance(order.rule.size, Native) and small and len(small) == faces:
+        fit = max(small) // STEP * STEP
+        raise DataError(
+            f"all {faces} face(s) have crops under {order.rule.size.smallest} pixels, {max(small)} at most",
+            f"give --smallest {fit}, and train with data.image_size={fit}"
+            if fit
+            else "give --size 64, which enlarges them, for a training with data.view=face",
+        )
+
+
+def _sizes(tallies: Sequence[Tally], survey: Survey) -> dict[str, Any]:
+    """How many faces were left out as too small, by class, and how many were shrunk."""
+    label = {recording.path: recording.label for recording in survey.recordings}
+    small = {name: sum(len(t.small) for t in tallies if label[t.path] == n) for n, name in enumerate(CLASSES)}
+    return {"faces_too_small": small, "faces_shrunk": sum(t.shrunk for t in tallies)}
 
 
 def _source_hash(tallies: Sequence[Tally]) -> str:

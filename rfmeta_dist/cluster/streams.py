@@ -28,6 +28,7 @@ from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.episode.plan import Need
+from rfmeta_dist.episode.schedule import most_batches
 from rfmeta_dist.storage.store import open_store
 
 KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
@@ -42,7 +43,9 @@ class DomainReader:
 
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
         self._given = config, domain, fingerprint
-        self._keep = KEEP * config.training.episodes
+        # A domain that is in some episodes only goes on by fewer batches in the same number of steps.
+        episodes, domains = KEEP * config.training.episodes, len(config.data.sources)
+        self._keep = min(episodes, most_batches(episodes, domains, config.episode_domains) + 1)
         self._meter = StreamMeter(config.run.name, domain)
         self._metered = time.monotonic()
         self._next = 0

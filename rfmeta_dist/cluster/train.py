@@ -75,6 +75,7 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
         for name in deleted
     ]
     notes += _changes(folder, config) if started else []
+    notes += domains.resized(config, [*manifests.values(), target])
     return Prepared(folder, manifests, whole, deleted, notes)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     create_model,
@@ -16,27 +13,12 @@ from pydantic import (
     model_validator,
 )
 
-from rfmeta_dist.config.methods import METHODS, MetaTestMode, MethodFacts, own_fields, owners
-from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.core.places import absolute, require_no_credentials
+from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
+from rfmeta_dist.config.section import Name, Place, Section
+from rfmeta_dist.config.training import EpisodeChoice, Training
+from rfmeta_dist.core.patches import Patches
 
-
-def _absolute(place: str) -> str:
-    try:
-        require_no_credentials(place)
-        return place if "://" in place else str(absolute(place))
-    except ConfigError as error:  # pydantic adds the field's name to a ValueError alone
-        raise ValueError(str(error)) from None
-
-
-Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
-
-
-class Section(BaseModel):
-    """Frozen; unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
@@ -53,11 +35,21 @@ class Augmentation(Section):
     """
 
     flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
-    crop: float = Field(0.2, ge=0, lt=1, description="largest part of the side that is cut off")
+    crop: float = Field(
+        0.2, ge=0, lt=1, description="largest part of the side that is cut off; of a patch nothing is"
+    )
     brightness: float = Field(0.1, ge=0, le=1, description="largest change, of the full range")
     contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
     saturation: float = Field(0.2, ge=0, le=1, description="largest change, relative")
     cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, of the image's")
+    blur: float = Field(0.0, ge=0, le=10, description="largest deviation of a Gaussian, in pixels")
+    noise: float = Field(
+        0.0, ge=0, le=1, description="largest deviation of a sensor's noise at middle grey, of the full range"
+    )
+    sharpness: float = Field(0.0, ge=0, le=5, description="largest part of the fine detail that is added again")
+    coding: int = Field(
+        100, ge=1, le=100, description="lowest quality of a JPEG that the sample passes through; 100 for none"
+    )
 
 
 class Data(Section):
@@ -66,7 +58,11 @@ class Data(Section):
     prefix: Place
     sources: tuple[Name, ...]
     target: Name
-    image_size: int = Field(256, ge=32, le=1024, multiple_of=32)
+    view: Literal["face", "patches"] = Field("face", description="the whole crop, or patches of its own pixels")
+    image_size: int = Field(
+        256, ge=32, le=1024, multiple_of=32, description="side in pixels; of a patch 64, if not given"
+    )
+    patch_grid: int = Field(3, ge=1, le=8, description="scored patches of a face, across and down")
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
     augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
     cache_gb: float = Field(
@@ -75,6 +71,22 @@ class Data(Section):
         le=1e6,
         description="of each machine's disk, for copies of shards in object storage; 0 for none",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _side_of_a_patch(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("view") == "patches":
+            return {"image_size": PATCH_SIDE, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _grid_of_patches(self) -> Self:
+        if self.view == "face" and self.patch_grid != type(self).model_fields["patch_grid"].default:
+            raise ValueError(
+                f"patch_grid={self.patch_grid} is a field of view patches, not of view face; "
+                "remove it, or set data.view=patches"
+            )
+        return self
 
     @field_validator("sources")
     @classmethod
@@ -94,6 +106,11 @@ class Data(Section):
                 "the target must stay unseen: remove it from data.sources"
             )
         return self
+
+    @property
+    def patches(self) -> Patches | None:
+        """How patches are cut and pooled; None if the networks see whole faces."""
+        return Patches(self.patch_grid) if self.view == "patches" else None
 
     @property
     def protocol(self) -> str:
@@ -186,65 +203,6 @@ else:
     )
 
 
-class Training(Section):
-    """The optimisation, and what it runs on."""
-
-    steps: int = Field(1000, ge=1, le=10_000_000)
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
-    seed: int = Field(0, ge=0, lt=2**31)
-    episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
-    clip: float | None = Field(None, gt=0, le=1e6, description="largest norm of the whole gradient")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of F and D; M and the losses are fp32")
-    not_finite: Literal["stop", "skip"] = Field("stop", description="what to do about a NaN or an infinity")
-    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
-    workers: int = Field(2, ge=1, le=1024)
-    strategy: Literal["single", "ddp", "deepspeed"] = "ddp"
-    zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed")
-    offload: bool = Field(False, description="keep the optimiser of strategy deepspeed in main memory")
-    bf16_reduce: bool = Field(False, description="send gradients between workers in bf16")
-    meta_test: MetaTestMode = Field(
-        "shard", description="split the meta-test batch among workers, or have each forward all of it"
-    )
-    activation_checkpointing: bool = Field(
-        False, description="keep little for the backward pass, compute it again"
-    )
-    threads: int = Field(1, ge=1, le=256, description="CPU threads of one worker")
-    gpus: int = Field(0, ge=0, le=1, description="GPUs of one worker")
-    restarts: int = Field(
-        3, ge=0, le=1000, description="restarts of the workers without a new checkpoint in between"
-    )
-    wait_s: float = Field(
-        300.0, gt=0, le=1e6, description="seconds to wait until the cluster has slots for all workers"
-    )
-
-    @model_validator(mode="after")
-    def _single_is_one(self) -> Training:
-        if self.strategy == "single" and self.workers != 1:
-            raise ValueError(
-                f"strategy 'single' runs one worker, not {self.workers}; "
-                "set training.workers=1 or training.strategy=ddp"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _something_to_offload(self) -> Training:
-        if self.offload and (self.strategy != "deepspeed" or self.zero == 0):
-            raise ValueError(
-                "offload is for strategy deepspeed with ZeRO 1 or 2; "
-                "set training.strategy=deepspeed and training.zero, or training.offload=false"
-            )
-        return self
-
-    @field_validator("zero")
-    @classmethod
-    def _no_partitioned_parameters(cls, zero: int) -> int:
-        if zero == 3:
-            raise ValueError(
-                "ZeRO-3 splits the parameters, but the inner update of M needs all of them; use 0, 1 or 2"
-            )
-        return zero
-
-
 class Evaluation(Section):
     """How the trained model is judged."""
 
@@ -261,17 +219,39 @@ class Config(Section):
     data: Data
     model: Model = Model()
     method: Method = Method()
+    episode: EpisodeChoice = EpisodeChoice()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+
+    @property
+    def episode_domains(self) -> int:
+        """The number of source domains in an episode."""
+        return self.episode.domains or len(self.data.sources)
+
+    @property
+    def shown_domains(self) -> str:
+        """The number of source domains in words: `5`, or `3 of 5` if an episode has 3 of them."""
+        chosen, sources = self.episode_domains, len(self.data.sources)
+        return f"{chosen} of {sources}" if chosen < sources else f"{sources}"
+
+    @model_validator(mode="after")
+    def _domains_are_there(self) -> Config:
+        sources = len(self.data.sources)
+        if self.episode_domains > sources:
+            raise ValueError(
+                f"episode.domains={self.episode_domains}, but data.sources names {sources} domains; "
+                f"set episode.domains to {sources} or less, or add domains to data.sources"
+            )
+        return self
 
     @model_validator(mode="after")
     def _enough_tasks(self) -> Config:
         training, facts = self.training, self.method.facts
-        most = facts.most_workers(len(self.data.sources), training.meta_test)
+        most = facts.most_workers(self.episode_domains, training.meta_test)
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers}, but {self.method.name} on "
-                f"{len(self.data.sources)} source domains has work for at most {most} worker(s) per episode; "
+                f"{self.shown_domains} source domains has work for at most {most} worker(s) per episode; "
                 f"set training.workers to {training.episodes * most} or less, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
             )

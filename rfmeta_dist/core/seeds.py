@@ -42,3 +42,12 @@ def generator(*parts: Part) -> np.random.Generator:
     import numpy as np
 
     return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(parts)[:16], "big")))
+
+
+def octets(n: int, *parts: Part) -> NDArray[np.uint8]:
+    """Return n evenly drawn bytes that depend on `parts` alone: raw Philox bits, the same on every machine."""
+    import numpy as np
+
+    words = np.random.Philox(key=int.from_bytes(_digest(parts)[:16], "big")).random_raw(-(-n // 8))
+    drawn: NDArray[np.uint8] = words.astype("<u8", copy=False).view(np.uint8)[:n]
+    return drawn

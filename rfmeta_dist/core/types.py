@@ -57,18 +57,22 @@ class RawBatch:
         image: B×S×S×3 uint8 RGB.
         depth: B×(S/8)×(S/8) uint8.
         label: B float32, 1 live, 0 attack.
-        keys: the B sample keys, in order.
+        keys: the B sample keys, in order. The patches of a face stand together and have the same key.
+        place: of patches, B×3 int32: left and top of the patch, and side of the crop that it was cut from, in
+            pixels of the crop as stored; None for whole faces.
     """
 
     image: NDArray[np.uint8]
     depth: NDArray[np.uint8]
     label: NDArray[np.float32]
     keys: tuple[str, ...]
+    place: NDArray[np.int32] | None = None
 
     def rows(self, rows: range) -> RawBatch:
         """Some consecutive rows of it."""
         part = slice(rows.start, rows.stop)
-        return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part])
+        place = None if self.place is None else self.place[part]
+        return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part], place)
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ class Episode:
     """The batches of one episode: meta-train domains in forward order, and the meta-test domain last.
 
     Attributes:
-        batches: one per source domain; `None` where this worker has no task that needs it. Of the meta-test
-            domain, the rows that this worker forwards.
+        batches: one for each of the episode's domains; `None` where this worker has no task that needs it. Of
+            the meta-test domain, the rows that this worker forwards.
     """
 
     batches: tuple[Batch | None, ...]

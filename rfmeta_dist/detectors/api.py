@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.core.types import Unit
 from rfmeta_dist.storage.store import Store
 
@@ -82,12 +83,41 @@ class View:
     """How a detector's input is made from a picture, and how a video's frame scores become its score.
 
     Attributes:
-        image_size: side of the square crop in pixels.
+        image_size: side in pixels of the square that is scored: of the crop, resized; or of a patch.
         crop: the rule by which faces were cut out of pictures, as the manifests of the sources have it; None if
             they do not say or differ.
         pool: how the scores of a video's frames become the video's.
+        patches: how patches are cut out of the crop, and how their scores become the frame's; None if the whole
+            crop is scored.
     """
 
     image_size: int
     crop: Mapping[str, Any] | None = None
     pool: Literal["mean"] = "mean"
+    patches: Patches | None = None
+
+    @property
+    def words(self) -> str:
+        """What the detector sees of a face, for people."""
+        side = f"{self.image_size}×{self.image_size}"
+        if self.patches is None:
+            return f"the whole face at {side} pixels"
+        grid = self.patches.grid
+        return f"{grid}×{grid} patches of {side} pixels; the score of a face is their mean"
+
+    def described(self) -> dict[str, Any]:
+        """Return the view as JSON-able values; `of` is the inverse."""
+        fields = asdict(self)
+        if self.patches is None:
+            del fields["patches"]  # so that a package for whole crops is what it was before there were patches
+        return fields
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> View:
+        """Return the view that was described.
+
+        Raises:
+            TypeError: a field is unknown or missing.
+        """
+        patches = fields.get("patches")
+        return cls(**{**fields, "patches": Patches(**patches) if patches else None})

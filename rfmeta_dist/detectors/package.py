@@ -4,8 +4,9 @@ package.json    everything but the detector's own files, and the SHA-256 of all 
                 written last, so a folder without it is not a package
 
 Format 2 has `kind`, which selects the loader (recipes/load.py); `detector`, what that loader needs beyond the
-files; `view`; `thresholds` by unit; `parent`, the SHA-256 of the package.json that this model was trained on
-from, or null; and facts of the training. Format 1, which knew one kind of detector, is read as format 2.
+files; `view`, how crops and patches are cut and pooled; `thresholds` by unit; `parent`, the SHA-256 of the
+package.json that this model was trained on from, or null; and facts of the training. Format 1, which knew one
+kind of detector, is read as format 2.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def save(
         "format": FORMAT,
         "kind": detector.kind,
         "detector": own,
-        "view": asdict(view),
+        "view": view.described(),
         "thresholds": {t.unit: asdict(t) for t in thresholds},
         "parent": None,
         "code": __version__,
@@ -110,7 +111,7 @@ def read(folder: Store) -> Contents:
             kind=str(about["kind"]),
             detector=about["detector"],
             files=files,
-            view=View(**about["view"]),
+            view=View.of(about["view"]),
             thresholds={unit: Threshold(**fields) for unit, fields in about["thresholds"].items()},
             about=about,
         )

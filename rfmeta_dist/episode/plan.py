@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.episode.assign import WorkerShare, WorkSplit, parts_of
-from rfmeta_dist.episode.schedule import domain_order
+from rfmeta_dist.episode.schedule import Turn, turns
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,18 @@ class Plan:
         parts: its parts, one for each of its episodes.
         needs: for each part, what it needs at each position of the episode; None where nothing.
         meta_test: the step's meta-test domains, of all episodes, with commas between.
+        domains: the domains of each episode in order, such as `O&C&I`, with commas between episodes.
     """
 
     parts: tuple[WorkerShare, ...]
     needs: tuple[tuple[Need | None, ...], ...]
     meta_test: str
+    domains: str
 
 
 def work_split(config: Config) -> WorkSplit:
     """Who computes what under this configuration."""
-    facts, domains, training = config.method.facts, len(config.data.sources), config.training
+    facts, domains, training = config.method.facts, config.episode_domains, config.training
     return WorkSplit(
         world=training.workers,
         episodes=training.episodes,
@@ -52,23 +54,26 @@ def plan(config: Config, rank: int, step: int) -> Plan:
 
     Episode e of step t is the run's episode t·E + e: a step of E episodes sees what E steps of one would.
     """
-    orders = [_order(config, step, e) for e in range(config.training.episodes)]
+    sources = config.data.sources
+    orders = [_turns(config, step, e) for e in range(config.training.episodes)]
     parts = parts_of(rank, work_split(config))
-    needs = tuple(_needs(config, part, orders[part.episode], step) for part in parts)
-    return Plan(parts, needs, ",".join(order[-1] for order in orders))
+    needs = tuple(_needs(config, part, orders[part.episode]) for part in parts)
+    names = [[sources[turn.domain] for turn in order] for order in orders]
+    return Plan(parts, needs, ",".join(order[-1] for order in names), ",".join(map("&".join, names)))
 
 
-def _order(config: Config, step: int, episode: int) -> tuple[str, ...]:
-    sources, seed = config.data.sources, config.training.seed
+def _turns(config: Config, step: int, episode: int) -> tuple[Turn, ...]:
     number = step * config.training.episodes + episode
-    return tuple(sources[d] for d in domain_order(seed, number, len(sources), config.method.schedule))
+    domains, chosen = len(config.data.sources), config.episode_domains
+    return turns(config.training.seed, number, domains, chosen, config.method.schedule)
 
 
-def _needs(config: Config, part: WorkerShare, order: tuple[str, ...], step: int) -> tuple[Need | None, ...]:
+def _needs(config: Config, part: WorkerShare, order: tuple[Turn, ...]) -> tuple[Need | None, ...]:
     facts, last = config.method.facts, len(order) - 1
-    whole = range(config.data.batch)
+    whole, sources = range(config.data.batch), config.data.sources
     rows = {p: whole for task in part.tasks for p in facts.needs(task, len(order))}
     if facts.meta_test and not part.idle:
         rows[last] = part.rows
-    index = step * config.training.episodes + part.episode
-    return tuple(Need(d, index, rows[p]) if p in rows else None for p, d in enumerate(order))
+    return tuple(
+        Need(sources[turn.domain], turn.batch, rows[p]) if p in rows else None for p, turn in enumerate(order)
+    )

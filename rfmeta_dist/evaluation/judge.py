@@ -6,12 +6,14 @@ A detector is handed in; how it was made and what it computes with is not known 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
@@ -31,6 +33,7 @@ from rfmeta_dist.runs.folder import record
 from rfmeta_dist.storage.store import Store, open_store
 
 SCORING_BATCH = 64
+SHOWN_SIDE = 256  # at most, of the faces that a page shows if the detector sees patches
 
 
 def finish(
@@ -51,9 +54,9 @@ def finish(
         DataError: a source has one class only in its validation split, or is damaged.
         RunError: the detector's scores are not numbers.
     """
-    scored = []
+    scored, view = [], _view(config, sources)
     for name, manifest in sources.manifests.items():
-        batches = _scan(config, sources.store, manifest, "validation", config.data.image_size)
+        batches = _scan(config, sources.store, manifest, "validation", view)
         scored.append(score_domain(detector, manifest, batches))
         record(
             folder,
@@ -72,14 +75,14 @@ def finish(
             folder.write(f"model/{name}", folder.read(name))
     data = {name: manifest.fingerprint for name, manifest in sources.manifests.items()}
     about = {**facts, "data": data, "config": config.model_dump(mode="json")}
-    package.save(folder.sub("model"), detector, _view(config, sources), chosen, about)
+    package.save(folder.sub("model"), detector, view, chosen, about)
 
 
 def _view(config: Config, sources: Sources) -> View:
-    """How the sources' crops were cut, if they agree on it, and the size that the detector takes."""
+    """How the sources' crops were cut, if they agree on it, and what of them the detector takes."""
     rules = [manifest.contract.get("crop") for manifest in sources.manifests.values()]
     agreed = rules[0] if rules and all(rule == rules[0] for rule in rules) else None
-    return View(config.data.image_size, agreed)
+    return View(config.data.image_size, agreed, patches=config.data.patches)
 
 
 def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
@@ -105,8 +108,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
-    size = model.view.image_size
-    target = score_domain(model.detector, manifest, _scan(config, shards, manifest, split, size))
+    target = score_domain(model.detector, manifest, _scan(config, shards, manifest, split, model.view))
     result = {
         "target": config.data.target,
         "target_split": chosen,
@@ -118,9 +120,12 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         "recalibration": model.about["recalibration"],
         "figures": figures.compute(validation, target, config.training.seed),
     }
+    if model.view.patches:
+        result["view"] = model.view.words
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
     picked = examples.pick(target, model.thresholds["frame"].value)
-    folder.write("examples.parquet", _pictures(_scan(config, shards, manifest, split, size), picked))
+    faces = _scan(config, shards, manifest, split, _whole(model.view, manifest))
+    folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
 
@@ -166,10 +171,12 @@ def concatenate(parts: list[Scores]) -> Scores:
 def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBatch]) -> Scores:
     """Score batches of one domain, with what the manifest says of each sample.
 
+    The score of a face that is given in patches is the mean of theirs.
+
     Args:
         detector: scores them.
         manifest: the domain's.
-        batches: whichever samples of it are to be scored.
+        batches: whichever samples of it are to be scored; the patches of a face in one batch.
 
     Raises:
         RunError: a score is not a number in [0, 1], and the sample is named; or the detector scores clips.
@@ -184,18 +191,40 @@ def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBa
     values = [np.array([])]
     for raw in batches:
         try:
-            values.append(detector.score(raw.image))
+            faces, score = _per_face(raw.keys, detector.score(raw.image))
         except ScoreError as error:
             raise error.of(raw.keys[error.row]) from error
-        keys.append(pa.array(raw.keys, pa.string()))
+        values.append(score)
+        keys.append(pa.array(faces, pa.string()))
     return Scores.of(manifest.samples, pa.chunked_array(keys, pa.string()), np.concatenate(values))
 
 
+def _per_face(keys: Sequence[str], score: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
+    """Each key once, and the mean score of the images that stand together under it."""
+    first = [0, *(index for index, (one, other) in enumerate(pairwise(keys), 1) if one != other)]
+    mean: NDArray[np.float64] = np.add.reduceat(score, first) / np.diff([*first, len(keys)])
+    return [keys[index] for index in first], mean
+
+
+def _whole(view: View, manifest: Manifest) -> View:
+    """The view that shows whole faces to people."""
+    if view.patches is None:
+        return view
+    return replace(view, image_size=min(SHOWN_SIDE, manifest.image_size // 8 * 8), patches=None)
+
+
 def _scan(
-    config: Config, shards: Store, manifest: Manifest, split: Split | None, size: int
+    config: Config, shards: Store, manifest: Manifest, split: Split | None, view: View
 ) -> Iterator[RawBatch]:
-    cache = Cache.of_node(config.data.prefix, config.data.cache_gb)
-    return scan(shards, manifest, split, image_size=size, batch=SCORING_BATCH, cache=cache)
+    return scan(
+        shards,
+        manifest,
+        split,
+        image_size=view.image_size,
+        batch=SCORING_BATCH,
+        cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
+        patches=view.patches,
+    )
 
 
 def _pictures(batches: Iterator[RawBatch], picked: dict[str, list[str]]) -> bytes:

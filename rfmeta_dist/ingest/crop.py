@@ -23,26 +23,52 @@ QUALITY = 95  # of JPEG crops
 
 
 @dataclass(frozen=True)
+class Native:
+    """The sizes of crops that keep the pixels of the picture: the side of a crop is that of the face's square.
+
+    Attributes:
+        smallest: side in pixels; a face with a smaller square is left out, because no patch would fit into it.
+        largest: side in pixels; a larger square is shrunk to it, so its pixels are not the picture's own.
+    """
+
+    smallest: int = 64
+    largest: int = 1024
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smallest <= self.largest <= MAX_SIDE:
+            raise ConfigError(
+                f"the smallest size of a native crop is {self.smallest}", f"use 1 to {self.largest} pixels"
+            )
+
+
+@dataclass(frozen=True)
 class CropRule:
     """How a face is cut out: an upright square around the middle of its landmarks' box, not aligned.
 
     Attributes:
-        size: side of the crop in pixels.
+        size: side of the crop in pixels; or `Native`, which does not resize.
         margin: side of the square over the longer side of the box, which spans from hairline to chin.
         lossless: PNG instead of JPEG, for methods that look at texture.
         full_depth: keep the depth map of 256×256 too.
     """
 
-    size: int = 256
+    size: int | Native = 256
     margin: float = 1.5
     lossless: bool = False
     full_depth: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.size <= MAX_SIDE or self.size % DEPTH_STRIDE:
-            raise ConfigError(f"size is {self.size}", f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}")
+        size = self.size
+        if isinstance(size, int) and (not 0 < size <= MAX_SIDE or size % DEPTH_STRIDE):
+            raise ConfigError(f"size is {size}", f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}")
         if not 1 <= self.margin <= 4:
             raise ConfigError(f"margin is {self.margin}", "use 1 for the face alone, up to 4 for more")
+
+    def side(self, square: int) -> int | None:
+        """Return the side of the crop of a face whose square has this side; None if it is too small."""
+        if isinstance(self.size, int):
+            return self.size
+        return min(square, self.size.largest) if square >= self.size.smallest else None
 
 
 class Square(NamedTuple):

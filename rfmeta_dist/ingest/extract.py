@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.shards.decode import DEPTH_SIZE, DEPTH_STRIDE
-from rfmeta_dist.ingest.crop import QUALITY, CropRule, Square, encode_jpeg, encode_png
+from rfmeta_dist.ingest.crop import QUALITY, CropRule, Native, Square, encode_jpeg, encode_png
 from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.mesh import depth_map, fingerprint
 from rfmeta_dist.ingest.models import SHA256
@@ -58,6 +58,8 @@ class Extracted:
         crowded: the numbers of those with several faces, of which one was taken.
         turned: degrees clockwise by which the file was turned beyond what it says, because its faces lay.
         lying: the numbers of those whose face seems to lie on its side or upside down and was left so.
+        small: the sides in pixels of the faces that were left out as too small to keep their own pixels.
+        shrunk: how many crops were too large to keep their own pixels, and were shrunk.
     """
 
     crops: tuple[Crop, ...]
@@ -66,6 +68,8 @@ class Extracted:
     crowded: tuple[int, ...]
     turned: int = 0
     lying: tuple[int, ...] = ()
+    small: tuple[int, ...] = ()
+    shrunk: int = 0
 
 
 def extract(  # noqa: PLR0913  what a data set may say of a file
@@ -113,7 +117,14 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
         found = _Found(label, rule, faces, boxes, given.turned(turn) if given else None)
         found.add(frame.turned(turn) for frame in read_frames(source, frames, rotation=rotation, name=name))
     return Extracted(
-        tuple(found.crops), found.read, tuple(found.faceless), tuple(found.crowded), turn, way_up.lying
+        tuple(found.crops),
+        found.read,
+        tuple(found.faceless),
+        tuple(found.crowded),
+        turn,
+        way_up.lying,
+        tuple(found.small),
+        found.shrunk,
     )
 
 
@@ -143,6 +154,8 @@ class _Found:
     read: int = 0
     faceless: list[int] = field(default_factory=list)
     crowded: list[int] = field(default_factory=list)
+    small: list[int] = field(default_factory=list)
+    shrunk: int = 0
 
     def add(self, frames: Iterable[Frame]) -> None:
         """Cut the face out of each frame, of a clip by the same square, so that only the face moves."""
@@ -151,7 +164,7 @@ class _Found:
 
     def _add(self, clip: Iterable[Frame]) -> None:
         crops: list[Crop] = []
-        square, whole = None, True
+        square, whole, shrunk = None, True, 0
         for frame in clip:
             self.read += 1
             landmarks = self._landmarks(frame)
@@ -160,8 +173,16 @@ class _Found:
                 whole = False
                 continue
             square = square or Square.around(landmarks, self.rule.margin)
-            crops.append(self._crop(frame, landmarks, square))
-        self.crops += crops if whole else []
+            size = self.rule.side(square.side)
+            if size is None:
+                self.small.append(square.side)
+                whole = False
+                continue
+            crops.append(self._crop(frame, landmarks, square, size))
+            shrunk += isinstance(self.rule.size, Native) and size < square.side
+        if whole:
+            self.crops += crops
+            self.shrunk += shrunk
 
     def _landmarks(self, frame: Frame) -> Points | None:
         seen = look(self.faces, frame, self.box_of)
@@ -171,7 +192,7 @@ class _Found:
             self.way_up.add(frame, seen.upright)
         return seen.landmarks
 
-    def _crop(self, frame: Frame, landmarks: Points, square: Square) -> Crop:
+    def _crop(self, frame: Frame, landmarks: Points, square: Square, size: int) -> Crop:
         depth = np.zeros((RASTER, RASTER), np.float32)
         if self.label == 1 and self.given is not None:
             depth = np.asarray(square.cut(self.given.fitted(frame), RASTER)[..., 0] / 255, np.float32)
@@ -180,7 +201,7 @@ class _Found:
         small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
         if self.label == 1 and self.given is not None and not _grey(small).any():
             raise self.given.unfit("is black where the face is, which would make an attack of it")
-        image = square.cut(frame.pixels, self.rule.size)
+        image = square.cut(frame.pixels, size)
         return Crop(
             frame=frame.number,
             image=encode_png(image) if self.rule.lossless else encode_jpeg(image),

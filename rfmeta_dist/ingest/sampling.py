@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from rfmeta_dist.core.errors import DataError, StorageError
@@ -55,8 +56,8 @@ def sample(
     except DataError as error:
         return [], Tally(recording.path, tally.sha256, error=error.problem)
     samples = [_sample(recording, crop, rule) for crop in got.crops]
-    counted = got.read, got.faceless, got.crowded
-    return samples, Tally(recording.path, tally.sha256, *counted, turned=got.turned, lying=got.lying)
+    found = replace(tally, turned=got.turned, lying=got.lying, small=got.small, shrunk=got.shrunk)
+    return samples, replace(found, read=got.read, faceless=got.faceless, crowded=got.crowded)
 
 
 def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:

@@ -167,7 +167,11 @@ def read_detector(contents: Contents, device: str) -> GradientDetector:
 
 
 def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
-    """Yield the training batches that follow those of the last step, one source after the other."""
+    """Yield training batches of each source, from the number of steps on: those that follow the last step's.
+
+    A run of several episodes a step, or of episodes of some sources only, has used another number of them.
+    Statistics need no unused batches, so the start is the same for every run.
+    """
     data = config.data
     for manifest in sources.manifests.values():
         stream = DomainStream.of_run(sources.store, manifest, data, config.training.seed, varied=False)

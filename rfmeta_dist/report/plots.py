@@ -28,6 +28,7 @@ NOT_LOSSES = {
     "step",
     "loss",
     "meta_test",
+    "domains",
     "images_per_second",
     "seconds",
     "data_seconds",

@@ -67,6 +67,9 @@ FIRST_WITHIN: dict[str, dict[str, Any]] = {
     },
 }
 
+# Sections that decide the weights and that the first version lacked; hashed only where a field of theirs is set.
+LATER = ("episode",)
+
 # Fields that never decide the weights: where data and results are, whom they are judged on, what runs them.
 LEFT_OUT = {"data": ("prefix", "target", "cache_gb"), "training": (*HARDWARE, "checkpoint_every")}
 
@@ -106,6 +109,9 @@ def _decides(config: Config) -> dict[str, Any]:
     decides = {}
     for name, first in FIRST.items():
         decides[name] = {**first, **_changed(getattr(config, name), name)}
+    for name in LATER:
+        if changed := _changed(getattr(config, name), name):
+            decides[name] = changed
     return decides
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rfmeta_dist.config.schema import Training
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.single import Single
 

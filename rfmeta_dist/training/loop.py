@@ -92,11 +92,14 @@ def train(
             steps in a row were skipped, or all there are; the step is named.
     """
     rows, last = list(progress.metrics), config.training.steps
-    images = config.training.episodes * len(config.data.sources) * config.data.batch
+    images = config.training.episodes * config.episode_domains * config.data.batch
+    some = config.episode_domains < len(config.data.sources)
     started = time.perf_counter()
     for step, waited, ready in _prepared(config, trainer.strategy.rank, source, progress.step, device):
         parts = trainer.step(ready.work)
         row: StepRow = {"step": step, "meta_test": ready.plan.meta_test}
+        if some:
+            row["domains"] = ready.plan.domains
         if finite(parts):
             row |= parts
         else:

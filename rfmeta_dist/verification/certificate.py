@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from rfmeta_dist.config.schema import Config, Training
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.strategy import choose
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.verification import parity
@@ -30,6 +31,7 @@ class Certificate:
         method: the run's `method`, whole.
         backbone: the smallest of the run's family.
         sources: number of source domains.
+        domains: number of them in an episode.
         workers: of the run's own process group.
         strategy: the run's.
         zero: ZeRO stage of DeepSpeed; None for other strategies.
@@ -51,6 +53,7 @@ class Certificate:
     method: dict[str, Any]
     backbone: str
     sources: int
+    domains: int
     workers: int
     strategy: str
     zero: int | None
@@ -97,6 +100,7 @@ def prove(
         method=config.method.model_dump(),
         backbone=less.model.backbone,
         sources=len(config.data.sources),
+        domains=config.episode_domains,
         workers=training.workers,
         strategy=training.strategy,
         zero=training.zero if deepspeed else None,
@@ -125,6 +129,7 @@ def _small(config: Config) -> Config:
         training.model_copy(update={**fewer, **ROUNDED}),
         len(config.data.sources),
         batch=config.data.batch,
+        domains=config.episode.domains,
         model=config.model.model_copy(update={"backbone": _smallest(config)}),
     )
 

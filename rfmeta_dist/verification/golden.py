@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rfmeta_dist.config.methods import MetaTestMode
-from rfmeta_dist.config.schema import Method, Training
+from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of

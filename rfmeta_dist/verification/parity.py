@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from rfmeta_dist.config.methods import METHODS, MetaTestMode
-from rfmeta_dist.config.schema import Config, Method, Training
+from rfmeta_dist.config.schema import Config, Method
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.errors import VerificationError
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
@@ -68,8 +69,8 @@ class Result:
 
 def describe(config: Config) -> str:
     """What is proved, in a few words."""
-    method, sources = config.method.name, len(config.data.sources)
-    return f"{method} on {sources} sources with {config.training.workers} × {manner(config.training)}"
+    what, training = f"{config.method.name} on {config.shown_domains} sources", config.training
+    return f"{what} with {training.workers} × {manner(training)}"
 
 
 def manner(training: Training) -> str:
@@ -85,8 +86,12 @@ def cases(
     meta_tests: Sequence[MetaTestMode],
     sources: Sequence[int],
     seed: int,
+    *,
+    domains: int | None = None,
 ) -> list[Config]:
     """Every combination, by number of workers; as many episodes a step as keep all workers busy.
+
+    An episode has `domains` of the sources, or all of them if that is not given.
 
     Strategies that a method refuses are left out. What ZeRO cuts into pieces depends neither on who forwards
     the meta-test batch nor on the number of sources: its stages are combined with the first of each alone.
@@ -102,14 +107,14 @@ def cases(
             "steps": 3,
             "learning_rate": RATE,
             "seed": seed,
-            "episodes": -(-world // facts.most_workers(count, meta_test)),
+            "episodes": -(-world // facts.most_workers(domains or count, meta_test)),
             "workers": world,
             "strategy": strategy,
             "zero": zero,
             "meta_test": meta_test,
         }
         method = Method.model_validate({"name": name, **METHOD})
-        found.append(small(method, Training.model_validate(training), count, batch=world + 4))
+        found.append(small(method, Training.model_validate(training), count, batch=world + 4, domains=domains))
     return found
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from rfmeta_dist.config.schema import Config, Data, Method, Model, Run, Training
+from rfmeta_dist.config.schema import Config, Data, Method, Model, Run
+from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.plan import Need, plan, work_split
@@ -30,7 +31,13 @@ Figures = Mapping[str, Tensor]
 
 
 def small(
-    method: Method, training: Training, sources: int, *, batch: int, model: Model | None = None
+    method: Method,
+    training: Training,
+    sources: int,
+    *,
+    batch: int,
+    domains: int | None = None,
+    model: Model | None = None,
 ) -> Config:
     """A configuration quick enough to prove: narrow networks, small images, no more of them than needed.
 
@@ -39,6 +46,7 @@ def small(
         training: workers, strategy, episodes, steps and the rest.
         sources: number of source domains.
         batch: images a domain at most.
+        domains: source domains of an episode; all if not given.
         model: the networks, of which all but width and weights is kept.
     """
     group = -(-training.workers // min(training.workers, training.episodes))
@@ -54,6 +62,7 @@ def small(
         ),
         model=(model or Model()).model_copy(update={"width": WIDTH, "weights": None}),
         method=method,
+        episode=EpisodeChoice(domains=domains),
         training=training,
     )
 

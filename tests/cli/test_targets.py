@@ -15,7 +15,7 @@ from rfmeta_dist.core.errors import ConfigError, DataError, RunError
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import Store, open_store
-from tests.samples import SIZE, make_samples
+from tests.samples import SIZE, make_native_samples, make_samples
 
 BOTH = {"train": (6, 6), "test": (6, 6)}
 
@@ -73,6 +73,21 @@ def test_a_target_of_smaller_crops_is_told_as_a_source_would_be(rfmeta, config, 
         in ending.error
     )
     assert not (config.parent / "runs").exists()
+
+
+def test_a_target_too_small_for_a_patch_is_told_before_training(rfmeta, config, prefix):
+    store = open_store(str(prefix))
+    native = make_native_samples("D", BOTH)
+    pack(native, store, "D", contract={}, native=True)
+    options = ("--set", f"data.prefix={prefix}", "--set", "data.view=patches")
+    ending = rfmeta("train", config, *options)
+    assert ending.code == DataError.exit_code
+    smallest = Manifest.open(store, "D").image_size
+    assert f"domain D holds crops of {smallest} pixels, which are smaller than a patch" in ending.error
+    assert "set data.image_size=32" in ending.error
+    assert "--size native --smallest 64" in ending.error
+    _, said = started(config, f"data.prefix={prefix}", "data.view=patches", "data.image_size=32")
+    assert said == []
 
 
 @pytest.mark.parametrize("setting", ["data.target=a", "data.sources=[A,B,b]"])

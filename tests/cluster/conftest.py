@@ -36,7 +36,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def free_slots(cluster: None) -> int:
-    """The number of the cluster's slots, when all are free again: what earlier tests started has had time to end."""
+    """The number of slots, when all are free again: what earlier tests started has had time to end."""
     import ray
 
     deadline = time.monotonic() + 20

@@ -7,22 +7,26 @@ import shutil
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import ray
 
 from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
 from rfmeta_dist.core.errors import DataError, StorageError
+from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.upkeep.verify import verify
-from rfmeta_dist.ingest.crop import CropRule
+from rfmeta_dist.ingest.crop import CropRule, Native
 from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.video import Spread
 from rfmeta_dist.storage.store import open_store
 from tests.cluster.conftest import kill_when_staged
 from tests.ingest.clips import moving, scene, write_clip
 from tests.ingest.small_sets import ANNOTATE, MSU, PATHS, crowd, is_blue, write_set
+
+RULE = CropRule(size=64)
 
 pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
 
@@ -62,9 +66,15 @@ def whole(cluster: None, faces_installed: None, clean: Path, tmp_path_factory: p
 
 
 def run(
-    root: Path, out: Path, layout: str = "msu_mfsd", domain: str = "M", on_done=lambda *_: None, **options
+    root: Path,
+    out: Path,
+    layout: str = "msu_mfsd",
+    domain: str = "M",
+    on_done=lambda *_: None,
+    rule: CropRule = RULE,
+    **options,
 ) -> Ingested:
-    order = Order(layout, root, str(out), domain, Spread(2), CropRule(size=64), **options)
+    order = Order(layout, root, str(out), domain, Spread(2), rule, **options)
     return ingest(order, LAYOUTS[layout].survey(root, domain), 2, on_done)
 
 
@@ -188,6 +198,27 @@ def test_a_source_without_any_face_says_so(source, tmp_path):
         write_clip(source / path, [scene() for _ in range(3)])
     with pytest.raises(DataError, match=r"no face was found in any of 12 frame\(s\) of 6 recording\(s\)"):
         run(source, tmp_path / "out")
+
+
+def test_native_crops_keep_their_sizes_and_small_faces_are_left_out_and_counted(source, tmp_path):
+    far = [cv2.resize(picture, (120, 90), interpolation=cv2.INTER_AREA) for picture in moving(0, 6)]
+    write_clip(source / MSU[0], [np.pad(picture, ((135, 135), (180, 180), (0, 0))) for picture in far])
+    done = run(source, tmp_path / "out", rule=CropRule(Native()))
+    sides = done.manifest.samples["width"].to_pylist()
+    assert done.manifest.image_size == min(sides) < max(sides)
+    assert min(sides) >= 64
+    (tally,) = [t for t in done.tallies if t.small]
+    assert (tally.path, len(tally.small)) == (MSU[0], 2)
+    assert max(tally.small) < 64
+    assert done.manifest.contract["faces_too_small"] == {"live": 2, "attack": 0}
+    assert done.manifest.contract["faces_shrunk"] == 0
+    store = open_store(str(tmp_path / "out"))
+    assert verify(store, "M") == []
+    for batch in scan(store, done.manifest, None, image_size=64, batch=32, patches=Patches()):
+        assert batch.image.shape[1:] == (64, 64, 3)
+    with pytest.raises(DataError, match=r"all 12 face\(s\) have crops under 1000 pixels") as caught:
+        run(source, tmp_path / "none", rule=CropRule(Native(smallest=1000)))
+    assert f"--smallest {max(sides) // 32 * 32}, " in caught.value.remedy
 
 
 def test_an_ingest_killed_with_sigkill_goes_on_without_loss_or_repetition(clean, whole, tmp_path):

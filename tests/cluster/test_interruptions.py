@@ -149,10 +149,9 @@ def test_restarts_count_anew_with_each_checkpoint(configure, undisturbed):
 
 @pytest.mark.drill
 def test_restarts_without_a_checkpoint_in_between_have_an_end(configure):
-    kill, at = killing(lambda step: step >= 2)
+    kill, at = killing(lambda step: step >= 2 and not at)  # once: a run that restarted would end well
     with pytest.raises(ClusterError, match=r"0 restart\(s\) without a new checkpoint"):
         train_run(configure("hopeless", restarts=0, checkpoint_every=STEPS), kill, local=True)
-    assert len(at) == 1
 
 
 def test_slots_that_do_not_come_are_told_and_waited_for_no_longer_than_asked(configure, free_slots):

@@ -51,7 +51,7 @@ def test_a_reader_at_work_is_without_torch(tmp_path: Path):
         "target": "M",
         "image_size": SIZE,
         "batch": 4,
-        "augmentation": {"cutout": 0.2},
+        "augmentation": {"cutout": 0.2, "blur": 1, "noise": 0.02, "sharpness": 1, "coding": 50},
     }
     plain = {"run": {"name": "light"}, "data": data}
     cost = found(AT_WORK, json.dumps([plain, manifest.fingerprint]))

@@ -38,7 +38,7 @@ def packed(s3) -> dict[str, Manifest]:
     }
 
 
-def configuration(manifests: dict[str, Manifest], workers: int, episodes: int) -> Config:
+def configuration(manifests: dict[str, Manifest], workers: int, episodes: int, domains: int) -> Config:
     return check(
         {
             "run": {"name": f"read{workers}"},
@@ -49,6 +49,7 @@ def configuration(manifests: dict[str, Manifest], workers: int, episodes: int) -
                 "image_size": SIZE,
                 "batch": BATCH,
             },
+            "episode": {"domains": domains},
             "training": {"workers": workers, "episodes": episodes},
         },
         "test",
@@ -65,12 +66,12 @@ def work(config: Config, rank: int, actors: dict[str, Any], steps: int) -> dict[
     return got
 
 
-@pytest.mark.parametrize(("workers", "episodes"), [(1, 1), (2, 1), (4, 2)])
+@pytest.mark.parametrize(("workers", "episodes", "domains"), [(1, 1, 3), (2, 1, 3), (4, 2, 3), (2, 1, 2)])
 def test_an_epoch_reads_every_byte_once_for_any_number_of_workers(
-    s3, packed, tmp_path: Path, workers: int, episodes: int
+    s3, packed, tmp_path: Path, workers: int, episodes: int, domains: int
 ):
-    config = configuration(packed, workers, episodes)
-    steps = EPOCH // BATCH // episodes
+    config = configuration(packed, workers, episodes, domains)
+    steps = EPOCH // BATCH // episodes * len(packed) // domains
     with proxy(s3.endpoint, Faults()) as watched:
         there = s3.environment | {"AWS_ENDPOINT_URL": watched.endpoint, "XDG_CACHE_HOME": str(tmp_path)}
         reading = ReadingActor.options(runtime_env={"env_vars": there})

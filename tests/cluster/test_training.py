@@ -92,6 +92,15 @@ def test_a_killed_worker_changes_no_bit_of_the_weights(configure, undisturbed):
     assert weights(train_and_kill_a_worker(configure("hurt"))) == weights(undisturbed[0])
 
 
+@pytest.mark.drill
+def test_nor_does_it_where_an_episode_has_some_of_the_domains(configure):
+    def some(name: str) -> Config:
+        return check(configure(name).model_dump(mode="json") | {"episode": {"domains": 2}}, "test")
+
+    whole = train_run(some("some-whole"), ignore, local=True)
+    assert weights(train_and_kill_a_worker(some("some-hurt"))) == weights(whole)
+
+
 ZERO_2 = {"backbone": "vit_micro", "strategy": "deepspeed", "zero": 2, "precision": "bf16", "clip": 1.0}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfmeta_dist.core.seeds import generator, permutation, seed
+from rfmeta_dist.core.seeds import generator, octets, permutation, seed
 
 
 @given(st.integers(0, 500), st.integers())
@@ -22,3 +22,22 @@ def test_arguments_are_kept_apart():
 def test_the_order_is_the_same_on_every_machine():
     """A golden order: another one would make checkpoints resume with other batches."""
     assert permutation(8, 0, "episode", 0).tolist() == [7, 0, 6, 3, 1, 2, 4, 5]
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers())
+def test_fewer_octets_are_the_first_of_more(n, more, part):
+    drawn = octets(n, part, "x")
+    assert (drawn.shape, drawn.dtype) == ((n,), np.uint8)
+    assert np.array_equal(drawn, octets(n + more, part, "x")[:n])
+
+
+def test_octets_are_evenly_drawn_each_on_its_own():
+    drawn = octets(256_000, "test")
+    counts = np.bincount(drawn, minlength=256)
+    assert abs(counts - 1000).max() < 5 * 1000**0.5
+    pairs = np.bincount(drawn[:-1] // 64 * 4 + drawn[1:] // 64, minlength=16)
+    assert abs(pairs - 16_000).max() < 5 * 16_000**0.5
+
+
+def test_octets_are_the_same_on_every_machine():
+    assert octets(4, 0, "noise").tolist() == [213, 108, 10, 83]

@@ -12,6 +12,7 @@ from safetensors.torch import save as tensor_bytes
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.digests import digest, with_digest
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.detectors import package
 from rfmeta_dist.detectors.api import Threshold, View
 from rfmeta_dist.models.networks import Networks
@@ -44,6 +45,20 @@ def test_a_package_comes_back_ready_to_judge(folder):
     assert model.thresholds == {t.unit: t for t in THRESHOLDS}
     assert (model.view, model.about["step"], model.about["parent"]) == (VIEW, 7, None)
     assert np.array_equal(model.detector.score(faces(3)), detector().score(faces(3)))
+
+
+def test_how_patches_are_cut_comes_back_and_of_whole_faces_nothing_is_said(folder, tmp_path):
+    assert json.loads(folder.read("package.json"))["view"].keys() == {"image_size", "crop", "pool"}
+    view = View(32, None, patches=Patches(grid=5, middle=0.25))
+    store = open_store(str(tmp_path / "patches"))
+    package.save(store, detector(), view, THRESHOLDS, {})
+    assert load_model(store).view == view
+    about = json.loads(store.read("package.json"))
+    del about["sha256"]
+    about["view"]["patches"]["pool"] = "largest"
+    store.write("package.json", json.dumps(with_digest(about)).encode())
+    with pytest.raises(RunError, match="pool 'largest' are unknown"):
+        load_model(store)
 
 
 @pytest.mark.parametrize("name", ["package.json", "weights.safetensors"])

@@ -1,4 +1,4 @@
-"""Who is meta-test."""
+"""Which domains meet, which batch each brings, and who is meta-test."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rfmeta_dist.episode.schedule import domain_order
+from rfmeta_dist.episode.schedule import Turn, domain_order, most_batches, turns
 
 
 @given(
@@ -29,3 +29,51 @@ def test_uniform_draws_every_order_about_equally():
     counts = Counter(domain_order(0, step, 3) for step in range(6000))
     assert len(counts) == 6
     assert all(abs(count - 1000) < 150 for count in counts.values())  # five standard deviations
+
+
+@given(
+    st.integers(0, 2**31), st.integers(0, 10**6), st.integers(2, 9), st.sampled_from(["uniform", "balanced"])
+)
+def test_an_episode_of_all_domains_is_that_of_the_schedule(seed, episode, domains, schedule):
+    expected = tuple(Turn(d, episode) for d in domain_order(seed, episode, domains, schedule))
+    assert turns(seed, episode, domains, domains, schedule) == expected
+
+
+FEW = st.integers(3, 17).flatmap(lambda n: st.tuples(st.just(n), st.integers(2, n - 1)))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 10**6), FEW)
+def test_a_cycle_of_n_episodes_has_every_domain_once_at_each_position(seed, cycle, few):
+    domains, chosen = few
+    episodes = [turns(seed, cycle * domains + e, domains, chosen) for e in range(domains)]
+    assert all(len({turn.domain for turn in episode}) == chosen for episode in episodes)
+    for position in zip(*episodes, strict=True):
+        assert sorted(turn.domain for turn in position) == list(range(domains))
+
+
+@given(st.integers(0, 2**31), FEW, st.integers(1, 60))
+def test_batches_of_a_domain_are_used_in_order_without_gaps(seed, few, episodes):
+    used = Counter()
+    for episode in range(episodes):
+        for domain, batch in turns(seed, episode, *few):
+            assert batch == used[domain]
+            used[domain] += 1
+
+
+@given(st.integers(0, 2**31), FEW, st.integers(0, 200), st.integers(1, 60))
+def test_consecutive_episodes_use_no_more_batches_of_a_domain_than_are_kept(seed, few, start, count):
+    used = Counter(turn.domain for e in range(start, start + count) for turn in turns(seed, e, *few))
+    assert max(used.values()) <= most_batches(count, *few) <= count
+
+
+def test_every_ordered_choice_is_about_equally_likely_at_any_place_of_a_cycle():
+    for place in (0, 3):
+        choices = Counter(tuple(d for d, _ in turns(0, 4 * c + place, 4, 2)) for c in range(12_000))
+        assert len(choices) == 12
+        assert all(abs(count - 1000) < 160 for count in choices.values())  # five standard deviations
+
+
+def test_the_choice_is_the_same_in_every_version():
+    """A run that an earlier version interrupted must go on with the domains that it would have met."""
+    assert turns(1, 4, 5, 3) == ((4, 2), (1, 2), (2, 2))
+    assert turns(1, 123_456, 5, 3) == ((2, 74_073), (3, 74_074), (1, 74_074))

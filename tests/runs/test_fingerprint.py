@@ -13,6 +13,7 @@ from pydantic import Field
 from rfmeta_dist.config import schema
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.training import Training as OfToday
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
@@ -70,6 +71,7 @@ def test_what_does_not_decide_the_weights_is_no_part_of_it(other):
         {"method": {"name": "first_order"}},
         {"training": {"seed": 1}},
         {"training": {"bf16_reduce": True}},
+        {"episode": {"domains": 2}},
     ],
 )
 def test_whatever_decides_the_weights_changes_it(other):
@@ -85,19 +87,19 @@ def test_the_data_are_part_of_it_in_any_order():
 def test_a_field_added_later_counts_only_where_it_is_set():
     """Runs of before it have it at its default, and must keep their fingerprints."""
 
-    class Training(schema.Training):
+    class Training(OfToday):
         momentum: float = Field(0.0, ge=0)
 
     class Augmentation(schema.Augmentation):
-        blur: float = Field(0.0, ge=0)
+        grain: float = Field(0.0, ge=0)
 
-    def extended(momentum: float, blur: float) -> Config:
+    def extended(momentum: float, grain: float) -> Config:
         old = config(data={"augmentation": {"flip": 0.1}})
         training = Training(**old.training.model_dump(), momentum=momentum)
-        augmentation = Augmentation(**old.data.augmentation.model_dump(), blur=blur)
+        augmentation = Augmentation(**old.data.augmentation.model_dump(), grain=grain)
         data = old.data.model_copy(update={"augmentation": augmentation})
         return old.model_copy(update={"training": training, "data": data})
 
     before = config(data={"augmentation": {"flip": 0.1}})
     assert fingerprint(extended(0.0, 0.0), DATA) == fingerprint(before, DATA)
-    assert len({fingerprint(extended(m, b), DATA) for m in (0.0, 0.9) for b in (0.0, 0.1)}) == 4
+    assert len({fingerprint(extended(m, g), DATA) for m in (0.0, 0.9) for g in (0.0, 0.1)}) == 4

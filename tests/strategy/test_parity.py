@@ -11,7 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rfmeta_dist.config.schema import Training
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.episode.assign import parts_of
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.storage.store import open_store

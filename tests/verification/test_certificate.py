@@ -32,6 +32,7 @@ def config(
     batch: int = 20,
     backbone: str = "paper",
     method: dict[str, Any] | None = None,
+    domains: int | None = None,
     **training: Any,
 ) -> Config:
     return Config.model_validate(
@@ -40,6 +41,7 @@ def config(
             "data": {"prefix": "x", "sources": list("ABCDE"[:sources]), "target": "T", "batch": batch},
             "model": {"backbone": backbone},
             "method": method or {},
+            "episode": {"domains": domains},
             "training": training,
         }
     )
@@ -144,6 +146,7 @@ def test_a_broken_strategy_is_refused_on_every_worker_and_the_figure_named(broke
 RUNS = st.builds(
     config,
     sources=st.integers(3, 5),
+    domains=st.sampled_from([None, 2, 3]),
     batch=st.sampled_from([2, 4, 20]),
     backbone=st.sampled_from(["paper", "vit_micro", "convnext_tiny"]),
     method=st.fixed_dictionaries(
@@ -189,11 +192,19 @@ def assert_certified(run: Config) -> None:
     assert max(first["differences"].values()) <= first["tolerance"] == 1e-9
     assert first["method"] == run.method.model_dump()
     assert first["sources"] == len(run.data.sources)
+    assert first["domains"] == run.episode_domains
     assert first["episodes"] == min(run.training.episodes, 3)
     assert first["meta_test"] == run.training.meta_test
     assert ("model.backbone=convnext_tiny" in first["left_out"]) == (run.model.backbone == "convnext_tiny")
     assert ("training.precision=bf16" in first["left_out"]) == (run.training.precision == "bf16")
     assert ("training.bf16_reduce=True" in first["left_out"]) == run.training.bf16_reduce
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_of_some_domains_an_episode_gets_its_certificate(method):
+    of_three = {"workers": 3, "episodes": 2}
+    given = team(3).run(prove, config(5, domains=3, method={"name": method}, **of_three))[0]
+    assert (given.sources, given.domains, given.workers, given.passed) == (5, 3, 3, True)
 
 
 @pytest.mark.parametrize("zero", [1, 2])

@@ -34,6 +34,21 @@ def test_the_defaults_prove_every_method_and_strategy_with_nobody_idle():
     assert len(set(cases)) == len(cases) == 60
 
 
+def test_an_episode_of_some_domains_keeps_all_workers_busy_and_is_proved(capsys):
+    ways = {"strategy": ["ddp"], "meta_test": ["shard,replicate"]}
+    verify(workers="3", method=["rfmeta,no_meta"], domains="5", episode_domains=2, json=True, **ways)
+    proofs = json.loads(capsys.readouterr().out)["proofs"]
+    episodes = {(p["method"], p["meta_test"]): p["episodes"] for p in proofs}
+    assert {(p["domains"], p["episode_domains"]) for p in proofs} == {(5, 2)}
+    # A pair keeps one worker busy, and one more where the meta-test batch is split; two domains keep two.
+    assert episodes == {
+        ("rfmeta", "shard"): 2,
+        ("rfmeta", "replicate"): 3,
+        ("no_meta", "shard"): 2,
+        ("no_meta", "replicate"): 2,
+    }
+
+
 def test_proofs_come_as_json_and_one_beyond_the_tolerance_is_an_error(monkeypatch, capsys):
     monkeypatch.setattr(parity, "TOLERANCE", 0.0)  # sums in another order differ in the last bits
     with pytest.raises(
@@ -60,6 +75,8 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang():
         ({"meta_test": ["both"]}, "--meta-test 'both' is unknown; choose from shard, replicate"),
         ({"workers": "0"}, "--workers '0'"),
         ({"domains": "1"}, "--domains '1'"),
+        ({"domains": "3,4", "episode_domains": 4}, "--domains '3,4' is not a list of numbers from 4 up"),
+        ({"golden": "x.json", "episode_domains": 2}, "--episode-domains has no meaning with --golden"),
         ({"golden": "x.json", "seed": 1}, "--seed has no meaning with --golden"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.seeds import Part, generator
+from rfmeta_dist.data.reading.levels import varied
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ def augment(
         contrast=1 + settings.contrast * (2 * contrast - 1),
         saturation=1 + settings.saturation * (2 * saturation - 1),
     )
+    image = varied(image, key, settings)
     return _cut_out(image, across, down, settings.cutout), depth.copy()
 
 

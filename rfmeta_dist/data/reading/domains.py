@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Split
-from rfmeta_dist.data.reading.stream import require_size
+from rfmeta_dist.data.reading.sizes import require_size
 from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
 from rfmeta_dist.storage.store import open_store
 
@@ -33,7 +33,7 @@ def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, 
         for split in ("train", "validation"):
             for label in (1, 0):
                 manifest.stream(split, label)
-        require_size(manifest, config.data.image_size)
+        require_size(manifest, config.data.image_size, config.data.patches)
     return manifests
 
 
@@ -77,7 +77,7 @@ def require_target(config: Config, head: Head) -> None:
                 "so error rates cannot be computed",
                 f"set data.target to another domain, or {_other_split(head)}ingest the missing class",
             )
-    require_size(head, config.data.image_size)
+    require_size(head, config.data.image_size, config.data.patches)
 
 
 def require_subjects(config: Config, people: int) -> None:
@@ -93,6 +93,24 @@ def require_subjects(config: Config, people: int) -> None:
             "set data.target or evaluation.target_split to one with more people, or name the subject of every "
             "video and ingest the domain again",
         )
+
+
+def resized(config: Config, heads: Iterable[Head]) -> list[str]:
+    """Return a line for each domain whose crops ingest resized, if a run is to see patches of them.
+
+    Args:
+        config: the run's.
+        heads: of its domains.
+    """
+    if config.data.patches is None:
+        return []
+    rules = {head.domain: head.contract.get("crop") for head in heads}
+    return [
+        f"ingest resized the crops of domain {name} to {rule['size']} pixels, so patches of them do not show "
+        "the source's own pixels; to keep these, ingest it again with --size native"
+        for name, rule in rules.items()
+        if isinstance(rule, Mapping) and isinstance(rule.get("size"), int)
+    ]
 
 
 def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:

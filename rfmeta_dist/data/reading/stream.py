@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
-from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch, Split
 from rfmeta_dist.data.reading.augment import augment
 from rfmeta_dist.data.reading.cache import Cache
-from rfmeta_dist.data.reading.fetch import ahead, fetch
-from rfmeta_dist.data.reading.meter import Meter
-from rfmeta_dist.data.reading.order import WINDOW, SampleOrder
-from rfmeta_dist.data.shards.decode import DEPTH_STRIDE, MAX_SIDE, decode
-from rfmeta_dist.data.shards.manifest import CLASSES, Head, Manifest, Shard
-from rfmeta_dist.data.shards.unpack import Packed, unpack
+from rfmeta_dist.data.reading.order import SampleOrder
+from rfmeta_dist.data.reading.reader import Pools, Reader, Visited, open_pools
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
+from rfmeta_dist.data.shards.unpack import Packed
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from rfmeta_dist.config.schema import Augmentation, Data
-
-    Pixels = NDArray[np.uint8]
-    Vary = Callable[["_Visited", Pixels, Pixels], tuple[Pixels, Pixels]]
-
-
-_FETCHERS = 2  # one connection rarely fills a link
-_DECODERS = min(4, os.cpu_count() or 1)  # decoding leaves Python's lock: threads suffice
+    from rfmeta_dist.core.patches import Patches, Place
+    from rfmeta_dist.data.reading.reader import Pixels
 
 
 class DomainStream:
-    """Class-balanced batches of one domain; batch t is a pure function of (seed, domain, t, augmentation).
+    """Class-balanced batches of one domain; batch t is a pure function of (seed, domain, t, what varies it).
 
     However slowly the batches are taken, memory holds at most two windows of shards a class, still encoded, and
     a batch for each decoding thread beyond the one delivered.
@@ -53,13 +38,14 @@ class DomainStream:
         seed: the run's seed.
         augmentation: how to vary the samples, anew in each epoch; not at all if not given.
         cache: of this node's disk, if there is to be one.
+        patches: deliver one patch of each sample, drawn anew in each epoch; the whole face if not given.
 
     Raises:
         ConfigError: `batch` or `image_size` is unfit.
         DataError: the split lacks a class, or the stored images are smaller than `image_size`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that decides a batch
         self,
         store: Store,
         manifest: Manifest,
@@ -70,13 +56,19 @@ class DomainStream:
         seed: int,
         augmentation: Augmentation | None = None,
         cache: Cache | None = None,
+        patches: Patches | None = None,
     ) -> None:
         if batch < 2 or batch % 2:
             raise ConfigError(f"batch is {batch}", "use an even number: half live, half attacks")
         self._half = batch // 2
         self._seed = seed
+        if augmentation and patches:
+            # It would resample pixels, and where a patch is drawn varies what is shown.
+            augmentation = augmentation.model_copy(update={"crop": 0.0})
         self._augmentation = augmentation
-        self._reader = _Reader(store, manifest, image_size, cache)
+        self._patches = patches
+        self._image_size = image_size
+        self._reader = Reader(store, manifest, image_size, cache, patches)
         self._classes = {label: manifest.stream(split, label) for label in (1, 0)}
         self._plans = {
             label: SampleOrder(
@@ -96,9 +88,9 @@ class DomainStream:
         Args:
             store: where the domain's folder is.
             manifest: the state of the domain to read.
-            data: the run's section: sizes, augmentation, cache.
+            data: the run's section: sizes, view, augmentation, cache.
             seed: the run's.
-            varied: whether to vary the samples as the run says; if not, they stay as stored.
+            varied: whether to vary the samples as the run says; if not, pixels stay as stored.
 
         Raises:
             DataError: the training split lacks a class.
@@ -112,6 +104,7 @@ class DomainStream:
             seed=seed,
             augmentation=data.augmentation if varied else None,
             cache=Cache.of_node(data.prefix, data.cache_gb),
+            patches=data.patches,
         )
 
     @property
@@ -128,25 +121,31 @@ class DomainStream:
             DataError: a shard or sample is missing or damaged; named, and never skipped.
             StorageError: the store cannot be read.
         """
-        with _pools() as pools:
+        with open_pools() as pools:
             live, attack = (self._samples(pools, label, start * self._half) for label in (1, 0))
             both = ([*islice(live, self._half), *islice(attack, self._half)] for _ in repeat(None))
-            yield from self._reader.decoded(pools, both, self._vary)
+            yield from self._reader.decoded(pools, both, self._vary, self._drawn if self._patches else None)
 
-    def _samples(self, pools: _Pools, label: int, position: int) -> Iterator[_Visited]:
+    def _samples(self, pools: Pools, label: int, position: int) -> Iterator[Visited]:
         """The endless samples of a class from `position` on."""
         shards, plan = self._classes[label], self._plans[label]
         # The plan is pure, so both stages walk it: one to fetch shards, one to arrange samples.
         wanted = (shards[index] for visit in plan.visits(position) for index in visit.shards)
         samples = _arrange(plan, position, self._reader.shards(pools, wanted))
         length = sum(plan.counts)
-        return (_Visited(sample, number // length) for number, sample in enumerate(samples, position))
+        return (Visited(sample, number // length) for number, sample in enumerate(samples, position))
 
-    def _vary(self, sample: _Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
+    def _vary(self, sample: Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
         if self._augmentation is None:
             return image, depth
-        key = (self._seed, sample.packed.row["key"], sample.epoch)
-        return augment(image, depth, key, self._augmentation)
+        return augment(image, depth, self._key(sample), self._augmentation)
+
+    def _drawn(self, sample: Visited) -> list[Place]:
+        assert self._patches is not None
+        return [self._patches.drawn(sample.packed.row["width"], self._image_size, self._key(sample))]
+
+    def _key(self, sample: Visited) -> tuple[int, str, int]:
+        return self._seed, sample.packed.row["key"], sample.epoch
 
 
 def scan(
@@ -157,11 +156,21 @@ def scan(
     image_size: int,
     batch: int,
     cache: Cache | None = None,
+    patches: Patches | None = None,
 ) -> Iterator[RawBatch]:
     """Every sample of a split (of all, if None) once, in the manifest's order.
 
+    Args:
+        store: where the domain's folder is.
+        manifest: the state of the domain to read.
+        split: the split to read; all of them if None.
+        image_size: side of the delivered images, a multiple of 8.
+        batch: most images in a batch, unless a single face has more patches.
+        cache: of this node's disk, if there is to be one.
+        patches: deliver the patches of each face that are scored, not the face; all in one batch.
+
     Yields:
-        Batches of `batch` samples; the last may be shorter.
+        Batches of `batch` samples, fewer if each gives several patches; the last may be shorter.
 
     Raises:
         ConfigError: `image_size` is unfit.
@@ -169,101 +178,21 @@ def scan(
         StorageError: the store cannot be read.
     """
     wanted = (shard for shard in manifest.shards if split in (None, shard.split))
-    reader = _Reader(store, manifest, image_size, cache)
-    with _pools() as pools:
-        samples = (_Visited(sample, 0) for shard in reader.shards(pools, wanted) for sample in shard)
+    reader = Reader(store, manifest, image_size, cache, patches)
+    if patches:
+        batch = max(1, batch // patches.grid**2)
+
+    def places(sample: Visited) -> list[Place]:
+        assert patches is not None
+        return patches.scored(sample.packed.row["width"], image_size)
+
+    with open_pools() as pools:
+        samples = (Visited(sample, 0) for shard in reader.shards(pools, wanted) for sample in shard)
         groups = iter(lambda: list(islice(samples, batch)), [])
-        yield from reader.decoded(pools, groups, _as_is)
+        yield from reader.decoded(pools, groups, _as_is, places if patches else None)
 
 
-def require_size(head: Head, image_size: int) -> None:
-    """Check that the images of a domain are stored at least as large as they are wanted.
-
-    An enlarged image is blurred as no crop of the other domains is, which would tell the domains apart.
-
-    Raises:
-        DataError: the domain holds smaller ones.
-    """
-    if head.image_size < image_size:
-        raise DataError(
-            f"domain {head.domain} holds crops of {head.image_size} pixels, which are smaller than "
-            f"data.image_size={image_size}",
-            f"set data.image_size={head.image_size} for a new run, or ingest larger crops",
-        )
-
-
-@dataclass(frozen=True)
-class _Visited:
-    """A sample on one of its visits: in which epoch of its class."""
-
-    packed: Packed
-    epoch: int
-
-
-@dataclass(frozen=True)
-class _Pools:
-    """The threads of one iteration."""
-
-    fetch: ThreadPoolExecutor
-    decode: ThreadPoolExecutor
-
-
-@contextmanager
-def _pools() -> Iterator[_Pools]:
-    pools = _Pools(ThreadPoolExecutor(_FETCHERS, "fetch"), ThreadPoolExecutor(_DECODERS, "decode"))
-    try:
-        yield pools
-    finally:
-        # Also when the caller stops early: leave nothing reading behind its back.
-        pools.fetch.shutdown(wait=False, cancel_futures=True)
-        pools.decode.shutdown(wait=False, cancel_futures=True)
-
-
-class _Reader:
-    """The stages that every reading of a domain shares."""
-
-    def __init__(self, store: Store, manifest: Manifest, image_size: int, cache: Cache | None) -> None:
-        if image_size % DEPTH_STRIDE or not 0 < image_size <= MAX_SIDE:
-            raise ConfigError(f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}")
-        require_size(manifest, image_size)
-        self._folder = store.sub(manifest.domain)
-        self._manifest = manifest
-        self._image_size = image_size
-        self._cache = cache
-        self.meter = Meter()
-
-    def shards(self, pools: _Pools, wanted: Iterable[Shard]) -> Iterator[list[Packed]]:
-        """The samples of each shard, still encoded; the shards of a window are read before their turn."""
-        return ahead(self._unpacked, wanted, pool=pools.fetch, depth=WINDOW, meter=self.meter)
-
-    def decoded(self, pools: _Pools, groups: Iterable[list[_Visited]], vary: Vary) -> Iterator[RawBatch]:
-        """A batch of each group of samples, decoded and varied; a few are decoded before their turn."""
-        work = partial(self._batch, vary)
-        return ahead(work, groups, pool=pools.decode, depth=_DECODERS, meter=self.meter)
-
-    def _unpacked(self, shard: Shard) -> list[Packed]:
-        data = fetch(self._folder, shard, self._cache, self.meter)
-        return unpack(data, self._manifest.rows(shard), f"{self._folder.url}/{shard.name}", known=True)
-
-    def _batch(self, vary: Vary, samples: list[_Visited]) -> RawBatch:
-        import numpy as np
-
-        count, side = len(samples), self._image_size
-        image = np.empty((count, side, side, 3), np.uint8)
-        depth = np.empty((count, side // DEPTH_STRIDE, side // DEPTH_STRIDE), np.uint8)
-        for index, sample in enumerate(samples):
-            # Decoded in its place: copying it there would cost a quarter of the decoding again.
-            place = image[index]
-            found, depth[index] = vary(sample, *decode(sample.packed, side, place))
-            if found is not place:
-                place[:] = found
-        self.meter.add(samples=count)
-        rows = [sample.packed.row for sample in samples]
-        label = np.array([row["label"] for row in rows], np.float32)
-        return RawBatch(image, depth, label, tuple(row["key"] for row in rows))
-
-
-def _as_is(_: _Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
+def _as_is(_: Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
     return image, depth
 
 

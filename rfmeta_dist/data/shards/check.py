@@ -17,18 +17,20 @@ class Checker:
 
     Args:
         domain: letters, digits, `_` and `-`.
+        native: accept images of different sizes.
 
     Attributes:
-        image_size: side of the images met, in pixels; 0 before the first.
+        image_size: side of the smallest image met, in pixels; 0 before the first.
 
     Raises:
         DataError: the domain's name is unfit.
     """
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, *, native: bool = False) -> None:
         if not _NAME.fullmatch(domain):
             raise DataError(f"'{domain}' is not a valid domain name", "use letters, digits, '_' and '-' only")
         self._domain = domain
+        self._native = native
         self._keys: set[str] = set()
         self._splits: dict[str, str] = {}
         self.image_size = 0
@@ -37,9 +39,9 @@ class Checker:
         """Refuse an unfit sample.
 
         A sample is fit if its key is new, names its domain and has no dots; its label agrees with
-        its attack type; its subject is in no other split; its image is a square JPEG or PNG of the
-        size of all others; its depth map is a 32×32 grey PNG, zero everywhere just for an attack, and so is the
-        full one of 256×256, if it has one.
+        its attack type; its subject is in no other split; its image is a square JPEG or PNG, of the
+        size of all others unless they are native; its depth map is a 32×32 grey PNG, zero everywhere
+        just for an attack, and so is the full one of 256×256, if it has one.
 
         Raises:
             DataError: naming the sample and what is wrong with it.
@@ -78,9 +80,10 @@ class Checker:
 
     def _check_pixels(self, sample: Sample) -> None:
         width, height = image_size(sample.image, sample.image_ext)
-        self.image_size = self.image_size or width
-        if (width, height) != (self.image_size, self.image_size):
-            side = self.image_size
+        side = self.image_size = self.image_size or width
+        if self._native and width == height:
+            self.image_size = min(side, width)
+        elif (width, height) != (side, side):
             raise ValueError(f"its image is {width}×{height}, the first was {side} wide and square")
         maps = [decode_depth(sample.depth)]
         maps += [decode_depth(sample.full_depth, FULL_DEPTH_SIZE)] if sample.full_depth else []

@@ -36,19 +36,36 @@ def decode(
     Raises:
         DataError: naming the sample, if it is damaged or not of the size the manifest gives.
     """
+    size = sample.row["width"], sample.row["height"]
+    image, depth = decode_stored(sample, out if size == (image_size, image_size) else None)
+    return _resized(image, image_size, out), _resized(depth, image_size // DEPTH_STRIDE)
+
+
+def decode_stored(
+    sample: Packed, out: NDArray[np.uint8] | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Decode a sample at the size that it is stored in.
+
+    Args:
+        sample: as in the shard.
+        out: of the image's shape, contiguous; if given, a JPEG is decoded there.
+
+    Returns:
+        H×W×3 uint8 RGB, and 32×32 uint8 depth.
+
+    Raises:
+        DataError: naming the sample, if it is damaged or not of the size the manifest gives.
+    """
     row = sample.row
     try:
-        size = row["width"], row["height"]
-        fitting = out if size == (image_size, image_size) else None
-        image = decode_image(sample.image, row["image_ext"], size, fitting)
-        depth = decode_depth(sample.depth)
+        image = decode_image(sample.image, row["image_ext"], (row["width"], row["height"]), out)
+        return image, decode_depth(sample.depth)
     except ValueError as error:
         raise DataError(
             f"sample {row['key']} cannot be decoded: {error}",
             "ingest the domain again without this sample; it is not skipped, because that would change every "
             "later batch",
         ) from error
-    return _resized(image, image_size, out), _resized(depth, image_size // DEPTH_STRIDE)
 
 
 def decode_image(

@@ -68,7 +68,7 @@ class Head:
     Attributes:
         domain: its name.
         fingerprint: SHA-256 of the manifest's JSON in hex; equal fingerprints mean equal data.
-        image_size: side of the stored images in pixels.
+        image_size: side of the stored images in pixels; of the smallest, if they have their native sizes.
         contract: how the data came about, as given to `pack`.
         counts: samples by split and class (`attack`, `live`); absent where there are none.
         tables: name and SHA-256 of the tables `samples` and `shards`.

@@ -32,6 +32,7 @@ def pack(
     *,
     contract: Mapping[str, Any],
     shard_bytes: int = _SHARD_BYTES,
+    native: bool = False,
 ) -> Manifest:
     """Write a domain's samples as shards, and its manifest.
 
@@ -44,6 +45,7 @@ def pack(
         domain: letters, digits, `_` and `-`.
         contract: how the data came about (generator, seed, quality, …), as JSON-able values.
         shard_bytes: a shard is closed when its images and depth maps reach this size.
+        native: accept images of different sizes; the manifest's `image_size` is the side of the smallest.
 
     Returns:
         The manifest, as a reader opens it.
@@ -54,7 +56,7 @@ def pack(
     """
     json_bytes(contract)  # what JSON cannot hold should fail now, not after the work
     require_put_if_absent(store)
-    checker = Checker(domain)
+    checker = Checker(domain, native=native)
     writer = _Writer(store.sub(domain), shard_bytes)
     for sample in samples:
         checker.check(sample)

@@ -37,6 +37,8 @@ class Tally:
         error: why it cannot be read, naming it; empty if it can.
         turned: degrees clockwise by which it was turned beyond what it says, because its faces lay.
         lying: numbers of the frames whose face seems to lie on its side or upside down and was left so.
+        small: sides in pixels of the faces that were left out as too small to keep their own pixels.
+        shrunk: how many crops were too large to keep their own pixels, and were shrunk.
     """
 
     path: str
@@ -47,6 +49,8 @@ class Tally:
     error: str = ""
     turned: int = 0
     lying: tuple[int, ...] = ()
+    small: tuple[int, ...] = ()
+    shrunk: int = 0
 
 
 class Stage:

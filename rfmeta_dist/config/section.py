@@ -1,0 +1,28 @@
+"""What every section of the configuration is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.places import absolute, require_no_credentials
+
+
+def _absolute(place: str) -> str:
+    try:
+        require_no_credentials(place)
+        return place if "://" in place else str(absolute(place))
+    except ConfigError as error:  # pydantic adds the field's name to a ValueError alone
+        raise ValueError(str(error)) from None
+
+
+Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+
+
+class Section(BaseModel):
+    """Frozen; unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

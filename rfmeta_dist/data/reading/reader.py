@@ -1,0 +1,146 @@
+"""The stages that every reading of a domain shares: whole shards ahead of their turn, then decoded batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.fetch import ahead, fetch
+from rfmeta_dist.data.reading.meter import Meter
+from rfmeta_dist.data.reading.order import WINDOW
+from rfmeta_dist.data.reading.patches import cut_patch
+from rfmeta_dist.data.reading.sizes import require_size
+from rfmeta_dist.data.shards.decode import DEPTH_STRIDE, MAX_SIDE, decode, decode_stored
+from rfmeta_dist.data.shards.manifest import Manifest, Shard
+from rfmeta_dist.data.shards.unpack import Packed, unpack
+from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rfmeta_dist.core.patches import Patches, Place
+    from rfmeta_dist.data.shards.manifest import Row
+
+    Pixels = NDArray[np.uint8]
+    Vary = Callable[["Visited", Pixels, Pixels], tuple[Pixels, Pixels]]
+    Places = Callable[["Visited"], list[Place]]
+
+
+_FETCHERS = 2  # one connection rarely fills a link
+_DECODERS = min(4, os.cpu_count() or 1)  # decoding leaves Python's lock: threads suffice
+
+
+@dataclass(frozen=True)
+class Visited:
+    """A sample on one of its visits: in which epoch of its class."""
+
+    packed: Packed
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The threads of one iteration."""
+
+    fetch: ThreadPoolExecutor
+    decode: ThreadPoolExecutor
+
+
+@contextmanager
+def open_pools() -> Iterator[Pools]:
+    """Start the threads of one iteration, and end them with it."""
+    pools = Pools(ThreadPoolExecutor(_FETCHERS, "fetch"), ThreadPoolExecutor(_DECODERS, "decode"))
+    try:
+        yield pools
+    finally:
+        # Also when the caller stops early: leave nothing reading behind its back.
+        pools.fetch.shutdown(wait=False, cancel_futures=True)
+        pools.decode.shutdown(wait=False, cancel_futures=True)
+
+
+class Reader:
+    """The stages that every reading of a domain shares."""
+
+    def __init__(
+        self,
+        store: Store,
+        manifest: Manifest,
+        image_size: int,
+        cache: Cache | None,
+        patches: Patches | None,
+    ) -> None:
+        if image_size % DEPTH_STRIDE or not 0 < image_size <= MAX_SIDE:
+            raise ConfigError(f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}")
+        require_size(manifest, image_size, patches)
+        self._folder = store.sub(manifest.domain)
+        self._manifest = manifest
+        self._image_size = image_size
+        self._cache = cache
+        self.meter = Meter()
+
+    def shards(self, pools: Pools, wanted: Iterable[Shard]) -> Iterator[list[Packed]]:
+        """The samples of each shard, still encoded; the shards of a window are read before their turn."""
+        return ahead(self._unpacked, wanted, pool=pools.fetch, depth=WINDOW, meter=self.meter)
+
+    def decoded(
+        self, pools: Pools, groups: Iterable[list[Visited]], vary: Vary, places: Places | None
+    ) -> Iterator[RawBatch]:
+        """A batch of each group of samples, decoded and varied; a few are decoded before their turn.
+
+        With `places`, the batch has the patches of each sample that lie there, one sample after the other.
+        """
+        work = partial(self._faces, vary) if places is None else partial(self._cut, vary, places)
+        return ahead(work, groups, pool=pools.decode, depth=_DECODERS, meter=self.meter)
+
+    def _unpacked(self, shard: Shard) -> list[Packed]:
+        data = fetch(self._folder, shard, self._cache, self.meter)
+        return unpack(data, self._manifest.rows(shard), f"{self._folder.url}/{shard.name}", known=True)
+
+    def _faces(self, vary: Vary, samples: list[Visited]) -> RawBatch:
+        import numpy as np
+
+        count, side = len(samples), self._image_size
+        image = np.empty((count, side, side, 3), np.uint8)
+        depth = np.empty((count, side // DEPTH_STRIDE, side // DEPTH_STRIDE), np.uint8)
+        for index, sample in enumerate(samples):
+            # Decoded in its place: copying it there would cost a quarter of the decoding again.
+            place = image[index]
+            found, depth[index] = vary(sample, *decode(sample.packed, side, place))
+            if found is not place:
+                place[:] = found
+        self.meter.add(samples=count)
+        return _raw(image, depth, [sample.packed.row for sample in samples])
+
+    def _cut(self, vary: Vary, places: Places, samples: list[Visited]) -> RawBatch:
+        import numpy as np
+
+        side, wanted = self._image_size, [places(sample) for sample in samples]
+        rows = [s.packed.row for s, found in zip(samples, wanted, strict=True) for _ in found]
+        where = [place for found in wanted for place in found]
+        image = np.empty((len(rows), side, side, 3), np.uint8)
+        depth = np.empty((len(rows), side // DEPTH_STRIDE, side // DEPTH_STRIDE), np.uint8)
+        index = 0
+        for sample, found in zip(samples, wanted, strict=True):
+            whole, its_depth = decode_stored(sample.packed)  # one crop at a time, whatever its size
+            for place in found:
+                image[index], depth[index] = vary(sample, *cut_patch(whole, its_depth, place, side))
+                index += 1
+        self.meter.add(samples=len(samples))
+        recorded = [(*place, row["width"]) for place, row in zip(where, rows, strict=True)]
+        return _raw(image, depth, rows, np.array(recorded, np.int32))
+
+
+def _raw(image: Pixels, depth: Pixels, rows: list[Row], place: NDArray[np.int32] | None = None) -> RawBatch:
+    import numpy as np
+
+    label = np.array([row["label"] for row in rows], np.float32)
+    return RawBatch(image, depth, label, tuple(row["key"] for row in rows), place)

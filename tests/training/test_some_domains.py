@@ -1,0 +1,114 @@
+"""A run whose episodes have some of the sources: it reads in order, rows say who met, it resumes exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.reading.stream import DomainStream
+from rfmeta_dist.episode.plan import Need
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training import checkpoint
+from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.step import Trainer
+from tests.stored import SHARDS
+
+STEPS, STOP = 7, 5  # five steps end within a cycle of three episodes
+CPU = torch.device("cpu")
+
+
+def configuration(method: str = "rfmeta", **training: Any) -> Config:
+    data = {"prefix": str(SHARDS), "sources": ["O", "C", "I"], "target": "M", "image_size": 32, "batch": 4}
+    tree = {
+        "run": {"name": "r"},
+        "data": data | {"cache_gb": 0, "augmentation": {}},
+        "model": {"width": 0.05},
+        "method": {"name": method},
+        "episode": {"domains": 2},
+        "training": {"steps": STEPS, "workers": 1, "strategy": "single", "checkpoint_every": STOP, **training},
+    }
+    return check(tree, "test")
+
+
+class Noted:
+    """Batches from the shards, and what was asked for."""
+
+    def __init__(self, config: Config) -> None:
+        sources = Sources.of(config)
+        self._batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
+        self.needs: list[Need] = []
+
+    def batch(self, need: Need) -> RawBatch:
+        self.needs.append(need)
+        return self._batches.batch(need)
+
+    def prefetch(self, need: Need) -> None:
+        self._batches.prefetch(need)
+
+
+def run(
+    config: Config, folder: Store, progress: Progress | None = None
+) -> tuple[Trainer, Progress, list[Need]]:
+    """Train to the last step, from the folder's checkpoint if there is progress; keep the one of step STOP."""
+    trainer = build(config, Single(), CPU)
+    if progress:
+        checkpoint.restore(checkpoint.read(folder), trainer, ["f"])
+
+    def keep(done: Progress) -> None:
+        if done.step == STOP:
+            checkpoint.save(folder, trainer, trainer.strategy.moments(), done, "f")
+
+    source = Noted(config)
+    hooks = Hooks(lambda row: None, keep, lambda *_: None)
+    return trainer, train(config, trainer, source, hooks, progress or Progress(), CPU), source.needs
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("episodes", [1, 2])
+def test_going_on_within_a_cycle_is_bit_for_bit_the_uninterrupted_run(tmp_path: Path, method, episodes):
+    config, folder = configuration(method, episodes=episodes), open_store(str(tmp_path))
+    whole, done, needs = run(config, folder)
+    second, again, later = run(config, folder, checkpoint.read(folder).progress)
+    assert later == needs[-len(later) :]
+    assert len(later) == (STEPS - STOP) * episodes * 2
+    ours, reference = second.objective.nets.state_dict(), whole.objective.nets.state_dict()
+    assert [name for name in reference if not torch.equal(ours[name], reference[name])] == []
+    assert [row["loss"] for row in again.metrics] == [row["loss"] for row in done.metrics]
+
+
+def test_a_row_names_the_domains_that_met_and_each_reads_its_stream_in_order(tmp_path: Path):
+    config = configuration()
+    _, done, needs = run(config, open_store(str(tmp_path)))
+    asked: dict[str, list[int]] = {name: [] for name in config.data.sources}
+    for row, first, last in zip(done.metrics, needs[::2], needs[1::2], strict=True):
+        assert (row["domains"], row["meta_test"]) == (f"{first.domain}&{last.domain}", last.domain)
+        asked[first.domain].append(first.index)
+        asked[last.domain].append(last.index)
+    assert all(batches == list(range(len(batches))) for batches in asked.values())
+    assert all(
+        4 <= len(batches) <= 6 for batches in asked.values()
+    )  # of seven episodes, two cycles and one more
+
+
+def test_a_domain_seldom_met_gives_the_batches_of_its_stream(tmp_path: Path):
+    config = configuration()
+    sources = Sources.of(config)
+    batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
+    *_, needs = run(config, open_store(str(tmp_path)))
+    for need in needs:
+        stream = DomainStream.of_run(sources.store, sources.manifests[need.domain], config.data, 0)
+        given, expected = batches.batch(need), next(stream.batches(need.index))
+        assert given.keys == expected.keys
+        assert np.array_equal(given.image, expected.image)

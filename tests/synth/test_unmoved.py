@@ -6,39 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from rfmeta_dist.synth.domains.scale import Scale
-from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.synth.output.source import bare
-from tests.stored import SHARDS
+from tests.synth import pictures
 
 ROOT = Path(__file__).parents[2]
-SCALE = Scale("fixture", 32, {"*": {"train": 2, "validation": 1, "test": 2}}, videos=1, frames=2)
 
 
-def _stored(domain: str) -> dict[str, bytes]:
-    """The crops of a domain that an earlier version generated, by key."""
-    crops = {}
-    for shard in (SHARDS / domain).rglob("*.tar"):
-        with tarfile.open(shard) as tar:
-            for member in tar:
-                if member.name.endswith(("image.jpg", ".jpg")):
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    crops[member.name.split(".")[0]] = file.read()
-    return crops
-
-
-@pytest.mark.parametrize("domain", ["C", "I"])
+@pytest.mark.parametrize("domain", pictures.DOMAINS)
 def test_the_pictures_are_those_of_earlier_versions(domain):
-    then = _stored(domain)
-    now = {sample.key: sample.image for sample in generate(domain, SCALE, 0)}
+    then, now = pictures.then(domain), pictures.now(domain)
     assert now.keys() == then.keys()
     moved = [key for key in now if now[key] != then[key]]
     # Another processor rounds a few crops differently (docs/synth.md), each by little.

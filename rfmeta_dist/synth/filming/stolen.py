@@ -18,7 +18,7 @@ from rfmeta_dist.synth.person.motion import FPS, Drift, draw_shake
 
 FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # in which crop coordinates are face coordinates
 FINEST = 1.7  # pixels of the source for each sample of the scene: finer ones would not be seen
-SPARE = 1.12  # how much more than the frame the source shows, since carriers tilt and move
+SPARE = 1.22  # how much more than the frame the source shows, since carriers tilt and move
 
 
 @dataclass(frozen=True)

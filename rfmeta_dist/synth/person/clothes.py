@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, noise, step
+from rfmeta_dist.synth.imaging.smooth import wide_blur
+from rfmeta_dist.synth.imaging.texture import Image, Rng, noise, step
 from rfmeta_dist.synth.person.canvas import Canvas, Layer
 
 Colour = NDArray[np.float32]
+CONTACT = np.array([0.50, 0.40, 0.38], np.float32)  # what is left of the light next to what is worn
 TOPS = ("crew", "crew", "vee", "shirt", "shirt", "turtle", "hood", "jacket", "scoop")
 
 
@@ -20,7 +22,7 @@ def paint_clothes(canvas: Canvas, woman: bool, rng: Rng) -> Layer:
     u, v, a = canvas.u, canvas.v, np.abs(canvas.u)
     colour = draw_cloth(rng)
     thick = {"jacket": 0.05, "hood": 0.06, "shirt": 0.025}.get(kind, 0.03)
-    reach = blur(canvas.head.cover, 1.2 * thick / canvas.pixel)
+    reach = wide_blur(canvas.head.cover, 1.2 * thick / canvas.pixel)
     # Beside the neck cloth begins where it lies on the shoulder.
     top = {"hood": 0.755, "turtle": 0.70, "shirt": 0.79, "jacket": 0.79}.get(kind, 0.825) + 0.2 * (a - 0.3)
     body = np.maximum(canvas.head.cover, step(0.13, 0.17, reach)) * step(-0.008, 0.008, v - top)
@@ -147,7 +149,7 @@ def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
     below = step(0.45, 0.75, v)
     folds = ridges * (0.25 + 0.75 * below) + 0.8 * noise(rng, canvas.size, 6, 2) * below
     bulge = 0.60 * np.sqrt(np.clip(outer, 0, 1)) - 0.10 * below
-    lifted = np.maximum(bulge, blur(canvas.height, 0.04 / canvas.pixel) + 0.03) + 0.012 * folds
+    lifted = np.maximum(bulge, wide_blur(canvas.height, 0.04 / canvas.pixel) + 0.03) + 0.012 * folds
     lifted -= 0.02 * np.exp(-np.clip(inside, 0, None) / 0.05)
     colour = draw_cloth(rng)
     albedo = colour * _pattern(canvas, rng)[..., None] * (1.0 + 0.10 * folds)[..., None]
@@ -156,10 +158,10 @@ def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
     return Layer(albedo.astype(np.float32), cover.astype(np.float32), lifted.astype(np.float32), 0.03)
 
 
-def contact_shade(canvas: Canvas, layer: Layer, reach: float, strength: float) -> None:
-    """Darken what lies next to a layer that stands above it, mostly below its edge."""
-    near = blur(layer.cover, reach / canvas.pixel)
+def contact_shade(canvas: Canvas, layer: Layer, reach: float) -> Image:
+    """Where a layer that stands above what lies next to it darkens it, H×W: mostly below its edge."""
+    near = wide_blur(layer.cover, reach / canvas.pixel)
     shift = int(0.5 * reach / canvas.pixel)
-    near = np.maximum(near, np.roll(near, shift, axis=0))
-    shade = np.clip(near * 1.6, 0, 1) * (1.0 - layer.cover) * canvas.body
-    canvas.tint(np.array([0.50, 0.40, 0.38], np.float32), strength * shade)
+    near[shift:] = np.maximum(near[shift:], near[:-shift].copy())
+    shade: Image = np.clip(near * 1.6, 0, 1) * (1.0 - layer.cover) * canvas.body
+    return shade

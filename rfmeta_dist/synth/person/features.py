@@ -145,7 +145,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     if look.beard < 0.12:
         return
     full = np.clip((look.beard - 0.5) / 0.5, 0.0, 1.0)
-    count = int(6000 + 9000 * full)
+    count = int(9000 + 9000 * full)
     spots = rng.uniform((-0.5, -0.1), (0.5, 0.85), (count * 3, 2))
     spots = spots[beard_area(spots[:, 0], spots[:, 1], look.kind) > rng.uniform(0.05, 0.9, len(spots))][:count]
     # Hair that hangs lower lies under what grows above it.
@@ -159,13 +159,13 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     curl = lean[:, None] + rng.normal(0, 0.6, (len(spots), 1)) * full * t
     path = spots[:, None] + (length[:, None] * t)[..., None] * np.stack([np.sin(curl), np.cos(curl)], -1)
     # Short hairs stop before the lips; long ones may cover their edge.
-    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.16, len(spots)), 0, 1))
+    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.26, len(spots)), 0, 1))
     under = blur(hairs, 0.010 / canvas.pixel)
     dark = np.asarray(colour, np.float32) * (0.35 + 1.3 * tone)[..., None]
-    canvas.cover(0.6 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
+    canvas.cover(0.45 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
     canvas.cover(dark, np.clip((0.45 + 0.45 * full) * hairs, 0, 0.95))
     canvas.height[...] += full * (0.022 * under + 0.004 * (tone - 0.5) * hairs)
-    canvas.gloss[...] *= 1.0 - 0.7 * np.clip(under * (0.4 + full), 0, 1)
+    canvas.gloss[...] *= 1.0 - np.clip(0.7 * under * (0.4 + full) + 0.8 * hairs, 0, 0.95)
     canvas.skin[...] *= 1.0 - 0.8 * full * np.clip(1.3 * under, 0, 1)
 
 

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.head.head import EXTENT
+from rfmeta_dist.synth.imaging.smooth import wide_blur
 from rfmeta_dist.synth.imaging.strands import brush
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, noise, sample, step
+from rfmeta_dist.synth.imaging.texture import Image, Rng, noise, sample, step
 from rfmeta_dist.synth.person.canvas import Canvas, Layer
 from rfmeta_dist.synth.person.styles import STYLES, Hair, Style, Vectors, hairline
 
+TIP = 0.08  # length over which strands end
+KNOT = 0.17  # radius of a bun
 SKULL, RADII = np.array([0.0, -0.215, 0.0]), np.array([0.478, 0.585, 0.56])
 
 
@@ -28,14 +31,26 @@ def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
     template = (paths[:, 1:] + paths[:, :-1]) / 2
     seen = _seen(canvas, hair, middle, template)
     order = np.argsort(thin, kind="stable")
-    width = max(1, round(style.width * canvas.size[1] / 900))
-    # At the hairline hair is short, thin and sparse.
-    edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
-    faint = (edge > rng.uniform(-0.06, 0.0, len(edge)))[:, None] & (
-        np.arange(paths.shape[1] - 1) < paths.shape[1] // 2
+    grey, cover = brush(
+        pixels[order],
+        tone[order],
+        canvas.size,
+        canvas.fine,
+        seen[order],
+        _solid(hair, style, paths, rng)[order],
     )
-    grey, cover = brush(pixels[order], tone[order], canvas.size, width, seen[order], faint[order])
     return _finish(canvas, hair, style, (grey, cover), middle[seen], rng)
+
+
+def _solid(hair: Hair, style: Style, paths: Vectors, rng: Rng) -> Image:
+    """How solid each piece of a strand is: thin at its tip, and thin and sparse at the hairline; K×(P−1)."""
+    t = np.linspace(0.0, 1.0, paths.shape[1] - 1, dtype=np.float32)
+    tip = min(0.45, TIP / style.length)
+    solid = np.where(t > 1.0 - tip / 2, 0.27, np.where(t > 1.0 - tip, 0.54, 1.0))
+    edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
+    faint = (edge > rng.uniform(-0.07, 0.0, len(edge)))[:, None] & (t < 0.5)
+    result: Image = np.where(faint, np.where(t < 0.25, 0.27, 0.54), solid).astype(np.float32)
+    return result
 
 
 def _guides(hair: Hair, style: Style, rng: Rng) -> Vectors:
@@ -52,6 +67,8 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> Vectors:
     scalp = np.where(front, root[:, 1] + ragged < hairline(hair, root[:, 0]), root[:, 1] < 0.15)
     root, around, front = root[scalp], around[scalp], front[scalp]
     steps = 16
+    if style.comb == "bun":
+        return _gathered(hair, style, root, rng)
     length = hair.stretch * style.length * rng.uniform(0.75, 1.1, len(root))
     if style.comb in {"forward", "fringed"}:
         # The fringe ends above the eyes.
@@ -88,6 +105,31 @@ def _guides(hair: Hair, style: Style, rng: Rng) -> Vectors:
         point[inside] = SKULL + (point[inside] - SKULL) / level[inside, None]
         path.append(point)
     return np.stack(path, 1)
+
+
+def _gathered(hair: Hair, style: Style, root: Vectors, rng: Rng) -> Vectors:
+    """Hair led over the skull to a knot on the crown or low behind the head, and the knot itself."""
+    t = np.linspace(0.0, 1.0, 17)[:, None]
+    high = hair.stretch > 1.0
+    knot = np.array([0.0, -0.86, -0.5]) if high else np.array([0.0, 0.35, -0.9])
+    knot /= np.linalg.norm(knot)
+    outward = (root - SKULL) / RADII
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    # The shortest way over a sphere.
+    angle = np.arccos(np.clip(outward @ knot, -0.999, 0.999))[:, None, None]
+    way = np.sin((1 - t) * angle) * outward[:, None] + np.sin(t * angle) * knot
+    lift = style.volume * rng.uniform(0.2, 1.0, len(root))[:, None, None] * np.clip(4 * t, 0, 1)
+    led = SKULL + RADII * way / np.sin(angle) * (1.01 + lift / 0.5)
+    turns = 190
+    axis = rng.normal(0.0, (0.35, 1.0, 0.35), (turns, 3))
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    first = np.cross(axis, rng.standard_normal((turns, 3)))
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(axis, first)
+    size = KNOT * hair.stretch * rng.uniform(0.75, 1.0, (turns, 1, 1)) * [1.15, 0.9, 1.0]
+    round_it = 2.6 * t + rng.uniform(0, 2 * np.pi, (turns, 1, 1))
+    coil = np.cos(round_it) * first[:, None] + np.sin(round_it) * second[:, None]
+    return np.concatenate([led, SKULL + RADII * knot * 1.18 + size * coil])
 
 
 def _off_the_face(point: Vectors, root: Vectors, hair: Hair, rng: Rng) -> Vectors:
@@ -129,7 +171,9 @@ def _led(hair: Hair, comb: str, root: Vectors, outward: Vectors, rng: Rng) -> Ve
         case _:
             led = outward.copy()
     beside = step(0.34, 0.44, np.abs(x))[:, None] * (comb in {"crew", "swept", "forward", "messy", "back"})
-    down = np.stack([0.1 * np.sign(x), 0.8 * one, -0.5 * one], -1)
+    # Hair combed back goes behind the ears.
+    fall, deep = (0.35, -1.0) if comb == "back" else (0.8, -0.5)
+    down = np.stack([0.1 * np.sign(x), fall * one, deep * one], -1)
     led = led + (down - led) * beside
     unit: Vectors = led / (np.linalg.norm(led, axis=1, keepdims=True) + 1e-9)
     return unit
@@ -167,7 +211,7 @@ def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Vecto
     behind = step(-0.05, -0.35, paths[:, 1:, 2]) * step(-0.1, 0.4, paths[:, 1:, 1])
     grey = (rng.random(style.strands) < hair.grey) * 0.14
     shade = tone[:, None] + grey[:, None] + 0.20 * sheen + 0.07 * (t[1:] - 0.5)
-    return paths, np.clip(shade * (1.0 - 0.75 * behind), 0.0, 1.0), depth
+    return paths, np.clip(shade * (1.0 - 0.6 * behind), 0.0, 1.0).astype(np.float32), depth
 
 
 def _resampled(paths: Vectors, steps: int) -> Vectors:
@@ -196,7 +240,7 @@ def _finish(
     canvas: Canvas, hair: Hair, style: Style, drawn: tuple[Image, Image], middle: Image, rng: Rng
 ) -> Layer:
     """Strands over a dark base on the scalp, with the height of the hair's surface."""
-    grey, strands = blur(drawn[0], 0.55), drawn[1]
+    grey, strands = drawn
     size = canvas.size
     u, v = canvas.u, canvas.v
     ragged = 0.018 * noise(rng, size, 60, 2)
@@ -222,9 +266,10 @@ def _finish(
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
     # Near the hairline hair lies close to the head.
     steep = np.clip(0.34 - canvas.height, 0.0, None)
-    close = canvas.height + 0.02 + 0.45 * np.clip(line + 0.02 - v, 0.0, None) + 2.0 * steep
+    away = np.clip(line + 0.02 - v, 0.0, None)
+    close = canvas.height + 0.02 + 0.45 * away + 5.0 * np.clip(away - 0.06, 0.0, None) + 2.0 * steep
     height = np.where((canvas.body > 0.5) & (v < line + 0.08), np.minimum(height, close), height)
-    height = blur(height.astype(np.float32), 0.012 / canvas.pixel)
+    height = wide_blur(height.astype(np.float32), 0.012 / canvas.pixel)
     height = height + 0.004 * (grey - 0.4) * strands
     gloss = 0.02 + 0.07 * np.clip(lit - 0.6, 0, 1)
     return Layer(albedo.astype(np.float32), cover.astype(np.float32), height.astype(np.float32), gloss)

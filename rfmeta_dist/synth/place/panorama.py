@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
-from rfmeta_dist.synth.imaging.tiles import draw_tile
+from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
 
 Colour = NDArray[np.floating]
 SUBPIXEL = 4  # bits of a corner's position after the point
+CLOUDS = 6  # tiles drawn once a process for each number of octaves
 NEAREST = 0.05  # places closer to the camera than this, or behind it, are drawn as if there: out of sight
 
 
@@ -78,4 +81,14 @@ class Panorama:
 
     def clouds(self, rng: Rng, size: float, octaves: int = 3) -> Image:
         """Smooth noise of zero mean and unit deviation with features of about `size` metres, H×W."""
-        return draw_tile(rng, size, octaves=octaves).at(self.x, self.y)
+        place = int(rng.integers(1 << 62))
+        tile = _cloud(octaves, place % CLOUDS)
+        right, down = (float(tile.side) * (place >> shift & 1023) / 1024 for shift in (8, 18))
+        mirrored = 1.0 if place >> 28 & 1 else -1.0
+        return tile.at(self.x * np.float32(mirrored / size) + np.float32(right), self.y / size + down)
+
+
+@cache
+def _cloud(octaves: int, number: int) -> Tile:
+    """One of a few tiles with features of unit size: any patch of cloud is a window of one, enlarged."""
+    return draw_tile(generator("clouds", octaves, number), 1.0, octaves=octaves)

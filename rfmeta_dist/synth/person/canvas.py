@@ -21,12 +21,18 @@ AXES = ("x", "y", "u", "v")
 
 @dataclass(frozen=True)
 class Layer:
-    """Something worn: albedo H×W×3, cover H×W in [0, 1], height H×W in face units, gloss."""
+    """Something worn, on the window of a canvas outside which it covers nothing.
+
+    Attributes:
+        albedo, cover, height, gloss: H×W×3, and H×W or a number; as of `Canvas`.
+        corner: row and column of the window within the whole canvas.
+    """
 
     albedo: Image
     cover: Image
     height: Image
     gloss: Image | float
+    corner: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,13 @@ class Canvas:
         """Face units a pixel."""
         return 2.0 * EXTENT / float(self.head.cover.shape[0])
 
+    def rows(self, first: float, last: float) -> Canvas:
+        """The whole width of this whole canvas between two heights in face coordinates, sharing its memory."""
+        top, bottom = (int((y + EXTENT) / self.pixel) for y in (first, last))
+        part = slice(max(0, top), min(self.size[0], bottom))
+        images: dict[str, Any] = {name: getattr(self, name)[part] for name in (*AXES, *PAINTED)}
+        return replace(self, corner=(part.start, 0), **images)
+
     def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
         """The part of the canvas around template points K×2, sharing its memory."""
         points, corner = self.head.at(around), np.array(self.corner[::-1])
@@ -102,20 +115,30 @@ class Canvas:
         return slice(row, row + rows), slice(column, column + columns)
 
     def firmness(self, layer: Layer) -> Image:
-        """How far a layer's height replaces that of this whole canvas, H×W in [0, 1]."""
+        """How far a layer's height replaces that of this whole canvas, in [0, 1] on the layer's window."""
+        (row, column), (rows, columns) = layer.corner, layer.cover.shape
+        body = self.body[row : row + rows, column : column + columns]
         # Beside the body there is no height to blend with, and none may jump from strand to strand.
         beside = step(0.0, 0.1, wide_blur(layer.cover, 0.02 / self.pixel))
-        return np.where(self.body > 0.5, step(0.1, 0.7, wide_blur(layer.cover, 0.008 / self.pixel)), beside)
+        return np.where(body > 0.5, step(0.1, 0.7, wide_blur(layer.cover, 0.008 / self.pixel)), beside)
 
     def wear(self, layer: Layer, firm: Image) -> None:
-        """Put a layer of the whole canvas, with its `firmness` there, over everything."""
-        part = self.part()
-        cover, gloss = layer.cover[part], layer.gloss if isinstance(layer.gloss, float) else layer.gloss[part]
-        self.cover(layer.albedo[part], cover)
-        self.height[...] += (layer.height[part] - self.height) * firm[part]
-        self.gloss[...] += (gloss - self.gloss) * cover
-        np.maximum(self.body, cover, out=self.body)
-        self.skin[...] *= np.float32(1.0) - cover
+        """Put a layer, with its `firmness` on the whole canvas, over everything."""
+        (row, column), (rows, columns) = self.corner, self.size
+        top, left = max(row, layer.corner[0]), max(column, layer.corner[1])
+        bottom = min(row + rows, layer.corner[0] + layer.cover.shape[0])
+        right = min(column + columns, layer.corner[1] + layer.cover.shape[1])
+        if top >= bottom or left >= right:
+            return
+        here = slice(top - row, bottom - row), slice(left - column, right - column)
+        down, across = layer.corner
+        there = slice(top - down, bottom - down), slice(left - across, right - across)
+        cover, gloss = layer.cover[there], layer.gloss if isinstance(layer.gloss, float) else layer.gloss[there]
+        self.albedo[here] += (layer.albedo[there] - self.albedo[here]) * cover[..., None]
+        self.height[here] += (layer.height[there] - self.height[here]) * firm[there]
+        self.gloss[here] += (gloss - self.gloss[here]) * cover
+        np.maximum(self.body[here], cover, out=self.body[here])
+        self.skin[here] *= np.float32(1.0) - cover
 
     def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
         """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.head.head import MOUTH, Traits
+from rfmeta_dist.synth.imaging.smooth import wide_blur
 from rfmeta_dist.synth.imaging.texture import Image, Rng, blob, blur, noise, pair, step
 from rfmeta_dist.synth.person.canvas import Canvas
 
@@ -129,7 +130,7 @@ def beard_area(u: Image, v: Image, kind: str) -> Image:
     kinds = {
         "all": 1.0,
         "moustache": step(0.40, 0.36, v) * step(0.23, 0.17, a),
-        "goatee": step(0.24, 0.17, a),
+        "goatee": step(0.24, 0.17, a) * step(0.70, 0.60, v),
         "chinstrap": np.maximum(step(0.20, 0.30, np.hypot(a, v - 0.36)), step(0.50, 0.56, v)),
     }
     area: Image = (whole * kinds[kind]).astype(np.float32)
@@ -138,8 +139,10 @@ def beard_area(u: Image, v: Image, kind: str) -> Image:
 
 def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: Rng) -> None:
     """Beard shadow, stubble or a beard, hair by hair; a shaved man keeps a trace of it."""
-    area = beard_area(canvas.u, canvas.v, look.kind if look.beard > 0.3 else "all") * canvas.head.cover
-    patchy = np.clip(area * (1.0 + 0.25 * noise(rng, canvas.size, 18, 2)), 0, 1)
+    canvas = canvas.window(np.array([[-0.62, -0.12], [0.62, 0.92]]), 0.0)
+    area = beard_area(canvas.u, canvas.v, look.kind if look.beard > 0.3 else "all")
+    area *= canvas.head.cover[canvas.part()]
+    patchy = np.clip(area * (1.0 + 0.25 * noise(rng, canvas.size, 9, 2)), 0, 1)
     blue = np.array([0.74, 0.78, 0.84], np.float32)
     canvas.tint(blue, patchy * (0.25 + 0.55 * min(look.beard, 0.5)))
     if look.beard < 0.12:
@@ -160,7 +163,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     path = spots[:, None] + (length[:, None] * t)[..., None] * np.stack([np.sin(curl), np.cos(curl)], -1)
     # Short hairs stop before the lips; long ones may cover their edge.
     tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.26, len(spots)), 0, 1))
-    under = blur(hairs, 0.010 / canvas.pixel)
+    under = wide_blur(hairs, 0.010 / canvas.pixel)
     dark = np.asarray(colour, np.float32) * (0.35 + 1.3 * tone)[..., None]
     canvas.cover(0.45 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
     canvas.cover(dark, np.clip((0.45 + 0.45 * full) * hairs, 0, 0.95))
@@ -171,6 +174,11 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
 
 def paint_ears(canvas: Canvas) -> None:
     """Hollows of the ears, which a front view's relief hardly shows."""
+    for side in (-1, 1):
+        _paint_ear(canvas.window(np.array([[side * 0.44, -0.22], [side * 0.60, 0.32]]), 0.02))
+
+
+def _paint_ear(canvas: Canvas) -> None:
     a, v = np.abs(canvas.u), canvas.v
     ear = step(0.455, 0.492, a) * step(-0.2, -0.1, v) * step(0.3, 0.2, v)
     hollow = np.exp(-(((a - 0.505) / 0.012) ** 2) - ((v - 0.03) / 0.07) ** 2)

@@ -83,7 +83,7 @@ def _carved(height: Image) -> Image:
     inside = np.hypot(side / 0.42, (side[:, None] - 0.08) / 0.58)
     weight = np.clip((1.0 - inside) / 0.25, 0.0, 1.0)
     detail = height - cv2.GaussianBlur(height, (0, 0), CARVED * len(height) / 2 / EXTENT)
-    carved: Image = (height + 0.7 * weight * detail).astype(np.float32)
+    carved: Image = (height + 0.95 * weight * detail).astype(np.float32)
     return carved
 
 

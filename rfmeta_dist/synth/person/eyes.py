@@ -283,7 +283,7 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     under = blur(hairs, 0.006 / part.pixel)
     dark = np.asarray(colour, np.float32)
     part.cover(dark, np.clip(0.22 * under, 0, 1))
-    part.cover(dark * 0.4, np.clip(0.85 * hairs, 0, 1))
+    part.cover(dark * 0.6, np.clip(0.85 * hairs, 0, 1))
     part.height[...] += 0.006 * under
     part.gloss[...] *= 1.0 - np.clip(0.6 * under + 0.8 * hairs, 0, 0.95)
 

@@ -162,7 +162,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     curl = lean[:, None] + rng.normal(0, 0.6, (len(spots), 1)) * full * t
     path = spots[:, None] + (length[:, None] * t)[..., None] * np.stack([np.sin(curl), np.cos(curl)], -1)
     # Short hairs stop before the lips; long ones may cover their edge.
-    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.26, len(spots)), 0, 1))
+    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.42, 0.22, len(spots)), 0, 0.8))
     under = wide_blur(hairs, 0.010 / canvas.pixel)
     dark = np.asarray(colour, np.float32) * (0.35 + 1.3 * tone)[..., None]
     canvas.cover(0.45 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))

@@ -84,11 +84,11 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
     pores, net = lay(fine.pores, part, rng), lay(fine.net, part, rng)
     melanin = coarsely(_darker, u, v, few) * np.float32(even * (0.02 + 0.10 * skin.melanin))
     melanin += np.float32(skin.melanin)
-    melanin += np.float32(even * (0.4 + 0.6 * skin.blotch) * (0.025 + 0.075 * skin.melanin)) * uneven
+    melanin += np.float32(even * (0.5 + 0.5 * skin.blotch) * (0.035 + 0.045 * skin.melanin)) * uneven
     melanin += np.float32(0.07 * even * skin.age) * np.clip(lay(fine.mottle, part, rng) - 1.1, 0.0, 1.2)
     blood = coarsely(_flush, u, v, few) * np.float32((0.45 + 0.55 * skin.blotch) * even)
     blood += np.float32(skin.blood)
-    blood += np.float32(even * (0.045 + 0.055 * skin.blotch)) * ruddy
+    blood += np.float32(even * (0.060 + 0.070 * skin.blotch)) * ruddy
     melanin += _spots(part, skin, rng)
     _blemish(part, skin, (melanin, blood), rng)
     lines = _lines(part, skin, rng)
@@ -97,19 +97,22 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
     wide = coarsely(_porous, u, v, few) * np.float32(skin.pores * (1.0 - 0.45 * skin.makeup))
     pitted = pores * wide
     rough = np.float32(1.0 + 0.5 * skin.age) * (np.float32(0.5) + np.float32(0.5) * wide) * net
-    hidden = np.float32(1.0) + np.float32(0.026) * rough - np.float32(0.26) * pitted
+    hidden = np.float32(1.0) + np.float32(0.032) * rough - np.float32(0.30) * pitted
     hidden *= (np.float32(1.0) - np.float32(0.16) * lines) * _hollows(part)
     part.albedo[...] = pigment(np.maximum(melanin, 0.0), np.maximum(blood, 0.0)) * hidden[..., None]
     part.height[...] += RELIEF * (np.float32(0.35) * rough - pitted) - np.float32(0.0075) * lines
+    # Under the skin lie fat and muscle, which no mean head shows; folds draw it in on both sides.
+    part.height[...] -= np.float32(0.012) * wide_blur(lines, 0.018 / part.pixel)
+    part.height[...] += np.float32(0.0022 + 0.0016 * skin.age) * noise(rng, part.size, 7, 3)
     oily = coarsely(_oily, u, v, few)
     broken = np.clip(1.0 + 0.45 * rough - 0.9 * pitted, 0.1, 2.2)
-    part.gloss[...] = (0.07 + np.float32(0.15 * skin.oil) * oily) * broken
+    part.gloss[...] = (0.075 + np.float32(0.21 * skin.oil) * oily) * broken
 
 
 def _hollows(part: Canvas) -> Image:
     """Light lost in creases and corners, too small for a lamp's shadows: 1 where the relief is open."""
     deep = np.zeros(part.size, np.float32)
-    for reach, weight in ((0.011, 22.0), (0.03, 7.0)):
+    for reach, weight in ((0.011, 26.0), (0.03, 9.0)):
         below = wide_blur(part.height, reach / part.pixel) - part.height
         deep += np.float32(weight) * np.clip(below - 0.05 * reach, 0.0, 0.03)
     face = step(1.15, 0.9, np.hypot(part.u / 0.44, (part.v - 0.05) / 0.62))

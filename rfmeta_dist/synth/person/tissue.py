@@ -6,12 +6,13 @@ A patch of it is made once a process and laid over everybody, for each person at
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
 
 from rfmeta_dist.core.seeds import generator
+from rfmeta_dist.synth.head.head import EXTENT
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 from rfmeta_dist.synth.person.canvas import Canvas
 
@@ -50,15 +51,16 @@ def lay(image: Image, canvas: Canvas, rng: Rng) -> Image:
 @lru_cache(maxsize=4)
 def tissue(resolution: int) -> Tissue:
     """The patch at the pixels of a canvas of N×N, `resolution` = N."""
+    size = max(8, round(resolution * SIDE / 2 / EXTENT))
+    mode = cv2.INTER_AREA if size < PIXELS else cv2.INTER_LINEAR
+    whole = _patch()
+    return Tissue(*(cv2.resize(each, (size, size), interpolation=mode) for each in whole))
+
+
+@cache
+def _patch() -> tuple[Image, Image, Image]:
     rng = generator("tissue")
-    size = max(8, round(resolution * SIDE / 2.5))
-
-    def at_size(image: Image) -> Image:
-        mode = cv2.INTER_AREA if size < PIXELS else cv2.INTER_LINEAR
-        resized: Image = cv2.resize(image.astype(np.float32), (size, size), interpolation=mode)
-        return resized
-
-    return Tissue(at_size(_pores(rng)), at_size(_net(rng)), at_size(_mottle(rng)))
+    return _pores(rng), _net(rng), _mottle(rng)
 
 
 def _pores(rng: Rng) -> Image:
@@ -76,38 +78,37 @@ def _pores(rng: Rng) -> Image:
         for right in (0, 1):
             weight = np.abs(1 - down - part[0]) * np.abs(1 - right - part[1])
             np.add.at(pits, ((whole[0] + down) % PIXELS, (whole[1] + right) % PIXELS), depth * weight)
-    round_pits: Image = np.clip(_blurred(pits, 0.7) * 3.0, 0.0, 1.0)
+    around = cv2.GaussianBlur(np.pad(pits, 16, mode="wrap"), (0, 0), 0.7)[16:-16, 16:-16]
+    round_pits: Image = np.clip(around * 3.0, 0.0, 1.0).astype(np.float32)
     return round_pits
 
 
 def _net(rng: Rng) -> Image:
     """Fine lines in a few directions, which leave small fields between them."""
     total = np.zeros((PIXELS, PIXELS), np.float32)
-    frequency = np.fft.fftfreq(PIXELS)
-    down, across = np.meshgrid(frequency, frequency, indexing="ij")
+    down, across = np.meshgrid(np.fft.fftfreq(PIXELS), np.fft.rfftfreq(PIXELS), indexing="ij")
     for turn in range(DIRECTIONS):
         angle = np.pi * (turn + 0.3) / DIRECTIONS
         along = across * np.cos(angle) + down * np.sin(angle)
         beside = down * np.cos(angle) - across * np.sin(angle)
         # Long in one direction, of a millimetre or two in the other.
         passed = np.exp(-(((np.abs(beside) - 0.16) / 0.09) ** 2) - (along / 0.06) ** 2)
-        waves = np.fft.ifft2(np.fft.fft2(rng.standard_normal((PIXELS, PIXELS))) * passed).real
+        waves = _filtered(rng, passed)
         total -= np.exp(-np.abs(waves / waves.std()) * 1.6).astype(np.float32)
     return _centred(total)
 
 
 def _mottle(rng: Rng) -> Image:
-    frequency = np.fft.fftfreq(PIXELS) * PIXELS
-    radius = np.hypot(*np.meshgrid(frequency, frequency, indexing="ij"))
+    radius = PIXELS * np.hypot(*np.meshgrid(np.fft.fftfreq(PIXELS), np.fft.rfftfreq(PIXELS), indexing="ij"))
     strength = np.maximum(radius, 5.0) ** -ROUGH
     strength[radius < 3.0] = 0.0
-    return _centred(np.fft.ifft2(np.fft.fft2(rng.standard_normal((PIXELS, PIXELS))) * strength).real)
+    return _centred(_filtered(rng, strength))
 
 
-def _blurred(image: Image, sigma: float) -> Image:
-    around = np.pad(image, 16, mode="wrap")
-    blurred: Image = cv2.GaussianBlur(around, (0, 0), sigma)[16:-16, 16:-16]
-    return blurred
+def _filtered(rng: Rng, passed: Image) -> Image:
+    """White noise of which each frequency is passed as far as is said, P×(P/2+1)."""
+    waves: Image = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((PIXELS, PIXELS))) * passed)
+    return waves
 
 
 def _centred(image: Image) -> Image:

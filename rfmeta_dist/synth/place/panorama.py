@@ -81,11 +81,10 @@ class Panorama:
 
     def clouds(self, rng: Rng, size: float, octaves: int = 3) -> Image:
         """Smooth noise of zero mean and unit deviation with features of about `size` metres, H×W."""
-        place = int(rng.integers(1 << 62))
-        tile = _cloud(octaves, place % CLOUDS)
-        right, down = (float(tile.side) * (place >> shift & 1023) / 1024 for shift in (8, 18))
-        mirrored = 1.0 if place >> 28 & 1 else -1.0
-        return tile.at(self.x * np.float32(mirrored / size) + np.float32(right), self.y / size + down)
+        number, right, down = rng.random(3)
+        tile = _cloud(octaves, int(number * CLOUDS))
+        x, y = (c * np.float32(1 / size) for c in (self.x, self.y))
+        return tile.at(x + np.float32(right * tile.side), y + np.float32(down * tile.side))
 
 
 @cache

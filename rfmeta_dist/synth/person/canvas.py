@@ -134,9 +134,11 @@ class Canvas:
         down, across = layer.corner
         there = slice(top - down, bottom - down), slice(left - across, right - across)
         cover, gloss = layer.cover[there], layer.gloss if isinstance(layer.gloss, float) else layer.gloss[there]
-        self.albedo[here] += (layer.albedo[there] - self.albedo[here]) * cover[..., None]
+        # Where there is only background, whatever colour lies there must not shine through a thin cover.
+        above = cover / np.maximum(cover + self.body[here] * (1.0 - cover), np.float32(1e-3))
+        self.albedo[here] += (layer.albedo[there] - self.albedo[here]) * above[..., None]
         self.height[here] += (layer.height[there] - self.height[here]) * firm[there]
-        self.gloss[here] += (gloss - self.gloss[here]) * cover
+        self.gloss[here] += (gloss - self.gloss[here]) * above
         np.maximum(self.body[here], cover, out=self.body[here])
         self.skin[here] *= np.float32(1.0) - cover
 

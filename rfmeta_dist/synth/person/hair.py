@@ -49,7 +49,10 @@ def _solid(hair: Hair, style: Style, paths: Image, rng: Rng) -> Image:
     solid = np.where(t > 1.0 - tip / 2, 0.27, np.where(t > 1.0 - tip, 0.54, 1.0))
     edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
     faint = (edge > rng.uniform(-0.07, 0.0, len(edge)))[:, None] & (t < 0.5)
-    result: Image = np.where(faint, np.where(t < 0.25, 0.27, 0.54), solid).astype(np.float32)
+    solid = np.where(faint, np.where(t < 0.25, 0.27, 0.54), solid)
+    # Some strands are few hairs. They lie below the others and are seen where those end.
+    few = np.clip(np.floor(rng.uniform(0.0, 5.0, (len(paths), 1))), 0, 2)
+    result: Image = np.minimum(solid, np.array([0.27, 0.54, 1.0])[few.astype(int)]).astype(np.float32)
     return result
 
 
@@ -76,7 +79,7 @@ def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Image
     if amplitude:
         sideways, forwards = size * np.sin(wave.astype(np.float32)), size * np.cos(wave.astype(np.float32))
         paths += np.stack([sideways, 0.5 * forwards, forwards], -1).astype(np.float32)
-    stray = np.where(rng.random(style.strands) < 0.04, 1.0, 0.18)[:, None]
+    stray = np.where(rng.random(style.strands) < 0.07, 1.0, 0.25)[:, None]
     bow, sway = rng.normal(0, 0.05, (2, style.strands, 3)) * stray * min(1.0, 0.3 + 2 * style.length)
     straying = bow[:, None] * (t**2)[:, None] + 0.4 * sway[:, None] * np.sin(5.0 * t)[:, None]
     paths += straying.astype(np.float32)

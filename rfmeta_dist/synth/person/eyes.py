@@ -263,9 +263,9 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     )
     half = 0.019 * weight * np.interp(t, [0, 0.12, 0.45, 0.8, 1.0], [0.55, 1.0, 0.95, 0.55, 0.12])
     part = canvas.window(np.stack([side * spine_x, spine_y], -1), 0.07)
-    count = int(420 * (0.6 + 0.4 * weight))
+    count = int(330 * (0.6 + 0.4 * weight))
     place = rng.beta(1.0, 1.15, count)
-    across = rng.uniform(-1.0, 1.0, count)
+    across = np.clip(rng.normal(0.0, 0.62, count), -1.5, 1.5)
     root_x = np.interp(place, t, spine_x)
     root_y = np.interp(place, t, spine_y) + across * np.interp(place, t, half)
     slope = np.interp(place, t, np.gradient(spine_y, spine_x))
@@ -283,7 +283,7 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     under = blur(hairs, 0.006 / part.pixel)
     dark = np.asarray(colour, np.float32)
     part.cover(dark, np.clip(0.22 * under, 0, 1))
-    part.cover(dark * 0.6, np.clip(0.85 * hairs, 0, 1))
+    part.cover(dark * 0.6, np.clip(0.80 * hairs, 0, 1))
     part.height[...] += 0.006 * under
     part.gloss[...] *= 1.0 - np.clip(0.6 * under + 0.8 * hairs, 0, 0.95)
 

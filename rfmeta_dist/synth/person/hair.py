@@ -136,6 +136,8 @@ def _finish(
         # Between the drawn strands is more hair; behind a neck most is not drawn at all.
         reach = 0.03 if style.length < 0.7 else 0.12
         solid = _closed(strands, reach / canvas.pixel) * np.where(canvas.body > 0.5, 0.75, step(1.1, 0.8, v))
+        # Where strands end there is none.
+        solid *= step(0.15, 0.55, wide_blur(strands, 0.014 / canvas.pixel))
         base = np.maximum(base, 0.95 * solid)
     cover = 1.0 - (1.0 - base) * (1.0 - strands)
     colour = np.asarray(hair.colour, np.float32)

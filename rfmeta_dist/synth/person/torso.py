@@ -80,7 +80,7 @@ def _hem(bust: Bust) -> Image:
 
 def _hem_height(bust: Bust) -> Image:
     """Height of the body in each column near the lower edge, N, without threads and creases."""
-    last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE, INSIDE - HEM))
+    last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE + 0.02, INSIDE - 0.02))
     level = bust.height[first:last].mean(axis=0)[None]
     smooth: Image = blur(level, SMOOTHED * bust.cover.shape[0] / 2 / EXTENT)[0]
     return smooth

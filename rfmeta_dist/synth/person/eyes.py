@@ -232,7 +232,7 @@ def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image
     along = step(INNER, INNER + 0.04, u) * step(OUTER + 0.012, OUTER - 0.01, u)
     heavy = 0.35 + 0.65 * np.clip((u - INNER) / 0.16, 0, 1)
     line = np.exp(-(((below + 0.0010) / (0.0045 + 0.0035 * look.liner)) ** 2)) * along * heavy
-    part.tint(0.08, np.clip((0.62 + 0.38 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
+    part.tint(0.08, np.clip((0.75 + 0.4 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
     lower = np.exp(-(((above + 0.006) / 0.004) ** 2)) * along * heavy
     part.tint(0.35, (0.16 + 0.22 * look.lashes + 0.4 * look.liner) * lower)
     t = np.linspace(0, 1, 6)

@@ -84,7 +84,7 @@ def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
     area = step(-edge, edge, np.minimum(v - top, bottom - v)) * step(1.03, 0.93, t)
     upper = step(0.003, -0.003, v - line)
     wrinkles = noise(rng, (1, size[1]), size[1] / 4, 2) * (0.6 + 0.4 * noise(rng, size, 8))
-    tint = np.array([0.82, 0.47, 0.48], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
+    tint = np.array([0.78, 0.41, 0.42], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
     part.albedo[...] *= 1.0 + (tint - 1.0) * (0.95 * area)[..., None]
     colour, strength = look.lipstick
     part.cover(colour * (1.0 - 0.15 * upper - 0.06 * wrinkles)[..., None], 0.85 * strength * area)

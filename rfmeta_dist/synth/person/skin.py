@@ -112,11 +112,11 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
 def _hollows(part: Canvas) -> Image:
     """Light lost in creases and corners, too small for a lamp's shadows: 1 where the relief is open."""
     deep = np.zeros(part.size, np.float32)
-    for reach, weight in ((0.011, 26.0), (0.03, 9.0)):
+    for reach, weight in ((0.011, 34.0), (0.03, 13.0)):
         below = wide_blur(part.height, reach / part.pixel) - part.height
         deep += np.float32(weight) * np.clip(below - 0.05 * reach, 0.0, 0.03)
     face = step(1.15, 0.9, np.hypot(part.u / 0.44, (part.v - 0.05) / 0.62))
-    lost: Image = np.exp(-np.minimum(deep, 0.8) * face)
+    lost: Image = np.exp(-np.minimum(deep, 0.9) * face)
     return lost
 
 

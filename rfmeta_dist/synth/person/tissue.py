@@ -95,7 +95,7 @@ def _net(rng: Rng) -> Image:
         passed = np.exp(-(((np.abs(beside) - 0.16) / 0.09) ** 2) - (along / 0.06) ** 2)
         waves = _filtered(rng, passed)
         total -= np.exp(-np.abs(waves / waves.std()) * 1.6).astype(np.float32)
-    return _centred(total)
+    return _centred(cv2.GaussianBlur(np.pad(total, 8, mode="wrap"), (0, 0), 0.6)[8:-8, 8:-8])
 
 
 def _mottle(rng: Rng) -> Image:

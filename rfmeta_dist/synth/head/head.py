@@ -149,7 +149,7 @@ def move_points(points: NDArray[np.floating], shifts: NDArray[np.floating]) -> I
 def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
     """The head of strengths from `draw_shape`; `resolution` is N."""
     known = anatomy()
-    left, right = (_mirrored(np.tensordot(half, known.moves, 1)) for half in shape)
+    left, right = (_mirrored(np.einsum("k,kijc->ijc", half, known.moves)) for half in shape)
     column = np.arange(left.shape[1], dtype=np.float32) - left.shape[1] // 2
     return bend_head(left + (right - left) * step(-8.0, 8.0, column)[None, :, None], resolution)
 

@@ -12,9 +12,17 @@ from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.head.head import EYE, MOUTH, build_head, draw_shape, draw_traits
 from rfmeta_dist.synth.head.mimic import Mimic
 from rfmeta_dist.synth.imaging.texture import Image, Rng, resize
-from rfmeta_dist.synth.person.canvas import Canvas, blank_canvas
-from rfmeta_dist.synth.person.clothes import contact_shade, paint_clothes, paint_scarf
-from rfmeta_dist.synth.person.eyes import EyeLook, draw_eyes, eye_shade, paint_brow, paint_eye, shut_eye
+from rfmeta_dist.synth.person.canvas import Canvas, Layer, blank_canvas
+from rfmeta_dist.synth.person.clothes import CONTACT, contact_shade, paint_clothes, paint_scarf
+from rfmeta_dist.synth.person.eyes import (
+    EyeLook,
+    draw_eyes,
+    eye_shade,
+    eyes_of,
+    paint_brow,
+    paint_eye,
+    shut_eye,
+)
 from rfmeta_dist.synth.person.features import (
     draw_look,
     paint_beard,
@@ -80,57 +88,56 @@ def paint_bust(seed: int, resolution: int) -> Bust:
             paint_brow(each, eyes, hair.brows, side, generator("brow", seed, side))
         if look.glasses:
             paint_glasses(each, look.glasses, generator("glasses", seed))
-    layers = [paint_clothes(canvas, traits.woman, rng)]
-    for each in (canvas, shut):
-        each.wear(layers[0])
+    _put_on(paint_clothes(canvas, traits.woman, rng), canvas, shut)
     hat = paint_scarf(canvas, rng) if hair.style == "scarf" else paint_hair(canvas, hair, rng)
-    for each in (canvas, shut):
-        if hat is not None:
-            contact_shade(each, hat, 0.035, 0.55)
-            each.wear(hat)
+    if hat is not None:
+        shade = contact_shade(canvas, hat, 0.035)
+        for each in (canvas, shut):
+            each.tint(CONTACT, np.float32(0.55) * shade[each.part()])
+        _put_on(hat, canvas, shut)
     return _assemble(*_reduced(resolution, canvas, shut, closing))
+
+
+def _put_on(layer: Layer, *canvases: Canvas) -> None:
+    """Put a layer over the whole canvas, which comes first, and over windows of the same person."""
+    firm = canvases[0].firmness(layer)
+    for each in canvases:
+        each.wear(layer, firm)
 
 
 def _reduced(resolution: int, canvas: Canvas, shut: Canvas, closing: Image) -> tuple[Canvas, Canvas, Image]:
     """What was painted, at the resolution asked for."""
     if canvas.size[1] == resolution:
         return canvas, shut, closing
-    head = replace(canvas.head, cover=resize(canvas.head.cover, resolution))
-    names = ("albedo", "height", "gloss", "body", "skin")
-    small, small_shut = (
-        replace(
-            each, head=head, corner=(0, 0), **{name: resize(getattr(each, name), resolution) for name in names}
-        )
-        for each in (canvas, shut)
-    )
-    size = (resolution, resolution)
-    return small, small_shut, cv2.resize(closing, size, interpolation=cv2.INTER_NEAREST)
+    small = canvas.resized(resolution)
+    # The window's edges are no whole pixels of the smaller canvas: it is put in its place before it is reduced.
+    albedo, height = canvas.albedo.copy(), canvas.height.copy()
+    albedo[shut.part()], height[shut.part()] = shut.albedo, shut.height
+    small_shut = replace(small, albedo=resize(albedo, resolution), height=resize(height, resolution))
+    lying = np.full(canvas.size, -1.0, np.float32)
+    lying[shut.part()] = closing
+    small_shut = eyes_of(small_shut)
+    lying = cv2.resize(lying, (resolution, resolution), interpolation=cv2.INTER_NEAREST)
+    return small, small_shut, lying[small_shut.part()]
 
 
 def _shut(canvas: Canvas, eyes: EyeLook, rng: Rng) -> tuple[Canvas, Image]:
-    """A second canvas with the eyes closed, and how far down their openings each pixel lies."""
-    shut = replace(
-        canvas,
-        albedo=canvas.albedo.copy(),
-        height=canvas.height + canvas.head.shut - canvas.head.height,
-        gloss=canvas.gloss.copy(),
-        body=canvas.body.copy(),
-        skin=canvas.skin.copy(),
-    )
-    closing = np.maximum(*(shut_eye(shut, eyes, side, rng) for side in (-1, 1)))
-    return shut, closing
+    """A second canvas around the eyes with the eyes closed, and how far down their openings each pixel lies."""
+    shut = close_lids(canvas)
+    return shut, np.maximum(*(shut_eye(shut, eyes, side, rng) for side in (-1, 1)))
+
+
+def close_lids(canvas: Canvas) -> Canvas:
+    """A copy of the canvas around the eyes, with the relief of closed eyes and not painted yet."""
+    shut = eyes_of(canvas).copy()
+    shut.height[...] += (canvas.head.shut - canvas.head.height)[shut.part()]
+    return shut
 
 
 def join_mimic(acts: tuple[Image, ...], lips: Image, shut: Canvas, closing: Image) -> Mimic:
-    """What moves: expressions, the line between the lips, and the lids of a canvas with its eyes shut."""
-    rows, columns = np.flatnonzero((closing >= 0).any(1)), np.flatnonzero((closing >= 0).any(0))
-    pad = int(0.09 / shut.pixel)
-    top, left = max(0, rows[0] - pad), max(0, columns[0] - pad)
-    part = slice(top, rows[-1] + pad), slice(left, columns[-1] + pad)
-    lids = np.dstack([np.clip(shut.albedo[part], 0.002, 0.95), shut.height[part]])
-    return Mimic(
-        acts, lips, (int(top), int(left)), np.ascontiguousarray(closing[part]), lids.astype(np.float32)
-    )
+    """What moves: expressions, the line between the lips, and the lids of a window with its eyes shut."""
+    lids = np.dstack([np.clip(shut.albedo, 0.002, 0.95), shut.height])
+    return Mimic(acts, lips, shut.corner, np.ascontiguousarray(closing), lids.astype(np.float32))
 
 
 def _assemble(canvas: Canvas, shut: Canvas, closing: Image) -> Bust:

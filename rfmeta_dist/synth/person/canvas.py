@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.head.anatomy import EXTENT
 from rfmeta_dist.synth.head.head import Head
-from rfmeta_dist.synth.imaging.strands import brush
-from rfmeta_dist.synth.imaging.texture import Image, blur, grid, step
+from rfmeta_dist.synth.imaging.smooth import wide_blur
+from rfmeta_dist.synth.imaging.strands import brush, strokes
+from rfmeta_dist.synth.imaging.texture import Image, grid, resize, step
 
 HAIR = 0.0028  # width of a drawn hair, face units
+PAINTED = ("albedo", "height", "gloss", "body", "skin")
+AXES = ("x", "y", "u", "v")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Something worn: albedo H×W×3, cover H×W in [0, 1], height H×W in face units, gloss."""
+    """Something worn, on the window of a canvas outside which it covers nothing.
+
+    Attributes:
+        albedo, cover, height, gloss: H×W×3, and H×W or a number; as of `Canvas`.
+        corner: row and column of the window within the whole canvas.
+    """
 
     albedo: Image
     cover: Image
     height: Image
     gloss: Image | float
+    corner: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -63,46 +73,90 @@ class Canvas:
         """Face units a pixel."""
         return 2.0 * EXTENT / float(self.head.cover.shape[0])
 
+    def rows(self, first: float, last: float) -> Canvas:
+        """The whole width of this whole canvas between two heights in face coordinates, sharing its memory."""
+        top, bottom = (int((y + EXTENT) / self.pixel) for y in (first, last))
+        part = slice(max(0, top), min(self.size[0], bottom))
+        images: dict[str, Any] = {name: getattr(self, name)[part] for name in (*AXES, *PAINTED)}
+        return replace(self, corner=(part.start, 0), **images)
+
     def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
-        """The part of the whole canvas around template points K×2, sharing its memory."""
-        points = self.head.at(around)
-        low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel, 0).astype(int)
-        high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1
+        """The part of the canvas around template points K×2, sharing its memory."""
+        points, corner = self.head.at(around), np.array(self.corner[::-1])
+        low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel - corner, 0).astype(int)
+        high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1 - corner
         part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-        names = ("x", "y", "u", "v", "albedo", "height", "gloss", "body", "skin")
-        views = {name: getattr(self, name)[part] for name in names}
-        return replace(self, corner=(int(low[1]), int(low[0])), **views)
+        views = {name: getattr(self, name)[part] for name in (*AXES, *PAINTED)}
+        return replace(self, corner=(self.corner[0] + int(low[1]), self.corner[1] + int(low[0])), **views)
+
+    def copy(self) -> Canvas:
+        """The same canvas with images of its own."""
+        return replace(self, **{name: getattr(self, name).copy() for name in PAINTED})
+
+    def resized(self, resolution: int) -> Canvas:
+        """This whole canvas at N×N."""
+        head = replace(self.head, cover=resize(self.head.cover, resolution))
+        images: dict[str, Any] = {n: resize(getattr(self, n), resolution) for n in (*AXES, *PAINTED)}
+        return replace(self, head=head, **images)
 
     def tint(self, factor: Image | float, amount: Image) -> None:
         """Multiply the albedo by a colour, as far as `amount`, H×W in [0, 1], says."""
-        self.albedo[...] = self.albedo * (1.0 + (np.asarray(factor, np.float32) - 1.0) * amount[..., None])
+        lost = np.broadcast_to(np.asarray(factor, np.float32) - np.float32(1.0), (3,))
+        for channel in range(3):
+            self.albedo[..., channel] *= np.float32(1.0) + lost[channel] * amount
 
     def cover(self, colour: Image, amount: Image) -> None:
         """Lay a colour, or an image of colours, over the albedo."""
-        self.albedo[...] = self.albedo + (colour - self.albedo) * amount[..., None]
+        self.albedo[...] += (colour - self.albedo) * amount[..., None]
 
-    def wear(self, layer: Layer) -> None:
-        """Put a layer over everything."""
-        self.cover(layer.albedo, layer.cover)
+    def part(self) -> tuple[slice, slice]:
+        """Rows and columns of the window within the whole canvas."""
+        (row, column), (rows, columns) = self.corner, self.size
+        return slice(row, row + rows), slice(column, column + columns)
+
+    def firmness(self, layer: Layer) -> Image:
+        """How far a layer's height replaces that of this whole canvas, in [0, 1] on the layer's window."""
+        (row, column), (rows, columns) = layer.corner, layer.cover.shape
+        body = self.body[row : row + rows, column : column + columns]
         # Beside the body there is no height to blend with, and none may jump from strand to strand.
-        beside = step(0.0, 0.1, blur(layer.cover, 0.02 / self.pixel))
-        firm = np.where(self.body > 0.5, step(0.1, 0.7, blur(layer.cover, 0.008 / self.pixel)), beside)
-        self.height[...] += (layer.height - self.height) * firm
-        self.gloss[...] += (layer.gloss - self.gloss) * layer.cover
-        self.body[...] = np.maximum(self.body, layer.cover)
-        self.skin[...] *= 1.0 - layer.cover
+        beside = step(0.0, 0.1, wide_blur(layer.cover, 0.02 / self.pixel))
+        return np.where(body > 0.5, step(0.1, 0.7, wide_blur(layer.cover, 0.008 / self.pixel)), beside)
+
+    def wear(self, layer: Layer, firm: Image) -> None:
+        """Put a layer, with its `firmness` on the whole canvas, over everything."""
+        (row, column), (rows, columns) = self.corner, self.size
+        top, left = max(row, layer.corner[0]), max(column, layer.corner[1])
+        bottom = min(row + rows, layer.corner[0] + layer.cover.shape[0])
+        right = min(column + columns, layer.corner[1] + layer.cover.shape[1])
+        if top >= bottom or left >= right:
+            return
+        here = slice(top - row, bottom - row), slice(left - column, right - column)
+        down, across = layer.corner
+        there = slice(top - down, bottom - down), slice(left - across, right - across)
+        cover, gloss = layer.cover[there], layer.gloss if isinstance(layer.gloss, float) else layer.gloss[there]
+        # Where there is only background, whatever colour lies there must not shine through a thin cover.
+        above = cover / np.maximum(cover + self.body[here] * (1.0 - cover), np.float32(1e-3))
+        self.albedo[here] += (layer.albedo[there] - self.albedo[here]) * above[..., None]
+        self.height[here] += (layer.height[there] - self.height[here]) * firm[there]
+        self.gloss[here] += (gloss - self.gloss[here]) * above
+        np.maximum(self.body[here], cover, out=self.body[here])
+        self.skin[here] *= np.float32(1.0) - cover
 
     def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
         """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""
-        alpha = self.hairs(paths, np.ones(len(paths)))[1]
-        return blur(alpha, width / self.pixel) if width else alpha
+        points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
+        alpha = strokes(self._pixels(points), self.size, self.fine)
+        return wide_blur(alpha, width / self.pixel) if width else alpha
 
     def hairs(self, paths: NDArray[np.floating], tone: NDArray[np.floating]) -> tuple[Image, Image]:
         """Tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
         points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
-        grey, cover = brush(self._pixels(points), tone, self.size)
-        # No line is drawn thinner than a pixel; it can be fainter.
-        return grey, cover * np.float32(min(1.0, HAIR / self.pixel) ** 0.5)
+        return brush(self._pixels(points), tone, self.size, self.fine)
+
+    @property
+    def fine(self) -> int:
+        """How many drawn hairs side by side are a pixel wide."""
+        return max(1, round(self.pixel / HAIR))
 
     def _pixels(self, points: Image) -> Image:
         shifted: Image = (points + EXTENT) / self.pixel - 0.5 - np.array(self.corner[::-1])

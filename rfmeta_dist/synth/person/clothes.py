@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, noise, step
+from rfmeta_dist.synth.head.head import EXTENT
+from rfmeta_dist.synth.imaging.smooth import wide_blur
+from rfmeta_dist.synth.imaging.texture import Image, Rng, noise, resize, step
 from rfmeta_dist.synth.person.canvas import Canvas, Layer
+from rfmeta_dist.synth.person.tissue import lay, tissue
 
 Colour = NDArray[np.float32]
+CONTACT = np.array([0.50, 0.40, 0.38], np.float32)  # what is left of the light next to what is worn
 TOPS = ("crew", "crew", "vee", "shirt", "shirt", "turtle", "hood", "jacket", "scoop")
 
 
-def paint_clothes(canvas: Canvas, woman: bool, rng: Rng) -> Layer:
+def paint_clothes(whole: Canvas, woman: bool, rng: Rng) -> Layer:
     """A top of a random kind, colour and pattern over neck and shoulders."""
     kind = str(rng.choice(TOPS))
     if kind == "scoop" and not woman:
         kind = "crew"
+    canvas = whole.rows(0.45, EXTENT)
     u, v, a = canvas.u, canvas.v, np.abs(canvas.u)
     colour = draw_cloth(rng)
     thick = {"jacket": 0.05, "hood": 0.06, "shirt": 0.025}.get(kind, 0.03)
-    reach = blur(canvas.head.cover, 1.2 * thick / canvas.pixel)
+    head = whole.head.cover[canvas.part()]
+    reach = wide_blur(head, 1.2 * thick / canvas.pixel)
     # Beside the neck cloth begins where it lies on the shoulder.
     top = {"hood": 0.755, "turtle": 0.70, "shirt": 0.79, "jacket": 0.79}.get(kind, 0.825) + 0.2 * (a - 0.3)
-    body = np.maximum(canvas.head.cover, step(0.13, 0.17, reach)) * step(-0.008, 0.008, v - top)
+    body = np.maximum(head, step(0.13, 0.17, reach)) * step(-0.008, 0.008, v - top)
     edge = _neckline(kind, a, v, rng)
     cover = body * step(-0.004, 0.004, edge)
-    folds = _folds(canvas, rng)
-    albedo = colour * _pattern(canvas, rng)[..., None] * (1.0 + 0.04 * folds)[..., None]
-    lifted = canvas.height + thick + 0.018 * folds
+    folds, (thread, raised) = _folds(canvas, rng), _weave(canvas, kind, rng)
+    albedo: Image = colour * (_pattern(canvas, rng) * thread * (1.0 + 0.05 * folds))[..., None]
+    lifted = canvas.height + thick + 0.030 * folds + raised
     if kind in {"crew", "vee", "turtle", "scoop"}:
         band = step(0.05, 0.046, edge)
         rib = 1.0 + 0.06 * np.sin(220 * (np.arctan2(v - 0.6, u) if kind != "turtle" else u))
@@ -45,7 +52,12 @@ def paint_clothes(canvas: Canvas, woman: bool, rng: Rng) -> Layer:
         lifted += 0.012 * cord
     shade = np.exp(-np.clip(edge, 0, None) / 0.012)
     albedo = albedo * (1.0 - 0.25 * shade)[..., None]
-    return Layer(albedo.astype(np.float32), cover.astype(np.float32), lifted.astype(np.float32), 0.03)
+    return _layer(canvas, albedo, cover, lifted)
+
+
+def _layer(canvas: Canvas, albedo: Image, cover: Image, height: Image) -> Layer:
+    albedo, cover, height = (image.astype(np.float32) for image in (albedo, cover, height))
+    return Layer(albedo, cover, height, 0.03, canvas.corner)
 
 
 def draw_cloth(rng: Rng) -> Colour:
@@ -77,31 +89,57 @@ def _neckline(kind: str, a: Image, v: Image, rng: Rng) -> Image:
 
 
 def _folds(canvas: Canvas, rng: Rng) -> Image:
-    """Soft creases, mostly running from the shoulders to the chest."""
-    warp = 0.10 * noise(rng, canvas.size, 4, 2)
-    across = np.abs(canvas.u) * 0.9 - canvas.v * 0.5 + warp
-    ridged = 1.0 - np.abs(np.sin(across * rng.uniform(9, 15) + noise(rng, canvas.size, 3)))
-    folds: Image = ridged**2 * np.clip(noise(rng, canvas.size, 5, 2), -0.3, 1.0) + 0.4 * noise(
-        rng, canvas.size, 9, 2
+    """Soft creases, mostly running from the shoulders to the chest, some of them sharp."""
+    size = canvas.size[0] // 2, canvas.size[1] // 2
+    u, v = (cv2.resize(each, size[::-1], interpolation=cv2.INTER_AREA) for each in (canvas.u, canvas.v))
+    warp = np.float32(0.10) * noise(rng, size, 4, 2)
+    across = np.abs(u) * 0.9 - v * 0.5 + warp
+    ridged = 1.0 - np.abs(np.sin(across * rng.uniform(9, 15) + noise(rng, size, 3)))
+    folds = ridged**2 * np.clip(noise(rng, size, 5, 2), -0.3, 1.0) + 0.4 * noise(rng, size, 9, 2)
+    # Where cloth is pushed together it breaks into a few narrow creases.
+    crease = np.exp(-np.abs(noise(rng, size, 6, 2) + 1.5 * across) / 0.10) * np.clip(
+        noise(rng, size, 4), 0.0, 1.0
     )
-    return folds
+    creased: Image = resize((folds - 0.5 * crease).astype(np.float32), canvas.size[1], canvas.size[0])
+    return creased
+
+
+def _weave(canvas: Canvas, kind: str, rng: Rng) -> tuple[Image, Image]:
+    """Threads: how much light each place of the cloth gives back, about 1, and how far it stands out.
+
+    Knitted tops have columns of loops, others threads that cross; single threads are finer than a pixel of most
+    pictures and are left out there.
+    """
+    u, v = canvas.u, canvas.v
+    uneven = lay(tissue(canvas.head.cover.shape[0]).mottle, canvas, rng)
+    grain = lay(tissue(canvas.head.cover.shape[0]).net, canvas, rng)
+    knitted = kind in {"crew", "vee", "scoop", "turtle", "hood"}
+    pitch = float(rng.uniform(0.009, 0.017) if knitted and rng.random() < 0.5 else rng.uniform(0.005, 0.010))
+    shown = np.float32(np.clip((pitch / canvas.pixel - 2.0) / 1.5, 0.0, 1.0))
+    strength = np.float32(rng.uniform(0.4, 1.0)) * shown
+    along = u * np.float32(2 * np.pi / pitch) + np.float32(0.6) * uneven
+    down = v * np.float32(2 * np.pi / pitch)
+    if knitted:
+        threads = np.cos(along) * (0.7 + 0.3 * np.cos(down + 2.0 * np.abs(np.sin(along / 2))))
+    else:
+        threads = np.cos(along + down) if rng.random() < 0.5 else np.cos(along) * np.cos(down)
+    light = 1.0 + 0.035 * grain + 0.03 * uneven + np.float32(0.10) * strength * threads
+    raised = np.float32(0.0006) * grain + np.float32(0.0016) * strength * threads
+    return light.astype(np.float32), raised.astype(np.float32)
 
 
 def _pattern(canvas: Canvas, rng: Rng) -> Image:
     u, v, size = canvas.u, canvas.v, canvas.size
-    weave = 1.0 + 0.05 * noise(rng, size, size[1] / 2.5) + 0.03 * noise(rng, size, 90)
+    light = np.ones(size, np.float32)
     kind, pace = rng.random(), rng.uniform(25, 70)
     if kind < 0.12:
-        weave = weave * (1.0 - 0.55 * step(0.1, 0.4, np.sin(v * pace + 0.4 * u)))
+        light *= 1.0 - 0.55 * step(0.1, 0.4, np.sin(v * pace + 0.4 * u))
     elif kind < 0.20:
-        weave = (
-            weave
-            * (1.0 - 0.4 * step(0.2, 0.5, np.sin(u * pace)))
-            * (1.0 - 0.4 * step(0.2, 0.5, np.sin(v * pace)))
-        )
+        light *= 1.0 - 0.4 * step(0.2, 0.5, np.sin(u * pace))
+        light *= 1.0 - 0.4 * step(0.2, 0.5, np.sin(v * pace))
     elif kind < 0.26:
-        weave = weave * (1.0 + 0.8 * step(0.9, 1.4, noise(rng, size, 28)))
-    return weave
+        light *= 1.0 + 0.8 * step(0.9, 1.4, noise(rng, size, 28))
+    return light
 
 
 def _collared(
@@ -147,19 +185,24 @@ def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
     below = step(0.45, 0.75, v)
     folds = ridges * (0.25 + 0.75 * below) + 0.8 * noise(rng, canvas.size, 6, 2) * below
     bulge = 0.60 * np.sqrt(np.clip(outer, 0, 1)) - 0.10 * below
-    lifted = np.maximum(bulge, blur(canvas.height, 0.04 / canvas.pixel) + 0.03) + 0.012 * folds
+    lifted = np.maximum(bulge, wide_blur(canvas.height, 0.04 / canvas.pixel) + 0.03) + 0.012 * folds
     lifted -= 0.02 * np.exp(-np.clip(inside, 0, None) / 0.05)
     colour = draw_cloth(rng)
-    albedo = colour * _pattern(canvas, rng)[..., None] * (1.0 + 0.10 * folds)[..., None]
+    thread, raised = _weave(canvas, "scarf", rng)
+    albedo = colour * (_pattern(canvas, rng) * thread * (1.0 + 0.10 * folds))[..., None]
+    lifted = lifted + raised
     rim = np.exp(-(((inside - 0.05) / 0.012) ** 2))
     albedo = albedo * (1.0 - 0.25 * rim - 0.25 * np.exp(-np.clip(inside, 0, None) / 0.015))[..., None]
-    return Layer(albedo.astype(np.float32), cover.astype(np.float32), lifted.astype(np.float32), 0.03)
+    return _layer(canvas, albedo, cover, lifted)
 
 
-def contact_shade(canvas: Canvas, layer: Layer, reach: float, strength: float) -> None:
-    """Darken what lies next to a layer that stands above it, mostly below its edge."""
-    near = blur(layer.cover, reach / canvas.pixel)
+def contact_shade(canvas: Canvas, layer: Layer, reach: float) -> Image:
+    """Where a layer of the whole canvas darkens what lies next to it, H×W: mostly below its edge."""
+    near = wide_blur(layer.cover, reach / canvas.pixel)
     shift = int(0.5 * reach / canvas.pixel)
-    near = np.maximum(near, np.roll(near, shift, axis=0))
-    shade = np.clip(near * 1.6, 0, 1) * (1.0 - layer.cover) * canvas.body
-    canvas.tint(np.array([0.50, 0.40, 0.38], np.float32), strength * shade)
+    near[shift:] = np.maximum(near[shift:], near[:-shift].copy())
+    (row, column), (rows, columns) = layer.corner, layer.cover.shape
+    part = slice(row, row + rows), slice(column, column + columns)
+    shade = np.zeros(canvas.size, np.float32)
+    shade[part] = np.clip(near * 1.6, 0, 1) * (1.0 - layer.cover) * canvas.body[part]
+    return shade

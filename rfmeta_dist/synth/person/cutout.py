@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -12,7 +13,7 @@ from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.head.head import EXTENT, EYE, MOUTH, Head, bend_head, mean_head
 from rfmeta_dist.synth.head.landmarks import Affine, bend, lips
 from rfmeta_dist.synth.imaging.texture import Image, blur, decode_srgb, grid, luminance, mix, resize, step
-from rfmeta_dist.synth.person.bust import CACHED, Bust, join_mimic
+from rfmeta_dist.synth.person.bust import CACHED, Bust, close_lids, join_mimic
 from rfmeta_dist.synth.person.canvas import Canvas
 from rfmeta_dist.synth.person.eyes import EyeLook, eye_opening, shut_eye
 from rfmeta_dist.synth.person.features import parting
@@ -136,17 +137,9 @@ def _with_eyes_shut(canvas: Canvas, drawn: NDArray[np.uint8]) -> tuple[Canvas, I
     hole = (cv2.resize(wide, size, interpolation=cv2.INTER_AREA) > 0.2).astype(np.uint8)
     skin = cv2.inpaint(cv2.resize(encoded, size, interpolation=cv2.INTER_AREA), hole, 5, cv2.INPAINT_TELEA)
     lid = resize(decode_srgb((skin / np.float32(255)).astype(np.float32)), drawn.shape[1])
-    shut = Canvas(
-        canvas.head,
-        canvas.x,
-        canvas.y,
-        canvas.u,
-        canvas.v,
-        mix(canvas.albedo, lid, step(0.0, 0.5, blur(wide, 1.0))).astype(np.float32),
-        canvas.height + canvas.head.shut - canvas.head.height,
-        canvas.gloss.copy(),
-        canvas.body,
-        canvas.skin,
+    painted = replace(
+        canvas, albedo=mix(canvas.albedo, lid, step(0.0, 0.5, blur(wide, 1.0))).astype(np.float32)
     )
+    shut = close_lids(painted)
     rng = generator("lashes")
     return shut, np.maximum(*(shut_eye(shut, SHUT, side, rng) for side in (-1, 1)))

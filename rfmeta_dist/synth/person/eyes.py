@@ -96,8 +96,25 @@ def paint_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> None:
     ball, relief = _ball(part, look, side, below, above, u, rng)
     part.cover(ball, opening)
     part.height[...] += (relief - part.height) * opening
-    part.gloss[...] += (1.0 - part.gloss) * step(0.3, 1.0, opening)
+    # Below the upper lid the ball lies in its shade; along the lower one stands a line of tears.
+    wet = step(0.3, 1.0, opening) * step(0.001, 0.008, below)
+    part.gloss[...] += (1.0 - part.gloss) * wet
+    _tears(part, u, above)
     _lash_line(part, look, u, below, above, side, rng)
+
+
+def _tears(part: Canvas, u: Image, above: Image) -> None:
+    """The moist line at the lower lid, which bulges and mirrors what is above it."""
+    inside = step(INNER, INNER + 0.02, u) * step(OUTER, OUTER - 0.02, u)
+    line = np.exp(-(((above - 0.0015) / 0.003) ** 2)) * inside
+    part.gloss[...] += (0.9 - part.gloss) * np.clip(1.2 * line, 0, 1)
+    part.height[...] += 0.0022 * line
+    part.cover(np.array([0.60, 0.50, 0.46], np.float32), 0.35 * line)
+
+
+def eyes_of(canvas: Canvas) -> Canvas:
+    """The part of a canvas in which closing the eyes changes anything."""
+    return canvas.window(np.array([[-OUTER, -0.16], [OUTER, -0.03]]), 0.15)
 
 
 def eye_opening(canvas: Canvas, side: int) -> Image:
@@ -109,17 +126,18 @@ def eye_opening(canvas: Canvas, side: int) -> Image:
 
 
 def shut_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> Image:
-    """Paint the lid of the closed eye over the whole canvas's window; how far down each pixel lies.
+    """Paint the lid of the closed eye.
 
     Returns:
-        Over the whole canvas: 0 to 1 from the upper to the lower edge of the opening, −1 outside.
+        How far down each pixel of the canvas lies: 0 to 1 from the upper to the lower edge of the opening,
+        −1 outside.
     """
     part = canvas.window(np.array([[INNER, -0.16], [OUTER, -0.03]]) * [side, 1], 0.09)
     u = side * part.u
     upper, lower = _lid_edges(u)
     inside = (part.v > upper) & (part.v < lower) & (u > INNER) & (u < OUTER)
     closing = np.full(canvas.size, -1.0, np.float32)
-    row, column = part.corner
+    row, column = part.corner[0] - canvas.corner[0], part.corner[1] - canvas.corner[1]
     closing[row : row + part.size[0], column : column + part.size[1]] = np.where(
         inside, (part.v - upper) / np.maximum(lower - upper, 1e-3), -1.0
     )
@@ -136,7 +154,8 @@ def shut_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> Image:
     path_x = root[:, None] + (length * lean * 0.6)[:, None] * t
     path_y = bottom[:, None] + length[:, None] * t * (1.0 - 0.35 * t)
     lashes = part.lines(np.stack([side * path_x, path_y], -1))
-    part.tint(0.12, 0.75 * look.lashes * lashes)
+    part.tint(0.08, np.clip(1.1 * look.lashes * lashes, 0, 0.95))
+    part.gloss[...] *= 1.0 - 0.9 * lashes
     return closing
 
 
@@ -178,6 +197,8 @@ def _ball(
     )
     corner = step(INNER + 0.040, INNER + 0.012, u)
     white = mix(white, np.array([0.48, 0.23, 0.20], np.float32), 0.8 * corner)
+    # The ball turns away from the light on both sides.
+    white = white * (1.0 - 0.35 * step(0.050, 0.105, np.abs(dx)))[..., None]
     ball = mix(white, iris, step(1.04, 0.94, radius))
     # The lids and their lashes shade the ball, the upper most.
     shaded = (1.0 - 0.62 * np.exp(-np.clip(below, 0, None) / 0.014)) * (
@@ -211,11 +232,11 @@ def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image
     along = step(INNER, INNER + 0.04, u) * step(OUTER + 0.012, OUTER - 0.01, u)
     heavy = 0.35 + 0.65 * np.clip((u - INNER) / 0.16, 0, 1)
     line = np.exp(-(((below + 0.0010) / (0.0045 + 0.0035 * look.liner)) ** 2)) * along * heavy
-    part.tint(0.08, np.clip((0.62 + 0.38 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
+    part.tint(0.08, np.clip((0.75 + 0.4 * look.lashes + 0.5 * look.liner) * line, 0, 0.95))
     lower = np.exp(-(((above + 0.006) / 0.004) ** 2)) * along * heavy
     part.tint(0.35, (0.16 + 0.22 * look.lashes + 0.4 * look.liner) * lower)
     t = np.linspace(0, 1, 6)
-    for edge, count, reach, curl in ((0, 75, 0.027, 1.0), (1, 40, 0.013, -1.0)):
+    for edge, count, reach, curl in ((0, 110, 0.027, 1.0), (1, 55, 0.013, -1.0)):
         root = np.sort(rng.uniform(INNER + 0.02, OUTER + 0.002, count))
         at = _lid_edges(root)[edge] + (0.0 if edge == 0 else 0.005)
         length = reach * (0.45 + 0.7 * step(0.14, 0.27, root)) * rng.uniform(0.65, 1.15, count)
@@ -224,7 +245,9 @@ def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image
         # Upper lashes leave downwards and forwards, then sweep up.
         path_y = at[:, None] - curl * length[:, None] * (0.9 * t**1.6 - 0.18 * np.sin(np.pi * t) * (edge == 0))
         cover = part.lines(np.stack([side * path_x, path_y], -1))
-        part.tint(0.10, np.clip((0.62 if edge == 0 else 0.32) * look.lashes * cover, 0, 1))
+        dark = np.clip((1.1 if edge == 0 else 0.5) * look.lashes * cover, 0, 0.95)
+        part.tint(0.08, dark)
+        part.gloss[...] *= 1.0 - 0.9 * dark
 
 
 def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side: int, rng: Rng) -> None:
@@ -240,9 +263,9 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     )
     half = 0.019 * weight * np.interp(t, [0, 0.12, 0.45, 0.8, 1.0], [0.55, 1.0, 0.95, 0.55, 0.12])
     part = canvas.window(np.stack([side * spine_x, spine_y], -1), 0.07)
-    count = int(300 * (0.6 + 0.4 * weight))
+    count = int(330 * (0.6 + 0.4 * weight))
     place = rng.beta(1.0, 1.15, count)
-    across = rng.uniform(-1.0, 1.0, count)
+    across = np.clip(rng.normal(0.0, 0.62, count), -1.5, 1.5)
     root_x = np.interp(place, t, spine_x)
     root_y = np.interp(place, t, spine_y) + across * np.interp(place, t, half)
     slope = np.interp(place, t, np.gradient(spine_y, spine_x))
@@ -260,9 +283,9 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
     under = blur(hairs, 0.006 / part.pixel)
     dark = np.asarray(colour, np.float32)
     part.cover(dark, np.clip(0.22 * under, 0, 1))
-    part.cover(dark * 0.5, np.clip(0.80 * hairs, 0, 1))
+    part.cover(dark * 0.6, np.clip(0.80 * hairs, 0, 1))
     part.height[...] += 0.006 * under
-    part.gloss[...] *= 1.0 - 0.6 * under
+    part.gloss[...] *= 1.0 - np.clip(0.6 * under + 0.8 * hairs, 0, 0.95)
 
 
 def eye_shade(canvas: Canvas) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.head.head import MOUTH, Traits
+from rfmeta_dist.synth.imaging.smooth import wide_blur
 from rfmeta_dist.synth.imaging.texture import Image, Rng, blob, blur, noise, pair, step
 from rfmeta_dist.synth.person.canvas import Canvas
 
@@ -83,7 +84,7 @@ def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
     area = step(-edge, edge, np.minimum(v - top, bottom - v)) * step(1.03, 0.93, t)
     upper = step(0.003, -0.003, v - line)
     wrinkles = noise(rng, (1, size[1]), size[1] / 4, 2) * (0.6 + 0.4 * noise(rng, size, 8))
-    tint = np.array([0.82, 0.47, 0.48], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
+    tint = np.array([0.78, 0.41, 0.42], np.float32) * (1.0 - 0.13 * upper - 0.05 * wrinkles)[..., None]
     part.albedo[...] *= 1.0 + (tint - 1.0) * (0.95 * area)[..., None]
     colour, strength = look.lipstick
     part.cover(colour * (1.0 - 0.15 * upper - 0.06 * wrinkles)[..., None], 0.85 * strength * area)
@@ -129,7 +130,7 @@ def beard_area(u: Image, v: Image, kind: str) -> Image:
     kinds = {
         "all": 1.0,
         "moustache": step(0.40, 0.36, v) * step(0.23, 0.17, a),
-        "goatee": step(0.24, 0.17, a),
+        "goatee": step(0.24, 0.17, a) * step(0.70, 0.60, v),
         "chinstrap": np.maximum(step(0.20, 0.30, np.hypot(a, v - 0.36)), step(0.50, 0.56, v)),
     }
     area: Image = (whole * kinds[kind]).astype(np.float32)
@@ -138,14 +139,16 @@ def beard_area(u: Image, v: Image, kind: str) -> Image:
 
 def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: Rng) -> None:
     """Beard shadow, stubble or a beard, hair by hair; a shaved man keeps a trace of it."""
-    area = beard_area(canvas.u, canvas.v, look.kind if look.beard > 0.3 else "all") * canvas.head.cover
-    patchy = np.clip(area * (1.0 + 0.25 * noise(rng, canvas.size, 18, 2)), 0, 1)
+    canvas = canvas.window(np.array([[-0.62, -0.12], [0.62, 0.92]]), 0.0)
+    area = beard_area(canvas.u, canvas.v, look.kind if look.beard > 0.3 else "all")
+    area *= canvas.head.cover[canvas.part()]
+    patchy = np.clip(area * (1.0 + 0.25 * noise(rng, canvas.size, 9, 2)), 0, 1)
     blue = np.array([0.74, 0.78, 0.84], np.float32)
     canvas.tint(blue, patchy * (0.25 + 0.55 * min(look.beard, 0.5)))
     if look.beard < 0.12:
         return
     full = np.clip((look.beard - 0.5) / 0.5, 0.0, 1.0)
-    count = int(6000 + 9000 * full)
+    count = int(9000 + 9000 * full)
     spots = rng.uniform((-0.5, -0.1), (0.5, 0.85), (count * 3, 2))
     spots = spots[beard_area(spots[:, 0], spots[:, 1], look.kind) > rng.uniform(0.05, 0.9, len(spots))][:count]
     # Hair that hangs lower lies under what grows above it.
@@ -159,18 +162,23 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     curl = lean[:, None] + rng.normal(0, 0.6, (len(spots), 1)) * full * t
     path = spots[:, None] + (length[:, None] * t)[..., None] * np.stack([np.sin(curl), np.cos(curl)], -1)
     # Short hairs stop before the lips; long ones may cover their edge.
-    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.45, 0.16, len(spots)), 0, 1))
-    under = blur(hairs, 0.010 / canvas.pixel)
+    tone, hairs = canvas.hairs(path, np.clip(rng.normal(0.42, 0.22, len(spots)), 0, 0.8))
+    under = wide_blur(hairs, 0.010 / canvas.pixel)
     dark = np.asarray(colour, np.float32) * (0.35 + 1.3 * tone)[..., None]
-    canvas.cover(0.6 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
+    canvas.cover(0.45 * np.asarray(colour, np.float32), np.clip((0.12 + 0.70 * full) * under, 0, 0.92))
     canvas.cover(dark, np.clip((0.45 + 0.45 * full) * hairs, 0, 0.95))
     canvas.height[...] += full * (0.022 * under + 0.004 * (tone - 0.5) * hairs)
-    canvas.gloss[...] *= 1.0 - 0.7 * np.clip(under * (0.4 + full), 0, 1)
+    canvas.gloss[...] *= 1.0 - np.clip(0.7 * under * (0.4 + full) + 0.8 * hairs, 0, 0.95)
     canvas.skin[...] *= 1.0 - 0.8 * full * np.clip(1.3 * under, 0, 1)
 
 
 def paint_ears(canvas: Canvas) -> None:
     """Hollows of the ears, which a front view's relief hardly shows."""
+    for side in (-1, 1):
+        _paint_ear(canvas.window(np.array([[side * 0.44, -0.22], [side * 0.60, 0.32]]), 0.02))
+
+
+def _paint_ear(canvas: Canvas) -> None:
     a, v = np.abs(canvas.u), canvas.v
     ear = step(0.455, 0.492, a) * step(-0.2, -0.1, v) * step(0.3, 0.2, v)
     hollow = np.exp(-(((a - 0.505) / 0.012) ** 2) - ((v - 0.03) / 0.07) ** 2)

@@ -95,10 +95,12 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
         np.ascontiguousarray(image[few // 2 :: few, few // 2 :: few]) for image in (x, y, right, down)
     )
 
+    half = np.float32(bust.cover.shape[0] / 2 / EXTENT)
+    column, row = _pixels(bust, small[0] + PIVOT * small[2], small[1] + PIVOT * small[3])
+    column_step, row_step = half * small[2], half * small[3]
+
     def relief(height: Image | float) -> Image:
-        lift = height - PIVOT
-        place = _pixels(bust, small[0] - lift * small[2], small[1] - lift * small[3])
-        return np.maximum(sample(bust.height, *place), 0.0)
+        return np.maximum(sample(bust.height, column - height * column_step, row - height * row_step), 0.0)
 
     spacing = (float(bust.height.max()) + 0.01) / LEVELS
     above = np.full(small[0].shape, (LEVELS + 1) * spacing, np.float32)  # lowest height known to be in front

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.head.head import Traits
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blob, blur, noise, pair, step
+from rfmeta_dist.synth.head.head import EXTENT, Traits
+from rfmeta_dist.synth.imaging.smooth import coarsely, wide_blur
+from rfmeta_dist.synth.imaging.texture import Image, Rng, blob, noise, pair, step
 from rfmeta_dist.synth.person.canvas import Canvas
+from rfmeta_dist.synth.person.tissue import lay, tissue
 
 # How strongly melanin and blood absorb red, green and blue: brown and pink-red respectively.
 MELANIN = np.array([0.92, 1.30, 1.72], np.float32)
 BLOOD = np.array([0.06, 0.50, 0.42], np.float32)
 PALE = np.array([0.74, 0.60, 0.52], np.float32)
+BARE = ((-0.66, -0.86), (0.66, 1.28))  # where skin can be seen, template coordinates
+SMOOTH = 0.016  # pitch at which what varies slowly is computed, face units
+RELIEF = np.float32(0.0011)  # depth of a wide pore
 TONES = (0.95, 0.36, 0.16)  # usual melanin by ancestry; every person strays from it
 
 
@@ -59,39 +64,73 @@ def draw_complexion(traits: Traits, rng: Rng) -> Complexion:
     )
 
 
-def pigment(melanin: Image | float, blood: Image | float) -> NDArray[np.float32]:
-    """Linear RGB reflectance of skin (Beer's law) for amounts of melanin and blood."""
-    absorbed = np.multiply.outer(np.asarray(melanin, np.float32), MELANIN) + np.multiply.outer(
-        np.asarray(blood, np.float32), BLOOD
-    )
-    reflectance: NDArray[np.float32] = PALE * np.exp(-absorbed)
+def pigment(melanin: Image, blood: Image) -> NDArray[np.float32]:
+    """Linear RGB reflectance of skin (Beer's law), H×W×3, for amounts of melanin and blood."""
+    channels = [
+        float(pale) * np.exp(np.float32(-m) * melanin - np.float32(b) * blood)
+        for pale, m, b in zip(PALE, MELANIN, BLOOD, strict=True)
+    ]
+    reflectance: NDArray[np.float32] = np.dstack(channels).astype(np.float32)
     return reflectance
 
 
 def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
-    """Cover the canvas with bare skin: albedo, gloss and the relief of pores and lines."""
-    x, u, v, size = canvas.x, canvas.u, canvas.v, canvas.size
-    even = 1.0 - 0.5 * skin.makeup
-    fine, pores = noise(rng, size, size[1] / 7, 2), noise(rng, size, size[1] / 2.5)
-    melanin = skin.melanin * (1.0 + 0.07 * skin.blotch * even * noise(rng, size, 14, 4) + 0.035 * fine)
-    melanin = melanin + even * (0.02 + 0.10 * skin.melanin) * _darker(u, v) + 0.018 * skin.pores * pores
-    melanin += 0.05 * even * skin.age * np.clip(noise(rng, size, 30, 2) - 0.8, 0.0, 1.5)
-    blood = skin.blood * (1.0 + even * skin.blotch * (0.22 * noise(rng, size, 16, 3) + 0.10 * fine))
-    blood += (0.45 + 0.55 * skin.blotch) * even * _flush(u, v)
-    melanin += _spots(canvas, skin, rng)
-    blood += 0.35 * _pimples(canvas, rng) * even
-    lines = _lines(canvas, skin, rng)
-    blood += 0.25 * lines
-    canvas.albedo[...] = pigment(np.clip(melanin, 0.0, None), np.clip(blood, 0.0, None))
-    canvas.albedo[...] *= (1.0 - 0.16 * lines)[..., None]
-    # Relief of pores as a slope, so that it looks the same at every resolution.
-    rough = (0.07 * skin.pores * pores + 0.035 * noise(rng, size, size[1] / 6)) * canvas.pixel
-    cheeks = 0.5 + 0.5 * pair(u, v, (0.2, 0.1), (0.22, 0.22))
-    canvas.height[...] += rough * cheeks - 0.0075 * lines
-    oily = blob(u, v, (0.0, 0.10), (0.09, 0.2)) + 0.8 * blob(u, v, (0.0, -0.38), (0.28, 0.14))
-    oily += 0.5 * pair(u, v, (0.25, 0.05), (0.12, 0.08)) + 0.4 * blob(u, v, (0.0, 0.56), (0.1, 0.07))
-    broken = np.clip(1.0 + 0.22 * noise(rng, size, size[1] / 3), 0.3, 1.8)
-    canvas.gloss[...] = (0.07 + 0.13 * skin.oil * oily) * broken * (1.0 - 0.3 * step(0.5, 0.7, np.abs(x)))
+    """Cover head and neck with bare skin: albedo, gloss and the relief of pores and lines."""
+    canvas.albedo[...] = pigment(np.array([[skin.melanin]]), np.array([[skin.blood]]))
+    part = canvas.window(np.array(BARE), 0.0)
+    u, v, few = part.u, part.v, max(1, round(SMOOTH / canvas.pixel))
+    even, fine = 1.0 - 0.5 * skin.makeup, tissue(canvas.head.cover.shape[0])
+    uneven, ruddy = lay(fine.mottle, part, rng), lay(fine.mottle, part, rng)
+    pores, net = lay(fine.pores, part, rng), lay(fine.net, part, rng)
+    melanin = coarsely(_darker, u, v, few) * np.float32(even * (0.02 + 0.10 * skin.melanin))
+    melanin += np.float32(skin.melanin)
+    melanin += np.float32(even * (0.5 + 0.5 * skin.blotch) * (0.035 + 0.045 * skin.melanin)) * uneven
+    melanin += np.float32(0.07 * even * skin.age) * np.clip(lay(fine.mottle, part, rng) - 1.1, 0.0, 1.2)
+    blood = coarsely(_flush, u, v, few) * np.float32((0.45 + 0.55 * skin.blotch) * even)
+    blood += np.float32(skin.blood)
+    blood += np.float32(even * (0.060 + 0.070 * skin.blotch)) * ruddy
+    melanin += _spots(part, skin, rng)
+    _blemish(part, skin, (melanin, blood), rng)
+    lines = _lines(part, skin, rng)
+    blood += np.float32(0.25) * lines
+    # Pores are wide on nose and cheeks and hardly seen elsewhere; the net of lines is everywhere.
+    wide = coarsely(_porous, u, v, few) * np.float32(skin.pores * (1.0 - 0.45 * skin.makeup))
+    pitted = pores * wide
+    rough = np.float32(1.0 + 0.5 * skin.age) * (np.float32(0.5) + np.float32(0.5) * wide) * net
+    hidden = np.float32(1.0) + np.float32(0.032) * rough - np.float32(0.30) * pitted
+    hidden *= (np.float32(1.0) - np.float32(0.16) * lines) * _hollows(part)
+    part.albedo[...] = pigment(np.maximum(melanin, 0.0), np.maximum(blood, 0.0)) * hidden[..., None]
+    part.height[...] += RELIEF * (np.float32(0.35) * rough - pitted) - np.float32(0.0075) * lines
+    # Under the skin lie fat and muscle, which no mean head shows; folds draw it in on both sides.
+    part.height[...] -= np.float32(0.012) * wide_blur(lines, 0.018 / part.pixel)
+    part.height[...] += np.float32(0.0022 + 0.0016 * skin.age) * noise(rng, part.size, 7, 3)
+    oily = coarsely(_oily, u, v, few)
+    broken = np.clip(1.0 + 0.45 * rough - 0.9 * pitted, 0.1, 2.2)
+    part.gloss[...] = (0.075 + np.float32(0.21 * skin.oil) * oily) * broken
+
+
+def _hollows(part: Canvas) -> Image:
+    """Light lost in creases and corners, too small for a lamp's shadows: 1 where the relief is open."""
+    deep = np.zeros(part.size, np.float32)
+    for reach, weight in ((0.011, 34.0), (0.03, 13.0)):
+        below = wide_blur(part.height, reach / part.pixel) - part.height
+        deep += np.float32(weight) * np.clip(below - 0.05 * reach, 0.0, 0.03)
+    face = step(1.15, 0.9, np.hypot(part.u / 0.44, (part.v - 0.05) / 0.62))
+    lost: Image = np.exp(-np.minimum(deep, 0.9) * face)
+    return lost
+
+
+def _porous(u: Image, v: Image) -> Image:
+    nose = blob(u, v, (0.0, 0.12), (0.10, 0.14)) + 0.6 * pair(u, v, (0.19, 0.12), (0.13, 0.12))
+    total: Image = 0.25 + 0.75 * np.minimum(nose + 0.35 * blob(u, v, (0.0, -0.35), (0.3, 0.12)), 1.0)
+    return total
+
+
+def _oily(u: Image, v: Image) -> Image:
+    total = blob(u, v, (0.0, 0.10), (0.09, 0.2)) + 0.8 * blob(u, v, (0.0, -0.38), (0.28, 0.14))
+    total += 0.5 * pair(u, v, (0.25, 0.05), (0.12, 0.08)) + 0.4 * blob(u, v, (0.0, 0.56), (0.1, 0.07))
+    dry: Image = total * (1.0 - 0.3 * step(0.5, 0.7, np.abs(u)))
+    return dry
 
 
 def _darker(u: Image, v: Image) -> Image:
@@ -114,39 +153,68 @@ def _flush(u: Image, v: Image) -> Image:
     return total
 
 
-def _spots(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
-    """Freckles over nose and cheeks, age spots, and a few moles."""
-    size, total = canvas.size, np.zeros(canvas.size, np.float32)
+def _spots(part: Canvas, skin: Complexion, rng: Rng) -> Image:
+    """Freckles over nose and cheeks and a few moles: melanin."""
+    total = np.zeros(part.size, np.float32)
     if skin.freckles:
-        speckle = 0.7 * noise(rng, size, 95) + 0.5 * noise(rng, size, 170)
-        area = 0.25 + pair(canvas.u, canvas.v, (0.16, 0.08), (0.24, 0.14))
-        total += 0.30 * skin.freckles * np.clip(speckle - 0.75, 0.0, 1.2) * area
-    for _ in range(skin.moles):
-        at, radius = rng.uniform((-0.42, -0.5), (0.42, 0.9)), rng.uniform(0.003, 0.008)
-        _dab(canvas, total, at, radius, rng.uniform(0.3, 0.9))
+        count = int(rng.integers(150, 700) * (0.3 + skin.freckles))
+        at = rng.normal((0.0, 0.06), (0.22, 0.13), (count, 2))
+        at[: count // 4] = rng.uniform((-0.42, -0.5), (0.42, 0.9), (count // 4, 2))
+        radius = rng.uniform(0.0022, 0.0062, count)
+        _dabs(part, total, at, radius, rng.uniform(0.08, 0.34, count) * (0.5 + 0.5 * skin.freckles))
+    at = rng.uniform((-0.42, -0.5), (0.42, 0.9), (skin.moles, 2))
+    _dabs(part, total, at, rng.uniform(0.003, 0.008, skin.moles), rng.uniform(0.3, 0.9, skin.moles))
     return total
 
 
-def _pimples(canvas: Canvas, rng: Rng) -> Image:
-    total = np.zeros(canvas.size, np.float32)
-    for _ in range(int(rng.integers(0, 14))):
-        at = rng.uniform((-0.4, -0.5), (0.4, 0.6))
-        _dab(canvas, total, at, rng.uniform(0.006, 0.02), rng.uniform(0.2, 1.0))
-    return total
+def _blemish(part: Canvas, skin: Complexion, pigments: tuple[Image, Image], rng: Rng) -> None:
+    """Pimples, the marks they leave, and small veins beside the nose: melanin and blood, changed in place."""
+    melanin, blood = pigments
+    even = 1.0 - 0.7 * skin.makeup
+    count = int(rng.integers(0, 14))
+    at = rng.uniform((-0.4, -0.5), (0.4, 0.6), (count, 2))
+    size, strength = rng.uniform(0.005, 0.014, count), rng.uniform(0.1, 0.45, count)
+    _dabs(part, blood, at, size, strength * even)
+    _dabs(part, part.height, at, size, 0.14 * size * strength)
+    marks = int(rng.integers(8, 60))
+    at = rng.normal((0.0, 0.15), (0.22, 0.24), (marks, 2))
+    size, strength = rng.uniform(0.003, 0.012, marks), rng.uniform(0.02, 0.11, marks) * even
+    _dabs(part, melanin, at, size, strength * (0.4 + skin.melanin))
+    _dabs(part, blood, at + rng.normal(0, 0.02, (marks, 2)), size, strength)
+    veins = int(rng.integers(6, 26))
+    t = np.linspace(0.0, 1.0, 6)
+    start = rng.normal((0.115, 0.16), (0.03, 0.05), (veins, 1, 2)) * rng.choice([[-1, 1], [1, 1]], (veins, 1))
+    bent = np.cumsum(rng.normal(0, 0.008, (veins, 6, 2)), axis=1)
+    bent += rng.normal(0, 0.03, (veins, 1, 2)) * t[:, None]
+    blood += np.float32(0.10 * even * (0.4 + skin.age)) * part.lines(start + bent)
 
 
-def _dab(canvas: Canvas, image: Image, at: NDArray[np.floating], radius: float, strength: float) -> None:
-    """Add a soft disc to `image`."""
-    part = canvas.window(at[None], 3 * radius)
-    row, column = part.corner
-    target = image[row : row + part.size[0], column : column + part.size[1]]
-    distance = np.hypot(part.u - at[0], part.v - at[1])
-    target += np.float32(strength) * step(1.4 * radius, 0.5 * radius, distance)
+def _dabs(
+    part: Canvas,
+    image: Image,
+    at: NDArray[np.floating],
+    radius: NDArray[np.floating],
+    strength: NDArray[np.floating],
+) -> None:
+    """Add soft discs to `image`, K of them at template points K×2."""
+    if not len(at):
+        return
+    places = (part.head.at(at) + EXTENT) / part.pixel - 0.5 - np.array(part.corner[::-1])
+    rows, columns = image.shape
+    for (x, y), wide, much in zip(places, radius / part.pixel, strength, strict=True):
+        reach = 1.4 * wide + 1.0
+        top, left = max(0, int(y - reach)), max(0, int(x - reach))
+        bottom, right = min(rows, int(y + reach) + 2), min(columns, int(x + reach) + 2)
+        if top < bottom and left < right:
+            distance = np.hypot(np.arange(left, right) - x, (np.arange(top, bottom) - y)[:, None])
+            # A disc smaller than a pixel covers its pixel in part.
+            soft, share = max(1.4 * wide, 1.0), min(1.0, (0.95 * wide) ** 2 / 0.36)
+            image[top:bottom, left:right] += np.float32(much * share) * step(soft, 0.36 * soft, distance)
 
 
 def _lines(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
     """Folds and wrinkles in [0, 1], deeper with age."""
-    faint, old = 0.10 + 0.5 * skin.age, np.clip(1.6 * skin.age - 0.35, 0.0, 1.0)
+    faint, old = 0.20 + 0.5 * skin.age, np.clip(1.6 * skin.age - 0.35, 0.0, 1.0)
     total = np.zeros(canvas.size, np.float32)
     for strength, width, paths in (
         (0.55 * faint, 0.010, _smile_folds(rng)),
@@ -157,10 +225,13 @@ def _lines(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
         (0.55 * old, 0.008, _marionette(rng)),
         (0.50 * (0.2 + old), 0.010, _neck(rng)),
     ):
-        drawn = canvas.lines(paths, width)
-        total += strength * drawn / max(float(drawn.max()), 1e-3)
+        near = canvas.window(paths.reshape(-1, 2), 3.0 * width)
+        row, column = near.corner[0] - canvas.corner[0], near.corner[1] - canvas.corner[1]
+        drawn = near.lines(paths, width)
+        target = total[row : row + near.size[0], column : column + near.size[1]]
+        target += np.float32(strength / max(float(drawn.max()), 1e-3)) * drawn
     total *= np.clip(0.75 + 0.35 * noise(rng, canvas.size, 22, 2), 0.15, 1.2)
-    soft: Image = np.clip(total + 0.6 * blur(total, 0.012 / canvas.pixel), 0.0, 1.0)
+    soft: Image = np.clip(total + 0.6 * wide_blur(total, 0.012 / canvas.pixel), 0.0, 1.0)
     return soft
 
 

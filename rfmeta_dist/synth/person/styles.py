@@ -67,7 +67,7 @@ STYLES = {
     "wavy": Style("parted", 1.35, 0.085, 1.3, 0.6, (0.032, 3.0), 0.7, strands=8000),
     "ringlets": Style("parted", 1.10, 0.12, 1.2, 0.45, (0.036, 6.0), 0.8, strands=5500),
     "fringed": Style("fringed", 1.25, 0.06, 1.4, 0.6, (0.005, 1.5), 0.6, strands=8500),
-    "bun": Style("back", 0.60, 0.022, 0.0, 1.6, (0.003, 1.0), 0.5),
+    "bun": Style("bun", 0.60, 0.022, 0.0, 1.6, (0.003, 1.0), 0.5),
     "locs": Style("parted", 0.95, 0.09, 1.2, 0.5, (0.010, 2.5), 0.97, width=1.0, strands=9000),
 }
 # How often each is worn.

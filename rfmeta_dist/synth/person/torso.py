@@ -9,14 +9,16 @@ import numpy as np
 
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.head.head import EXTENT
-from rfmeta_dist.synth.imaging.texture import Image, mix, resize, sample, step
+from rfmeta_dist.synth.imaging.texture import Image, blur, mix, resize, sample, step
 from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
 from rfmeta_dist.synth.person.bust import Bust
 from rfmeta_dist.synth.person.pose import View
+from rfmeta_dist.synth.person.tissue import PIXELS, SIDE, tissue
 
 SHOULDER = 1.45  # half width of a person, face units
 INSIDE = EXTENT - 0.03  # the drawn bust is trusted up to here
 HEM = 0.12  # of the bust above its lower edge, whose colours the torso has
+SMOOTHED = 0.04  # across the body, face units
 COLUMNS, PLAIN = 128, 33  # in which those are looked at, and how many of them agree on one
 # Left, top, right and bottom of all there can be of a person.
 REACH = (-SHOULDER - 0.1, -EXTENT, SHOULDER + 0.1, 9.0)
@@ -41,12 +43,17 @@ def continue_torso(view: View, bust: Bust, x: Image, y: Image) -> View:
     folds = 1.0 + 0.05 * _folds().at(x, 0.35 * y)
     woven = _hem(bust)[np.clip(np.round(column), 0, bust.cover.shape[0] - 1).astype(int)] * folds[..., None]
     below = np.maximum(step(INSIDE - HEM, INSIDE, y), step(INSIDE - 0.05, INSIDE, np.abs(x)))
-    height = sample(bust.height, column, row) * np.sqrt(np.clip(1.0 - side**2, 0.0, 1.0))
+    shape, threads = _hem_height(bust)[None], _threads().at(x, y)
+    woven = woven * (1.0 + 0.04 * threads)[..., None]
+    height = np.where(
+        y > INSIDE - HEM, sample(shape, column, np.zeros_like(column)), sample(bust.height, column, row)
+    )
+    height = height * np.sqrt(np.clip(1.0 - side**2, 0.0, 1.0)) + 0.0006 * threads
     height = height + 0.02 * (folds - 1.0) / 0.05 * step(INSIDE, INSIDE + 0.2, y)
     return replace(
         view,
         albedo=mix(view.albedo, woven.astype(np.float32), below * step(0.95, 1.0, np.maximum(np.abs(x), y))),
-        height=np.where(outside, height, view.height).astype(np.float32),
+        height=(view.height + (height - view.height) * np.maximum(below, outside)).astype(np.float32),
         cover=cover.astype(np.float32),
         gloss=view.gloss * (1.0 - 0.7 * below),
         skin=view.skin * (1.0 - below),
@@ -69,6 +76,19 @@ def _hem(bust: Bust) -> Image:
     plain = np.median(np.lib.stride_tricks.sliding_window_view(around, PLAIN, axis=0), axis=2)
     widened: Image = resize(plain[None, :COLUMNS].astype(np.float32), bust.cover.shape[1], 1)[0]
     return widened
+
+
+def _hem_height(bust: Bust) -> Image:
+    """Height of the body in each column near the lower edge, N, without threads and creases."""
+    last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE + 0.02, INSIDE - 0.02))
+    level = bust.height[first:last].mean(axis=0)[None]
+    smooth: Image = blur(level, SMOOTHED * bust.cover.shape[0] / 2 / EXTENT)[0]
+    return smooth
+
+
+@cache
+def _threads() -> Tile:
+    return Tile(tissue(PIXELS * 2).net, SIDE)
 
 
 @cache

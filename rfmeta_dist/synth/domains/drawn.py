@@ -17,8 +17,8 @@ from rfmeta_dist.synth.place.scene import Light
 
 T = TypeVar("T")
 MOST = 99  # domains that can be drawn
-# Height and width of the frame, and the width of the sensor in millimetres: webcams have 1/4 to 1/6 inch
-# sensors, front cameras of phones 1/5 to 1/3, compact cameras 1/2.3 and more.
+# Height and width of the frame, and the range of the sensor's width in millimetres: webcams (lying frames up to
+# 1280×720), front cameras of phones (upright frames), and cameras with larger sensors.
 FRAMES = (
     (240, 320, (2.4, 3.6)),
     (480, 640, (2.4, 3.6)),
@@ -27,7 +27,7 @@ FRAMES = (
     (1920, 1080, (2.0, 3.6)),
     (1080, 1920, (6.2, 13.2)),
 )
-WIDEST, LONGEST = 22.0, 50.0  # focal lengths as of 35 mm film: front cameras 22 to 28, webcams 26 to 35
+WIDEST, LONGEST = 22.0, 50.0  # focal lengths of all drawn cameras, as 35 mm equivalents
 ON_FRAME = (0.22, 0.48)  # of the frame's shorter side that the face takes
 # Lines an inch: laser printers; scattered dots of ink-jets; coarse ones of drafts and newspapers.
 LINES, DOTS, COARSE = (133.0, 200.0), (150.0, 360.0), (40.0, 85.0)

@@ -34,15 +34,16 @@ class Paper:
     Attributes:
         white: linear RGB of the sheet.
         face: range of the width of the printed face in millimetres.
-        lpi: range of lines of dots an inch; of scattered dots, how many there are on an inch.
+        lpi: range of lines of dots per inch; for scattered dots, dots per inch.
         angles: screen angles of C, M, Y, K in degrees.
         ink: strength of solid ink, 1 as `INKS`; less is washed out.
         gain: dot gain; above 0 darkens the middle tones.
         gloss: strength of the sheen.
-        grain: relative roughness of the sheet, over a quarter of a millimetre.
+        grain: relative variation of the sheet's brightness; its structures are 0.25 mm wide.
         banding: relative strength of printer head bands.
         bend: largest curvature of a sheet held as flat as it goes, per face unit.
-        source: range of the pixels across the face of the photo that is printed.
+        source: range of the pixels across the face of the photo that is printed. No more than `stolen.FINEST`
+            for each sample of the scene are made, because more would not be seen.
         scattered: dots scattered as an inkjet does, rather than growing on a grid.
         name: tells it from the domain's others.
     """
@@ -174,10 +175,10 @@ def _absorbed(channel: int, paper: Paper) -> NDArray[np.float32]:
 
 
 def _uneven(inks: Image, sheet: Sheet, surface: Surface) -> Image:
-    """Coverages with what scattered dots leave uneven: less, the more of them lie under a sample."""
+    """Return the ink coverages with the random unevenness of scattered dots."""
     if not sheet.dots:
         return inks
-    # A printer scatters dots evenly: over areas wider than a dot their number varies with the square of it.
+    # The unevenness falls with the square of dot distance over sample width: printers spread dots evenly.
     left = np.float32(min(1.0, sheet.cell / surface.pixel) ** 2)
     noise = cv2.merge([tile.at(surface.u, surface.v) for tile in sheet.dots])
     uneven: Image = np.clip(inks + left * noise * inks * (1.0 - inks), 0.0, 1.0)
@@ -198,8 +199,8 @@ def _waves(sheet: Sheet, inks: Image, ink: int) -> Iterator[Wave]:
 
     for m, n in HARMONICS:
         phase = m * first + n * second
-        # Between dots that nearly touch, little light is left for a ripple to be relative to.
-        most = float(np.abs(_harmonic(m, n)[1]).max() * taken.max() * 2.0)
+        coverages, heights = _harmonic(m, n)
+        most = float(np.abs(heights * taken.max() / (1.0 - coverages * taken.max())).max())
         place = m * cos - n * sin, m * sin + n * cos
         yield Wave(*place, (phase, phase, phase), most, partial(ripple, (m, n)))
 

@@ -1,4 +1,4 @@
-"""Screen replays: coloured subpixels behind glass; moiré is left to the camera's sampling, never painted."""
+"""Screen replays: coloured subpixels behind glass. Moiré comes from the model of the camera alone."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Screen:
         gamma: exponent of the panel.
         white: white point, −1 blue to 1 orange.
         black: light leaking through a black pixel, relative to white.
-        matrix: depth of the subpixels and the black matrix between them, 0 to 1.
+        matrix: strength of the pixel pattern, from 0 (none) to 1.
         reflection: range of the mirrored room relative to the panel's white.
         bezel: linear grey of the frame.
         flicker: range of the brightness band's depth.
-        source: range of the pixels across the face of the video that is played.
+        source: range of the pixels across the face of the video that is played, limited as in `Paper`.
         subpixels: `stripe`, red, green and blue beside each other as on most LCDs, or `diamond`, half as many
             red and blue as green ones, as on most OLED phones.
         name: tells it from the domain's others.
@@ -81,7 +81,7 @@ class Display:
 
 def set_up_screen(screen: Screen, framing: Framing, raster: Raster, rng: Rng) -> Display:
     """Set up a screen before a camera that sees the samples of `raster`."""
-    # The glass mirrors the other side of the room, out of focus; a window is what one sees there.
+    # The glass reflects the other side of the room, out of focus. That side is drawn with a window.
     width, height = MIRRORED, max(8, round(MIRRORED * raster.height / raster.width))
     coarse = Raster(raster.left, raster.top, raster.width * raster.pitch / width, height, width)
     room = blur(paint_backdrop("window", framing, coarse, rng), rng.uniform(0.8, 3.0))
@@ -124,7 +124,7 @@ def show_screen(
     within = inside(surface.outside, surface)
     lit = mix(frame_grey[..., None] * lamp.colour, panel, within)
     glass = (display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]) * lamp.colour
-    # What the glass mirrors has no pixels.
+    # Light that the glass reflects does not carry the pattern of the pixels.
     own = within * luminance(panel) / (luminance(panel) + luminance(glass) + np.float32(1e-6))
     pattern = Pattern(surface.u, surface.v, own.astype(np.float32), (tuple(_waves(display)),))
     return (lit + glass).astype(np.float32), pattern

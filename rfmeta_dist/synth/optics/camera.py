@@ -13,20 +13,21 @@ from rfmeta_dist.synth.optics.framing import FACE_UNIT_MM, Framing, Raster
 
 Range = tuple[float, float]
 DETAIL = 2.5  # samples of the scene for each pixel of the crop: more would be averaged away when it is shrunk
-LARGEST = 1024  # sensor pixels across a crop: a face that fills a high-definition frame
+LARGEST = 1024  # most sensor pixels across a crop: a closer face gets coarser pixels
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera model; ranges are drawn once per recording.
+    """A camera model. Ranges are drawn once per occasion: a live recording and its attacks.
 
     Attributes:
         focal: focal length in millimetres.
         pitch: width of a pixel of the recorded frame on the sensor, in micrometres: the width of the part of
             the sensor that is recorded, over the frame's.
         distance: of the face from the lens, in millimetres.
-        defocus: lens blur, standard deviation in pixels.
-        vignette: light lost far from the lens axis; two thirds of it at the corner of the crop.
+        defocus: lens blur, standard deviation in sensor pixels.
+        vignette: share of light lost far from the lens axis. Half of it is lost at a corner of the crop if the
+            axis is in the crop's middle.
         balance: white balance error, −1 (blue) to 1 (orange).
         noise: standard deviation of a pixel's noise at middle grey, in linear units.
         exposure: error in stops.
@@ -38,7 +39,7 @@ class Camera:
         codec: quality of the recording, 1 to 100, at sensor resolution.
         format: of the recording.
         frame: height and width of the whole picture in pixels, of which the face crop is a part.
-        automatic: weight of automatic white balance, contrast and black level; exposure always is.
+        automatic: weight of automatic white balance, contrast and black level. Exposure is always automatic.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Settings:
-    """A camera as set for one recording: see `Camera`.
+    """A camera as set for one occasion: see `Camera`.
 
     Attributes:
         sensor: pixels across the crop, an even number.
@@ -116,7 +117,7 @@ class Sight(NamedTuple):
 
 
 def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
-    """Draw one recording's settings.
+    """Draw the settings of one occasion.
 
     Args:
         camera: the model.
@@ -151,7 +152,8 @@ def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
 def see(settings: Settings, *, whole: bool = False) -> Sight:
     """What a camera sees: the crop alone, or the whole frame.
 
-    The frame's middle is the lens axis, moved no further from the crop than keeps the crop in the frame.
+    The frame is centred on the lens axis. If the crop would lie partly outside, the frame is moved just far
+    enough to contain it.
     """
     fine, coarse = 2.0 / settings.sensor, 2.0 / settings.scene
     if not whole:

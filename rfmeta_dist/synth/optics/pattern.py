@@ -1,9 +1,9 @@
 """Fine periodic patterns, such as printed dots and screen pixels, as a sensor resolves them.
 
-A pattern is a sum of waves on a carrier. Of each wave, the lens and the area of a sensor pixel pass a share
-that follows from how many periods fall on a pixel: nearly all of it if the period is many pixels long, next to
-none of it if the period is a fraction of one. What passes is sampled at the centres of the pixels. So a wave of
-less than two pixels turns into moiré as strong as in a camera, and what the optics average away does not fold.
+A pattern is a sum of waves on a carrier. The lens and the area of a sensor pixel reduce the amplitude of each
+wave. The share that remains depends on the number of periods per pixel: nearly 1 for periods of many pixels, and
+nearly 0 for periods well under a pixel. The remaining wave is sampled at the centres of the pixels, so a period
+under two pixels gives moiré, as strong as in a camera.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Pattern:
     Attributes:
         u, v: where each sample of the scene lies on the carrier, H×W, in face units.
         weight: share of each sample's radiance that comes from the patterned surface, H×W in [0, 1].
-        layers: the waves of each, such as of one ink. A layer takes away all light or none: its factor stays
-            above 0.
+        layers: the waves of each ink, or of the panel. The factors of the layers are multiplied; a factor below
+            0 is set to 0.
     """
 
     u: Image
@@ -88,7 +88,7 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
         defocus: standard deviation of the lens blur in sensor pixels.
 
     Returns:
-        What to multiply the blurred radiance by, H×W×3; None if nothing of the pattern passes.
+        What to multiply the blurred radiance by, H×W×3; None if nothing of the pattern passes or is in view.
     """
     if not pattern.weight.any():
         return None

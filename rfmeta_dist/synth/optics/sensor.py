@@ -15,11 +15,11 @@ MIDDLE_GREY = 0.20
 METERED = 0.6  # of the crop's half width: where exposure and white balance are measured
 SKIN = np.array([1.55, 1.0, 0.75])  # the middle of a crop under neutral light, relative to green
 BALANCED = 0.4  # share of a colour cast that automatic white balance takes away
-SPREAD = 0.9  # usual contrast of that middle, in stops …
-LEVELLED = 0.6  # … and the share of an unusual one that automatic contrast takes away
-BLACKEST = 1.0  # per cent of that middle that are its darkest: pupils, nostrils, brows, hair …
-CLEARED = 0.8  # … the share of their light that counts as a veil and is taken away …
-VEIL = 0.05  # … up to this much
+SPREAD = 0.9  # usual contrast of the metered area, in stops
+LEVELLED = 0.6  # share of an unusual contrast that automatic contrast takes away
+BLACKEST = 1.0  # percentile of the metered area's brightness that is taken for its black
+CLEARED = 0.8  # share of that black level that the camera subtracts
+VEIL = 0.05  # largest level that it subtracts
 BRIGHTEST = 4.0  # linear level at which the tone curve ends
 
 

@@ -1,7 +1,7 @@
 """Fine periodic patterns, such as printed dots and screen pixels, as a sensor resolves them.
 
 A pattern is a sum of waves on a carrier. The lens and the area of a sensor pixel reduce the amplitude of each
-wave. The share that remains depends on the number of periods per pixel: nearly 1 for periods of many pixels, and
+wave. The share that remains depends on the number of periods per pixel: nearly 1 for periods of many pixels,
 nearly 0 for periods well under a pixel. The remaining wave is sampled at the centres of the pixels, so a period
 under two pixels gives moiré, as strong as in a camera.
 """

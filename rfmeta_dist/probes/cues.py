@@ -70,7 +70,8 @@ def texture(picture: Pixels) -> Vector:
     return np.concatenate([part for channel in channels for part in (_residuals(channel), _spectrum(channel))])
 
 
-PIXEL_CUES: Mapping[str, Callable[[Pixels], Vector]] = MappingProxyType(
+Cues = Mapping[str, Callable[[Pixels], Vector]]
+FACE_CUES: Cues = MappingProxyType(
     {
         "background": background,
         "colour": colour,
@@ -80,6 +81,8 @@ PIXEL_CUES: Mapping[str, Callable[[Pixels], Vector]] = MappingProxyType(
         CONTROL: texture,
     }
 )
+# A patch has no background of its own and no file. Its size if it were stored again follows its fine detail.
+PATCH_CUES: Cues = MappingProxyType({cue: FACE_CUES[cue] for cue in FACE_CUES if cue != "background"})
 
 
 def _residuals(channel: Vector) -> Vector:

@@ -25,10 +25,9 @@ from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.bootstrap import resample
 from rfmeta_dist.evaluation.rates import auc
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, PATCH_CUES, Vector
+from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, FILE_SIZE, PATCH_CUES, Vector
 from rfmeta_dist.storage.store import Store
 
-FILE_SIZE = "file size"
 CUES = ("background", "colour", FILE_SIZE, "geometry", "sharpness", "border", CONTROL)  # of whole faces
 PATCH = 64  # side of a patch in pixels, as data.image_size is if it is not given
 FOLDS = 5

@@ -65,7 +65,7 @@ def test_a_fifth_domain_goes_from_its_card_to_shards_and_through_the_probes(rfme
 
     patches = rfmeta("synth", "probe", out, "--view", "patches", "--json")
     assert patches.code == 0, patches.err
-    assert set(areas) - {r["cue"] for r in json.loads(patches.out)} == {"background", "file size"}
+    assert set(areas) - {r["cue"] for r in json.loads(patches.out)} == {"background"}
 
 
 MISTAKES = [

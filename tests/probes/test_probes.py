@@ -16,7 +16,7 @@ from rfmeta_dist.data.shards.decode import decode_image
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.probes import cues
-from rfmeta_dist.probes.cues import CONTROL, PATCH_CUES
+from rfmeta_dist.probes.cues import CONTROL, FILE_SIZE, PATCH_CUES
 from rfmeta_dist.probes.leaks import CUES, Measured, Probed, probe, require
 from rfmeta_dist.storage.store import open_store
 from tests.samples import SIZE, make_samples
@@ -99,7 +99,8 @@ def test_a_cue_of_persons_rather_than_of_attacks_is_not_found(tmp_path):
 def test_a_crop_of_one_patch_is_told_from_it_as_from_the_whole_face(planted, results):
     found = probe(open_store(str(planted)), ["A", "B", "R"], 0, lambda n: None, Patches())
     assert {r.cue for r in found} == set(PATCH_CUES)
-    assert found == [results[r.cue, r.domain] for r in found]
+    other = {"sharpness", FILE_SIZE}  # measured at another size, and of a file that is made for it
+    assert all(r == results[r.cue, r.domain] for r in found if r.cue not in other)
 
 
 def test_patches_see_what_lies_in_them_and_not_the_rim_of_a_crop(tmp_path):
@@ -122,6 +123,23 @@ def test_patches_see_what_lies_in_them_and_not_the_rim_of_a_crop(tmp_path):
     assert whole == {"RIM": 1.0, "CHIN": 1.0}
     assert parts["CHIN"] == 1.0  # though six of nine patches do not show it
     assert 0.25 < parts["RIM"] < 0.75
+
+
+def test_patches_show_a_class_that_was_stored_more_coarsely(tmp_path):
+    samples = []
+    for sample in make_samples("A", PEOPLE):
+        picture = decode_image(sample.image, "jpg", (SIZE, SIZE)).astype(np.float32)
+        noisy = picture + np.random.default_rng(sample.frame).normal(0, 6, picture.shape)
+        image = simplejpeg.encode_jpeg(
+            np.clip(noisy, 0, 255).astype(np.uint8), quality=90 if sample.label else 40
+        )
+        samples.append(replace(sample, image=image))
+    pack(samples, open_store(str(tmp_path)), "A", contract={})
+    found = {
+        r.cue: r.within.value for r in probe(open_store(str(tmp_path)), ["A"], 0, lambda n: None, Patches())
+    }
+    assert found[FILE_SIZE] > 0.9
+    assert found["colour"] < 0.75
 
 
 def test_the_score_of_a_face_is_the_mean_of_those_of_its_patches():
@@ -167,13 +185,16 @@ def test_a_straight_edge_near_the_border_shows_and_one_through_the_middle_does_n
     assert np.allclose(in_middle[:2], base[:2], atol=0.3)
 
 
-def test_sharpness_falls_with_blur_and_does_not_see_fine_dots_but_texture_does():
+def test_sharpness_falls_with_blur_and_sees_neither_contrast_nor_fine_dots_which_texture_does():
     rng = np.random.default_rng(0)
     blocks = np.kron(rng.integers(64, 192, (32, 32, 1)), np.ones((8, 8, 3))).astype(np.uint8)
     sharp, soft = (cv2.GaussianBlur(blocks, (0, 0), sigma) for sigma in (2, 6))
     dotted = (sharp + 20 * (np.indices((256, 256)).sum(0) % 2)[..., None]).astype(np.uint8)
     assert cues.sharpness(sharp)[0] > cues.sharpness(soft)[0] + 0.5
     assert cues.sharpness(dotted)[0] == pytest.approx(cues.sharpness(sharp)[0], abs=0.05)
+    assert cues.sharpness((sharp // 2 + 60).astype(np.uint8))[0] == pytest.approx(
+        cues.sharpness(sharp)[0], abs=0.05
+    )
     assert np.abs(cues.texture(dotted) - cues.texture(sharp)).max() > 1
     grid = np.full((128, 128, 3), 128, np.uint8)
     grid[:, ::3] = 90

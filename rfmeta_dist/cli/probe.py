@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,8 @@ EXAMPLES = """
   rfmeta synth probe runs/data
 
   rfmeta synth probe s3://bucket/faces --domains O,M --require 0.6
+
+  rfmeta synth probe runs/data --view patches        [dim]# what a detector of data.view=patches sees[/]
 """
 
 
@@ -28,6 +30,10 @@ def probe(
     domains: Annotated[
         str | None, typer.Option(help="Domains to use, separated by commas; all if not given.")
     ] = None,
+    view: Annotated[
+        Literal["face", "patches"],
+        typer.Option(help="Measure whole crops, or the patches of 64 pixels that are scored of each face."),
+    ] = "face",
     require: Annotated[
         float | None,
         typer.Option(help="End with an error if the AUC of a cue is above this; the control is not counted."),
@@ -36,6 +42,7 @@ def probe(
     json: Json = False,
 ) -> None:
     """Test whether cues that should not tell live faces from attacks do so: background, colour, file size, …"""
+    from rfmeta_dist.core.patches import Patches
     from rfmeta_dist.data.shards.manifest import domains as found
     from rfmeta_dist.data.shards.prefix import not_found
     from rfmeta_dist.probes import leaks
@@ -47,7 +54,8 @@ def probe(
         raise not_found(store)
     with progress(json) as bars:
         task = bars.add_task("probe", total=None)
-        results = leaks.probe(store, asked, seed, lambda samples: bars.advance(task, samples))
+        patches = Patches() if view == "patches" else None
+        results = leaks.probe(store, asked, seed, lambda samples: bars.advance(task, samples), patches)
     if json:
         print_json([asdict(result) for result in results])
     else:

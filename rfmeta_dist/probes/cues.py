@@ -7,18 +7,23 @@ leaves its trace there, and a probe that cannot see it sees nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
+FILE_SIZE = "file size"
 CONTROL = "texture"
-SMALL = 64  # side at which sharpness is measured and borders are looked for …
-SOFT = 1.5  # … these after a blur, in its pixels, that leaves no dots or stripes to be taken for edges
-COARSE = 16  # side at which shapes are measured
+SMALL = 64  # side at which borders are looked for …
+SOFT = 1.5  # … after a blur, in its pixels, that leaves no dots or stripes to be taken for edges
+FOCUS = 48  # side at which the sharpness of a crop is measured
+QUALITY = 90  # JPEG quality at which a patch is stored to see how large that is
+COARSE = 16  # side at which shapes are measured, and the sharpness of a patch
 OCTAVES = 4
 RINGS = (0.08, 0.15, 0.22, 0.30, 0.40, 0.60)  # of frequencies, in cycles a pixel
 NEAR = 22  # of SMALL rows or columns: where a carrier's border may show
@@ -36,6 +41,12 @@ def colour(picture: Pixels) -> Vector:
     return mean
 
 
+def stored_size(picture: Pixels) -> Vector:
+    """Bytes of the picture as a JPEG file: fewer if noise or detail went when its crop was stored."""
+    whole = np.ascontiguousarray(picture)  # a patch is a view of its crop
+    return np.array([len(simplejpeg.encode_jpeg(whole, quality=QUALITY))], np.float32)
+
+
 def geometry(picture: Pixels) -> Vector:
     """Place, size and slant of what has the colour of skin and of what has edges, too coarse for texture."""
     small = cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
@@ -45,13 +56,18 @@ def geometry(picture: Pixels) -> Vector:
     return np.concatenate([_moments(skin), _moments(np.hypot(across, down))])
 
 
-def sharpness(picture: Pixels) -> Vector:
-    """Log variance of the Laplacian, the usual measure of focus, of detail too coarse for dots of ink.
+def sharpness(picture: Pixels, side: int = FOCUS) -> Vector:
+    """Log variance of the Laplacian over that of the picture: focus, whatever the contrast.
 
-    With finer detail, or at several sizes, it would see what only `texture` is to see.
+    Recapture takes fine detail away as a lens that is out of focus does: nothing can tell the two apart there.
+    Coarser detail passes through recapture almost whole, and still shows a lens that is out of focus.
+
+    Args:
+        picture: S×S×3 RGB.
+        side: to shrink it to first, in pixels.
     """
-    small = cv2.resize(picture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-    return np.array([np.log(cv2.Laplacian(_grey(small), cv2.CV_32F).var() + 1e-3)], np.float32)
+    grey = _grey(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA))
+    return np.log([(cv2.Laplacian(grey, cv2.CV_32F).var() + 1e-3) / (grey.var() + 1e-3)]).astype(np.float32)
 
 
 def border(picture: Pixels) -> Vector:
@@ -70,12 +86,24 @@ def texture(picture: Pixels) -> Vector:
     return np.concatenate([part for channel in channels for part in (_residuals(channel), _spectrum(channel))])
 
 
-PIXEL_CUES: Mapping[str, Callable[[Pixels], Vector]] = MappingProxyType(
+Cues = Mapping[str, Callable[[Pixels], Vector]]
+FACE_CUES: Cues = MappingProxyType(
     {
         "background": background,
         "colour": colour,
         "geometry": geometry,
         "sharpness": sharpness,
+        "border": border,
+        CONTROL: texture,
+    }
+)
+# A patch has no background of its own, and no file, so it is stored anew.
+PATCH_CUES: Cues = MappingProxyType(
+    {
+        "colour": colour,
+        FILE_SIZE: stored_size,
+        "geometry": geometry,
+        "sharpness": partial(sharpness, side=COARSE),
         "border": border,
         CONTROL: texture,
     }

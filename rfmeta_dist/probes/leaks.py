@@ -1,9 +1,13 @@
 """Leak probes: how well cues that have nothing to do with liveness tell live faces from attacks in some shards.
 
-A linear classifier on each cue of `synth/cues.py`, trained on some people and judged on others: on a fifth of a
-domain's people after training on the rest, in turn, and on all of them after training on the other domains.
+A linear classifier on each cue of `probes/cues.py`, trained on some people and judged on others: on a fifth of
+a domain's people after training on the rest, in turn, and on all of them after training on the other domains.
 Splits play no part, so that as many people as there are judge. AUC is as trained and never flipped: one half or
 less says that the cue does not help; below it, the cue is reversed between training and test.
+
+With patches, the classifier is trained on single patches, and the score of a face is the mean of the scores of
+its patches, because a detector of patches is trained and judged in the same way. A classifier trained on
+the mean over a face's patches would use what no such detector sees.
 """
 
 from __future__ import annotations
@@ -15,15 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.core.errors import DataError, VerificationError
+from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.bootstrap import resample
 from rfmeta_dist.evaluation.rates import auc
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.probes.cues import CONTROL, PIXEL_CUES, Vector
+from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, FILE_SIZE, PATCH_CUES, Vector
 from rfmeta_dist.storage.store import Store
 
-CUES = ("background", "colour", "file size", "geometry", "sharpness", "border", CONTROL)
+CUES = ("background", "colour", FILE_SIZE, "geometry", "sharpness", "border", CONTROL)  # of whole faces
+PATCH = 64  # side of a patch in pixels, as data.image_size is if it is not given
 FOLDS = 5
 BATCH = 32
 RESAMPLES = 500
@@ -44,7 +50,7 @@ class Probed:
     """What one cue tells in one domain.
 
     Attributes:
-        cue: one of CUES.
+        cue: one of CUES, or of PATCH_CUES.
         domain: where it was judged.
         within: trained on other people of the domain.
         across: trained on all other domains; None if there are none.
@@ -58,13 +64,36 @@ class Probed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cues of every sample of a domain: N×K values each, and who and what the samples show."""
+    """The cues of a domain's N samples, each measured M times: once a face, or once a patch.
+
+    Attributes:
+        cues: M×K values of each cue, those of a sample together.
+        sample: M positions of the samples that they were measured on.
+        shown: N rows: who and what the samples show.
+    """
 
     cues: Mapping[str, Vector]
+    sample: NDArray[np.int64]
     shown: Scores
 
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """M labels."""
+        return self.shown.label[self.sample]
 
-def probe(store: Store, domains: Sequence[str], seed: int, on_measured: Callable[[int], None]) -> list[Probed]:
+    def scored(self, score: NDArray[np.float64]) -> Scores:
+        """Return N scores: the mean of each sample's of M."""
+        total = np.bincount(self.sample, score)
+        return replace(self.shown, score=total / np.bincount(self.sample))
+
+
+def probe(
+    store: Store,
+    domains: Sequence[str],
+    seed: int,
+    on_measured: Callable[[int], None],
+    patches: Patches | None = None,
+) -> list[Probed]:
     """Probe the domains of a prefix with every cue.
 
     Args:
@@ -72,13 +101,16 @@ def probe(store: Store, domains: Sequence[str], seed: int, on_measured: Callable
         domains: their names.
         seed: of folds and resampling.
         on_measured: called with the number of samples measured since the last call.
+        patches: how patches of PATCH pixels are cut out of each crop; None to measure whole crops.
 
     Raises:
-        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one.
+        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one, or its crops
+            are smaller than a patch.
     """
-    measured = {name: _measure(store, Manifest.open(store, name), on_measured) for name in domains}
+    measured = {name: _measure(store, Manifest.open(store, name), on_measured, patches) for name in domains}
     folds = {name: _folds(name, found.shown, seed) for name, found in measured.items()}
-    return [_judge(cue, name, measured, folds[name], seed) for cue in CUES for name in domains]
+    cues = CUES if patches is None else tuple(PATCH_CUES)
+    return [_judge(cue, name, measured, folds[name], seed) for cue in cues for name in domains]
 
 
 def require(results: Iterable[Probed], most: float) -> None:
@@ -101,18 +133,33 @@ def require(results: Iterable[Probed], most: float) -> None:
         )
 
 
-def _measure(store: Store, manifest: Manifest, on_measured: Callable[[int], None]) -> Measured:
-    """The cues of a domain, in the manifest's order."""
-    samples = manifest.samples
-    values: dict[str, list[Vector]] = {cue: [] for cue in PIXEL_CUES}
-    for batch in scan(store, manifest, None, image_size=manifest.image_size // 8 * 8, batch=BATCH):
+def _measure(
+    store: Store, manifest: Manifest, on_measured: Callable[[int], None], patches: Patches | None
+) -> Measured:
+    """Return the cues of a domain, its samples in the manifest's order."""
+    samples, side, cues = manifest.samples, manifest.image_size // 8 * 8, FACE_CUES
+    if patches is not None:
+        if side < PATCH:
+            raise DataError(
+                f"domain {manifest.domain} holds crops of {manifest.image_size} pixels, which are smaller than "
+                f"a patch of {PATCH}",
+                "probe it with `--view face`",
+            )
+        side, cues = PATCH, PATCH_CUES
+    values: dict[str, list[Vector]] = {cue: [] for cue in cues}
+    keys: list[str] = []
+    for batch in scan(store, manifest, None, image_size=side, batch=BATCH, patches=patches):
         for picture in batch.image:
-            for cue, measure in PIXEL_CUES.items():
+            for cue, measure in cues.items():
                 values[cue].append(measure(picture))
-        on_measured(len(batch.keys))
+        on_measured(len(set(batch.keys)))
+        keys += batch.keys
     stacked = {cue: np.stack(column) for cue, column in values.items() if column}
-    stacked["file size"] = samples["image_bytes"].to_numpy().astype(np.float32)[:, None]
-    return Measured(stacked, Scores.of(samples, samples["key"], np.zeros(samples.num_rows)))
+    if patches is None:
+        stacked[FILE_SIZE] = samples["image_bytes"].to_numpy().astype(np.float32)[:, None]
+    place = {key: number for number, key in enumerate(samples["key"].to_pylist())}
+    shown = Scores.of(samples, samples["key"], np.zeros(samples.num_rows))
+    return Measured(stacked, np.array([place[key] for key in keys], np.int64), shown)
 
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -136,16 +183,17 @@ def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
 
 def _judge(cue: str, domain: str, measured: Mapping[str, Measured], folds: Sequence[Fold], seed: int) -> Probed:
     mine = measured[domain]
-    features, labels = mine.cues[cue], mine.shown.label
+    features, labels = mine.cues[cue], mine.label
     score = np.zeros(len(labels))
     for train, test in folds:
-        score[test] = _predict(features[train], labels[train], features[test])
-    within = _area(replace(mine.shown, score=score), seed)
+        known, judged = np.isin(mine.sample, train), np.isin(mine.sample, test)
+        score[judged] = _predict(features[known], labels[known], features[judged])
+    within = _area(mine.scored(score), seed)
     others = [m for name, m in measured.items() if name != domain]
     if not others:
         return Probed(cue, domain, within, None)
-    theirs = np.concatenate([m.cues[cue] for m in others]), np.concatenate([m.shown.label for m in others])
-    return Probed(cue, domain, within, _area(replace(mine.shown, score=_predict(*theirs, features)), seed))
+    theirs = np.concatenate([m.cues[cue] for m in others]), np.concatenate([m.label for m in others])
+    return Probed(cue, domain, within, _area(mine.scored(_predict(*theirs, features)), seed))
 
 
 def _predict(features: Vector, labels: NDArray[np.int64], judged: Vector) -> NDArray[np.float64]:

@@ -63,6 +63,10 @@ def test_a_fifth_domain_goes_from_its_card_to_shards_and_through_the_probes(rfme
     assert "--rho 0" in failed.error
     assert "(control)" in failed.out
 
+    patches = rfmeta("synth", "probe", out, "--view", "patches", "--json")
+    assert patches.code == 0, patches.err
+    assert set(areas) - {r["cue"] for r in json.loads(patches.out)} == {"background"}
+
 
 MISTAKES = [
     ("synth --out x --card nothing.yaml", ["nothing.yaml does not exist", "rfmeta example M"], CONFIG),

@@ -53,7 +53,7 @@ def test_a_row_is_trained_on_one_domain_and_tested_on_the_test_people_of_all(gen
     assert [(c.trained_on, c.tested_on) for c in cells] == [("C", name) for name in DOMAINS]
     for cell in cells:
         assert cell.auc == pytest.approx(auc_on_test_people(generated, cell.tested_on, recipe))
-        assert cell.draws.std() > 0 or cell.auc in (0, 1)
+        assert cell.draws.min() <= cell.auc <= cell.draws.max()
 
 
 def auc_on_test_people(generated: Path, domain: str, recipe: Recipe) -> float:

@@ -136,8 +136,9 @@ def test_a_clip_is_cut_by_one_square_and_left_out_whole_if_a_face_is_missing(fac
     alike = {crop.frame: picture for crop, picture in zip(single.crops, pixels(single), strict=True)}
     first, *_, last = pixels(found)[:4]
     assert np.array_equal(first, alike[0])
-    # The camera of a clip stands still, so the person moves; alone, each frame is centred anew.
-    assert difference(first, last) > 2 * difference(alike[0], alike[3])
+    # The camera of a clip stands still, so the person moves; alone, each frame is centred anew, to within a pixel.
+    first, last, one, other = (cv2.GaussianBlur(p, (0, 0), 2.0) for p in (first, last, alike[0], alike[3]))
+    assert difference(first, last) > 2 * difference(one, other)
 
 
 def test_of_two_people_one_is_taken_and_the_crowd_reported(faces: Faces, tmp_path: Path):

@@ -136,7 +136,7 @@ def test_a_clip_is_cut_by_one_square_and_left_out_whole_if_a_face_is_missing(fac
     alike = {crop.frame: picture for crop, picture in zip(single.crops, pixels(single), strict=True)}
     first, *_, last = pixels(found)[:4]
     assert np.array_equal(first, alike[0])
-    # The camera of a clip stands still, so the person moves; alone, each frame is centred anew, to within a pixel.
+    # The camera of a clip stands still, so the person moves; alone, each frame is centred anew, nearly.
     first, last, one, other = (cv2.GaussianBlur(p, (0, 0), 2.0) for p in (first, last, alike[0], alike[3]))
     assert difference(first, last) > 2 * difference(one, other)
 

@@ -48,7 +48,8 @@ def main() -> int:
     except KeyboardInterrupt:
         say("interrupted; the same command goes on from here")
         return 130
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for path in (options.out, options.page):
+        path.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
     options.page.write_text(page.page(found))
     say(f"{options.page} and {options.out} are written")
@@ -72,7 +73,7 @@ def run(settings: Settings, seeds: Sequence[int], keep: Path, given: str | None,
     names = [name for group in data.domains(settings) for name in group]
     unmade = [name for name in names if data.missing(name, settings, keep)]
     every = cells(tuple(seeds), given=given is not None)
-    left = [cell for cell in every if not trial.is_done(cell, settings, keep, given)]
+    left = [cell for cell in every if trial.done(cell, settings, keep, given) != cell.judged]
     if not unmade and not left:
         return
     with local(slots):

@@ -17,7 +17,6 @@ SETS = {
     "replays": "as drawn, of the attacks only those on screens",
     "few_pixels": "as drawn, but 56 to 112 sensor pixels across the face",
     "many_pixels": "as drawn, but 240 to 480 sensor pixels across the face",
-    GIVEN: "shards that were there already",
 }
 NAMES = {
     "patches": "network, patches",
@@ -57,7 +56,7 @@ LEARNED = """## What was compared
 {sets}
 
 The generated sets have the same people, rooms, light and moments, and each domain has one camera. Only the
-instruments differ, or only the cameras. Crops are stored at {size}×{size}. *Whole faces* are these crops shrunk
+instruments differ, or only the cameras. Crops are stored at {size}×{size}. *Whole faces* are crops shrunk
 to 64×64; *patches* are 64×64 of their own pixels, nine of a face, whose scores are averaged. Networks are of
 width {width:g}, trained by the plain rule `no_meta` unless another is named. *Fewer domains* are {few} of the
 {domains}. *Spectrum rings* are logistic regression on the leak probes' `texture` cue, *co-occurrences* logistic
@@ -68,8 +67,9 @@ regression on how often each triple of neighbouring noise residuals occurs.
 def page(found: Figures) -> str:
     """Return the page of collected figures (see `results.collect`) as Markdown."""
     settings = found["settings"]
-    judged = {row["trained"] for row in found["auc"]}
-    sets = "\n".join(f"| `{name}` | {words} |" for name, words in SETS.items() if name in judged)
+    trained = {row["trained"] for row in found["auc"]}
+    known = {**SETS, GIVEN: f"shards that were there already: `{found['given']}`"}
+    sets = "\n".join(f"| `{name}` | {words} |" for name, words in known.items() if name in trained)
     parts = [
         HEAD.format(size=_size(found), interval=_interval(found["seeds"])),
         LEARNED.format(sets=sets, **settings),

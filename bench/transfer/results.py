@@ -16,8 +16,8 @@ import numpy as np
 
 from bench.study import statistics
 from bench.study.statistics import Estimate, Run
+from bench.transfer import trial
 from bench.transfer.design import ARMS, COMPARED, GIVEN, QUESTIONS, Cell, Question, Settings, cells
-from bench.transfer.trial import is_done, scores
 from rfmeta_dist.evaluation.scores import Scores
 
 FIGURE = "AUC"
@@ -38,13 +38,13 @@ def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | N
         RunError: a cell was made with other settings.
     """
     every = cells(tuple(seeds), given=given is not None)
-    done = [cell for cell in every if is_done(cell, settings, keep, given)]
+    done = [replace(cell, judged=trial.done(cell, settings, keep, given)) for cell in every]
     found = table(done, seeds, keep)
     return {
         "settings": asdict(settings),
         "seeds": list(seeds),
-        "given": given,
-        "missing": len(every) - len(done),
+        "given": None if given is None else given.rstrip("/").rpartition("/")[2],
+        "missing": sum(cell not in done for cell in every),
         "auc": [
             {"trained": trained, "judged": judged, "arm": arm, **_numbers(statistics.mean(some, FIGURE))}
             for (trained, judged, arm), some in found.items()
@@ -62,7 +62,7 @@ def table(done: Sequence[Cell], seeds: Sequence[int], keep: Path) -> dict[Place,
         numbers = [cell.seed] if ARMS[cell.arm].network else seeds
         for judged in cell.judged:
             some = found.setdefault((cell.trained, judged, cell.arm), [])
-            once = runs(scores(cell, judged, keep), cell.arm, cell.seed)
+            once = runs(trial.scores(cell, judged, keep), cell.arm, cell.seed)
             some += [replace(run, seed=number) for number in numbers for run in once]
     return found
 

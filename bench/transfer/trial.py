@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -60,37 +59,41 @@ def run(cell: Cell, settings: Settings, folder: Path, given: str | None) -> None
     detector = _network(cell, prefix, names, settings) if arm.network else _linear(arm, prefix, names)
     for name in cell.judged:
         place.write(f"{name}.parquet", _judged(detector, arm, name, settings, folder, given).to_parquet())
-    row = _columns(cell, settings, given) | {"sources": names, "seconds": time.time() - started}
+    row = {
+        "settings": asdict(settings),
+        "sources": names,
+        "judged": list(cell.judged),
+        "given": given,
+        "seconds": time.time() - started,
+    }
     place.write("row.json", json.dumps(row, indent=1).encode())
 
 
-def is_done(cell: Cell, settings: Settings, folder: Path, given: str | None) -> bool:
-    """Return whether a cell was trained and judged.
+def done(cell: Cell, settings: Settings, folder: Path, given: str | None) -> tuple[str, ...]:
+    """Return the sets that a cell is to be judged in and was; none if it was not trained.
 
     Raises:
-        RunError: it was, with other settings.
+        RunError: it was trained with other settings.
     """
     path = folder / "cells" / cell.name / "row.json"
     if not path.is_file():
-        return False
-    row, wanted = json.loads(path.read_text()), _columns(cell, settings, given)
-    for name, value in wanted["settings"].items():
+        return ()
+    row = json.loads(path.read_text())
+    for name, value in asdict(settings).items():
         if row["settings"][name] != value:
             raise RunError(
                 f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
                 f"give --{name} {row['settings'][name]}, or another --keep",
             )
-    same = GIVEN not in (cell.trained, *cell.judged) or row["given"] == given
-    return same and set(cell.judged) <= set(row["judged"])
+    same = row["given"] == given
+    if cell.trained == GIVEN and not same:
+        return ()
+    return tuple(name for name in cell.judged if name in row["judged"] and (same or name != GIVEN))
 
 
 def scores(cell: Cell, judged: str, folder: Path) -> Scores:
     """Return the scores of a cell that is done, in one of its judged sets."""
     return Scores.from_parquet((folder / "cells" / cell.name / f"{judged}.parquet").read_bytes())
-
-
-def _columns(cell: Cell, settings: Settings, given: str | None) -> dict[str, Any]:
-    return {"settings": asdict(settings), "judged": list(cell.judged), "given": given}
 
 
 def _set(name: str, settings: Settings, folder: Path, given: str | None) -> tuple[str, list[str]]:

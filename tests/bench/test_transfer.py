@@ -149,10 +149,13 @@ def test_plans_of_both_sides_differ_in_their_instruments_alone():
 
 def test_what_is_done_is_not_done_again_and_other_settings_are_refused(made, tmp_path):
     assert not any(data.missing(name, TINY, made) for name in ("D01", "D02", "D03"))
-    assert trial.is_done(SMALL, TINY, made, None)
-    assert not trial.is_done(replace(SMALL, seed=1), TINY, made, None)
+    assert trial.done(SMALL, TINY, made, None) == SMALL.judged
+    assert trial.done(replace(SMALL, seed=1), TINY, made, None) == ()
+    # Given shards are a further set to be judged in, and what was judged in the others stays.
+    wider = replace(SMALL, judged=(*SMALL.judged, "given"))
+    assert trial.done(wider, TINY, made, "shards") == SMALL.judged
     with pytest.raises(RunError, match="steps=1, not 2") as refused:
-        trial.is_done(SMALL, replace(TINY, steps=2), made, None)
+        trial.done(SMALL, replace(TINY, steps=2), made, None)
     assert "--steps 1" in refused.value.remedy
     with pytest.raises(RunError, match="other settings"):
         data.missing("D01", replace(TINY, people=3), made)

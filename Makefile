@@ -54,7 +54,7 @@ study: setup  ## the learning rules compared on generated domains; goes on where
 why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about 40 minutes)
 	$(BIN)/python -m bench.why
 
-transfer: setup  ## trained on some recapture, judged on other; goes on where it was interrupted (about an hour)
+transfer: setup  ## trained on some recapture, judged on other; goes on where it was interrupted (about 40 minutes)
 	$(BIN)/python -m bench.transfer
 
 clean:  ## remove the environment and the demo's runs

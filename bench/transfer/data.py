@@ -79,6 +79,14 @@ def missing(domain: str, settings: Settings, folder: Path) -> list[str]:
     return left
 
 
+def code(settings: Settings, folder: Path) -> str | None:
+    """Return the hash of the generator's code that made the sets; None if they are not there yet."""
+    store, domain = open_store(str(set_folder(folder, "drawn"))), domains(settings)[0][0]
+    if not versions(store, domain):
+        return None
+    return str(Manifest.open(store, domain).contract["code"])
+
+
 def make(domain: str, settings: Settings, folder: Path) -> None:
     """Render the sets of a domain that are missing, and publish them.
 

@@ -160,7 +160,7 @@ def cells(seeds: tuple[int, ...], *, given: bool) -> list[Cell]:
     for seed in seeds:
         for question in QUESTIONS:
             extra = (GIVEN,) if given and question.name == "patterns" else ()
-            for trained in (*question.sides, *question.further, *extra):
+            for trained in (*extra, *question.sides, *question.further):
                 for arm in question.arms:
                     # Of shards that are there already, all domains are trained on.
                     if not (trained == GIVEN and (ARMS[arm].few or ARMS[arm].learner == "rfmeta")):

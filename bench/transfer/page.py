@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -46,8 +46,9 @@ interrupted, `--quick` for a small size, `--report` for this page alone.
 
 All AUC are in percent, with 95 % intervals in brackets. An AUC is the mean over the judged domains of the AUC
 in each, then over seeds. {interval}
-The judged domains are fixed: another draw of domains would move the figures further. The judged people,
-their cameras, rooms and light are in no set that is trained on. No spurious cue is injected (rho = 0).
+The judged domains are fixed: another draw of domains would move the figures further. The generated
+sets are judged on people who are trained on in no set, with other cameras, rooms and light. No spurious cue is
+injected in them (rho = 0).
 """
 LEARNED = """## What was compared
 
@@ -56,11 +57,11 @@ LEARNED = """## What was compared
 {sets}
 
 The generated sets have the same people, rooms, light and moments, and each domain has one camera. Only the
-instruments differ, or only the cameras. Crops are stored at {size}×{size}. *Whole faces* are crops shrunk
-to 64×64; *patches* are 64×64 of their own pixels, nine of a face, whose scores are averaged. Networks are of
-width {width:g}, trained by the plain rule `no_meta` unless another is named. *Fewer domains* are {few} of the
-{domains}. *Spectrum rings* are logistic regression on the leak probes' `texture` cue, *co-occurrences* logistic
-regression on how often each triple of neighbouring noise residuals occurs.
+instruments differ, or only the cameras. Crops are stored at {size}×{size}. *Whole faces* are crops shrunk to
+64×64; *patches* are 64×64 of their own pixels, nine of a face, whose scores are averaged. Networks are of width
+{width:g}, trained by the plain rule `no_meta` unless another is named. *Fewer domains* are {few} of the
+{domains}, with as many steps. *Spectrum rings* are logistic regression on the `texture` cue of the leak probes,
+*co-occurrences* logistic regression on how often each triple of neighbouring noise residuals occurs.
 """
 
 
@@ -68,7 +69,10 @@ def page(found: Figures) -> str:
     """Return the page of collected figures (see `results.collect`) as Markdown."""
     settings = found["settings"]
     trained = {row["trained"] for row in found["auc"]}
-    known = {**SETS, GIVEN: f"shards that were there already: `{found['given']}`"}
+    words = (
+        f"shards that were there already, `{found['given']}`; judged on their test people, in the same domains"
+    )
+    known = {**SETS, GIVEN: words}
     sets = "\n".join(f"| `{name}` | {words} |" for name, words in known.items() if name in trained)
     parts = [
         HEAD.format(size=_size(found), interval=_interval(found["seeds"])),
@@ -91,6 +95,7 @@ def _size(found: Figures) -> str:
         f" {s['people']} people each, judged on {people} people in {s['judged']} other domains; of each person"
         f" a live recording, a print and a replay, one frame each. {s['steps']} steps of"
         f" {s['episode']} domains with {s['batch']} images. Seeds: {', '.join(map(str, found['seeds']))}."
+        f" Generator `{found['generator']}`."
     )
     return f"{text} **{found['missing']} trainings are missing.**" if found["missing"] else text
 
@@ -103,17 +108,11 @@ def _interval(seeds: Sequence[int]) -> str:
 
 def _question(found: Figures, question: Question, number: int) -> str:
     """Tabulate the AUC of one question: a row a way to learn, a column a pair of sets."""
-    rows = {(row["trained"], row["judged"], row["arm"]): row for row in found["auc"]}
-    sets = (*question.sides, *question.further, *((GIVEN,) if question.further else ()))
-    pairs = [(one, other) for one in sets for other in (*question.sides, GIVEN)]
-    pairs = [pair for pair in pairs if any((*pair, arm) in rows for arm in question.arms)]
-    lines = [
-        (NAMES[arm], *(_cell(rows.get((*pair, arm))) for pair in pairs))
-        for arm in question.arms
-        if any((*pair, arm) in rows for pair in pairs)
-    ]
-    header = ("trained → judged", *(f"{_plain(one)} → {_plain(other)}" for one, other in pairs))
-    return f"## {number}. {TITLES[question.name]}\n\n{_table(header, lines)}\n"
+    trained = (*question.sides, *question.further, *((GIVEN,) if question.further else ()))
+    rows = [row for row in found["auc"] if row["trained"] in trained and row["arm"] in question.arms]
+    rows.sort(key=lambda row: (trained.index(row["trained"]), question.arms.index(row["arm"])))
+    cells = {(NAMES[r["arm"]], f"{_plain(r['trained'])} → {_plain(r['judged'])}"): r for r in rows}
+    return f"## {number}. {TITLES[question.name]}\n\n{_tables(cells, _value)}\n"
 
 
 def _sets(found: Figures, number: int) -> str:
@@ -124,7 +123,7 @@ def _sets(found: Figures, number: int) -> str:
     }
     words = "Points of AUC, paired by person and seed. Bold: the interval does not hold 0."
     title = f"## {number}. What the set that is trained on changes"
-    return f"{title}\n\n{words} {_count(found['sets'])}\n\n{_differences('trained → judged', cells)}\n"
+    return f"{title}\n\n{words} {_count(found['sets'])}\n\n{_tables(cells, _difference)}\n"
 
 
 def _arms(found: Figures, number: int) -> str:
@@ -136,18 +135,20 @@ def _arms(found: Figures, number: int) -> str:
     }
     words = f"On the same recordings, in points of AUC. {_count(rows)}"
     title = f"## {number}. Ways to learn, where the judged kind was left out"
-    return f"{title}\n\n{words}\n\n{_differences('trained → judged', cells)}\n"
+    return f"{title}\n\n{words}\n\n{_tables(cells, _difference)}\n"
 
 
-def _differences(corner: str, cells: Mapping[tuple[str, str], Figures]) -> str:
-    """Return tables of differences by row and column, at most `WIDEST` columns each."""
+def _tables(cells: Mapping[tuple[str, str], Figures], shown: Callable[[Figures], str]) -> str:
+    """Return tables of figures by row and column, of at most `WIDEST` columns each."""
     columns = list(dict.fromkeys(column for _, column in cells))
     tables = []
     for first in range(0, len(columns), WIDEST):
         part = columns[first : first + WIDEST]
-        names = dict.fromkeys(row for row, column in cells if column in part)
-        lines = [(name, *(_difference(cells.get((name, column))) for column in part)) for name in names]
-        tables.append(_table((corner, *part), lines))
+        lines = [["trained → judged", *part], ["---"] * (1 + len(part))]
+        for name in dict.fromkeys(row for row, column in cells if column in part):
+            found = [cells.get((name, column)) for column in part]
+            lines.append([name, *("" if figures is None else shown(figures) for figures in found)])
+        tables.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     return "\n\n".join(tables)
 
 
@@ -161,26 +162,16 @@ def _stands_out(row: Figures) -> bool:
     return not row["low"] <= 0 <= row["high"]
 
 
-def _difference(row: Figures | None) -> str:
-    if row is None:
-        return ""
+def _difference(row: Figures) -> str:
     value, low, high = (100 * row[name] for name in ("value", "low", "high"))
     text = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
     return f"**{text}**" if _stands_out(row) else text
 
 
-def _cell(row: Figures | None) -> str:
-    if row is None:
-        return ""
+def _value(row: Figures) -> str:
     value, low, high = (100 * row[name] for name in ("value", "low", "high"))
     return f"{value:.1f} [{low:.0f}, {high:.0f}]"
 
 
 def _plain(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -17,6 +17,7 @@ import numpy as np
 from bench.study import statistics
 from bench.study.statistics import Estimate, Run
 from bench.transfer import trial
+from bench.transfer.data import code
 from bench.transfer.design import ARMS, COMPARED, GIVEN, QUESTIONS, Cell, Question, Settings, cells
 from rfmeta_dist.evaluation.scores import Scores
 
@@ -43,6 +44,7 @@ def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | N
     return {
         "settings": asdict(settings),
         "seeds": list(seeds),
+        "generator": code(settings, keep),
         "given": None if given is None else given.rstrip("/").rpartition("/")[2],
         "missing": sum(cell not in done for cell in every),
         "auc": [

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check drill bench shift study why golden clean
+.PHONY: help setup demo test coverage check drill bench shift study why transfer golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ study: setup  ## the learning rules compared on generated domains; goes on where
 
 why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about 40 minutes)
 	$(BIN)/python -m bench.why
+
+transfer: setup  ## trained on some recapture, judged on other; goes on where it was interrupted (about 40 minutes)
+	$(BIN)/python -m bench.transfer
 
 clean:  ## remove the environment and the demo's runs
 	rm -rf .venv runs

@@ -1,10 +1,14 @@
-"""How a benchmark gives its result: JSON on the terminal, and in a file if asked for."""
+"""How a benchmark ends: with its result as JSON, or with an exit code and a line that says why."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from rfmeta_dist.cli.terminal import say
+from rfmeta_dist.core.errors import RfmetaError
 
 
 def give(result: dict[str, Any], out: Path | None) -> None:
@@ -14,3 +18,16 @@ def give(result: dict[str, Any], out: Path | None) -> None:
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n")
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """Do the work of a benchmark that can be resumed; return the exit code. A failure is told in a line."""
+    try:
+        work()
+    except RfmetaError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here")
+        return 130
+    return 0

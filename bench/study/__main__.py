@@ -18,37 +18,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from bench.result import exit_code
 from bench.study import collect, page, plots
 from bench.study.data import commit, fingerprints, generate, scale_of
 from bench.study.design import DOMAINS, RULES, Grid, Settings
 from rfmeta_dist.cli.terminal import print_json, say
-from rfmeta_dist.core.errors import ConfigError, RfmetaError
+from rfmeta_dist.core.errors import ConfigError
 
 T = TypeVar("T")
 
 
 def main() -> int:
     """Run what is missing, then write the report; returns the exit code."""
-    try:
-        options = _parser().parse_args()
-        grid = Grid(
-            _each("rhos", options.rhos, float),
-            _each("methods", options.methods, str),
-            _each("targets", options.targets, str),
-            _each("seeds", options.seeds, int),
-        )
-        settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
-        folder = options.folder.resolve()
-        if not options.report:
-            run(grid, settings, folder, options.slots)
-        report(grid, settings, options)
-    except RfmetaError as error:
-        say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
-        return 130
-    return 0
+    return exit_code(_study)
+
+
+def _study() -> None:
+    options = _parser().parse_args()
+    grid = Grid(
+        _each("rhos", options.rhos, float),
+        _each("methods", options.methods, str),
+        _each("targets", options.targets, str),
+        _each("seeds", options.seeds, int),
+    )
+    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+    folder = options.folder.resolve()
+    if not options.report:
+        run(grid, settings, folder, options.slots)
+    report(grid, settings, options)
 
 
 def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None:

@@ -23,37 +23,34 @@ from typing import Any
 
 import ray
 
+from bench.result import exit_code
 from bench.study.tune import local
 from bench.transfer import data, page, results, trial
 from bench.transfer.design import QUICK, Settings, cells
 from rfmeta_dist.cli.terminal import say
 from rfmeta_dist.cluster.errors import got
-from rfmeta_dist.core.errors import ConfigError, RfmetaError
+from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.data.shards.manifest import domains as domains_of
 from rfmeta_dist.storage.store import open_store
 
 
 def main() -> int:
     """Do what is missing, then write the report; returns the exit code."""
-    try:
-        options = _parser().parse_args()
-        settings, seeds = _settings(options), _seeds(options)
-        keep, given = _keep(options), _given(options.folder)
-        if not options.report:
-            run(settings, seeds, keep, given, options.slots)
-        found = results.collect(settings, seeds, keep, given)
-    except RfmetaError as error:
-        say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
-        return 130
+    return exit_code(_transfer)
+
+
+def _transfer() -> None:
+    options = _parser().parse_args()
+    settings, seeds = _settings(options), _seeds(options)
+    keep, given = _keep(options), _given(options.folder)
+    if not options.report:
+        run(settings, seeds, keep, given, options.slots)
+    found = results.collect(settings, seeds, keep, given)
     for path in (options.out, options.page):
         path.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
     options.page.write_text(page.page(found))
     say(f"{options.page} and {options.out} are written")
-    return 0
 
 
 def run(settings: Settings, seeds: Sequence[int], keep: Path, given: str | None, slots: int | None) -> None:

@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.result import exit_code
 from bench.study import collect, tune
 from bench.study.design import ADAPTING, ALPHAS, DOMAINS, Cell, Grid, Question, Settings
 from bench.study.trial import is_judged, read_row
 from bench.why.gradients import gradients
 from bench.why.targets import hindsight, statistics, summary
-from rfmeta_dist.cli.terminal import print_json, say
-from rfmeta_dist.core.errors import RfmetaError, RunError
+from rfmeta_dist.cli.terminal import print_json
+from rfmeta_dist.core.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,14 @@ def main() -> int:
     parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
     parser.add_argument("--out", type=Path, default=Path("bench/results/why.json"))
     options = parser.parse_args()
-    try:
+
+    def work() -> None:
         result = explain(options.folder.resolve(), Grid(rhos=(options.rho,)), Settings(), options.slots)
-    except RfmetaError as error:
-        say(f"error: {error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
-        return 130
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"rho": options.rho, **result}, indent=1, ensure_ascii=False) + "\n")
-    print_json(result)
-    return 0
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps({"rho": options.rho, **result}, indent=1, ensure_ascii=False) + "\n")
+        print_json(result)
+
+    return exit_code(work)
 
 
 def explain(folder: Path, grid: Grid, settings: Settings, slots: int | None) -> dict[str, Any]:

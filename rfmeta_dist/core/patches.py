@@ -32,7 +32,7 @@ class Patches:
         pool: how the scores of a face's patches become the score of the face.
 
     Raises:
-        ValueError: a value is out of its range, or of another version.
+        ValueError: a value is out of its range, or `pool` is not `mean`, the only one that is known.
     """
 
     grid: int = 3
@@ -46,7 +46,9 @@ class Patches:
             )
 
     def scored(self, crop: int, side: int) -> list[Place]:
-        """Return the places of a face's patches when it is scored, row after row: grid², without repetition.
+        """Return the places of a face's patches when it is scored, row after row: at most grid².
+
+        Places that are equal, in a crop hardly larger than a patch, are given once.
 
         Args:
             crop: side of the stored crop in pixels, at least `side`.
@@ -72,7 +74,7 @@ class Patches:
         return Place(low + int(across * (travel + 1)), low + int(down * (travel + 1)))
 
     def _range(self, crop: int, side: int) -> tuple[int, int]:
-        """Return the smallest left edge of a patch, and by how much the largest is larger."""
+        """Return the smallest left edge of a patch, and the length of the range of left edges."""
         room = crop - side
         travel = min(room, int(self.middle * crop))
         return (room - travel) // 2, travel

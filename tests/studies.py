@@ -7,7 +7,7 @@ import numpy as np
 from bench.study.design import Settings
 from rfmeta_dist.evaluation.scores import Scores
 
-SMALL = Settings(scale="tiny", size=32, width=0.05, batch=4, steps=3, precision="fp32")
+SMALL = Settings(scale="tiny", size=32, width=0.05, batch=4, steps=3, precision="fp32", drawn=2)
 
 
 def invented(target: str, quality: float, seed: int, people: int = 20) -> Scores:

@@ -1,12 +1,14 @@
-"""Learning rules compared on generated domains: trained on three, judged on the sealed fourth.
+"""Learning rules compared on generated domains: trained on three or on many, judged on a sealed one.
 
     python -m bench.study                         the whole study; again, to go on after an interruption
     python -m bench.study --seeds 0 --rhos 0.5    a part of it
+    python -m bench.study --trained named         without the drawn domains
     python -m bench.study --report                only the page, of what is there
 
-Generates the domains at each rho and trains every rule on every target's sources: with the first seed at every
-inner rate, then with the other seeds at the rate that did best on the sources' validation splits. Opens the
-targets of the chosen trainings, and writes docs/study.md, its plots, and bench/results/study.json.
+Generates the domains at each rho and trains every rule on every target's sources, which are the other three
+named domains, and once on many domains drawn at random: with the first seed at every inner rate, then with the
+other seeds at the rate that did best on the sources' validation splits. Opens the targets of the chosen
+trainings, and writes docs/study.md, its plots, and bench/results/study.json.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
 from bench.result import exit_code
 from bench.study import collect, page, plots
 from bench.study.data import commit, fingerprints, generate, scale_of
-from bench.study.design import DOMAINS, RULES, Grid, Settings
+from bench.study.design import DOMAINS, RULES, Grid, Settings, Trained
 from rfmeta_dist.cli.terminal import print_json, say
 from rfmeta_dist.core.errors import ConfigError
 
@@ -40,6 +42,7 @@ def _study() -> None:
         _each("methods", options.methods, str),
         _each("targets", options.targets, str),
         _each("seeds", options.seeds, int),
+        cast("tuple[Trained, ...]", _each("trained", options.trained, str)),  # Grid checks it
     )
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     folder = options.folder.resolve()
@@ -55,7 +58,7 @@ def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None
     from bench.study import tune
 
     with tune.local(slots):
-        generate(folder, grid.rhos, scale, slots)
+        generate(folder, grid.rhos, scale, slots, settings.drawn if "drawn" in grid.trained else 0)
         while cells := collect.to_train(grid, settings, folder):
             tune.run(tune.Work("train", cells, settings.steps), settings, folder)
         cells = collect.to_judge(grid, settings, folder)
@@ -66,7 +69,7 @@ def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
     """Write page, plots and JSON from what is there, and say what is missing."""
     folder = options.folder.resolve()
     command = " ".join(["python -m bench.study", *(a for a in sys.argv[1:] if a != "--report")])
-    data = fingerprints(folder, grid.rhos)
+    data = fingerprints(folder, grid.rhos, settings.drawn)
     results = collect.collect(grid, settings, folder, command, data, commit(folder))
     beside = options.page.with_suffix("")
     names = plots.draw(results, beside)
@@ -82,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rhos", default="0,0.5,0.9", help="how strongly spurious cues follow the label")
+    parser.add_argument("--rhos", default="0,0.5", help="how strongly spurious cues follow the label")
     parser.add_argument("--methods", default=",".join(RULES))
     parser.add_argument("--targets", default=",".join(DOMAINS))
-    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--trained", default=",".join(get_args(Trained)), help="on which kinds of sources")
     for name, field in Settings.__dataclass_fields__.items():
         kind = type(field.default)
         choices = ("fp32", "bf16") if name == "precision" else None

@@ -11,7 +11,7 @@ def source_auc(row: Mapping[str, Any], unit: str = "frame") -> float:
     if "failed" in row:
         return -1.0
     domains: Mapping[str, float] = row["validation"][unit]
-    if row["target"] in domains:
+    if row["target"] in domains:  # None, of a training that serves all targets, never is
         raise ValueError(f"the target {row['target']} is among the domains that α is to be chosen on")
     return sum(domains.values()) / len(domains)
 

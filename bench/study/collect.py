@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.study import statistics
 from bench.study.choose import choose, source_auc
-from bench.study.design import Cell, Grid, Question, Settings
+from bench.study.design import Arm, Cell, Grid, Question, Settings
 from bench.study.statistics import Comparison, Estimate, Run
 from bench.study.trial import is_judged, read_row
 from rfmeta_dist.evaluation.scores import Scores
@@ -26,10 +26,10 @@ class Results:
     Attributes:
         grid: what was asked for.
         settings: of every training.
-        rows: one a finished training.
+        rows: of each finished training, by its name.
         chosen: the row of the chosen α, by question.
         runs: one a judged training.
-        comparisons: every rule with every baseline at every rho; corrected within each figure.
+        comparisons: every rule with every baseline, and drawn domains with named ones; see `compare_all`.
         untrained, unjudged: how many trainings and looks at targets are missing.
         command: that makes or goes on with the study.
         data: fingerprints of the manifests, by rho and domain.
@@ -38,48 +38,54 @@ class Results:
 
     grid: Grid
     settings: Settings
-    rows: Sequence[dict[str, Any]]
+    rows: Mapping[str, dict[str, Any]]
     chosen: dict[Question, dict[str, Any]]
-    runs: Sequence[Run]
-    comparisons: Sequence[Comparison]
+    runs: Sequence[Run[Arm]]
+    comparisons: Sequence[Comparison[Arm]]
     untrained: int
     unjudged: int
     command: str
     data: dict[str, dict[str, str]]
     commit: str | None
 
-    def of(self, rho: float, method: str, target: str | None = None) -> list[Run]:
-        """The judged runs of a rule at a rho, on one target or on all."""
-        return [r for r in self.runs if (r.rho, r.method) == (rho, method) and target in (None, r.target)]
+    def of(self, arm: Arm, target: str | None = None) -> list[Run[Arm]]:
+        """The judged runs of an arm, on one target or on all."""
+        return [run for run in self.runs if run.arm == arm and target in (None, run.target)]
 
-    def compared(self, rho: float, figure: str) -> list[Comparison]:
+    def compared(self, rho: float, figure: str) -> list[Comparison[Arm]]:
         """The comparisons of a figure at a rho."""
-        return [c for c in self.comparisons if (c.rho, c.figure) == (rho, figure)]
+        return [c for c in self.comparisons if (c.arm.rho, c.figure) == (rho, figure)]
+
+    @property
+    def arms(self) -> list[Arm]:
+        """All that were asked for."""
+        grid = self.grid
+        return [Arm(rho, trained, m) for rho in grid.rhos for trained in grid.trained for m in grid.methods]
 
     def as_json(self) -> dict[str, Any]:
         """As JSON holds it: everything but the resamples."""
-        judged = {(r.rho, r.method, r.target, r.seed): dict(r.value) for r in self.runs}
-        chosen = {(q, row["alpha"]) for q, row in self.chosen.items()}
+        questions: dict[str, list[Question]] = {}  # by the training that was chosen for them
+        for question, row in self.chosen.items():
+            questions.setdefault(Cell(question, row["alpha"]).name, []).append(question)
+        judged = {(r.arm, r.target, r.seed): dict(r.value) for r in self.runs}
         rows = []
-        for row in self.rows:
-            question = Question(row["rho"], row["method"], row["target"], row["seed"])
-            took = (question, row["alpha"]) in chosen
-            target = judged.get((row["rho"], row["method"], row["target"], row["seed"])) if took else None
-            rows.append({**row, "chosen": took, "on_target": target})
+        for name, row in self.rows.items():
+            asked = questions.get(name, [])
+            looks = {q.target: judged.get((Arm.of(q), q.target, q.seed)) for q in asked}
+            rows.append({**row, "chosen": bool(asked), "on_target": looks})
         means = [
-            {"rho": rho, "method": method, "target": target or "mean", "figure": figure, **asdict(estimate)}
-            for rho in self.grid.rhos
-            for method in self.grid.methods
+            {**asdict(arm), "target": target or "mean", "figure": figure, **asdict(estimate)}
+            for arm in self.arms
             for target in (*self.grid.targets, None)
             for figure in statistics.FIGURES
-            if (estimate := self.mean(rho, method, figure, target)) is not None
+            if (estimate := self.mean(arm, figure, target)) is not None
         ]
         return {
             "command": self.command,
             "settings": asdict(self.settings),
             "missing": {"trainings": self.untrained, "looks_at_targets": self.unjudged},
-            "hours": round(hours(self.rows), 3),
-            "machines": machines(self.rows),
+            "hours": round(hours(self.rows.values()), 3),
+            "machines": machines(self.rows.values()),
             "data": self.data,
             "commit": self.commit,
             "means": means,
@@ -87,21 +93,19 @@ class Results:
             "rows": rows,
         }
 
-    def mean(self, rho: float, method: str, figure: str, target: str | None = None) -> Estimate | None:
+    def mean(self, arm: Arm, figure: str, target: str | None = None) -> Estimate | None:
         """Mean over seeds (and targets, if none is named) with its interval; None without runs.
 
         The mean over targets needs all of them: over fewer, it would not compare with another rule's.
         """
-        runs = self.of(rho, method, target)
+        runs = self.of(arm, target)
         if not runs or (target is None and {r.target for r in runs} != set(self.grid.targets)):
             return None
         return statistics.mean(runs, figure)
 
-    def in_source(self, rho: float, method: str) -> float | None:
+    def in_source(self, arm: Arm) -> float | None:
         """Mean AUC per video over the chosen trainings and their sources' validation splits."""
-        found = [
-            source_auc(row, "video") for q, row in self.chosen.items() if (q.rho, q.method) == (rho, method)
-        ]
+        found = [source_auc(row, "video") for q, row in self.chosen.items() if Arm.of(q) == arm]
         return sum(found) / len(found) if found else None
 
 
@@ -138,18 +142,18 @@ def collect(
 ) -> Results:
     """Read what is there, and compute everything that it suffices for."""
     chosen = chosen_rows(grid, settings, folder)
-    rows = [read_row(cell, settings, folder) for cell in _known(grid, chosen)]
-    unknown = sum(_cells(q, grid, chosen) is None for q in grid.questions)
+    rows = {cell.name: read_row(cell, settings, folder) for cell in _known(grid, chosen)}
+    unknown = {Cell(q, None).name for q in grid.questions if _cells(q, grid, chosen) is None}
     cells = {q: Cell(q, row["alpha"]) for q, row in chosen.items()}
     runs = [_run(cell, folder) for cell in cells.values() if is_judged(cell, folder)]
     return Results(
         grid=grid,
         settings=settings,
-        rows=[row for row in rows if row],
+        rows={name: row for name, row in rows.items() if row},
         chosen=chosen,
         runs=runs,
         comparisons=compare_all(grid, runs),
-        untrained=sum(row is None for row in rows) + unknown,
+        untrained=sum(row is None for row in rows.values()) + len(unknown),
         unjudged=len(grid.questions) - len(runs),
         command=command,
         data=data,
@@ -158,8 +162,9 @@ def collect(
 
 
 def _known(grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell]:
-    """The trainings that the study is known to need."""
-    return [cell for q in grid.questions for cell in _cells(q, grid, chosen) or ()]
+    """The trainings that the study is known to need, each once."""
+    every = [cell for q in grid.questions for cell in _cells(q, grid, chosen) or ()]
+    return list({cell.name: cell for cell in reversed(every)}.values())[::-1]
 
 
 def _cells(question: Question, grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell] | None:
@@ -170,24 +175,34 @@ def _cells(question: Question, grid: Grid, chosen: Mapping[Question, Mapping[str
     return [Cell(question, chosen[first]["alpha"])] if first in chosen else None
 
 
-def compare_all(grid: Grid, runs: Sequence[Run]) -> list[Comparison]:
-    """Every rule against every baseline at every rho; Holm's correction over all of them, for each figure."""
-    found: list[Comparison] = []
+def compare_all(grid: Grid, runs: Sequence[Run[Arm]]) -> list[Comparison[Arm]]:
+    """Every rule against every baseline on the same sources, and each rule on drawn domains against named ones.
+
+    Holm's correction is over all of them, for each figure.
+    """
+    of: dict[Arm, list[Run[Arm]]] = {}
+    for run in runs:
+        of.setdefault(run.arm, []).append(run)
+    found: list[Comparison[Arm]] = []
     for figure in TESTED:
-        family = []
-        for rho in grid.rhos:
-            for baseline in BASELINES:
-                others = [r for r in runs if (r.rho, r.method) == (rho, baseline)]
-                # plain against no_meta is no_meta against plain: one test, not two
-                methods = [m for m in grid.methods if m != baseline and (m, baseline) != ("plain", "no_meta")]
-                for method in methods:
-                    mine = [r for r in runs if (r.rho, r.method) == (rho, method)]
-                    comparison = statistics.compare(mine, others, figure)
-                    if comparison:
-                        family.append(comparison)
+        every = [statistics.compare(of.get(a, []), of.get(b, []), figure) for a, b in _pairs(grid)]
+        family = [comparison for comparison in every if comparison]
         corrected = statistics.holm([c.p for c in family])
         found += [replace(c, holm=p) for c, p in zip(family, corrected, strict=True)]
     return found
+
+
+def _pairs(grid: Grid) -> Iterator[tuple[Arm, Arm]]:
+    """What is compared with what."""
+    for rho in grid.rhos:
+        for trained in grid.trained:
+            for baseline in BASELINES:
+                # plain against no_meta is no_meta against plain: one test, not two
+                methods = [m for m in grid.methods if m != baseline and (m, baseline) != ("plain", "no_meta")]
+                for method in methods:
+                    yield Arm(rho, trained, method), Arm(rho, trained, baseline)
+        for method in grid.methods:
+            yield Arm(rho, "drawn", method), Arm(rho, "named", method)
 
 
 def hours(rows: Iterable[dict[str, Any]]) -> float:
@@ -204,10 +219,10 @@ def machines(rows: Iterable[dict[str, Any]]) -> list[str]:
     return sorted({row["machine"] for row in rows})
 
 
-def _run(cell: Cell, folder: Path) -> Run:
-    place, q = folder / "runs" / cell.name, cell.question
+def _run(cell: Cell, folder: Path) -> Run[Arm]:
+    place, q = folder / "runs" / cell.judged, cell.question
     evaluation = json.loads((place / "evaluation.json").read_text())
     scores = Scores.from_parquet((place / "scores.parquet").read_bytes())
     threshold = evaluation["figures"]["video"]["threshold"]["value"]
     value, draws = statistics.draw(scores.select(scores.domain == q.target), threshold)
-    return Run(q.rho, q.method, q.target, q.seed, value, draws)
+    return Run(Arm.of(q), q.target, q.seed, value, draws)

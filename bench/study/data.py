@@ -1,18 +1,21 @@
-"""The study's data: the four domains at each rho, made once by the project's own generator."""
+"""The study's data: named and drawn domains at each rho, made once by the project's own generator."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.study.design import DOMAINS, data_folder
+from bench.study.design import DOMAINS, data_folder, drawn_names
 from rfmeta_dist.cli.synth import Planned, generate_domains
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.types import Split
 from rfmeta_dist.data.shards.manifest import Manifest, versions
 from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.synth.domains.card import DOMAINS as CARDS
+from rfmeta_dist.synth.domains.drawn import drawn as draw
 from rfmeta_dist.synth.domains.scale import SCALES, Scale
 from rfmeta_dist.synth.output.generate import contract, plan
 
@@ -36,8 +39,44 @@ def scale_of(name: str, size: int) -> Scale:
     return Scale(name, size, known.subjects, known.videos, known.frames, known.every_attack)
 
 
-def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | None) -> None:
+def with_drawn(scale: Scale, count: int) -> Scale:
+    """A scale whose drawn domains have, all together, about as many people as three named ones.
+
+    Args:
+        scale: of the named domains.
+        count: drawn domains. Nobody is judged in them, so each has one test person, the fewest there may be.
+    """
+    named = scale.subjects["*"]
+    people: Mapping[Split, int] = {
+        "train": max(1, round(3 * named["train"] / count)),
+        "validation": max(1, round(3 * named["validation"] / count)),
+        "test": 1,
+    }
+    return replace(scale, subjects={**scale.subjects, **dict.fromkeys(drawn_names(count), people)})
+
+
+def plans(rho: float, scale: Scale, drawn: int) -> dict[str, Planned]:
+    """Return what is generated at a rho, by domain: the named ones, then the drawn ones."""
+    cards = dict(CARDS)
+    if drawn:
+        cards |= draw(drawn, SEED)
+        scale = with_drawn(scale, drawn)
+    found = {}
+    for name in (*DOMAINS, *drawn_names(drawn)):
+        videos = plan(name, scale, SEED, None, rho, cards)
+        found[name] = Planned(videos, contract(scale, videos))
+    return found
+
+
+def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | None, drawn: int = 0) -> None:
     """Make what is not there yet; in a Ray session, with progress. Interrupted, it goes on from there.
+
+    Args:
+        folder: the study's.
+        rhos: a data set for each.
+        scale: of the named domains.
+        workers: processes that render; all cores if None.
+        drawn: further domains, drawn at random.
 
     Raises:
         RunError: a domain is there at another scale, or some are missing and the generator has changed since
@@ -47,13 +86,11 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
     made = set()
     for rho in rhos:
         out = str(data_folder(folder, rho))
-        for name in DOMAINS:
-            videos = plan(name, scale, SEED, None, rho)
-            wanted = contract(scale, videos)
-            found = _contract(out, name, wanted)
+        for name, planned in plans(rho, scale, drawn).items():
+            found = _contract(out, name, planned.contract)
             if found is None:
-                missing.setdefault(out, {})[name] = Planned(videos, wanted)
-            made.add((found or wanted)["code"])
+                missing.setdefault(out, {})[name] = planned
+            made.add((found or planned.contract)["code"])
     if missing and len(made) > 1:
         raise RunError(
             f"some domains under {folder / 'data'} are missing, and the generator has changed since the others",
@@ -62,16 +99,17 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
     if missing and not _commit_file(folder).exists():
         _commit_file(folder).parent.mkdir(parents=True, exist_ok=True)
         _commit_file(folder).write_text(_commit())
-    for out, plans in missing.items():
-        generate_domains(out, plans, workers, quiet=False)
+    for out, left in missing.items():
+        generate_domains(out, left, workers, quiet=False)
 
 
-def fingerprints(folder: Path, rhos: Sequence[float]) -> dict[str, dict[str, str]]:
+def fingerprints(folder: Path, rhos: Sequence[float], drawn: int = 0) -> dict[str, dict[str, str]]:
     """By rho and domain, the fingerprint of the manifest; of those that are there."""
+    names = (*DOMAINS, *drawn_names(drawn))
     found: dict[str, dict[str, str]] = {}
     for rho in rhos:
         store = open_store(str(data_folder(folder, rho)))
-        there = {d: Manifest.open(store, d).fingerprint for d in DOMAINS if versions(store, d)}
+        there = {d: Manifest.open(store, d).fingerprint for d in names if versions(store, d)}
         if there:
             found[f"{rho:g}"] = there
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
 
 DOMAINS = ("O", "C", "I", "M")
+Trained = Literal["named", "drawn"]  # on the other named domains, or on many drawn ones
 # `plain` is a binary classifier trained on all sources: no meta-learning and no depth.
 RULES: Mapping[str, Mapping[str, Any]] = {
     "plain": {"name": "no_meta", "depth_weight": 0.0},
@@ -36,6 +37,7 @@ class Settings:
         steps: of every training; the last one is judged.
         rate: Adam's.
         precision: of F and D.
+        drawn: domains that are drawn at random to be trained on; of people as many as three named ones have.
     """
 
     scale: str = "study"
@@ -45,21 +47,24 @@ class Settings:
     steps: int = 240
     rate: float = 1e-3
     precision: str = "bf16"
+    drawn: int = 16
 
 
 @dataclass(frozen=True)
 class Question:
-    """One figure that the study asks for: a rule, trained with a seed on all domains but the target.
+    """One figure that the study asks for: a rule, trained with a seed, judged on a target.
 
     Attributes:
         rho: how strongly spurious cues follow the label in the data.
         method: of RULES.
+        trained: on which domains: the named ones but for the target, or the drawn ones.
     """
 
     rho: float
     method: str
     target: str
     seed: int
+    trained: Trained = "named"
 
     @property
     def alphas(self) -> tuple[float | None, ...]:
@@ -73,6 +78,20 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Arm:
+    """What the study compares: a rule, on sources of one kind, at one rho."""
+
+    rho: float
+    trained: Trained
+    method: str
+
+    @classmethod
+    def of(cls, question: Question) -> Arm:
+        """The one that a question belongs to."""
+        return cls(question.rho, question.trained, question.method)
+
+
+@dataclass(frozen=True)
 class Cell:
     """One training."""
 
@@ -81,30 +100,43 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The run's name, such as `rho50-rfmeta-a1e-02-to_O-s0`."""
+        """The run's name, such as `rho50-rfmeta-a1e-02-to_O-s0`, or `…-drawn-s0`, which all targets share."""
         q = self.question
         alpha = "" if self.alpha is None else f"-a{self.alpha:.0e}".replace("+", "")
-        return f"rho{percent(q.rho)}-{q.method}{alpha}-to_{q.target}-s{q.seed}"
+        to = f"to_{q.target}" if q.trained == "named" else q.trained
+        return f"rho{percent(q.rho)}-{q.method}{alpha}-{to}-s{q.seed}"
+
+    @property
+    def judged(self) -> str:
+        """The folder below `runs/` of what the target said."""
+        return self.name if self.question.trained == "named" else f"{self.name}/to_{self.question.target}"
 
     def columns(self) -> dict[str, Any]:
-        """Flat, as a row begins."""
-        return asdict(self.question) | {"alpha": self.alpha}
+        """Flat, as a row begins; what serves all targets names none."""
+        shared = {} if self.question.trained == "named" else {"target": None}
+        return asdict(self.question) | {"alpha": self.alpha} | shared
 
 
 @dataclass(frozen=True)
 class Grid:
     """The part of the study that is asked for."""
 
-    rhos: Sequence[float] = (0.0, 0.5, 0.9)
+    rhos: Sequence[float] = (0.0, 0.5)
     methods: Sequence[str] = tuple(RULES)
     targets: Sequence[str] = DOMAINS
-    seeds: Sequence[int] = (0, 1, 2)
+    seeds: Sequence[int] = (0, 1, 2, 3, 4)
+    trained: Sequence[Trained] = get_args(Trained)
 
     def __post_init__(self) -> None:
         for rho in self.rhos:
             if not 0 <= rho <= 1:
                 raise ConfigError(f"--rhos holds {rho}", "a rho lies between 0 and 1")
-        for option, given, known in (("methods", self.methods, RULES), ("targets", self.targets, DOMAINS)):
+        choices: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
+            ("methods", self.methods, tuple(RULES)),
+            ("targets", self.targets, DOMAINS),
+            ("trained", self.trained, get_args(Trained)),
+        )
+        for option, given, known in choices:
             for name in given:
                 if name not in known:
                     raise ConfigError(f"--{option} holds {name!r}", f"choose from {', '.join(known)}")
@@ -113,9 +145,10 @@ class Grid:
     def questions(self) -> list[Question]:
         """Seed by seed, so that an interrupted study is whole for the first ones."""
         return [
-            Question(rho, method, target, seed)
+            Question(rho, method, target, seed, trained)
             for seed in self.seeds
             for rho in self.rhos
+            for trained in self.trained
             for target in self.targets
             for method in self.methods
         ]
@@ -127,8 +160,13 @@ def percent(rho: float) -> str:
 
 
 def data_folder(folder: Path, rho: float) -> Path:
-    """Where the four domains of a rho are."""
+    """Where the domains of a rho are."""
     return folder / "data" / f"rho-{rho:g}"
+
+
+def drawn_names(count: int) -> list[str]:
+    """D01, D02, …: as the generator names the domains that it draws."""
+    return [f"D{number:02d}" for number in range(1, count + 1)]
 
 
 def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
@@ -141,19 +179,23 @@ def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
     """
     question = cell.question
     rule = dict(RULES[question.method])
+    others = [name for name in DOMAINS if name != question.target]
+    many = question.trained == "drawn"
     if cell.alpha is not None:
         rule["inner_learning_rate"] = cell.alpha
     tree = {
         "run": {"name": cell.name, "folder": str(folder / "runs")},
         "data": {
             "prefix": str(data_folder(folder, question.rho)),
-            "sources": [name for name in DOMAINS if name != question.target],
+            "sources": drawn_names(settings.drawn) if many else others,
             "target": question.target,
             "image_size": settings.size,
             "batch": settings.batch,
         },
         "model": {"width": settings.width},
         "method": rule,
+        # As many images a step, and as many domains in an episode, whatever the sources.
+        "episode": {"domains": min(len(others), settings.drawn)} if many else {},
         "training": {
             "steps": settings.steps,
             "learning_rate": settings.rate,

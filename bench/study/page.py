@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bench.study.collect import BASELINES, Results, hours, machines
-from bench.study.design import ADAPTING, ALPHAS, Question
+from bench.study.design import ADAPTING, ALPHAS, Arm, Cell, Trained
 from bench.study.statistics import LEVEL, RESAMPLES, Comparison, Estimate
 from rfmeta_dist.report.words import number
 
@@ -25,7 +26,7 @@ def page(results: Results, plots: Sequence[str]) -> str:
         "## Differences",
         *(_differences(results, figure) for figure in ("AUC", "HTER")),
         "## Figures on the target",
-        *(_figures(results, rho) for rho in results.grid.rhos),
+        *(_figures(results, rho, trained) for rho in results.grid.rhos for trained in results.grid.trained),
         "## On the sources",
         _sources(results),
         "## Chosen inner rates",
@@ -49,25 +50,39 @@ def verdict(results: Results) -> str:
         lines = [
             f"**{len(found)} of {len(family)} comparisons of AUC are significant** after Holm's correction:"
         ]
-        lines[0] += (
-            " " + "; ".join(f"at rho = {c.rho:g}, {c.method} {_away(c)} {c.baseline}" for c in found) + "."
-        )
+        each = [f"{_where(c)}, {_named(c)[0]} {_away(c)} {_named(c)[1]}" for c in found]
+        lines[0] += f" {'; '.join(each)}."
         lines += [f"The other {rest} are not significant."] if rest else []
-    lines += [sentence(c) for c in family if (c.method, c.baseline) == ("rfmeta", "no_meta")]
+    asked = ("rfmeta", "no_meta")
+    lines += [sentence(c) for c in family if (c.arm.method, c.baseline.method) == asked]
     return " ".join(lines)
 
 
-def sentence(c: Comparison) -> str:
+def sentence(c: Comparison[Arm]) -> str:
     """One comparison in words."""
     d = c.difference
     says = "significant" if c.significant else "not significant"
+    rule, baseline = _named(c)
     return (
-        f"At rho = {c.rho:g}, {c.method} is {_away(c)} {c.baseline} in {c.figure} "
+        f"{_where(c).capitalize()}, {rule} is {_away(c)} {baseline} in {c.figure} "
         f"[{number(d.low)}, {number(d.high)}], corrected p = {_p(c.holm)}: {says}."
     )
 
 
-def _away(c: Comparison) -> str:
+def _where(c: Comparison[Arm]) -> str:
+    """What both sides of a comparison have in common."""
+    rho = f"at rho = {c.arm.rho:g}"
+    return f"{rho} on {c.arm.trained} domains" if c.arm.trained == c.baseline.trained else rho
+
+
+def _named(c: Comparison[Arm]) -> tuple[str, str]:
+    """Both sides of a comparison, by what they differ in."""
+    if c.arm.method == c.baseline.method:
+        return f"{c.arm.method} on {c.arm.trained} domains", f"{c.baseline.method} on {c.baseline.trained} ones"
+    return c.arm.method, c.baseline.method
+
+
+def _away(c: Comparison[Arm]) -> str:
     points = number(abs(c.difference.value))
     return f"{points} points {'above' if c.difference.value >= 0 else 'below'}"
 
@@ -83,7 +98,8 @@ def _missing(results: Results) -> str:
 
 def _what(results: Results) -> str:
     grid, s = results.grid, results.settings
-    rows, took = results.rows, hours(results.rows)
+    rows = list(results.rows.values())
+    took = hours(rows)
     seconds = [row["training_s"] for row in rows if "training_s" in row]
     each = f"{sum(seconds) / len(seconds):.0f} s each on one core" if seconds else "none yet"
     failed = sum("failed" in row for row in rows)
@@ -92,20 +108,21 @@ def _what(results: Results) -> str:
         [
             f"`{results.command}`, again to go on where it was interrupted, `--report` for this page alone.",
             _bullets(
-                f"""**Data**: `rfmeta synth`'s four domains, scale {s.scale}, {s.size}×{s.size}, at rho =
+                f"""**Data**: `rfmeta synth`'s four named domains, scale {s.scale}, {s.size}×{s.size}, at rho =
                 {_list(grid.rhos)}: how strongly each domain's spurious cues follow the label, 0 not at all, 1
-                wholly. The people are the same at every rho, and no person is in two domains or two
-                splits. The manifests' fingerprints are among the results: another version of the generator
-                makes other data, and other figures.{_made_by(results)}""",
+                wholly.{_drawn(results)} The people are the same at every rho, and no person is in two domains
+                or two splits. The manifests' fingerprints are among the results: another version of the
+                generator makes other data, and other figures.{_made_by(results)}""",
                 f"""**Rules**: {_list(grid.methods)}. `plain` is a binary classifier on all sources, without
                 depth and meta-learning; `no_meta` adds depth; the others are as in [engine](engine.md).""",
-                f"""**Trainings**: targets {_list(grid.targets)} in turn, seeds {_list(grid.seeds)}; width
-                {s.width:g}, {s.steps} steps of {s.batch} images a domain, Adam at {s.rate:g}, {s.precision};
-                the last step is judged. The same seed means the same initial weights and the same batches for
-                every rule. {len(rows)} trainings, {each}.{diverged}""",
-                f"""**Inner rate** α of {_list(ADAPTING)}: {_list(ALPHAS)}; for each rho, rule and target,
-                that with the best mean AUC (per frame) over the *sources'* validation splits with seed
-                {grid.seeds[0]}, kept for the other seeds. Nothing else differs
+                f"""**Trainings**: targets {_list(grid.targets)} in turn, each from the other three named
+                domains, seeds {_list(grid.seeds)}; width {s.width:g}, {s.steps} steps of {s.batch} images a
+                domain, Adam at {s.rate:g}, {s.precision}; the last step is judged. {_many(results)} The same
+                seed means the same initial weights and, on the same sources, the same batches for every rule.
+                {len(rows)} trainings, {each}.{diverged}""",
+                f"""**Inner rate** α of {_list(ADAPTING)}: {_list(ALPHAS)}; for each rho, rule and set of
+                sources, that with the best mean AUC (per frame) over the *sources'* validation splits with
+                seed {grid.seeds[0]}, kept for the other seeds. Nothing else differs
                 between the rules; [the log](log.md) says what was tried before.""",
                 """**Judging**: batch-norm statistics recalibrated on the sources, threshold from the sources'
                 validation, then the sealed target, all its people, once, for the chosen training only;
@@ -121,17 +138,30 @@ def _what(results: Results) -> str:
     )
 
 
+def _drawn(results: Results) -> str:
+    if "drawn" not in results.grid.trained:
+        return ""
+    return f" Further {results.settings.drawn} domains were drawn at random (`--drawn`)."
+
+
+def _many(results: Results) -> str:
+    if "drawn" not in results.grid.trained:
+        return ""
+    return f"""One training on the {results.settings.drawn} *drawn* domains, which have as many people as three
+        named ones, serves all targets; an episode takes three of them in turn."""
+
+
 def _made_by(results: Results) -> str:
     return f" These are of commit {results.commit}: check it out to make them again." if results.commit else ""
 
 
-def _figures(results: Results, rho: float) -> str:
-    grid, parts = results.grid, [f"### rho = {rho:g}"]
-    for figure, title in (("AUC", "AUC"), ("HTER", "HTER")):
-        head = [title, *(f"→ {t}" for t in grid.targets), "mean"]
+def _figures(results: Results, rho: float, trained: Trained) -> str:
+    grid, parts = results.grid, [f"### rho = {rho:g}, trained on {trained} domains"]
+    for figure in ("AUC", "HTER"):
+        head = [figure, *(f"→ {t}" for t in grid.targets), "mean"]
+        arms = [Arm(rho, trained, method) for method in grid.methods]
         body = [
-            [method, *(_cell(results.mean(rho, method, figure, t)) for t in (*grid.targets, None))]
-            for method in grid.methods
+            [arm.method, *(_cell(results.mean(arm, figure, t)) for t in (*grid.targets, None))] for arm in arms
         ]
         parts.append(_table(head, body))
     return "\n\n".join(parts)
@@ -139,12 +169,23 @@ def _figures(results: Results, rho: float) -> str:
 
 def _differences(results: Results, figure: str) -> str:
     better = "less is better" if figure in LOWER_IS_BETTER else "more is better"
-    head = ["rho", "rule", "less", f"{figure}, points ({better})", "pairs above", "p", "corrected", ""]
+    head = [
+        "rho",
+        "domains",
+        "rule",
+        "less",
+        f"{figure}, points ({better})",
+        "pairs above",
+        "p",
+        "corrected",
+        "",
+    ]
     body = [
         [
-            f"{c.rho:g}",
-            c.method,
-            c.baseline,
+            f"{c.arm.rho:g}",
+            c.arm.trained,
+            c.arm.method,
+            c.baseline.method if c.arm.trained == c.baseline.trained else f"{c.baseline.trained} domains",
             _cell(c.difference),
             f"{c.above} of {c.pairs}",
             _p(c.p),
@@ -159,10 +200,9 @@ def _differences(results: Results, figure: str) -> str:
 
 def _sources(results: Results) -> str:
     """Whether the sources are learnt out, and what knowing the target's threshold would gain."""
-    grid = results.grid
-    head = ["", *(f"rho = {rho:g}" for rho in grid.rhos)]
-    inside = [[m, *(_number(results.in_source(rho, m)) for rho in grid.rhos)] for m in grid.methods]
-    gap = [[m, *(_cell(results.mean(rho, m, "optimism_gap")) for rho in grid.rhos)] for m in grid.methods]
+    columns, head = _columns(results)
+    inside = [[m, *(_number(results.in_source(arm(m))) for arm in columns)] for m in results.grid.methods]
+    gap = [[m, *(_cell(results.mean(arm(m), "optimism_gap")) for arm in columns)] for m in results.grid.methods]
     return (
         "AUC per video on the sources' validation people, mean over targets and seeds:\n\n"
         f"{_table(head, inside)}\n\n"
@@ -171,29 +211,36 @@ def _sources(results: Results) -> str:
     )
 
 
-def _alphas(results: Results) -> str:
-    grid = results.grid
-    methods = [m for m in grid.methods if m in ADAPTING]
+def _columns(results: Results) -> tuple[list[Callable[[str], Arm]], list[str]]:
+    """By rho and sources: what makes an arm of a rule, and the heads of a table whose rows are rules."""
+    pairs = [(rho, trained) for rho in results.grid.rhos for trained in results.grid.trained]
+    return [partial(Arm, rho, trained) for rho, trained in pairs], [
+        "", *(f"rho = {rho:g}, {trained}" for rho, trained in pairs),
+    ]  # fmt: skip
 
-    def counts(rho: float, method: str) -> str:
-        taken = Counter(_alpha(results, q) for q in results.chosen if (q.rho, q.method) == (rho, method))
+
+def _alphas(results: Results) -> str:
+    columns, head = _columns(results)
+    methods = [m for m in results.grid.methods if m in ADAPTING]
+
+    def counts(arm: Arm) -> str:
+        # One training on drawn domains serves all targets, and is one choice.
+        chosen = {Cell(q, row["alpha"]).name: row for q, row in results.chosen.items() if Arm.of(q) == arm}
+        taken = Counter(row["alpha"] for row in chosen.values())
         return " / ".join(str(taken[alpha]) for alpha in ALPHAS)
 
     if not methods:
         return "No rule of these has one."
-    head = [f"times {' / '.join(f'{a:g}' for a in ALPHAS)}", *(f"rho = {rho:g}" for rho in grid.rhos)]
-    return _table(head, [[m, *(counts(rho, m) for rho in grid.rhos)] for m in methods])
-
-
-def _alpha(results: Results, question: Question) -> float:
-    alpha: float = results.chosen[question]["alpha"]
-    return alpha
+    head = [f"times {' / '.join(f'{a:g}' for a in ALPHAS)}", *head[1:]]
+    return _table(head, [[m, *(counts(arm(m)) for arm in columns)] for m in methods])
 
 
 def _limits(results: Results) -> str:
     s = results.settings
+    draw = f"""The {s.drawn} drawn domains are one draw of many. They are compared with three named ones at
+        equal numbers of people and of images a step."""
     return _bullets(
-        f"""Drawn faces at {s.size}×{s.size}, networks of width {s.width:g} and {s.steps} steps: neither the
+        f"""Painted faces at {s.size}×{s.size}, networks of width {s.width:g} and {s.steps} steps: neither the
         paper's data nor its size. The figures compare rules with each other, not with the literature.""",
         f"""Three values of α give {_list(ADAPTING)} three tries at the sources' validation, where
         {_list(BASELINES)} have one.""",
@@ -201,6 +248,7 @@ def _limits(results: Results) -> str:
         Four targets and a few seeds show large differences only: *not significant* is not *equal*.""",
         """The interval holds the targets fixed: it says what other people and seeds would change, not other
         cameras.""",
+        *((draw,) if "drawn" in results.grid.trained else ()),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from rfmeta_dist.core.seeds import seed as seed_of
 from rfmeta_dist.evaluation import bootstrap, figures
 from rfmeta_dist.evaluation.scores import Scores
 
+A = TypeVar("A")  # what a comparison is between: a rule, a set of sources, …
 Array = NDArray[np.float64]
 FIGURES = ("AUC", "HTER", "oracle_EER", "optimism_gap")
 RESAMPLES = 1000
@@ -26,16 +28,16 @@ LEVEL = 0.05  # of significance
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Generic[A]):
     """One judged training.
 
     Attributes:
+        arm: what it is of; comparable runs have another.
         value: each of FIGURES on the target, per video.
         draws: the same in each resample of the target's subjects.
     """
 
-    rho: float
-    method: str
+    arm: A
     target: str
     seed: int
     value: Mapping[str, float]
@@ -52,21 +54,20 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A rule against another, over the targets and seeds that both have.
+class Comparison(Generic[A]):
+    """An arm against another, over the targets and seeds that both have.
 
     Attributes:
         figure: of FIGURES.
-        difference: mean of rule less baseline.
+        difference: mean of the arm less the baseline.
         pairs: how many.
-        above: in how many of them the rule's figure is the higher one.
+        above: in how many of them the arm's figure is the higher one.
         p: of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
         holm: p after Holm's correction, within the family given to `holm`.
     """
 
-    rho: float
-    method: str
-    baseline: str
+    arm: A
+    baseline: A
     figure: str
     difference: Estimate
     pairs: int
@@ -105,29 +106,28 @@ def draw(
     return {f: points[f] for f in FIGURES}, {f: drawn.values[f] for f in FIGURES}
 
 
-def mean(runs: Sequence[Run], figure: str) -> Estimate:
-    """Mean over seeds, then over targets, of the runs of one rule at one rho."""
+def mean(runs: Sequence[Run[A]], figure: str) -> Estimate:
+    """Mean over seeds, then over targets, of the runs of one arm."""
     return _estimate(runs, lambda run: (run.value[figure], run.draws[figure]))
 
 
-def compare(runs: Sequence[Run], others: Sequence[Run], figure: str) -> Comparison | None:
-    """Runs of a rule against those of another at the same rho; None if no target and seed has both."""
+def compare(runs: Sequence[Run[A]], others: Sequence[Run[A]], figure: str) -> Comparison[A] | None:
+    """Runs of an arm against those of another; None if no target and seed has both."""
     partner = {(run.target, run.seed): run for run in others}
     pairs = [(run, partner[run.target, run.seed]) for run in runs if (run.target, run.seed) in partner]
     if not pairs:
         return None
     by_run = {id(a): b for a, b in pairs}
 
-    def difference(run: Run) -> tuple[float, Array]:
+    def difference(run: Run[A]) -> tuple[float, Array]:
         other = by_run[id(run)]
         return run.value[figure] - other.value[figure], run.draws[figure] - other.draws[figure]
 
     differences = np.array([difference(run)[0] for run, _ in pairs])
     first, second = pairs[0]
     return Comparison(
-        rho=first.rho,
-        method=first.method,
-        baseline=second.method,
+        arm=first.arm,
+        baseline=second.arm,
         figure=figure,
         difference=_estimate([run for run, _ in pairs], difference),
         pairs=len(pairs),
@@ -154,7 +154,7 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _estimate(runs: Sequence[Run], figure: Callable[[Run], tuple[float, Array]]) -> Estimate:
+def _estimate(runs: Sequence[Run[A]], figure: Callable[[Run[A]], tuple[float, Array]]) -> Estimate:
     """Mean over seeds then targets, with an interval over subjects and seeds."""
     values, draws = [], []
     for target in sorted({run.target for run in runs}):

@@ -89,7 +89,10 @@ def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
     torch.set_num_threads(1)
     config = configuration(cell, settings, folder)
     store = runs.open_folder(config)
-    judge.evaluate(config, store, load_model(store.sub("model")))
+    judged = open_store(str(folder / "runs" / cell.judged))
+    if judged.url != store.url:  # one training serves several targets
+        judged.write("validation.parquet", store.read("validation.parquet"))
+    judge.evaluate(config, judged, load_model(store.sub("model")))
     tell(1)
 
 
@@ -114,7 +117,7 @@ def read_row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any] | N
 
 def is_judged(cell: Cell, folder: Path) -> bool:
     """Whether the target's figures are there."""
-    return (folder / "runs" / cell.name / "evaluation.json").is_file()
+    return (folder / "runs" / cell.judged / "evaluation.json").is_file()
 
 
 def validation(scores: Scores) -> dict[str, dict[str, float]]:

@@ -23,7 +23,7 @@ from rfmeta_dist.evaluation.scores import Scores
 
 FIGURE = "AUC"
 Place = tuple[str, str, str]  # trained on, judged in, arm
-Table = Mapping[Place, Sequence[Run]]
+Table = Mapping[Place, Sequence[Run[str]]]
 
 
 def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | None) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | N
     }
 
 
-def table(done: Sequence[Cell], seeds: Sequence[int], keep: Path) -> dict[Place, list[Run]]:
+def table(done: Sequence[Cell], seeds: Sequence[int], keep: Path) -> dict[Place, list[Run[str]]]:
     """Return the runs of every set trained on, set judged in, and arm; one for each seed and judged domain."""
-    found: dict[Place, list[Run]] = {}
+    found: dict[Place, list[Run[str]]] = {}
     for cell in done:
         # A linear classifier does not depend on a seed. It is compared with the network of each.
         numbers = [cell.seed] if ARMS[cell.arm].network else seeds
@@ -69,7 +69,7 @@ def table(done: Sequence[Cell], seeds: Sequence[int], keep: Path) -> dict[Place,
     return found
 
 
-def runs(scored: Scores, arm: str, seed: int) -> list[Run]:
+def runs(scored: Scores, arm: str, seed: int) -> list[Run[str]]:
     """Return a run for each domain of some scores: its AUC, and its AUC in each resample of the people.
 
     Raises:
@@ -78,7 +78,7 @@ def runs(scored: Scores, arm: str, seed: int) -> list[Run]:
     found = []
     for domain in np.unique(scored.domain).tolist():
         value, draws = statistics.draw(scored.select(scored.domain == domain), 0.5)
-        found.append(Run(0.0, arm, domain, seed, value, draws))
+        found.append(Run(arm, domain, seed, value, draws))
     return found
 
 
@@ -105,7 +105,7 @@ def between_sets(found: Table, question: Question) -> Iterator[dict[str, Any]]:
                     yield {"trained": one, "less": other, "judged": judged, "arm": arm, **row}
 
 
-def _compared(some: Sequence[Run] | None, others: Sequence[Run] | None) -> dict[str, Any] | None:
+def _compared(some: Sequence[Run[str]] | None, others: Sequence[Run[str]] | None) -> dict[str, Any] | None:
     if not some or not others:
         return None
     compared = statistics.compare(some, others, FIGURE)

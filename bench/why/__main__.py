@@ -73,7 +73,8 @@ def main() -> int:
     options = parser.parse_args()
 
     def work() -> None:
-        result = explain(options.folder.resolve(), Grid(rhos=(options.rho,)), Settings(), options.slots)
+        grid = Grid(rhos=(options.rho,), trained=("named",))
+        result = explain(options.folder.resolve(), grid, Settings(), options.slots)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps({"rho": options.rho, **result}, indent=1, ensure_ascii=False) + "\n")
         print_json(result)

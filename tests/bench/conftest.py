@@ -16,16 +16,15 @@ from tests.studies import SMALL, invented
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The four domains at rho = 0.5, as the study makes them. Tests copy it, or leave it as it is."""
-    from bench.study.data import SEED, scale_of
+    from bench.study.data import plans, scale_of
     from rfmeta_dist.data.shards.pack import pack
     from rfmeta_dist.storage.store import open_store
-    from rfmeta_dist.synth.output.generate import contract, plan, render
+    from rfmeta_dist.synth.output.generate import render
 
-    folder, scale = tmp_path_factory.mktemp("study"), scale_of(SMALL.scale, SMALL.size)
-    for name in DOMAINS:
-        videos = plan(name, scale, SEED, None, 0.5)
-        samples = (sample for video in videos for sample in render(video))
-        pack(samples, open_store(str(data_folder(folder, 0.5))), name, contract=contract(scale, videos))
+    folder = tmp_path_factory.mktemp("study")
+    for name, planned in plans(0.5, scale_of(SMALL.scale, SMALL.size), 0).items():
+        samples = (sample for video in planned.videos for sample in render(video))
+        pack(samples, open_store(str(data_folder(folder, 0.5))), name, contract=planned.contract)
     return folder
 
 
@@ -37,8 +36,8 @@ def write_row(tmp_path: Path) -> WriteRow:
     """Writes a training into a study at `tmp_path`: AUC on its sources, and on the target if it is judged."""
 
     def write(cell: Cell, source: float, quality: float | None = None, settings: Settings = SMALL) -> None:
-        place = tmp_path / "runs" / cell.name
-        place.mkdir(parents=True)
+        place, judged = tmp_path / "runs" / cell.name, tmp_path / "runs" / cell.judged
+        judged.mkdir(parents=True, exist_ok=True)
         sources = {name: source for name in DOMAINS if name != cell.question.target}
         row = cell.columns() | {
             "settings": asdict(settings),
@@ -51,8 +50,8 @@ def write_row(tmp_path: Path) -> WriteRow:
         (place / "row.json").write_text(json.dumps(row))
         if quality is not None:
             scores = invented(cell.question.target, quality, cell.question.seed)
-            (place / "scores.parquet").write_bytes(scores.to_parquet())
+            (judged / "scores.parquet").write_bytes(scores.to_parquet())
             figures = {"video": {"threshold": {"value": 0.5}}}
-            (place / "evaluation.json").write_text(json.dumps({"figures": figures}))
+            (judged / "evaluation.json").write_text(json.dumps({"figures": figures}))
 
     return write

@@ -7,7 +7,11 @@ import pytest
 
 from bench.study import collect, trial
 from bench.study.choose import choose
-from bench.study.design import Cell, Grid, Question, data_folder
+from bench.study.data import plans, scale_of
+from bench.study.design import Cell, Grid, Question, data_folder, drawn_names
+from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.synth.output.generate import render
 from tests.studies import SMALL
 
 QUESTION = Question(0.5, "rfmeta", "M", 0)
@@ -41,7 +45,7 @@ def test_a_row_that_knows_the_target_is_refused():
 
 
 def test_the_first_seed_chooses_for_the_others(tmp_path, write_row):
-    grid = Grid(rhos=(0.5,), methods=("rfmeta",), targets=("M",), seeds=(0, 1))
+    grid = Grid(rhos=(0.5,), methods=("rfmeta",), targets=("M",), seeds=(0, 1), trained=("named",))
     for cell in QUESTION.cells:
         write_row(cell, 0.9 if cell.alpha == 1e-1 else 0.8)
     assert collect.to_train(grid, SMALL, tmp_path) == [Cell(Question(0.5, "rfmeta", "M", 1), 1e-1)]
@@ -50,7 +54,7 @@ def test_the_first_seed_chooses_for_the_others(tmp_path, write_row):
 def test_training_and_choosing_work_where_the_target_does_not_even_exist(generated, tmp_path):
     for name in "OCI":
         shutil.copytree(data_folder(generated, 0.5) / name, data_folder(tmp_path, 0.5) / name)
-    grid = Grid(rhos=(0.5,), methods=("rfmeta",), targets=("M",), seeds=(0,))
+    grid = Grid(rhos=(0.5,), methods=("rfmeta",), targets=("M",), seeds=(0,), trained=("named",))
     told = []
     for cell in QUESTION.cells:
         trial.train_cell(cell, SMALL, tmp_path, told.append)
@@ -64,7 +68,7 @@ def test_training_and_choosing_work_where_the_target_does_not_even_exist(generat
 
 def test_the_target_is_opened_for_the_chosen_training_alone(generated, tmp_path):
     shutil.copytree(generated / "data", tmp_path / "data")
-    grid = Grid(rhos=(0.5,), methods=("first_order",), targets=("M",), seeds=(0,))
+    grid = Grid(rhos=(0.5,), methods=("first_order",), targets=("M",), seeds=(0,), trained=("named",))
     for cell in collect.to_train(grid, SMALL, tmp_path):
         trial.train_cell(cell, SMALL, tmp_path, lambda _: None)
     (cell,) = collect.to_judge(grid, SMALL, tmp_path)
@@ -81,3 +85,21 @@ def test_the_target_is_opened_for_the_chosen_training_alone(generated, tmp_path)
     evaluation = json.loads((tmp_path / "runs" / cell.name / "evaluation.json").read_text())
     assert results.runs[0].value["AUC"] == pytest.approx(evaluation["figures"]["video"]["AUC"]["value"])
     assert results.runs[0].value["HTER"] == pytest.approx(evaluation["figures"]["video"]["HTER"]["value"])
+
+
+def test_one_training_on_drawn_domains_is_judged_on_every_target(generated, tmp_path):
+    shutil.copytree(generated / "data", tmp_path / "data")
+    planned = plans(0.5, scale_of(SMALL.scale, SMALL.size), SMALL.drawn)
+    for name in drawn_names(SMALL.drawn):
+        samples = (sample for video in planned[name].videos for sample in render(video))
+        pack(samples, open_store(str(data_folder(tmp_path, 0.5))), name, contract=planned[name].contract)
+    grid = Grid(rhos=(0.5,), methods=("no_meta",), targets=("O", "M"), seeds=(0,), trained=("drawn",))
+    (cell,) = collect.to_train(grid, SMALL, tmp_path)
+    trial.train_cell(cell, SMALL, tmp_path, lambda _: None)
+    for cell in collect.to_judge(grid, SMALL, tmp_path):
+        trial.judge_cell(cell, SMALL, tmp_path, lambda _: None)
+    results = collect.collect(grid, SMALL, tmp_path, "study", {}, None)
+    assert {run.target for run in results.runs} == {"O", "M"}
+    (row,) = results.rows.values()
+    assert set(row["validation"]["frame"]) == {"D01", "D02"}
+    assert row["target"] is None

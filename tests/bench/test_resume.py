@@ -31,6 +31,7 @@ def test_a_study_killed_in_between_goes_on_and_changes_nothing_that_was_done(gen
     before = state(tmp_path / "runs" / PLAIN.name)
     options = {
         "rhos": "0.5", "methods": "plain,no_meta", "targets": "M", "seeds": 0, "folder": tmp_path, "slots": 2,
+        "trained": "named",
         "page": tmp_path / "study.md", "out": tmp_path / "study.json", **vars(SMALL),
     }  # fmt: skip
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
@@ -93,11 +94,11 @@ def test_data_of_two_states_of_the_generator_is_never_mixed(generated, tmp_path,
     generate(generated, (0.5,), scale_of("tiny", SMALL.size), None)  # whole data is kept as it is
 
 
-def test_the_whole_design_is_252_trainings_with_names_of_their_own(tmp_path, write_row):
+def test_the_whole_design_is_310_trainings_with_names_of_their_own(tmp_path, write_row):
     first = collect.to_train(Grid(), SMALL, tmp_path)
-    assert len(first) == 180  # all of the first seed, and what has no α of the others
+    assert len(first) == 190  # all of the first seed, and what has no α of the others
     for cell in first:
         write_row(cell, 0.9)
     then = collect.to_train(Grid(), SMALL, tmp_path)
-    assert {cell.question.seed for cell in then} == {1, 2}
-    assert len({cell.name for cell in first + then}) == 252
+    assert {cell.question.seed for cell in then} == {1, 2, 3, 4}
+    assert len({cell.name for cell in first + then}) == 310

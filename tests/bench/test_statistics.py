@@ -5,7 +5,7 @@ import pytest
 
 from bench.study import statistics
 from bench.study.collect import compare_all
-from bench.study.design import DOMAINS, Grid
+from bench.study.design import DOMAINS, Arm, Grid
 from bench.study.statistics import Run, compare, draw, holm, mean, wilcoxon
 from rfmeta_dist.core.errors import DataError
 from tests.studies import invented
@@ -15,9 +15,8 @@ R = 400
 
 def a_run(method, target, seed, value, noise=None) -> Run:
     draws = np.full(R, value) if noise is None else value + noise
-    return Run(
-        0.5, method, target, seed, dict.fromkeys(statistics.FIGURES, value), {"AUC": draws, "HTER": draws}
-    )
+    values = dict.fromkeys(statistics.FIGURES, value)
+    return Run(Arm(0.5, "named", method), target, seed, values, {"AUC": draws, "HTER": draws})
 
 
 def study(effect, spread, rng, seeds=3) -> tuple[list[Run], list[Run]]:
@@ -118,8 +117,7 @@ def test_a_study_corrects_over_all_its_comparisons_and_counts_none_twice():
     rng = np.random.default_rng(3)
     runs = [
         Run(
-            rho,
-            method,
+            Arm(rho, "named", method),
             target,
             seed,
             dict.fromkeys(statistics.FIGURES, v),
@@ -132,10 +130,10 @@ def test_a_study_corrects_over_all_its_comparisons_and_counts_none_twice():
         for v in [0.6 + effect + rng.normal(0, 0.01)]
         for d in [np.full(R, v)]
     ]
-    grid = Grid(methods=("plain", "no_meta", "first_order", "rfmeta"))
+    grid = Grid(rhos=(0.0, 0.5, 0.9), methods=("plain", "no_meta", "first_order", "rfmeta"))
     found = [c for c in compare_all(grid, runs) if c.figure == "AUC"]
-    assert len({(c.rho, frozenset((c.method, c.baseline))) for c in found}) == len(found) == 3 * 5
-    assert {c.method for c in found if c.significant} == {"rfmeta"}
+    assert len({frozenset((c.arm, c.baseline)) for c in found}) == len(found) == 3 * 5
+    assert {c.arm.method for c in found if c.significant} == {"rfmeta"}
     assert len([c for c in found if c.significant]) == 6
     smallest = min(c.p for c in found)
     assert min(c.holm for c in found) == pytest.approx(15 * smallest)

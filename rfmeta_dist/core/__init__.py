@@ -1,1 +1,1 @@
-"""What every layer shares: plain types, errors and seeded randomness. Imports nothing of the project."""
+"""Plain types, errors and seeded randomness, which every layer uses. This folder imports no other layer."""

@@ -1,8 +1,8 @@
-"""Environment in which a training process keeps the memory it has."""
+"""Environment variables that make glibc keep freed memory in a training process instead of returning it."""
 
-# glibc maps every block above 32 MB afresh and gives it back when freed, and the system clears each page again:
-# on a CPU that takes longer than the elementwise half of a training step (docs/speed.md). With these, freed
-# blocks stay with the process. They must be set before it starts; other C libraries ignore them.
+# Without them, glibc requests every block above 32 MB from the kernel and returns it when it is freed, and the
+# kernel clears each page again. On a CPU that takes longer than the elementwise half of a training step
+# (docs/speed.md). The variables must be set before the process starts. Other C libraries ignore them.
 KEEP_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",

@@ -1,10 +1,11 @@
-"""Keep the user names and passwords of URLs out of everything that is printed."""
+"""Remove user names and passwords from URLs before they are printed."""
 
 from __future__ import annotations
 
 import re
 
-# scheme://user:password@host. A password may hold slashes, as AWS secrets do; digits and a slash are a port.
+# The pattern matches scheme://user:password@host. A password may contain slashes, as AWS secrets do. Digits and
+# a slash after the colon are a port, not a password.
 _CREDENTIALS = re.compile(r"""([a-z][a-z0-9+.-]*://)[^\s'"/?#@:]*(?::(?!\d+/)[^\s'"@]*)?@""", re.IGNORECASE)
 
 

@@ -19,7 +19,7 @@ def with_digest(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields, with their digest added as the field `sha256`.
 
     Args:
-        fields: values that JSON gives back as they were put in.
+        fields: values that are the same after they were written to JSON and read again.
     """
     return {**fields, OWN: _of(fields)}
 

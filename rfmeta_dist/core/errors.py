@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each is one line: what is wrong, and what to do about it.
+"""Define the errors that a user can cause. Each is one line: what is wrong, and what to do about it.
 
     RfmetaError                exit code
     ├── ConfigError            2   a configuration field, option or argument is wrong
@@ -7,9 +7,9 @@
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
     ├── ClusterError           6   Ray, or a job on it, failed or refused
     ├── InstallationError      7   a package that the command needs is not installed
-    └── VerificationError      1   a proof did not hold (gradient, golden figures, shard hashes)
+    └── VerificationError      1   a check failed (gradient, golden figures, shard hashes)
 
-The command line prints the line and exits with the code; library users catch the class.
+The command line prints the line and exits with the code. Code that uses the library catches the class.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from rfmeta_dist.core.credentials import masked
 
 
 class RfmetaError(Exception):
-    """Base of all errors that are ours.
+    """Base class of all errors that this package raises on purpose.
 
     Args:
-        problem: what is wrong, naming the field, file or object.
+        problem: what is wrong; it names the field, file or object.
         remedy: what the user can do about it.
 
-    In both, user names and passwords of URLs are replaced by `***`.
+    In both texts, user names and passwords of URLs are replaced by `***`.
     """
 
     exit_code = 1
@@ -39,13 +39,13 @@ class RfmetaError(Exception):
         return f"{self.problem}; {self.remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel between Ray's processes. Exception's own way would call the constructor with problem and
-        # remedy, which fails for a class whose constructor takes other arguments.
+        # Ray pickles errors to send them between processes. Exception.__reduce__ would call the constructor
+        # with problem and remedy, which fails for a subclass whose constructor takes other arguments.
         return _restored, (type(self), self.args), vars(self)
 
 
 def _restored(kind: type[RfmetaError], args: tuple[Any, ...]) -> RfmetaError:
-    """Return an error of a class without calling its constructor; unpickling adds the attributes."""
+    """Create an error without calling the constructor of its class. Unpickling then sets its attributes."""
     return kind.__new__(kind, *args)
 
 
@@ -80,12 +80,12 @@ class ClusterError(RfmetaError):
 
 
 class InstallationError(RfmetaError):
-    """A package that the command needs, of an optional part of the installation, is not there."""
+    """A package that the command needs is not installed; it belongs to an optional extra."""
 
     exit_code = 7
 
 
 class VerificationError(RfmetaError):
-    """A proof did not hold: a gradient, a golden figure or a hash differs."""
+    """A check failed: a gradient, a golden figure or a hash differs from what it should be."""
 
     exit_code = 1

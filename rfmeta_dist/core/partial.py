@@ -1,4 +1,4 @@
-"""Write files so that under their name there is either the whole file or nothing."""
+"""Write files atomically: under a file's name there is either the whole file or nothing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL = ".partial-"  # starts the names of files being written; hidden, so that no layout reads them
+PARTIAL = ".partial-"  # prefix of files that are being written; hidden, so that no data set layout reads them
 
 
 @contextmanager
 def partial_file(path: Path, suffix: str = "") -> Iterator[Path]:
-    """Give an empty file beside `path`, to be written and then moved there; it is gone afterwards unless moved.
+    """Create an empty temporary file beside `path`. The caller writes it and renames it to `path`.
+
+    A file that was not renamed is deleted when the context ends.
 
     Args:
-        path: where the file is to be; the folders above it are made.
-        suffix: how the partial file's name ends, for programs that go by the ending.
+        path: the final path; missing parent folders are created.
+        suffix: ending of the temporary file's name, for programs that choose a format by the ending.
 
     Raises:
-        OSError: the folder may not be written.
+        OSError: the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL, suffix=suffix)
@@ -33,10 +35,10 @@ def partial_file(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def flushed(path: Path, data: bytes) -> None:
-    """Write a file and flush it to the disk, so that a power cut does not leave an empty one under its name.
+    """Write a file and flush it to the disk, so that a power failure does not leave an empty file.
 
     Raises:
-        OSError: the disk is full, or the file may not be written.
+        OSError: the disk is full, or the file cannot be written.
     """
     with path.open("wb") as file:
         file.write(data)

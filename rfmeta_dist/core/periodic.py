@@ -1,4 +1,4 @@
-"""Something done again and again in a thread of this process, while a context is open."""
+"""Call a function repeatedly in a thread of this process while a context is open."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def periodically(seconds: float, do: Callable[[], None]) -> Iterator[None]:
-    """Call `do` every so many seconds while the context is open; none is under way afterwards.
+    """Call `do` every `seconds` while the context is open. When the context has ended, no call is running.
 
     Args:
-        seconds: between two calls, and before the first.
-        do: what to call. An exception that leaves it ends the calls.
+        seconds: time between two calls, and before the first one.
+        do: the function to call. If it raises an exception, it is not called again.
     """
     stop = threading.Event()
 

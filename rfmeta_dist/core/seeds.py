@@ -1,7 +1,7 @@
-"""Randomness as a pure function of its arguments, so that nothing random needs to be saved or broadcast.
+"""Draw random numbers as pure functions of their arguments, so that no random state is saved or broadcast.
 
-Everything derives from SHA-256 of the arguments and the raw bits of Philox, which numpy keeps stable
-across versions (the methods of `numpy.random.Generator` carry no such promise).
+All functions derive from the SHA-256 of the arguments and the raw bits of Philox, which numpy keeps stable
+across versions. Numpy does not promise this for the methods of `numpy.random.Generator`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ Part = int | str
 
 
 def _digest(parts: tuple[Part, ...]) -> bytes:
-    # repr keeps 1 and "1" apart, and the tuple's commas keep ("ab", "c") and ("a", "bc") apart.
+    # With repr, 1 and "1" give different digests, and so do ("ab", "c") and ("a", "bc").
     return hashlib.sha256(repr(parts).encode()).digest()
 
 
 def seed(*parts: Part) -> int:
-    """A 63-bit non-negative seed from any integers and strings."""
+    """Return a 63-bit non-negative seed that depends on the given integers and strings alone."""
     return int.from_bytes(_digest(parts)[:8], "big") >> 1
 
 
 def permutation(n: int, *parts: Part) -> NDArray[np.int64]:
-    """A permutation of 0 … n−1 that depends on `parts` alone.
+    """Return a permutation of 0 … n−1 that depends on `parts` alone.
 
-    The same on every machine, process and numpy version: a stable argsort of raw Philox bits.
+    The result is the same on every machine, in every process and with every version of numpy, because it is
+    a stable argsort of raw Philox bits.
     """
     import numpy as np
 
@@ -38,14 +39,14 @@ def permutation(n: int, *parts: Part) -> NDArray[np.int64]:
 
 
 def generator(*parts: Part) -> np.random.Generator:
-    """A numpy generator that depends on `parts` alone (stable within one numpy version)."""
+    """Return a numpy generator that depends on `parts` and on the version of numpy alone."""
     import numpy as np
 
     return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(parts)[:16], "big")))
 
 
 def octets(n: int, *parts: Part) -> NDArray[np.uint8]:
-    """Return n evenly drawn bytes that depend on `parts` alone: raw Philox bits, the same on every machine."""
+    """Return n uniform random bytes that depend on `parts` alone: raw Philox bits, equal on every machine."""
     import numpy as np
 
     words = np.random.Philox(key=int.from_bytes(_digest(parts)[:16], "big")).random_raw(-(-n // 8))

@@ -1,4 +1,4 @@
-"""Totals of what the reading of a domain has done and waited for so far."""
+"""Count what a domain's stream has read, decoded and waited for so far."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class StreamTotals:
-    """Totals since a stream was made; they never fall.
+    """Totals since a stream was opened; they never decrease.
 
     Attributes:
-        bytes_read: of shards, fetched from the store, those read again included.
-        shards_read: fetched from the store.
-        cache_hits: shards found in the node's cache instead.
-        cache_faults: shards that could not be kept there: the disk was full or refused.
-        retries: requests sent again, and shards read again because they did not match their hash.
-        samples: decoded and delivered.
+        bytes_read: bytes of shards that were fetched from the store; shards that were read again count again.
+        shards_read: shards that were fetched from the store.
+        cache_hits: shards that were found in the node's cache instead.
+        cache_faults: shards that could not be written to the cache, for example because the disk was full.
+        retries: requests that were sent again, and shards that were read again because their hash differed.
+        samples: samples that were decoded and delivered.
         stalled: seconds that the consumer waited because a sample was not ready.
     """
 
@@ -28,6 +28,6 @@ class StreamTotals:
     stalled: float = 0.0
 
     def __add__(self, other: StreamTotals) -> StreamTotals:
-        """The totals of two streams."""
+        """Return the sum of the totals of two streams."""
         names = [field.name for field in fields(self)]
         return StreamTotals(**{name: getattr(self, name) + getattr(other, name) for name in names})

@@ -1,4 +1,4 @@
-"""The nouns that cross layers. Image data is RGB, 8-bit, rows first; label 1 is live, 0 an attack."""
+"""Define the types that several layers share. Images are 8-bit RGB, rows first; label 1 is live, 0 attack."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Unit = Literal["frame", "video"]  # what is scored and decided on
+Unit = Literal["frame", "video"]  # a decision is made for each frame, or for each video from its mean score
 UNITS: tuple[Unit, ...] = ("frame", "video")
-StepRow = dict[str, Any]  # of one training step: `step`, `loss` and its parts, `seconds`, …
+StepRow = dict[str, Any]  # the metrics of one training step: `step`, `loss` and its parts, `seconds`, …
 LIVE = "live"  # the attack_type of a bona fide sample
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One face crop on its way into a shard.
+    """One face crop that is to be packed into a shard.
 
     Attributes:
-        key: globally unique, `domain-video-frame`, without dots (a shard splits names at the first dot).
+        key: globally unique, `domain-video-frame`, without dots (in a shard, a key ends at the first dot).
         attack_type: `live` for bona fide, otherwise `print`, `replay`, …
         label: 1 live, 0 attack.
-        subject: unique across domains, so prefixed by the domain.
+        subject: name of the person shown, unique across domains because it starts with the domain.
         image: encoded square RGB crop.
         image_ext: `jpg` or `png`.
         depth: encoded 8-bit grey PNG, 32×32; all zeros for an attack; 255 is nearest.
-        full_depth: the same at 256×256, if it is kept.
-        protocols: official evaluation protocols that it is in, with its part of each: `1/train`; sorted.
+        full_depth: the same depth map at 256×256; None if only the small one is stored.
+        protocols: the official evaluation protocols that use the sample, each with its part, such as `1/train`;
+            sorted.
     """
 
     key: str
@@ -51,15 +52,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A decoded batch of one domain as it leaves the stream.
+    """A decoded batch of one domain, as a stream delivers it.
 
     Attributes:
         image: B×S×S×3 uint8 RGB.
         depth: B×(S/8)×(S/8) uint8.
         label: B float32, 1 live, 0 attack.
-        keys: the B sample keys, in order. The patches of a face stand together and have the same key.
-        place: of patches, B×3 int32: left and top of the patch, and side of the crop that it was cut from, in
-            pixels of the crop as stored; None for whole faces.
+        keys: the B sample keys, in order. The patches of a face are adjacent and have the same key.
+        place: B×3 int32 for patches: left and top of the patch, and side of the crop that it was cut from, in
+            pixels of the stored crop; None for whole faces.
     """
 
     image: NDArray[np.uint8]
@@ -69,7 +70,7 @@ class RawBatch:
     place: NDArray[np.int32] | None = None
 
     def rows(self, rows: range) -> RawBatch:
-        """Some consecutive rows of it."""
+        """Return a batch of some consecutive rows of this one."""
         part = slice(rows.start, rows.stop)
         place = None if self.place is None else self.place[part]
         return RawBatch(self.image[part], self.depth[part], self.label[part], self.keys[part], place)
@@ -77,7 +78,7 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of one domain as the networks take it.
+    """A batch of one domain in the form that the networks take.
 
     Attributes:
         image: B×6×S×S float in [0, 1]: RGB then HSV.
@@ -90,25 +91,25 @@ class Batch:
     label: Tensor
 
     def rows(self, rows: range) -> Batch:
-        """Some consecutive rows of it."""
+        """Return a batch of some consecutive rows of this one."""
         part = slice(rows.start, rows.stop)
         return Batch(self.image[part], self.depth[part], self.label[part])
 
 
 @dataclass(frozen=True)
 class Episode:
-    """The batches of one episode: meta-train domains in forward order, and the meta-test domain last.
+    """The batches of one episode: first the meta-train domains in forward order, last the meta-test domain.
 
     Attributes:
-        batches: one for each of the episode's domains; `None` where this worker has no task that needs it. Of
-            the meta-test domain, the rows that this worker forwards.
+        batches: one batch for each domain of the episode; `None` if no task of this worker needs it. The batch
+            of the meta-test domain has only the rows that this worker forwards.
     """
 
     batches: tuple[Batch | None, ...]
 
 
 class Peers(Protocol):
-    """The workers that share one episode, this one among them."""
+    """The workers that share one episode, including this one."""
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Add up a tensor over the group, in place and without gradient; the same bits on each worker."""
+        """Sum a tensor over the workers, in place and without gradient. Every worker gets the same bits."""

@@ -1,1 +1,1 @@
-"""Detectors, which score faces, and the packages that store them; without the code that trains them."""
+"""Define detectors, which score faces, and read and write their packages. No code here trains a detector."""

@@ -1,4 +1,4 @@
-"""The interface of a detector for code that judges, reports or runs it. Nothing here imports torch."""
+"""Define the interface of a detector for code that judges, reports or runs it, without importing torch."""
 
 from __future__ import annotations
 
@@ -21,33 +21,37 @@ class Detector(Protocol):
     """An object that scores faces.
 
     Attributes:
-        kind: the recipe that made it; selects the loader of its package (recipes/load.py).
-        wants: what one score is of: a `frame`, or a `clip`, which is all frames of a video in order.
+        kind: name of the recipe that made it; selects the loader of its package (recipes/load.py).
+        wants: `frame` if the detector gives one score per frame; `clip` if it gives one score for all frames
+            of a video in order.
     """
 
     kind: str
     wants: Literal["frame", "clip"]
 
     def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Score B×S×S×3 RGB face crops: B numbers in [0, 1], higher is more live; of a clip, one number.
+        """Score B×S×S×3 RGB face crops.
+
+        Returns:
+            B numbers in [0, 1], where higher means more live; for a clip, one number.
 
         Raises:
-            ScoreError: a score is not such a number.
+            ScoreError: a score is not a number in [0, 1].
         """
         ...
 
     def save(self, folder: Store) -> dict[str, Any]:
-        """Write the detector's files, arrays in safetensors, and return what else its loader needs, as JSON."""
+        """Write the detector's files, arrays as safetensors. Return all else that its loader needs, as JSON."""
         ...
 
 
 class ScoreError(RunError):
-    """The error that a detector gave a score that is not a number in [0, 1].
+    """A detector gave a score that is not a number in [0, 1].
 
     Args:
-        problem: what is wrong with the detector, as a part of a sentence.
+        problem: what is wrong with the detector, as a clause of a sentence.
         remedy: what the user can do about it.
-        row: which of the faces it was given, from 0.
+        row: index of the face in the batch that was scored, from 0.
     """
 
     def __init__(self, problem: str, remedy: str, row: int = 0) -> None:
@@ -55,7 +59,7 @@ class ScoreError(RunError):
         self.row = row
 
     def of(self, key: str) -> RunError:
-        """Return the error that names the sample."""
+        """Return this error with the key of the sample in its message."""
         return RunError(
             f"the model gives a score that is not a number for sample {key}: {self.problem}", self.remedy
         )
@@ -63,13 +67,13 @@ class ScoreError(RunError):
 
 @dataclass(frozen=True)
 class Threshold:
-    """A frozen decision rule: accept as live when score ≥ value.
+    """A fixed decision rule: a face is accepted as live if its score ≥ value.
 
     Attributes:
-        value: a finite score, or the next float above the largest if nothing may be accepted.
-        unit: what is decided, a `frame` or a `video`.
-        source: how it was chosen, in words.
-        eer: the equal error rate it reaches where it was chosen.
+        value: a finite score; the next float above the largest score if nothing is to be accepted.
+        unit: `frame` or `video`, whichever is decided on.
+        source: how the threshold was chosen, in words.
+        eer: the equal error rate at this threshold on the data that it was chosen on.
     """
 
     value: float
@@ -80,15 +84,15 @@ class Threshold:
 
 @dataclass(frozen=True)
 class View:
-    """How a detector's input is made from a picture, and how a video's frame scores become its score.
+    """How a detector's input is made from a picture, and how frame scores are combined to a video's score.
 
     Attributes:
-        image_size: side in pixels of the square that is scored: of the crop, resized; or of a patch.
-        crop: the rule by which faces were cut out of pictures, as the manifests of the sources have it; None if
-            they do not say or differ.
-        pool: how the scores of a video's frames become the video's.
-        patches: how patches are cut out of the crop, and how their scores become the frame's; None if the whole
-            crop is scored.
+        image_size: side in pixels of the square that is scored: the resized crop, or a patch.
+        crop: the rule by which faces were cut out of pictures, from the manifests of the sources; None if they
+            have no rule or differ.
+        pool: how the scores of a video's frames are combined to the score of the video.
+        patches: how patches are cut out of the crop, and how their scores are combined to the score of the
+            frame; None if the whole crop is scored.
     """
 
     image_size: int
@@ -98,7 +102,7 @@ class View:
 
     @property
     def words(self) -> str:
-        """What the detector sees of a face, for people."""
+        """Return a phrase for people that says which part of a face the detector scores."""
         side = f"{self.image_size}×{self.image_size}"
         if self.patches is None:
             return f"the whole face at {side} pixels"
@@ -106,15 +110,15 @@ class View:
         return f"{grid}×{grid} patches of {side} pixels; the score of a face is their mean"
 
     def described(self) -> dict[str, Any]:
-        """Return the view as JSON-able values; `of` is the inverse."""
+        """Return the view as values that JSON can represent; `of` is the inverse."""
         fields = asdict(self)
         if self.patches is None:
-            del fields["patches"]  # so that a package for whole crops is what it was before there were patches
+            del fields["patches"]  # a package for whole crops has the same fields as before there were patches
         return fields
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> View:
-        """Return the view that was described.
+        """Return the view from what `described` returned.
 
         Raises:
             TypeError: a field is unknown or missing.

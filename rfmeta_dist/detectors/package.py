@@ -1,12 +1,12 @@
 """Write and read model packages: a detector's files, its view, thresholds with their source, and all hashes.
 
-package.json    everything but the detector's own files, and the SHA-256 of all files and of itself; it is
-                written last, so a folder without it is not a package
+package.json    everything except the detector's own files, and the SHA-256 of all files and of itself. It is
+                written last, so a folder without it is not a package.
 
-Format 2 has `kind`, which selects the loader (recipes/load.py); `detector`, what that loader needs beyond the
-files; `view`, how crops and patches are cut and pooled; `thresholds` by unit; `parent`, the SHA-256 of the
-package.json that this model was trained on from, or null; and facts of the training. Format 1, which knew one
-kind of detector, is read as format 2.
+Format 2 has these fields: `kind` selects the loader (recipes/load.py); `detector` is what the loader needs in
+addition to the files; `view` says how crops and patches are cut and how scores are pooled; `thresholds` are by
+unit; `parent` is the SHA-256 of the package.json of the model that this one was trained further from, or null.
+Facts about the training follow. Format 1, which had only one kind of detector, is converted when it is read.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from rfmeta_dist.storage.store import Store
 
 FORMAT = 2
 ABOUT = "package.json"
-_WEIGHTS = "weights.safetensors"  # of format 1, which had no list of files before it had hashes
+_WEIGHTS = "weights.safetensors"  # the one file of those packages of format 1 that have no hashes
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of a package as it is stored, after every byte was checked.
+    """The contents of a stored package, after all hashes were checked.
 
     Attributes:
-        url: where it lies.
-        kind: of its detector.
+        url: the package's folder.
+        kind: the kind of its detector.
         detector: what the detector's `save` returned.
-        files: by name, without package.json.
-        view: how its input is made.
-        thresholds: by unit, `frame` and `video`; accept as live when score ≥ value.
-        about: the whole of package.json, in format 2.
+        files: contents of the files by name, without package.json.
+        view: how the detector's input is made.
+        thresholds: by unit, `frame` and `video`; a face is accepted as live if its score ≥ value.
+        about: the whole content of package.json, in format 2.
     """
 
     url: str
@@ -53,13 +53,13 @@ class Contents:
 
 @dataclass(frozen=True)
 class Package:
-    """A model ready to judge images.
+    """A loaded model that can score images.
 
     Attributes:
-        detector: scores them.
-        view: how its input is made.
-        thresholds: by unit; accept as live when score ≥ value.
-        about: the whole of package.json, in format 2.
+        detector: the object that scores them.
+        view: how the detector's input is made.
+        thresholds: by unit; a face is accepted as live if its score ≥ value.
+        about: the whole content of package.json, in format 2.
     """
 
     detector: Detector
@@ -71,14 +71,14 @@ class Package:
 def save(
     folder: Store, detector: Detector, view: View, thresholds: Sequence[Threshold], facts: Mapping[str, Any]
 ) -> None:
-    """Write a package. Files that are in its folder already, such as a certificate, become part of it.
+    """Write a package. Files that are in its folder already, such as a certificate, become part of the package.
 
     Args:
-        folder: where to.
-        detector: the model.
-        view: how its input is made.
-        thresholds: one a unit.
-        facts: of its training: the configuration, the step, fingerprints of the data, ….
+        folder: the folder to write to.
+        detector: the detector to save.
+        view: how the detector's input is made.
+        thresholds: one threshold for each unit.
+        facts: facts about the training: the configuration, the step, fingerprints of the data, ….
     """
     own = detector.save(folder)
     names = [name for name in folder.list() if name != ABOUT]
@@ -97,10 +97,10 @@ def save(
 
 
 def read(folder: Store) -> Contents:
-    """Read a package of format 1 or 2 and check every byte of it.
+    """Read a package of format 1 or 2 and check all its hashes.
 
     Raises:
-        RunError: there is none, it is damaged, or of another format.
+        RunError: there is no package, or it is damaged or of another format.
     """
     about = _about(folder)
     try:
@@ -122,7 +122,12 @@ def read(folder: Store) -> Contents:
 
 
 def damaged(url: str, why: object) -> RunError:
-    """Return the error for a package that differs from what was written."""
+    """Return the error for a damaged package.
+
+    Args:
+        url: the package's folder.
+        why: what is wrong.
+    """
     return RunError(
         f"the model at {url} is damaged: {why}",
         "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` again: "
@@ -134,14 +139,17 @@ def _about(folder: Store) -> dict[str, Any]:
     try:
         about = json.loads(folder.read(ABOUT))
     except MissingError:
-        raise RunError(f"there is no model at {folder.url}", "let `rfmeta train` finish first") from None
+        raise RunError(
+            f"there is no model at {folder.url}, because the run's training has not finished",
+            "let `rfmeta train` finish first: give the same command again",
+        ) from None
     except ValueError as error:
         raise damaged(folder.url, error) from error
     if not isinstance(about, dict) or "format" not in about:
-        raise damaged(folder.url, f"{ABOUT} does not describe a package")
+        raise damaged(folder.url, f"{ABOUT} has no field 'format'")
     if about["format"] not in (1, FORMAT):
         raise RunError(
-            f"the model at {folder.url} has format {about['format']}, not 1 or {FORMAT}",
+            f"the model at {folder.url} has format {about['format']}, but this version reads 1 and {FORMAT}",
             "use the version of rfmeta_dist that made it",
         )
     return about
@@ -152,11 +160,11 @@ def _checked(folder: Store, about: Mapping[str, Any]) -> dict[str, bytes]:
     if about["format"] == 1 and OWN not in about and "files" not in about:  # written before packages had hashes
         return {_WEIGHTS: folder.read(_WEIGHTS)}
     if not digest_holds(about):
-        raise ValueError(f"{ABOUT} is not what was written")
+        raise ValueError(f"{ABOUT} does not match its own SHA-256")
     files = {name: folder.read(name) for name in about["files"]}
     for name, data in files.items():
         if digest(data) != about["files"][name]:
-            raise ValueError(f"{name} is not what was written")
+            raise ValueError(f"{name} does not match its SHA-256 in {ABOUT}")
     return files
 
 

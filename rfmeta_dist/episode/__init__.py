@@ -1,1 +1,1 @@
-"""Which domains meet in a step, and which worker computes which part: pure functions of (seed, step)."""
+"""Choose the domains of each step and the part of each worker, as pure functions of seed, step and rank."""

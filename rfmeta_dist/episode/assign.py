@@ -1,7 +1,7 @@
-"""Who computes what: pure functions of the number of workers, so that every worker knows its part unasked.
+"""Assign work to workers, as pure functions of the number of workers, so that no worker has to ask another.
 
-A step consumes one or more episodes. The workers form groups, one an episode at a time; within a group, a
-worker takes some of the episode's tasks and forwards some rows of its meta-test batch.
+A step consumes one or more episodes. The workers form groups, and a group computes one episode at a time.
+Within a group, each worker computes some of the episode's tasks and forwards some rows of its meta-test batch.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from rfmeta_dist.config.methods import MetaTestMode
 
 @dataclass(frozen=True)
 class WorkerShare:
-    """What one worker computes of one episode.
+    """The part of one episode that one worker computes.
 
     Attributes:
-        episode: which of the step's episodes, from 0.
-        tasks: the tasks it takes; none if it only forwards rows of the meta-test batch.
-        rows: the rows of the meta-test batch that it forwards.
-        shared: whether other rows are forwarded by peers, so that statistics and features are exchanged.
-        first: whether it is the first of its group, which answers for what the group computes together.
+        episode: index of the episode within the step, from 0.
+        tasks: indices of the worker's tasks; empty if it only forwards rows of the meta-test batch.
+        rows: the rows of the meta-test batch that the worker forwards.
+        shared: True if peers forward the other rows, so that statistics and features are exchanged.
+        first: True for the first worker of the group, which records the statistics that the group shares.
     """
 
     episode: int
@@ -32,23 +32,23 @@ class WorkerShare:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to do: more workers than tasks, and no rows to take off them."""
+        """Return True if the worker has no task and no rows of a shared batch, so nothing to compute."""
         return not self.tasks and not self.shared
 
 
 @dataclass(frozen=True)
 class WorkSplit:
-    """What the assignment follows from.
+    """The facts that decide how work is assigned.
 
     Attributes:
         world: number of workers.
-        episodes: episodes a step.
-        tasks: tasks an episode.
-        batch: images a domain.
-        meta_test: `shard` splits the meta-test batch among a group, `replicate` has each of its workers forward
-            all of it; the objective is the same.
-        cost: how many batches of its own a task forwards.
-        tested: whether the method has a meta-test domain at all.
+        episodes: number of episodes in a step.
+        tasks: number of tasks in an episode.
+        batch: number of images in a domain's batch.
+        meta_test: with `shard` each worker of a group forwards some rows of the meta-test batch, with
+            `replicate` each forwards the whole batch. The objective is the same.
+        cost: number of batches that a task forwards besides the meta-test batch.
+        tested: True if the method has a meta-test domain.
     """
 
     world: int
@@ -61,14 +61,17 @@ class WorkSplit:
 
 
 def groups(work: WorkSplit) -> list[range]:
-    """The ranks of each group: consecutive, as even as can be, no more groups than episodes."""
+    """Return the ranks of each group. Groups have consecutive ranks and sizes that differ by at most one.
+
+    There are as many groups as episodes, or as workers if there are fewer workers.
+    """
     count = min(work.world, work.episodes)
     bounds = [work.world * g // count for g in range(count + 1)]
     return [range(start, stop) for start, stop in pairwise(bounds)]
 
 
 def parts_of(rank: int, work: WorkSplit) -> tuple[WorkerShare, ...]:
-    """The parts of worker `rank`, one for each episode of its group, in order."""
+    """Return the parts of worker `rank`, one for each episode of its group, in the order of the episodes."""
     teams = groups(work)
     g = next(g for g, team in enumerate(teams) if rank in team)
     place, size = rank - teams[g].start, len(teams[g])
@@ -79,10 +82,14 @@ def parts_of(rank: int, work: WorkSplit) -> tuple[WorkerShare, ...]:
 
 
 def shares(work: WorkSplit, size: int) -> list[range]:
-    """Split the meta-test batch's rows over a group so that all work as evenly as can be, tasks included.
+    """Split the rows of the meta-test batch over a group, so that tasks and rows together are balanced.
 
-    Everyone gets a row at least, since batch norm asks each for its statistics; then each row goes to whoever
-    has least to do.
+    Every worker gets at least one row, because each must take part in the exchange of batch-norm statistics.
+    Each further row goes to the worker with the least work.
+
+    Args:
+        work: the facts that decide how work is assigned.
+        size: number of workers in the group, at most the number of rows.
     """
     load = [len(range(place, work.tasks, size)) * work.cost * work.batch + 1 for place in range(size)]
     rows = [1] * size

@@ -1,4 +1,4 @@
-"""A worker's part in a step, and the batches it needs: pure functions of configuration, rank and step."""
+"""Plan a worker's part in a step and its batches, as a pure function of configuration, rank and step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.episode.schedule import Turn, turns
 
 @dataclass(frozen=True)
 class Need:
-    """Rows of one batch: batch `index` of the domain's stream."""
+    """Rows of one batch of a domain; `index` is the number of the batch in the domain's stream."""
 
     domain: str
     index: int
@@ -23,10 +23,10 @@ class Plan:
     """A worker's part in a step.
 
     Attributes:
-        parts: its parts, one for each of its episodes.
-        needs: for each part, what it needs at each position of the episode; None where nothing.
-        meta_test: the step's meta-test domains, of all episodes, with commas between.
-        domains: the domains of each episode in order, such as `O&C&I`, with commas between episodes.
+        parts: the worker's parts, one for each of its episodes.
+        needs: for each part, the rows that it needs at each position of the episode; None if it needs none.
+        meta_test: the meta-test domains of all episodes of the step, separated by commas.
+        domains: the domains of each episode in order, such as `O&C&I`; episodes are separated by commas.
     """
 
     parts: tuple[WorkerShare, ...]
@@ -36,7 +36,7 @@ class Plan:
 
 
 def work_split(config: Config) -> WorkSplit:
-    """Who computes what under this configuration."""
+    """Return the facts that decide how work is assigned, from a run's configuration."""
     facts, domains, training = config.method.facts, config.episode_domains, config.training
     return WorkSplit(
         world=training.workers,
@@ -50,9 +50,10 @@ def work_split(config: Config) -> WorkSplit:
 
 
 def plan(config: Config, rank: int, step: int) -> Plan:
-    """The part of worker `rank` in a step.
+    """Return the part of worker `rank` in a step.
 
-    Episode e of step t is the run's episode t·E + e: a step of E episodes sees what E steps of one would.
+    Episode e of step t is the run's episode t·E + e. So one step of E episodes uses the same episodes as E
+    steps of one episode each.
     """
     sources = config.data.sources
     orders = [_turns(config, step, e) for e in range(config.training.episodes)]

@@ -1,1 +1,1 @@
-"""What the scores of a model are worth, with the threshold taken from the sources."""
+"""Compute error rates from a model's scores. The threshold is chosen on the source domains."""

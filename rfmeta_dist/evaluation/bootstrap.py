@@ -1,13 +1,13 @@
-"""Confidence intervals by resampling subjects, since the samples of one person are alike.
+"""Compute confidence intervals by a bootstrap over subjects, because samples of one person are correlated.
 
-A resample draws as many subjects as there are, with replacement, each with all its samples. So it
-is a weight per subject, and every figure follows from the weighted number of samples of each kind
-that each threshold accepts: a cumulative sum over sorted scores, for many resamples at once.
+A resample draws as many subjects as there are, with replacement, each with all its samples. So a resample is a
+weight for each subject. All figures follow from the weighted number of samples of each attack type that each
+threshold accepts, which is a cumulative sum over sorted scores, computed for many resamples at once.
 
-The interval is the 2.5th to 97.5th percentile (Efron & Tibshirani 1993, ch. 13; for clusters,
-Davison & Hinkley 1997, sec. 3.8). It holds the network and the threshold fixed: it shows what
-another draw of people would change, not another training run. With few subjects it is somewhat too
-narrow, and where no error was observed it has no width.
+The interval is the 2.5th to 97.5th percentile (Efron & Tibshirani 1993, ch. 13; for clusters, Davison & Hinkley
+1997, sec. 3.8). The network and the threshold are held fixed, so the interval shows how figures vary over other
+people, not over other training runs. With few subjects it is somewhat too narrow. If no error was observed, its
+width is zero.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LEVEL = 0.95
-_CELLS = 2_000_000  # resamples × thresholds held at once: 16 MB an array
+_CELLS = 2_000_000  # resamples × thresholds that are processed at once: 16 MB per array
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """Figures over resamples.
+    """The figures of all resamples.
 
     Attributes:
-        values: each figure's value in each of the R used resamples; NaN where it is undefined.
-        skipped: resamples without live or without attack samples, left out of `values`.
+        values: each figure's value in each of the R resamples that were used; NaN where it is undefined.
+        skipped: number of resamples that were left out because they lack live or attack samples.
     """
 
     values: Mapping[str, Array]
     skipped: int
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The percentile interval of a figure, at 95 %."""
+        """Return the ends of a figure's 95 % percentile interval."""
         import numpy as np
 
         tail = 50 * (1 - LEVEL)
@@ -57,16 +57,16 @@ class Resampled:
 
 
 def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000) -> Resampled:
-    """The figures of `figures.points` on resamples of the subjects.
+    """Compute the figures of `figures.points` on resamples of the subjects.
 
     Args:
         scores: N frames or videos, both classes present.
-        threshold: the operating point, accept at or above.
+        threshold: a sample is accepted as live if its score ≥ threshold.
         seed: any integer; equal seeds give equal intervals.
-        resamples: how many to draw.
+        resamples: number of resamples to draw.
 
     Raises:
-        DataError: one class is missing, fewer than two subjects, or no resample has both classes.
+        DataError: one class is missing, there are fewer than two subjects, or no resample has both classes.
     """
     import numpy as np
 
@@ -74,7 +74,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
     names, subject = coded(scores.subject)
     if len(names) < 2:
         raise DataError(
-            "a confidence interval needs at least two subjects",
+            f"a confidence interval needs at least two subjects, but these scores show {len(names)}",
             "ingest the domain again with the subject of every video",
         )
     thresholds = np.append(np.unique(scores.score), np.inf)
@@ -97,12 +97,16 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
         parts.append(_figures(live[both], attacks, operating))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if skipped == resamples:
-        raise DataError("no resample has both classes", "evaluate on more subjects")
+        raise DataError(
+            f"none of {resamples} bootstrap resamples has both live and attack samples, so there is no "
+            "confidence interval",
+            "evaluate on a split with more subjects: set evaluation.target_split=all, or ingest more people",
+        )
     return Resampled(values, skipped)
 
 
 def _draw(rng: np.random.Generator, rows: int, subjects: int) -> Array:
-    """How often each of S subjects is drawn in each of B resamples: B×S, rows sum to S."""
+    """Return how often each of S subjects is drawn in each of B resamples: B×S, where each row sums to S."""
     import numpy as np
 
     drawn = rng.integers(subjects, size=(rows, subjects)) + subjects * np.arange(rows)[:, None]
@@ -111,7 +115,7 @@ def _draw(rng: np.random.Generator, rows: int, subjects: int) -> Array:
 
 
 def _accepted(weight: Array, subject: NDArray[np.int64], score: Array, thresholds: Array) -> Array:
-    """The weighted number of samples at or above each of T thresholds: B×T, from B×S weights."""
+    """Return the weighted number of samples at or above each of T thresholds: B×T, from B×S weights."""
     import numpy as np
 
     order = np.argsort(score)
@@ -122,18 +126,18 @@ def _accepted(weight: Array, subject: NDArray[np.int64], score: Array, threshold
 
 
 def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[str, Array]:
-    """Every figure of each resample, from the B×T accepted counts of each kind of sample."""
+    """Return every figure of each resample, from the B×T accepted counts of live samples and attack types."""
     import numpy as np
 
     attack = np.sum(list(attacks.values()), axis=0)
     live_all, attack_all = live[:, :1], attack[:, :1]
-    with np.errstate(invalid="ignore"):  # a type absent from a resample: 0/0, a NaN to leave out
+    with np.errstate(invalid="ignore"):  # 0/0 is NaN for an attack type that the resample lacks
         apcer = {kind: count / count[:, :1] for kind, count in attacks.items()}
     apcer_worst = np.fmax.reduce(list(apcer.values()))
     frr = 1 - live / live_all
 
     area = (attack[:, :-1] - attack[:, 1:]) * (live[:, :-1] + live[:, 1:]) / 2
-    # Whole numbers below 2^53, so the comparison that picks the equal error is exact.
+    # These are whole numbers below 2^53, so the comparison that finds the equal error is exact.
     false_accept, false_reject = attack * live_all, (live_all - live) * attack_all
     gap = np.abs(false_accept - false_reject)
     at_equal = gap == gap.min(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Which frames to show in a report: the surest and the worst decisions, spread over subjects."""
+"""Choose the frames to show in a report: the most confident and the worst decisions, spread over subjects."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Example(NamedTuple):
-    """A frame to show: its key, the group it stands for, and its JPEG bytes."""
+    """A frame to show: its key, its group (a key of `GROUPS`), and its JPEG bytes."""
 
     key: str
     group: str
     image: bytes
 
 
-# name of the group: label, accepted?, whether the highest scores are the ones to show
+# name of the group: (label, accepted, True to show the highest scores and False to show the lowest)
 GROUPS = {
     "live accepted, most confident": (1, True, True),
     "live rejected, worst": (1, False, False),
@@ -33,15 +33,15 @@ GROUPS = {
 
 
 def pick(scores: Scores, threshold: float, k: int = 4) -> dict[str, list[str]]:
-    """The keys of up to `k` telling frames of each group in `GROUPS`, most extreme first.
+    """Return the keys of up to `k` frames of each group in `GROUPS`, the most extreme score first.
 
-    A second frame of a subject comes only after every subject of the group has had one. Ties go by
-    key, so equal scores give equal pages.
+    A subject's second frame is chosen only after every subject of the group has one. Equal scores are ordered
+    by key, so that the choice is reproducible.
 
     Args:
         scores: N frames.
-        threshold: accept at or above.
-        k: at least 1.
+        threshold: a frame is accepted as live if its score ≥ threshold.
+        k: number of frames per group, at least 1.
     """
     accepted = scores.score >= threshold
     return {
@@ -51,7 +51,7 @@ def pick(scores: Scores, threshold: float, k: int = 4) -> dict[str, list[str]]:
 
 
 def _spread(scores: Scores, highest: bool) -> list[str]:
-    """All keys, extreme scores first, taking turns between subjects."""
+    """Return all keys, extreme scores first: first one frame of every subject, then a second one, and so on."""
     import numpy as np
 
     order = np.lexsort((scores.key, -scores.score if highest else scores.score))
@@ -60,7 +60,7 @@ def _spread(scores: Scores, highest: bool) -> list[str]:
 
 
 def _turns(names: NDArray[np.object_]) -> list[int]:
-    """For each name, how often it has occurred before."""
+    """Return, for each name, how often it has occurred before."""
     seen: dict[str, int] = {}
     turns = []
     for name in names.tolist():
@@ -70,7 +70,7 @@ def _turns(names: NDArray[np.object_]) -> list[int]:
 
 
 def to_parquet(picked: Mapping[str, list[str]], image: Mapping[str, bytes]) -> bytes:
-    """A parquet file with columns key, group, image; `from_parquet` is its inverse.
+    """Return a parquet file with the columns key, group and image; `from_parquet` is the inverse.
 
     Args:
         picked: keys by group, from `pick`.
@@ -87,7 +87,7 @@ def to_parquet(picked: Mapping[str, list[str]], image: Mapping[str, bytes]) -> b
 
 
 def from_parquet(data: bytes) -> list[Example]:
-    """The examples in a parquet file, in the order written.
+    """Return the examples in a parquet file, in the order in which they were written.
 
     Raises:
         DataError: the bytes are not parquet, or a column is missing.

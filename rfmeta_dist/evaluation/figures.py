@@ -1,4 +1,4 @@
-"""The figures of one run on its target domain, honest beside oracle, as plain JSON-able data."""
+"""Compute a run's figures on its target: honest ones (threshold from the sources) and oracle ones (target)."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ ORACLE_NOTE = (
 
 
 def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000) -> dict[str, dict[str, Any]]:
-    """Every figure of a run, per frame and per video.
+    """Compute every figure of a run, per frame and per video, as values that JSON can represent.
 
-    All rates are fractions in [0, 1]. `{…}` stands for `{"value", "low", "high"}`, a 95 % interval
-    over the target's subjects. The result, for each of `frame` and `video`:
+    All rates are fractions in [0, 1]. `{…}` stands for `{"value", "low", "high"}`, where low and high are the
+    95 % interval over the target's subjects. The result has, for each of `frame` and `video`:
 
         threshold               {"value", "source"}: from the sources' validation splits
         HTER, FAR, BPCER, ACER  {…} at that threshold; FRR is BPCER
         AUC                     {…}
         oracle_EER              {…, "note", "threshold"}: HTER at the target's own best threshold
         optimism_gap            {…}: HTER − oracle EER, in [−1, 1]
-        source_validation_EER   number: what the threshold reached where it was chosen
+        source_validation_EER   number: the equal error rate of the threshold on the sources' validation splits
         APCER                   {type: {…}} at that threshold
         APCER_worst             {…, "type"}
-        BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: oracle thresholds as well
+        BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: at oracle thresholds
         counts                  {"live", "attack", "subjects", "videos"} of the target
         bootstrap               {"level", "resamples", "skipped"}
 
     Args:
         validation: frame scores of the sources' validation splits.
         target: frame scores of the target domain.
-        seed: of the bootstrap.
-        resamples: of the bootstrap.
+        seed: seed of the bootstrap.
+        resamples: number of resamples of the bootstrap.
 
     Raises:
-        RunError: the target is among the sources, or a validation score is of another split.
-        DataError: one class is missing, or fewer than two subjects.
+        RunError: the target is among the sources, or a validation score is from another split.
+        DataError: one class is missing, or there are fewer than two subjects.
     """
     leaked = set(validation.domain.tolist()) & set(target.domain.tolist())
     if leaked:
@@ -59,11 +59,11 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
 
 
 def points(scores: Scores, threshold: float) -> dict[str, float]:
-    """The figures without intervals, under the names that `bootstrap.resample` uses.
+    """Compute the figures without intervals, under the names that `bootstrap.resample` uses.
 
     Args:
         scores: N frames or videos, both classes present.
-        threshold: accept at or above.
+        threshold: a sample is accepted as live if its score ≥ threshold.
     """
     label, score, kinds = scores.label, scores.score, scores.attack_type
     apcer = rates.apcer(kinds, score, threshold)
@@ -109,7 +109,7 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
 
 
 def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """The figures named `name …`, under what follows the name."""
+    """Return the figures whose names start with `name` and a space, by the rest of the name."""
     return {key.removeprefix(f"{name} "): figure(key) for key in value if key.startswith(f"{name} ")}
 
 

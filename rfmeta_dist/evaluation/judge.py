@@ -1,6 +1,6 @@
-"""The two ends of honest evaluation: set thresholds on the sources, then open the sealed target once.
+"""Set a detector's thresholds on the sources, and judge the detector on the sealed target.
 
-A detector is handed in; how it was made and what it computes with is not known here.
+The caller loads the detector. This module depends on no recipe and on no framework.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rfmeta_dist.runs.folder import record
 from rfmeta_dist.storage.store import Store, open_store
 
 SCORING_BATCH = 64
-SHOWN_SIDE = 256  # at most, of the faces that a page shows if the detector sees patches
+SHOWN_SIDE = 256  # largest side in pixels of the faces on a report page if the detector scores patches
 
 
 def finish(
@@ -41,14 +41,14 @@ def finish(
 ) -> None:
     """Set a detector's thresholds on its sources' validation splits, and write the package.
 
-    Reads source domains only.
+    Only source domains are read.
 
     Args:
-        config: the run's.
-        folder: the run's.
-        detector: fitted on the sources.
-        sources: the run's.
-        facts: of its fitting: `step`, and `recalibration` in words.
+        config: the run's configuration.
+        folder: the run's folder.
+        detector: a detector that was fitted on the sources.
+        sources: the run's source domains.
+        facts: facts about the fitting: `step`, and `recalibration` in words.
 
     Raises:
         DataError: a source has one class only in its validation split, or is damaged.
@@ -79,28 +79,28 @@ def finish(
 
 
 def _view(config: Config, sources: Sources) -> View:
-    """How the sources' crops were cut, if they agree on it, and what of them the detector takes."""
+    """Return the detector's view. Its crop rule is that of the sources, or None if the sources differ."""
     rules = [manifest.contract.get("crop") for manifest in sources.manifests.values()]
     agreed = rules[0] if rules and all(rule == rules[0] for rule in rules) else None
     return View(config.data.image_size, agreed, patches=config.data.patches)
 
 
 def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
-    """Judge a finished run's model on its target; the read of its labels goes into the ledger first.
+    """Judge a finished run's model on its target, in the state that the run is pinned to.
 
-    The target is read in the state that the run is pinned to.
+    Before any label of the target is read, the read is written to the run's ledger.
 
     Args:
-        config: the run's.
-        folder: the run's.
-        model: the run's package, loaded.
+        config: the run's configuration.
+        folder: the run's folder.
+        model: the run's loaded package.
 
     Returns:
         The content of evaluation.json.
 
     Raises:
-        RunError: the model's scores are not numbers.
-        DataError: the target is unknown, damaged or unfit, or its pinned state was deleted.
+        RunError: the model's scores are not numbers, or validation.parquet does not belong to the model.
+        DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
     """
     validation = _validation(folder, model)
     shards = open_store(config.data.prefix)
@@ -131,9 +131,10 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
 
 
 def _validation(folder: Store, model: Package) -> Scores:
-    """Return the scores of the sources' validation splits, after checking that the thresholds follow from them.
+    """Return the scores of the sources' validation splits, if the model's thresholds follow from them.
 
-    The figures are computed from these scores, and the package has no hash of their file.
+    The check is needed because figures are computed from these scores, and the package has no hash of their
+    file.
     """
     validation = Scores.from_parquet(folder.read("validation.parquet"))
     for unit in UNITS:
@@ -148,7 +149,10 @@ def _validation(folder: Store, model: Package) -> Scores:
 
 
 def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
-    """The target as it is pinned, if it can be judged on; a target that cannot be is no look at it."""
+    """Return the target's manifest in the pinned state, after checking that the target can be judged on.
+
+    If it cannot, the error comes before the ledger is written, because no label has been read.
+    """
     name = config.data.target
     try:
         manifest = Manifest.open(shards, name, pins.read(folder).get(name))
@@ -163,23 +167,23 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
 
 
 def concatenate(parts: list[Scores]) -> Scores:
-    """Several sets of scores as one."""
+    """Join several sets of scores to one."""
     columns = [part.columns() for part in parts]
     return Scores(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
 
 
 def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBatch]) -> Scores:
-    """Score batches of one domain, with what the manifest says of each sample.
+    """Score batches of one domain, and add what the manifest says about each sample.
 
-    The score of a face that is given in patches is the mean of theirs.
+    If a face comes as several patches, its score is the mean of their scores.
 
     Args:
-        detector: scores them.
-        manifest: the domain's.
-        batches: whichever samples of it are to be scored; the patches of a face in one batch.
+        detector: the detector that scores the images.
+        manifest: the domain's manifest.
+        batches: the samples to score; all patches of a face are in one batch.
 
     Raises:
-        RunError: a score is not a number in [0, 1], and the sample is named; or the detector scores clips.
+        RunError: a score is not a number in [0, 1] (the error names the sample), or the detector scores clips.
         DataError: the manifest lacks a sample.
     """
     if detector.wants != "frame":
@@ -200,14 +204,14 @@ def score_domain(detector: Detector, manifest: Manifest, batches: Iterable[RawBa
 
 
 def _per_face(keys: Sequence[str], score: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
-    """Each key once, and the mean score of the images that stand together under it."""
+    """Return each key once, and the mean score of the adjacent images that have this key."""
     first = [0, *(index for index, (one, other) in enumerate(pairwise(keys), 1) if one != other)]
     mean: NDArray[np.float64] = np.add.reduceat(score, first) / np.diff([*first, len(keys)])
     return [keys[index] for index in first], mean
 
 
 def _whole(view: View, manifest: Manifest) -> View:
-    """The view that shows whole faces to people."""
+    """Return a view of whole faces, for the pictures on the report page."""
     if view.patches is None:
         return view
     return replace(view, image_size=min(SHOWN_SIDE, manifest.image_size // 8 * 8), patches=None)

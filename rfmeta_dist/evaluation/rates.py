@@ -1,8 +1,8 @@
-"""Error rates of a live/attack classifier: ROC, EER, HTER and the ISO/IEC 30107-3 figures.
+"""Compute error rates of a live/attack classifier: ROC, EER, HTER and the rates of ISO/IEC 30107-3.
 
-Everywhere: `label` is N integers (1 live, 0 attack), `score` is N floats (higher is more live), a
-sample is accepted as live when score ≥ threshold, and rates are fractions in [0, 1]. Scores are
-never flipped: a classifier worse than chance shows an AUC below one half.
+In all functions, `label` is N integers (1 live, 0 attack), `score` is N floats (higher is more live), a sample
+is accepted as live if its score ≥ threshold, and rates are fractions in [0, 1]. Scores are never inverted: a
+classifier that is worse than chance has an AUC below one half.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ class Roc(NamedTuple):
 
 
 class EqualError(NamedTuple):
-    """The equal error rate, (FAR + FRR)/2 at `threshold`."""
+    """The equal error rate: `value` is (FAR + FRR)/2 at `threshold`."""
 
     value: float
     threshold: float
 
 
 def roc(label: Label, score: Score, *, thin: bool = False) -> Roc:
-    """The receiver operating characteristic over every distinct score (scikit-learn).
+    """Compute the receiver operating characteristic at every distinct score, with scikit-learn.
 
     Args:
         label: N, both classes present.
         score: N, finite.
-        thin: leave out points on a straight line between others, for plots.
+        thin: True to leave out points that lie on a straight line between others, for plots.
     """
     from sklearn.metrics import roc_curve
 
@@ -60,21 +60,21 @@ def roc(label: Label, score: Score, *, thin: bool = False) -> Roc:
 
 
 def auc(label: Label, score: Score) -> float:
-    """The chance that a random live sample scores above a random attack; a tie counts one half."""
+    """Return the probability that a random live sample scores above a random attack; a tie counts one half."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(label, score))
 
 
 def eer(label: Label, score: Score) -> EqualError:
-    """The equal error rate and its threshold.
+    """Compute the equal error rate and its threshold.
 
-    Rule: of all ways to cut the sorted distinct scores (with accept-all and reject-all), take the
-    one with the smallest |FAR − FRR|. FAR − FRR falls strictly along the cuts, so at most two tie:
-    the one with the smaller FAR + FRR wins, then the stricter. The threshold lies halfway between
-    the two scores it separates; nothing is interpolated, so HTER there is exactly the EER. To reject
-    all, it is the next float above the highest score; above the largest float there is none, so that
-    all are accepted there instead.
+    The rule: consider all cuts of the sorted distinct scores, including the two that accept or reject all
+    samples, and take the cut with the smallest |FAR − FRR|. FAR − FRR falls strictly along the cuts, so at most
+    two cuts tie. The one with the smaller FAR + FRR is taken, then the one with the higher threshold. The
+    threshold lies halfway between the two scores that it separates. Rates are not interpolated, so HTER at this
+    threshold is exactly the EER. To reject all samples, the threshold is the next float above the highest
+    score. If that score is the largest float, this cut does not exist.
 
     Args:
         label: N, both classes present.
@@ -98,7 +98,7 @@ def eer(label: Label, score: Score) -> EqualError:
 
 
 def _cut_at(values: Score, cut: int) -> float:
-    """A threshold that rejects exactly the `cut` lowest of the sorted distinct values."""
+    """Return a threshold that rejects exactly the `cut` lowest of the sorted distinct values."""
     import numpy as np
 
     if cut == 0:
@@ -107,63 +107,63 @@ def _cut_at(values: Score, cut: int) -> float:
         return float(np.nextafter(values[-1], np.inf))
     low, high = float(values[cut - 1]), float(values[cut])
     middle = low + (high - low) / 2
-    if middle == math.inf:  # the difference of two finite floats may be too large for one
+    if middle == math.inf:  # the difference of two finite floats may overflow
         middle = low / 2 + high / 2
-    return middle if middle > low else high  # neighbouring floats have nothing between them
+    return middle if middle > low else high  # there is no float between two adjacent floats
 
 
 def far(label: Label, score: Score, threshold: float) -> float:
-    """False acceptance rate: the share of all attacks that are accepted as live."""
+    """Return the false acceptance rate: the share of all attacks that are accepted as live."""
     return float((score[label == 0] >= threshold).mean())
 
 
 def frr(label: Label, score: Score, threshold: float) -> float:
-    """False rejection rate: the share of live samples that are rejected."""
+    """Return the false rejection rate: the share of live samples that are rejected."""
     return float((score[label == 1] < threshold).mean())
 
 
 def hter(label: Label, score: Score, threshold: float) -> float:
-    """Half total error rate at a threshold that was fixed beforehand."""
+    """Return the half total error rate, (FAR + FRR)/2, at a threshold that was fixed beforehand."""
     return half_total(far(label, score, threshold), frr(label, score, threshold))
 
 
 def half_total(far: Rates, frr: Rates) -> Rates:
-    """(FAR + FRR)/2: what HTER is of two rates, or of arrays of them."""
+    """Return (FAR + FRR)/2 of two rates, or of two arrays of rates."""
     return (far + frr) / 2
 
 
 def apcer(attack_type: NDArray[np.object_], score: Score, threshold: float) -> dict[str, float]:
-    """Attack presentation classification error rate of each attack type (ISO/IEC 30107-3).
+    """Compute the attack presentation classification error rate of each attack type (ISO/IEC 30107-3).
 
     Args:
-        attack_type: N names; `live` is left out.
+        attack_type: N names; samples of type `live` are ignored.
         score: N.
-        threshold: accept at or above.
+        threshold: a sample is accepted as live if its score ≥ threshold.
 
     Returns:
-        The share of each type's attacks that are accepted, by type in alphabetical order.
+        For each attack type, in alphabetical order, the share of its attacks that are accepted.
     """
     return {kind: float((score[attack_type == kind] >= threshold).mean()) for kind in _kinds(attack_type)}
 
 
 def _kinds(attack_type: NDArray[np.object_]) -> list[str]:
-    """The attack types in alphabetical order, without `live`."""
-    # Sorting the few distinct names, and not the column, costs a tenth of np.unique.
+    """Return the attack types in alphabetical order, without `live`."""
+    # Sorting only the distinct names takes a tenth of the time of np.unique, which sorts the whole column.
     return sorted(set(attack_type.tolist()) - {LIVE})
 
 
 def worst(rates: Mapping[str, float]) -> tuple[str, float]:
-    """The attack type with the highest APCER, which is *the* APCER in ISO/IEC 30107-3."""
+    """Return the attack type with the highest APCER, and its rate: the APCER that ISO/IEC 30107-3 reports."""
     return max(rates.items(), key=lambda item: item[1])
 
 
 def bpcer(label: Label, score: Score, threshold: float) -> float:
-    """Bona fide presentation classification error rate (ISO/IEC 30107-3): another name of FRR."""
+    """Return the bona fide presentation classification error rate (ISO/IEC 30107-3), which equals FRR."""
     return frr(label, score, threshold)
 
 
 def acer(attack_type: NDArray[np.object_], score: Score, threshold: float) -> float:
-    """Average classification error rate: (worst APCER + BPCER)/2, as OULU-NPU's protocol has it."""
+    """Return the average classification error rate, (worst APCER + BPCER)/2, as in OULU-NPU's protocol."""
     label = (attack_type == LIVE).astype(int)
     return (worst(apcer(attack_type, score, threshold))[1] + bpcer(label, score, threshold)) / 2
 
@@ -171,9 +171,9 @@ def acer(attack_type: NDArray[np.object_], score: Score, threshold: float) -> fl
 def bpcer_at_apcer(
     attack_type: NDArray[np.object_], score: Score, limits: Iterable[float] = APCER_LIMITS
 ) -> dict[float, float]:
-    """The lowest BPCER at which *every* attack type's APCER is within a limit (ISO/IEC 30107-3).
+    """Return the lowest BPCER at which the APCER of every attack type is within a limit (ISO/IEC 30107-3).
 
-    The threshold is chosen on these very samples, so on a target domain this is an oracle figure.
+    The threshold is chosen on the samples themselves, so on a target domain this is an oracle figure.
 
     Args:
         attack_type: N names, `live` and at least one attack.
@@ -186,8 +186,9 @@ def bpcer_at_apcer(
     attacks = [np.sort(score[attack_type == k])[::-1] for k in _kinds(attack_type)]
 
     def at(limit: float) -> float:
-        # A type may have floor(limit·n) attacks accepted, so its next highest must be rejected,
-        # and with it every live sample that scores no higher. (1e-9: 0.29·100 is 28.99….)
+        # Of n attacks of a type, floor(limit·n) may be accepted. So the next highest attack must be rejected,
+        # and with it every live sample whose score is not higher. 1e-9 is added because 0.29·100 is 28.99… in
+        # floats.
         highest_rejected = max(kind[int(limit * len(kind) + 1e-9)] for kind in attacks)
         return float((live <= highest_rejected).mean())
 

@@ -1,4 +1,4 @@
-"""The scores of a set of frames (or videos), with who and what each one shows."""
+"""Hold the scores of frames or videos, together with subject, video, attack type and label of each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    Names = NDArray[np.object_]  # of str; equal ones may be one object, so that a row takes eight bytes
+    Names = NDArray[np.object_]  # strings; equal ones may be one object, so that a row takes eight bytes
 
-# What scores carry of a sample, by its name in the manifest's table of samples.
+# The columns of the manifest's table of samples that scores have too, and what they are called in `Scores`.
 CARRIED = {
     "domain": "domain",
     "split": "split",
@@ -30,11 +30,11 @@ class Scores:
     """N scored frames (or videos), as columns of equal length.
 
     Attributes:
-        key: unique name of the frame, `domain-video-frame`; of a video, `domain-video`.
-        domain: name of the data set.
+        key: unique name, `domain-video-frame` for a frame and `domain-video` for a video.
+        domain: name of the domain.
         split: `train`, `validation` or `test`.
-        subject: who is shown; unique across domains.
-        video: the recording, unique within its domain.
+        subject: name of the person shown; unique across domains.
+        video: name of the recording; unique within its domain.
         attack_type: `live`, `print`, `replay`, …
         label: 1 live, 0 attack.
         score: float64, any finite number; higher is more live.
@@ -65,7 +65,10 @@ class Scores:
         import numpy as np
 
         if len({column.shape for column in self.columns().values()}) != 1 or self.score.ndim != 1:
-            raise DataError("the columns of the scores differ in length", "write one value a frame")
+            raise DataError(
+                "the columns of the scores differ in length",
+                "write one value for each frame in every column",
+            )
         bad = ~np.isfinite(self.score)
         if bad.any():
             raise DataError(
@@ -74,27 +77,27 @@ class Scores:
                 "give every frame a finite score",
             )
         if not np.isin(self.label, (0, 1)).all():
-            raise DataError("a label is neither 0 nor 1", "label live frames 1 and attacks 0")
+            raise DataError("a label in the scores is neither 0 nor 1", "label live frames 1 and attacks 0")
         wrong = (self.attack_type == LIVE) != (self.label == 1)
         if wrong.any():
             raise DataError(
                 f"the label of {self.key[wrong][0]} contradicts its attack type",
-                f"attack type `{LIVE}` and label 1 go together; ingest the domain again",
+                f"a sample has label 1 if its attack type is `{LIVE}`, else label 0; ingest the domain again",
             )
 
     def __len__(self) -> int:
         return len(self.score)
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The columns by name, in the order of the attributes."""
+        """Return the columns by name, in the order of the attributes."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def select(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> Scores:
-        """The rows a boolean mask or an index array names, in that order."""
+        """Return the rows that a boolean mask or an index array selects, in the order of the indices."""
         return Scores(**{name: column[mask] for name, column in self.columns().items()})
 
     def per_video(self) -> Scores:
-        """One row a video: the mean score over its frames, sorted by domain and video.
+        """Return one row per video with the mean score over its frames, sorted by domain and video.
 
         Raises:
             DataError: the frames of one video disagree on subject, split, label or attack type.
@@ -110,25 +113,26 @@ class Scores:
             if mixed.any():
                 raise DataError(
                     f"frames of video {self.video[mixed][0]} differ in {name}",
-                    "a video shows one subject and one kind of presentation: fix the manifest",
+                    "a video shows one subject and one kind of presentation: correct the source's labels and "
+                    "ingest the domain again",
                 )
         frames = np.bincount(group)
         mean: NDArray[np.float64] = np.bincount(group, weights=self.score) / frames
-        if not np.isfinite(mean).all():  # a sum of finite scores may be too large for a float
+        if not np.isfinite(mean).all():  # the sum of finite scores may overflow
             mean = np.bincount(group, weights=self.score / frames[group]).astype(np.float64)
         videos = self.select(first)
         key = [f"{d}-{v}" for d, v in zip(videos.domain, videos.video, strict=True)]
         return replace(videos, key=np.array(key, dtype=np.object_), score=mean)
 
     def per(self, unit: Unit) -> Scores:
-        """These frames as they are, or one row a video."""
+        """Return these frames for the unit `frame`, or one row per video for the unit `video`."""
         return self if unit == "frame" else self.per_video()
 
     def require_both_classes(self, what: str) -> None:
         """Check that live and attack samples are present.
 
         Args:
-            what: the set of samples, as the error names it.
+            what: the name of the set of samples in the error.
 
         Raises:
             DataError: one class is missing.
@@ -142,17 +146,18 @@ class Scores:
 
     @classmethod
     def of(cls, samples: pa.Table, keys: pa.ChunkedArray, score: NDArray[np.float64]) -> Scores:
-        """Return scores with what a manifest says of each sample.
+        """Return scores together with the manifest's columns for each sample.
 
-        The manifest stays in its columns: as Python objects, its rows would take several times the room.
+        The manifest is kept as Arrow columns, because its rows as Python objects would take several times the
+        memory.
 
         Args:
             samples: the manifest's table of samples.
-            keys: N names of samples in it, in any order.
-            score: their N scores.
+            keys: N keys of samples in the table, in any order.
+            score: the scores of these N samples.
 
         Raises:
-            DataError: the table has no sample of that name, or the scores are unfit.
+            DataError: the table lacks a key, or the scores are not valid (see `Scores`).
         """
         import pyarrow.compute as pc
 
@@ -167,7 +172,7 @@ class Scores:
         return cls(as_names(keys), **named, label=rows["label"].to_numpy(), score=score)
 
     def to_parquet(self) -> bytes:
-        """The columns as one parquet file; `from_parquet` is its inverse."""
+        """Return the columns as one parquet file; `from_parquet` is the inverse."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -177,11 +182,11 @@ class Scores:
 
     @classmethod
     def from_parquet(cls, data: bytes) -> Scores:
-        """Scores from the bytes of a parquet file.
+        """Read scores from the bytes of a parquet file.
 
         Raises:
-            DataError: the bytes are not parquet, a column is missing, of another type or has empty cells,
-                or the scores are unfit.
+            DataError: the bytes are not parquet, a column is missing, has another type or empty cells, or the
+                scores are not valid (see `Scores`).
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -203,7 +208,7 @@ class Scores:
 
 
 def as_names(column: pa.ChunkedArray) -> Names:
-    """Return the strings of a column; those of a dictionary are one object for all rows that have them."""
+    """Return the strings of a column. In a dictionary column, equal strings become one Python object."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
@@ -215,7 +220,7 @@ def as_names(column: pa.ChunkedArray) -> Names:
 
 
 def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the distinct names of a column, sorted, and the position of each row's name among them."""
+    """Return the sorted distinct names of a column, and the index of each row's name among them."""
     import numpy as np
 
     names = sorted(set(column.tolist()))
@@ -224,7 +229,7 @@ def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def _schema() -> pa.Schema:
-    """The columns of a file of scores."""
+    """Return the columns of a file of scores."""
     import pyarrow as pa
 
     types = {"label": pa.int8(), "score": pa.float64()}

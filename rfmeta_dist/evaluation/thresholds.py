@@ -1,4 +1,4 @@
-"""The decision threshold, taken from the source domains alone and carrying where it came from."""
+"""Choose the decision threshold on the source domains alone."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ if TYPE_CHECKING:
 
 
 def from_sources(validation: Scores, unit: Unit) -> Threshold:
-    """The equal-error threshold on the sources' pooled validation scores.
+    """Return the threshold of the equal error rate on the pooled validation scores of the sources.
 
     Args:
-        validation: frame scores of the validation splits of every source domain.
-        unit: whether to decide on frames or on videos (the mean score of their frames).
+        validation: frame scores of the validation splits of all source domains.
+        unit: `frame` to decide on frames, `video` to decide on videos by the mean score of their frames.
 
     Raises:
-        RunError: a score is not of a validation split.
+        RunError: a score is not from a validation split.
         DataError: one class is missing.
     """
     splits = set(validation.split.tolist())
     if splits - {"validation"}:
         raise RunError(
-            f"a threshold was to be chosen from scores of the splits {', '.join(sorted(splits))}",
-            "thresholds come from the sources' validation splits: pass their scores only",
+            f"the scores to choose a threshold from are of the splits {', '.join(sorted(splits))}, but only "
+            "validation splits may be used",
+            "pass the scores of the sources' validation splits only",
         )
     validation.require_both_classes("the sources' validation split")
     scores = validation.per(unit)

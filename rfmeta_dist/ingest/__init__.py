@@ -1,1 +1,1 @@
-"""From raw data sets to shards: faces, depth maps and labels, checked and packed."""
+"""Read raw data sets and make samples for shards: face crops, depth maps and labels."""

@@ -1,7 +1,7 @@
-"""Faces in a picture: where they are (BlazeFace) and the 468 points of MediaPipe's face mesh, run by LiteRT.
+"""Detect faces (BlazeFace) and compute the 468 landmarks of MediaPipe's face mesh, with LiteRT.
 
-Lengths are pixels of the picture as floats, x to the right and y down from its upper left corner; the pixel in
-row 0 and column 0 spans [0, 1]². Depth z is in the same unit, smaller is nearer.
+Lengths are floats in pixels of the picture, x to the right and y down from its upper left corner. The pixel in
+row 0 and column 0 covers [0, 1]². Depth z is in the same unit; smaller is nearer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 Points = NDArray[np.float32]
 
 _INPUT = 256  # side of the detector's input
-_STRIDES = (16, 32)  # of its two layers of anchors …
-_PER_CELL = (2, 6)  # … and the anchors of each of their cells
-CONFIDENT = 0.5  # a detection or mesh that scores less is none
-_SAME = 0.3  # two boxes that overlap by more than this are of one face
-_MESH_INPUT = 192
-_MESH_MARGIN = 1.5  # the mesh sees the box this much enlarged
+_STRIDES = (16, 32)  # strides of the detector's two layers of anchors
+_PER_CELL = (2, 6)  # number of anchors in each cell of these layers
+CONFIDENT = 0.5  # detections and meshes with a lower score are ignored
+_SAME = 0.3  # two boxes with a larger intersection over union belong to the same face
+_MESH_INPUT = 192  # side of the mesh network's input
+_MESH_MARGIN = 1.5  # the mesh network gets the face's box enlarged by this factor
 EYES = (33, 263)  # outer corners of the right and left eye in the mesh
 
 
@@ -42,7 +42,7 @@ class Box(NamedTuple):
     height: float
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union."""
+        """Return the intersection over union with another box."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if width <= 0 or height <= 0:
@@ -54,8 +54,8 @@ class Face(NamedTuple):
     """One detected face.
 
     Attributes:
-        box: about from brow to chin.
-        score: in [0, 1].
+        box: the face from about the brow to the chin.
+        score: the detector's confidence in [0, 1].
         keypoints: 6×2: right and left eye of the person, nose, mouth, right and left ear.
     """
 
@@ -65,7 +65,7 @@ class Face(NamedTuple):
 
 
 class Faces:
-    """Detector and landmarks, one thread each; a copy sent to another process loads its own models.
+    """The face detector and the landmark model, each on one thread. Unpickling loads the models anew.
 
     Raises:
         ConfigError: the models are not installed.
@@ -80,10 +80,11 @@ class Faces:
         return Faces, ()
 
     def detect(self, rgb: Pixels) -> list[Face]:
-        """The faces of an H×W×3 RGB picture, the best score first."""
+        """Return the faces in an H×W×3 RGB picture, the highest score first."""
         height, width = rgb.shape[:2]
         scale = _INPUT / max(height, width)
-        # The network wants a square: padded below and to the right, so that a length only scales.
+        # The network needs a square. Padding below and to the right keeps the origin, so lengths are only
+        # scaled.
         small = cv2.resize(
             rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
         )
@@ -93,18 +94,19 @@ class Faces:
         return _suppressed(self._faces(regressed.reshape(-1, 8, 2), logits.ravel(), scale))
 
     def landmarks(self, rgb: Pixels, face: Face | Box) -> tuple[Points, float]:
-        """The mesh of a face.
+        """Compute the mesh of a face.
 
         Args:
             rgb: H×W×3.
-            face: as detected, or a box from elsewhere, such as an annotation.
+            face: a detected face, or a box from another source, such as an annotation.
 
         Returns:
             468×3 points and a score in [0, 1].
         """
         if isinstance(face, Face):
             return self._meshed(rgb, _Region.around(face.box, face.keypoints[0], face.keypoints[1]))
-        # Boxes from elsewhere are drawn otherwise and say nothing of the eyes: look again where it was found.
+        # Boxes from other sources have other margins and no eyes. So run the mesh once on the box, and again on
+        # the region that the first result gives.
         level = np.array([[0, 0], [1, 0]], np.float32)
         points, _ = self._meshed(rgb, _Region.around(face, *level))
         return self._meshed(rgb, _Region.around(bounds(points), *points[list(EYES), :2]))
@@ -127,10 +129,11 @@ class Faces:
 
 
 def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
-    """The face meant: the one that best overlaps the annotated box, else that box; without one, the largest.
+    """Choose the face to cut out of a picture.
 
     Returns:
-        None if there is neither a face nor an annotation.
+        With an annotated box, the detected face that overlaps it most, or the box itself if none overlaps it.
+        Without an annotation, the largest face. None if there is neither a face nor an annotation.
     """
     if annotated is None:
         return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
@@ -139,16 +142,16 @@ def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
 
 
 def bounds(points: Points) -> Box:
-    """The upright box around points, N×2 or N×3."""
+    """Return the axis-parallel bounding box of points, N×2 or N×3."""
     x, y = points[:, :2].min(0)
     right, bottom = points[:, :2].max(0)
     return Box(float(x), float(y), float(right - x), float(bottom - y))
 
 
 class _Region(NamedTuple):
-    """A square of a picture, turned so that the eyes are level."""
+    """A square of a picture, rotated so that the eyes are level."""
 
-    x: float  # of its centre
+    x: float  # of the centre, like y
     y: float
     side: float
     angle: float  # in radians, clockwise as seen
@@ -161,9 +164,9 @@ class _Region(NamedTuple):
         return cls(*centre, max(1.0, side), math.atan2(float(down), float(across)))
 
     def cut(self, rgb: Pixels) -> Pixels:
-        """The square as the mesh's input; black beyond the picture."""
+        """Return the square as the mesh network's input. It is black beyond the picture."""
         matrix, shift = self._affine()
-        # OpenCV counts from the middle of a pixel.
+        # In OpenCV, whole coordinates are the centres of pixels.
         shift = shift + matrix @ np.array([0.5, 0.5]) - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         affine, size = np.column_stack([matrix, shift]), (_MESH_INPUT, _MESH_INPUT)
@@ -171,13 +174,13 @@ class _Region(NamedTuple):
         return cut
 
     def restored(self, points: Points) -> Points:
-        """Points in the mesh's input → in the picture."""
+        """Convert points in the mesh network's input to points in the picture."""
         matrix, shift = self._affine()
         flat = points[:, :2] @ matrix.T + shift
         return np.column_stack([flat, points[:, 2] * (self.side / _MESH_INPUT)]).astype(np.float32)
 
     def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Input to picture: p ↦ matrix·p + shift."""
+        """Return matrix and shift of the map p ↦ matrix·p + shift from the network's input to the picture."""
         scale = self.side / _MESH_INPUT
         cos, sin = math.cos(self.angle) * scale, math.sin(self.angle) * scale
         matrix = np.array([[cos, -sin], [sin, cos]])
@@ -185,7 +188,7 @@ class _Region(NamedTuple):
 
 
 class _Model:
-    """A network that takes one picture and gives two outputs: where, and how sure."""
+    """A LiteRT network that takes one picture and returns two outputs: positions and scores."""
 
     def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -204,7 +207,7 @@ class _Model:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Without what LiteRT writes to the terminal past Python, about itself; errors are raised as ever."""
+    """Suppress what LiteRT's native code writes straight to stderr. Python exceptions still propagate."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -216,7 +219,7 @@ def _hushed() -> Iterator[None]:
 
 
 def _anchors() -> Points:
-    """896×2 centres of the detector's anchors in its input, in the order of its outputs."""
+    """Return 896×2 centres of the detector's anchors in its input, in the order of its outputs."""
     layers = []
     for stride, per_cell in zip(_STRIDES, _PER_CELL, strict=True):
         centres = (np.arange(_INPUT // stride, dtype=np.float32) + np.float32(0.5)) * stride
@@ -226,7 +229,7 @@ def _anchors() -> Points:
 
 
 def _suppressed(faces: list[Face]) -> list[Face]:
-    """The best of each group of detections that overlap."""
+    """Return the detection with the highest score of each group that overlaps (non-maximum suppression)."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(face.box.overlap(other.box) <= _SAME for other in kept):

@@ -1,4 +1,4 @@
-"""One recording → its samples and its tally."""
+"""Make the samples of one recording, and a tally of what was left out."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from rfmeta_dist.storage.errors import MissingError
 def sample(
     recording: Recording, root: Path, layout: Layout, frames: FrameRule, rule: CropRule, faces: Faces
 ) -> tuple[list[Sample], Tally]:
-    """Cut a recording's faces out; a recording that cannot be read gives no samples and says why in its tally.
+    """Cut out the faces of a recording.
+
+    If the recording cannot be read, there are no samples, and the tally's `error` says why.
 
     Args:
-        recording: what to read.
-        root: of the source.
-        layout: knows the data set's own annotation.
+        recording: the recording to read.
+        root: the root folder of the source.
+        layout: the layout, which reads the data set's own face annotation.
         frames: which frames to take; a still image has one.
         rule: how to cut.
-        faces: detector and landmarks.
+        faces: the face detector and landmark model.
 
     Raises:
         StorageError: the source cannot be reached.
@@ -37,7 +39,7 @@ def sample(
     try:
         content = read_bytes(root, recording.path)
     except MissingError:
-        return [], Tally(recording.path, error=f"{recording.path} is not there, or is a link to what is not")
+        return [], Tally(recording.path, error=f"{recording.path} is missing, or is a link to a missing file")
     tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
     try:
         got = extract(
@@ -61,7 +63,7 @@ def sample(
 
 
 def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
-    frame = recording.frame + crop.frame  # of an image, the crop's is 0
+    frame = recording.frame + crop.frame  # one of the two is 0: the first for a video, the second for an image
     return Sample(
         key=f"{recording.video}-{frame:05d}",
         domain=recording.domain,

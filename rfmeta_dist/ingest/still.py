@@ -1,4 +1,4 @@
-"""A still image → its pixels in RGB and its orientation: JPEG, PNG, BMP or WebP, told by its content."""
+"""Decode still images to RGB pixels and an orientation: JPEG, PNG, BMP or WebP, recognised by content."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-MAX_PIXELS = 1 << 26  # of a picture; a header may claim any size, and decoding would allocate it
-HEAD = 12  # bytes that tell what a file is
+MAX_PIXELS = 1 << 26  # limit on the size in a picture's header, because decoding allocates that much memory
+HEAD = 12  # number of first bytes by which the type of a file is recognised
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-# What is found under names that end in .jpg and is not read, by its first bytes, counted from byte 4 or from 0.
-# FFmpeg would take some of these for films, and give a part of the picture, or the picture as it lies.
+# Formats that occur in files named .jpg and that are refused. They are recognised by their bytes from byte 4
+# (_BOXED) or from byte 0 (_FOREIGN). FFmpeg would open some of them as videos, and return a part of the
+# picture, or the picture without its rotation.
 _BOXED = {b"ftyp" + brand: "a HEIC picture" for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")}
 _BOXED |= {b"ftypmif1": "a HEIC picture", b"ftypmsf1": "a HEIC picture"}
 _BOXED |= {b"ftypavif": "an AVIF picture", b"ftypavis": "an AVIF picture", b"JXL ": "a JPEG XL picture"}
@@ -30,13 +31,14 @@ def still_size(data: bytes) -> tuple[int, int]:
     """Return width and height of a still image, in pixels as stored, from its header alone.
 
     Raises:
-        ValueError: it is no still image that can be read here, or claims to be empty or of over `MAX_PIXELS`.
+        ValueError: the data is not a still image that can be read here, or its header says 0 pixels or more
+            than `MAX_PIXELS`.
     """
     if not is_still(data[:HEAD]):
         raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"it claims to be {width}×{height} pixels")
+        raise ValueError(f"its header says {width}×{height} pixels, and 1 to {MAX_PIXELS} are decoded")
     return width, height
 
 
@@ -44,34 +46,36 @@ def is_still(head: bytes) -> bool:
     """Return True if a file with these first bytes is a still image that can be read here.
 
     Raises:
-        ValueError: it is neither that nor a film, but something else that is known.
+        ValueError: the bytes are those of a known format that is not read, such as HEIC or PDF.
     """
     for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
         for mark, what in table.items():
             if start.startswith(mark):
-                remedy = ", which is not read; save it as JPEG or PNG" if what.endswith("picture") else ""
+                remedy = (
+                    ", which rfmeta does not read; save it as JPEG or PNG" if what.endswith("picture") else ""
+                )
                 raise ValueError(f"by its content it is {what}{remedy}")
     return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 
 
 def decode_still(data: bytes) -> tuple[Pixels, Orientation]:
-    """Decode a still image; grey, deeper than 8 bits, transparent or CMYK ones become 8-bit RGB.
+    """Decode a still image to 8-bit RGB; also grey, transparent, CMYK images and those with more than 8 bits.
 
     Returns:
-        H×W×3 uint8 as stored, and what its EXIF says would make them upright.
+        H×W×3 uint8 as stored, and the orientation from its EXIF, which would make the pixels upright.
 
     Raises:
-        ValueError: it is damaged, or claims more than `MAX_PIXELS`.
+        ValueError: the image is damaged, or its header says more than `MAX_PIXELS`.
     """
     import cv2
     import numpy as np
 
-    still_size(data)  # before anything is allocated for it
+    still_size(data)  # check the size before memory is allocated
     if data.startswith(_JPEG):
         import simplejpeg
 
-        simplejpeg.decode_jpeg(data, strict=True)  # OpenCV fills in what is damaged
-    # OpenCV would turn the picture itself, but not tell how: boxes drawn on it must be turned alike.
+        simplejpeg.decode_jpeg(data, strict=True)  # raises if damaged; OpenCV would fill in the missing pixels
+    # Do not let OpenCV rotate the picture: it does not report the rotation, which is needed for boxes too.
     pixels, kinds, notes = cv2.imdecodeWithMetadata(
         np.frombuffer(data, np.uint8), flags=cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     )
@@ -86,7 +90,7 @@ def _is_webp(data: bytes) -> bool:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header claims them. A header that is cut short claims nothing."""
+    """Return width and height from the header; 0×0 if the header is cut short."""
     if data.startswith(_JPEG):
         import simplejpeg
 
@@ -101,7 +105,7 @@ def _size(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack("<HH", head[18:22])
     else:
         width, height = struct.unpack("<ii", head[18:26])
-    return abs(width), abs(height)  # rows of a BMP may be counted from the top by a minus
+    return abs(width), abs(height)  # a negative height means that the rows of a BMP start at the top
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:

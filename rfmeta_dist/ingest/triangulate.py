@@ -1,9 +1,9 @@
-"""Where `mesh.csv` comes from: `python -m rfmeta_dist.ingest.triangulate FOLDER`. Nothing else needs this.
+"""Make `mesh.csv`: `python -m rfmeta_dist.ingest.triangulate FOLDER`. No other code uses this module.
 
-The detector gives points, and we want a surface without holes. Rolled flat from an upright axis behind the ears
-a face hides nothing of itself, so any triangulation of its points there is a surface: that of Delaunay over the
-mean of the frontal faces in a folder, each turned and scaled to put its eyes in the same place. Ours were 102
-generated portraits.
+The landmark model gives points, and depth maps need a surface without holes. Projected onto a cylinder around
+an upright axis behind the ears, no part of a face hides another, so every triangulation of the projected points
+is such a surface. This one is the Delaunay triangulation of the mean of the frontal faces in a folder, each
+rotated and scaled so that its eyes are in the same place. `mesh.csv` was made from 102 generated portraits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FRONTAL = 0.06  # how far the nose may be off the middle between the cheeks, in
 
 
 def triangulate(faces: NDArray[np.float32]) -> NDArray[np.int32]:
-    """The triangles over the mean of N×468×3 landmarks, in an order that depends on nothing but them."""
+    """Return T×3 indices of the triangles over the mean of N×468×3 landmarks, sorted."""
     from scipy.spatial import Delaunay
 
     x, y, z = np.mean([_in_place(face) for face in faces if _is_frontal(face)], axis=0).T
@@ -37,7 +37,7 @@ def _is_frontal(face: NDArray[np.float32]) -> bool:
 
 
 def _in_place(face: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The points upright, the eyes' outer corners at x = −½ and ½."""
+    """Return the points rotated and scaled so that the eyes' outer corners lie at x = −½ and ½."""
     right, left = face[list(EYES)] * [1, 1, 0]
     across, down, _ = left - right
     turn = np.array([[across, down, 0], [-down, across, 0], [0, 0, np.hypot(across, down)]])

@@ -1,7 +1,7 @@
-"""Find which way up the faces of a file are, because files may give no rotation or a wrong one.
+"""Find out by how much a file must be rotated so that its faces are upright: its rotation mark may be wrong.
 
-The detector finds faces that lie on their side or upside down too, but scores an upright face higher. Turned
-by a wrong quarter, the face's mesh is not level or scores low.
+The detector also finds faces that lie on their side or upside down, but gives an upright face a higher score.
+If a face is rotated wrongly, the eyes of its mesh are not level, or the mesh has a low score.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.recording import Boxes
     from rfmeta_dist.ingest.video import Frame
 
-# Measured on 156 portraits, whole, small, dark, blurred, noisy and partly hidden: the wrong way up none scored
-# above 0.89, and by these two limits none of those that stood upright would have been turned.
-_BEYOND_DOUBT = 0.9  # a face that scores this as it is stands upright: no other way up is looked at
-_SURE = 0.7  # mean score from which on faces decide …
-_CLEAR = 0.05  # … if it is this much above that of the way up that the file says
-_ENOUGH = 10  # doubtful frames of a file that are looked at all ways up
+# These limits were measured on 156 portraits: unchanged, small, dark, blurred, noisy and partly hidden. Rotated
+# wrongly, none scored above 0.89. With _SURE and _CLEAR, no upright portrait would have been rotated.
+_BEYOND_DOUBT = 0.9  # a face with this score is upright, and other rotations are not tried
+_SURE = 0.7  # a file is rotated only if the mean score of the new rotation is at least this,
+_CLEAR = 0.05  # and is higher than the mean score without rotation by more than this
+_ENOUGH = 10  # number of doubtful frames of a file for which all rotations are tried
 
 
 class Look(NamedTuple):
     """The face that was found in a frame.
 
     Attributes:
-        landmarks: 468×3 of the face meant, None without a face.
-        crowded: whether there are several faces.
-        upright: how surely the face meant stands upright, in [0, 1].
+        landmarks: 468×3 of the chosen face; None if there is no face.
+        crowded: True if there are several faces.
+        upright: confidence in [0, 1] that the chosen face is upright.
     """
 
     landmarks: Points | None
@@ -39,7 +39,13 @@ class Look(NamedTuple):
 
 
 def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
-    """Find the face meant in a frame; `box_of` has the data set's own boxes, in pixels as stored."""
+    """Find the face to cut out of a frame, and how certain it is that the face is upright.
+
+    Args:
+        faces: the face detector and landmark model.
+        frame: the frame, rotated as the file says.
+        box_of: the data set's own face boxes by frame number, in pixels of the file as stored.
+    """
     detected = faces.detect(frame.pixels)
     given = box_of.get(frame.number)
     annotated = Box(*frame.orientation.of_box(given, *frame.pixels.shape[:2])) if given else None
@@ -55,10 +61,10 @@ def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
 
 
 class WayUp:
-    """Collects from a file's frames which way up its faces are.
+    """Collect, over the frames of a file, how certain each rotation is.
 
     Args:
-        faces: detector and landmarks.
+        faces: the face detector and landmark model.
         box_of: see `look`.
     """
 
@@ -68,7 +74,12 @@ class WayUp:
         self._doubtful = 0
 
     def add(self, frame: Frame, upright: float) -> None:
-        """Take account of a frame whose face, as it is, stands upright this surely."""
+        """Add a frame. The other rotations are tried if it is doubtful that its face is upright.
+
+        Args:
+            frame: the frame, rotated as the file says.
+            upright: confidence that its face is upright, from `look`.
+        """
         if upright >= _BEYOND_DOUBT:
             self._scores[frame.number] = {0: upright}
         elif self._doubtful < _ENOUGH:
@@ -81,14 +92,14 @@ class WayUp:
 
     @property
     def turn(self) -> int:
-        """Return the degrees clockwise to turn the file further; 0 unless its faces are certain and agree."""
+        """Return by how many degrees clockwise to rotate the file further; 0 unless the scores are clear."""
         mean = {turn: self._mean(turn) for turn in (0, 90, 180, 270)}
         best = max(mean, key=lambda turn: mean[turn])
         return best if mean[best] >= _SURE and mean[best] - mean[0] > _CLEAR else 0
 
     @property
     def lying(self) -> tuple[int, ...]:
-        """Return the numbers of the frames whose face still seems to lie after a turn by `turn`."""
+        """Return the numbers of the frames whose face still seems not upright after a rotation by `turn`."""
         turn = self.turn
         return tuple(
             number

@@ -1,7 +1,8 @@
-"""Learning rules, one a file in `rules/`, on the interface of `base/`; their facts are in config/methods.py.
+"""Define the learning rules: one file for each in `rules/`; interface in `base/`, facts in config/methods.py.
 
-To add one: write its file, subclass `Objective`, add its entry to the facts and a second computation of it to
-tests/reference.py. The contract, parity and proof tests run over the facts and find it.
+To add a rule: write its file with a subclass of `Objective`, add its entry to config/methods.py, and add a
+second, independent computation of the rule to tests/reference.py. The contract, parity and proof tests run over
+all entries, so they test the new rule too.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The training loop, its state, and the checkpoint that makes it resumable."""
+"""Train networks: one step, the loop over steps, and checkpoints from which a run resumes."""

@@ -1,14 +1,14 @@
-"""A training state, whole and without pickle: safetensors for tensors, JSON for the rest.
+"""Write and read checkpoints: the whole training state, without pickle (safetensors for tensors, else JSON).
 
     step-0000100/
       model.safetensors       parameters and running statistics
-      optimizer.safetensors   Adam's two moments, one pair a parameter
-      metrics.jsonl           one line a step taken so far
-      state.json              the next step, Adam's steps, the fingerprint of configuration and data, and the
-                              SHA-256 of all files and of itself; written last
+      optimizer.safetensors   Adam's two moments of each parameter
+      metrics.jsonl           one line for each step so far
+      state.json              the next step, the number of Adam's steps, the fingerprint of configuration and
+                              data, and the SHA-256 of all files and of itself; written last
 
-The schedule and the streams are pure functions of (seed, step), so nothing else is needed to go on exactly.
-Tensors are whole and by parameter name: any strategy and any number of workers can go on from them.
+The schedule and the streams are pure functions of (seed, step), so nothing else is needed to resume exactly.
+Tensors are complete and stored by parameter name, so a run can resume with any strategy and number of workers.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from rfmeta_dist.training.step import Trainer
 _WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
 _METRICS, STATE = "metrics.jsonl", "state.json"
 _FILES = (_WEIGHTS, _MOMENTS, _METRICS)
-_FIRST_FORMAT = {"step", "updates", "fingerprint"}  # all that state.json held before it held hashes
+_FIRST_FORMAT = {"step", "updates", "fingerprint"}  # the fields of state.json in versions without hashes
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: the next step, and the metrics of the steps before it."""
+    """The progress of a run: the next step, and the metrics of the steps before it."""
 
     step: int = 0
     metrics: tuple[StepRow, ...] = ()
@@ -50,16 +50,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint that was read and found whole.
+    """A checkpoint that was read and is undamaged.
 
     Attributes:
-        url: where it is.
-        progress: where the run stood.
-        updates: steps of Adam taken.
-        fingerprint: of the configuration and data it was made with.
-        versions: of the code and of PyTorch that wrote it, by name; empty in checkpoints without hashes.
+        url: the checkpoint's folder.
+        progress: the run's progress when it was written.
+        updates: number of Adam's steps.
+        fingerprint: fingerprint of the configuration and data that it was made with.
+        versions: versions of the code and of PyTorch that wrote it, by name; empty in checkpoints without
+            hashes.
         weights: parameters and running statistics by name.
-        moments: Adam's, by `MOMENTS` and parameter name.
+        moments: Adam's moments, by `MOMENTS` and parameter name.
     """
 
     url: str
@@ -72,7 +73,13 @@ class Saved:
 
 
 class DamagedError(RunError):
-    """A checkpoint is not what was written."""
+    """A checkpoint is damaged: it differs from what was written.
+
+    Args:
+        problem: what is wrong, with the checkpoint's folder.
+        remedy: what the user can do about it.
+        why: what is wrong, as a clause without the folder.
+    """
 
     def __init__(self, problem: str, remedy: str, why: str = "") -> None:
         super().__init__(problem, remedy)
@@ -80,14 +87,14 @@ class DamagedError(RunError):
 
 
 def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, fingerprint: str) -> None:
-    """Write a checkpoint; one worker does it. What was in the folder is replaced.
+    """Write a checkpoint, and replace one that is in the folder already. Only one worker calls this.
 
     Args:
-        folder: the checkpoint's own.
-        trainer: whose networks to save.
+        folder: the checkpoint's folder.
+        trainer: the trainer whose networks are saved.
         moments: `trainer.strategy.moments()`, which all workers must have called together.
-        progress: where the run stands.
-        fingerprint: of configuration and data.
+        progress: the run's progress.
+        fingerprint: fingerprint of configuration and data.
 
     Raises:
         StorageError: a file cannot be written.
@@ -105,7 +112,8 @@ def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, 
         "torch": torch.__version__,
         "files": {name: digest(data) for name, data in files.items()},
     }
-    # A damaged checkpoint of the same step may be here. Its state must not stand beside the new files.
+    # The folder may have a damaged checkpoint of the same step. Delete its state.json first, so that it never
+    # lies beside the new files.
     folder.delete(STATE)
     for name, data in files.items():
         folder.write(name, data)
@@ -113,14 +121,14 @@ def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, 
 
 
 def read(folder: Store, step: int | None = None) -> Saved:
-    """Read a checkpoint and check every byte of it.
+    """Read a checkpoint and check all its hashes.
 
     Args:
-        folder: the checkpoint's own.
-        step: that it must be of, if given.
+        folder: the checkpoint's folder.
+        step: the step that the checkpoint must be of; None for any step.
 
     Raises:
-        DamagedError: it is not what was written.
+        DamagedError: a file is missing, or differs from what was written.
         StorageError: the store cannot be read.
     """
     try:
@@ -146,28 +154,32 @@ def read(folder: Store, step: int | None = None) -> Saved:
 
 
 def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Progress:
-    """Put a checkpoint into networks and optimiser in place, on every worker; return where the run stands.
+    """Load a checkpoint into networks and optimiser. Every worker calls this.
 
     Args:
         saved: the checkpoint.
-        trainer: whose networks and optimiser to restore.
-        fingerprints: the checkpoint must have been made for one of these configurations and data.
+        trainer: the trainer whose networks and optimiser are restored.
+        fingerprints: fingerprints of configuration and data; the checkpoint must have one of them.
+
+    Returns:
+        The run's progress.
 
     Raises:
-        RunError: the checkpoint is of another configuration, of other data, or of networks that this version
-            of the code does not build; nothing was changed.
+        RunError: the checkpoint is from another configuration or other data, or from networks that this version
+            of the code does not build. Nothing is changed then.
     """
     if saved.fingerprint not in fingerprints:
         raise RunError(
-            "the checkpoint was made with another configuration or other data",
+            f"checkpoint {saved.url} was made with another configuration or other data, so training cannot "
+            "continue from it",
             "start a new run with --set run.name=…",
         )
     nets = trainer.objective.nets
     if strange := misfit(nets, saved.weights, saved.moments):
         wrote = " and ".join(f"{name} {version}" for name, version in saved.versions.items())
         raise RunError(
-            f"checkpoint {saved.url} holds other networks than this code builds: {strange}; it was written by "
-            f"{wrote or 'an earlier version of the code'}, this is code {__version__} and torch "
+            f"checkpoint {saved.url} holds other networks than this code builds: {strange}. It was written by "
+            f"{wrote or 'an earlier version of the code'}, and this is code {__version__} and torch "
             f"{torch.__version__}",
             "use the version that wrote it, or start a new run with --set run.name=…",
         )
@@ -183,7 +195,7 @@ def _state(data: bytes, step: int | None) -> dict[str, Any]:
     except ValueError:
         state = {}
     if not isinstance(state, dict) or not (set(state) == _FIRST_FORMAT or digest_holds(state)):
-        raise ValueError(f"{STATE} is not what was written")
+        raise ValueError(f"{STATE} does not match its SHA-256")
     if step is not None and state["step"] != step:
         raise ValueError(f"{STATE} is of step {state['step']}")
     return state
@@ -194,11 +206,11 @@ def _compare(digests: Mapping[str, str] | None, files: Mapping[str, bytes]) -> N
         return
     for name, data in files.items():
         if digest(data) != digests[name]:
-            raise ValueError(f"{name} is not what was written")
+            raise ValueError(f"{name} does not match its SHA-256")
 
 
 def _agree(saved: Saved) -> None:
-    """Check what holds of every checkpoint; of those without hashes it is all there is to check."""
+    """Check that the metrics and moments fit the progress. Checkpoints without hashes have no other check."""
     progress = saved.progress
     if [row["step"] for row in progress.metrics] != list(range(progress.step)):
         raise ValueError(f"metrics.jsonl does not hold the steps 0 to {progress.step - 1}")
@@ -209,7 +221,7 @@ def _agree(saved: Saved) -> None:
 def _damaged(folder: Store, why: str) -> DamagedError:
     return DamagedError(
         f"checkpoint {folder.url} cannot be read: {why}",
-        "give the same `rfmeta train` again: it goes on from the checkpoint before",
+        "give the same `rfmeta train` command again: it continues from the checkpoint before this one",
         why,
     )
 

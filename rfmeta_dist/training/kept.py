@@ -1,4 +1,4 @@
-"""Choose the checkpoints that a run keeps, and the one that it continues from: the newest undamaged one."""
+"""Choose which checkpoints a run keeps, and which it continues from: the newest undamaged one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rfmeta_dist.storage.folders import folders, remove_folder
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training.checkpoint import STATE, DamagedError, Saved, read
 
-KEEP = 2  # the newest checkpoints of a run; the older one is there in case the newer one is damaged
+KEEP = 2  # number of checkpoints that a run keeps; the older one is used if the newer one is damaged
 
 
 @dataclass(frozen=True)
@@ -18,52 +18,53 @@ class Found:
     """The checkpoint that a run continues from.
 
     Attributes:
-        saved: its newest whole checkpoint; None to begin at step 0.
-        left_out: why newer ones are not used, a clause each; empty if there are none.
+        saved: its newest undamaged checkpoint; None to begin at step 0.
+        left_out: a clause for each newer checkpoint that says why it is not used; empty if there are none.
     """
 
     saved: Saved | None
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return a line for people, such as "step 40 is damaged (…), going on from step 35"."""
-        start = f"going on from step {self.saved.progress.step}" if self.saved else "beginning at step 0"
+        """Return a line for people, such as "checkpoint of step 40 is damaged (…), continuing from step 35"."""
+        start = f"continuing from step {self.saved.progress.step}" if self.saved else "beginning at step 0"
         return ", ".join([*self.left_out, start])
 
 
 def folder_name(step: int) -> str:
-    """Return the name of the checkpoint before `step`, a folder below the run's."""
+    """Return the name of the folder, within the run's folder, of the checkpoint whose next step is `step`."""
     return f"step-{step:07d}"
 
 
 def steps(run: Store) -> list[int]:
-    """Return the steps of all checkpoints in a run's folder, whole or not, oldest first."""
+    """Return the steps of all checkpoints in a run's folder, also unfinished or damaged ones, oldest first."""
     return sorted(int(name[5:]) for name in folders(run) if re.fullmatch(r"step-\d{7,}", name))
 
 
 def written(run: Store) -> set[int]:
-    """Return the steps of the checkpoints that were written to their end; a file may be damaged since."""
+    """Return the steps of the checkpoints that were written completely. They may have been damaged since."""
     return {step for step in steps(run) if run.exists(f"{folder_name(step)}/{STATE}")}
 
 
 def prune(run: Store, step: int) -> None:
-    """Delete all checkpoints of a run but the newest `KEEP` up to `step`, which was just saved.
+    """Delete the checkpoints of a run, except the newest `KEEP` ones up to `step`, which was just saved.
 
-    Checkpoints of later steps are damaged ones that the run did not continue from.
+    Checkpoints of later steps are deleted too: they are damaged ones from which the run did not continue.
     """
     there = steps(run)
     kept = [s for s in there if s <= step][-KEEP:]
     for other in there:
         if other not in kept:
-            run.delete(f"{folder_name(other)}/{STATE}")  # first of all, so that no part of it counts as whole
+            # Delete state.json first, so that after an interruption the rest does not count as a checkpoint.
+            run.delete(f"{folder_name(other)}/{STATE}")
             remove_folder(run, folder_name(other))
 
 
 def newest(run: Store) -> Found:
-    """Find the newest whole checkpoint of a run.
+    """Find the newest undamaged checkpoint of a run.
 
     Raises:
-        RunError: there are checkpoints and none is whole.
+        RunError: there are checkpoints, and all are damaged.
         StorageError: the store cannot be read.
     """
     left_out: list[str] = []
@@ -72,13 +73,14 @@ def newest(run: Store) -> Found:
         try:
             return Found(read(run.sub(folder_name(step)), step), tuple(left_out))
         except DamagedError as error:
-            left_out.append(f"step {step} is damaged ({error.why})")
+            left_out.append(f"the checkpoint of step {step} is damaged ({error.why})")
             unfinished = not run.exists(f"{folder_name(step)}/{STATE}")
     if len(left_out) > 1 or not unfinished:
         raise RunError(
-            f"run {run.url} has no whole checkpoint: {', '.join(left_out)}",
+            f"run {run.url} has no undamaged checkpoint to continue from: {', '.join(left_out)}",
             "restore one from a backup, or delete the run's step-* folders to begin at step 0, "
             "or start a new run with --set run.name=…",
         )
-    # A run that is killed while it writes its first checkpoint has lost nothing that it could go on from.
+    # The only checkpoint is unfinished: the run was killed while it wrote its first one, so it begins at step
+    # 0.
     return Found(None, tuple(left_out))

@@ -1,6 +1,6 @@
-"""The training loop. Its order is fixed; whatever has an effect outside goes through a hook.
+"""Run the training loop. All effects outside the loop, such as checkpoints and logs, are in hooks.
 
-for each step:   plan → this worker's batches, made ready in a thread → one optimiser step → hooks
+for each step:   plan → this worker's batches, prepared in a thread → one optimiser step → hooks
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ Keys = dict[str, list[str]]
 
 
 class BatchSource(Protocol):
-    """Where batches come from: some rows of a batch of a domain, the same for every caller."""
+    """A source of batches. Equal needs give equal rows, on every worker."""
 
     def batch(self, need: Need) -> RawBatch:
-        """The rows."""
+        """Return the rows of a domain's batch."""
 
     def prefetch(self, need: Need) -> None:
-        """Say that these will be asked for soon."""
+        """Announce that these rows will be requested soon, so that they can be prepared."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """Effects of the loop.
+    """Functions that the loop calls for effects outside it.
 
     Attributes:
-        after_step: sees each step's row.
-        checkpoint: called when one is due.
-        not_finite: sees the step at which a NaN or an infinity arose, and the keys of this worker's samples.
+        after_step: called with each step's row of metrics.
+        checkpoint: called with the progress when a checkpoint is due.
+        not_finite: called with the step at which the loss or gradient is not finite, and the keys of this
+            worker's samples by domain.
     """
 
     after_step: Callable[[StepRow], None]
@@ -55,7 +56,7 @@ class Hooks:
 
 
 def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
-    """Networks, objective and optimiser, as configured.
+    """Build networks, objective and optimiser as configured.
 
     Raises:
         ConfigError: `model.weights` cannot be used.
@@ -71,10 +72,10 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
     return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
 
 
-GIVE_UP = (
-    10  # steps skipped in a row: networks that no ten batches suit are broken, and no further batch mends them
-)
-PREFETCH = 3  # steps asked for ahead: enough to hide decoding, a few megabytes a domain
+# Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,
+# the weights have diverged, and further batches do not help.
+GIVE_UP = 10
+PREFETCH = 3  # number of steps that are prefetched: enough to hide decoding, at a few megabytes for each domain
 
 
 def train(
@@ -85,11 +86,22 @@ def train(
     progress: Progress,
     device: torch.device,
 ) -> Progress:
-    """Train from where the run stands to its last step.
+    """Train from the run's progress to its last step.
+
+    Args:
+        config: the run's configuration.
+        trainer: networks, objective and optimiser, in the state of `progress`.
+        source: provides this worker's batches.
+        hooks: functions that are called after steps.
+        progress: where to start.
+        device: this worker's device.
+
+    Returns:
+        The progress after the last step.
 
     Raises:
-        RunError: loss or gradient is not finite and `training.not_finite` is `stop`, or is `skip` and `GIVE_UP`
-            steps in a row were skipped, or all there are; the step is named.
+        RunError: loss or gradient is not finite and `training.not_finite` is `stop`; or it is `skip` and
+            `GIVE_UP` consecutive steps, or all steps of the run, were skipped. The error names the step.
     """
     rows, last = list(progress.metrics), config.training.steps
     images = config.training.episodes * config.episode_domains * config.data.batch
@@ -118,7 +130,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Ready:
-    """A step's batches, as they came and as the networks take them."""
+    """A step's batches, raw and as tensors for the networks."""
 
     plan: Plan
     raw: list[list[RawBatch | None]]
@@ -128,10 +140,10 @@ class _Ready:
 def _prepared(
     config: Config, rank: int, source: BatchSource, start: int, device: torch.device
 ) -> Iterator[tuple[int, float, _Ready]]:
-    """The steps from `start` on, the next one made ready in a thread while the caller computes.
+    """Prepare the steps from `start` on. While the caller computes a step, a thread prepares the next one.
 
     Yields:
-        The step, the seconds that it was waited for, and all that it needs.
+        The step, the seconds spent waiting for its preparation, and its plan and batches.
     """
     last = config.training.steps
 
@@ -171,13 +183,13 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
                 keys.setdefault(need.domain, []).extend(batch.keys)
     hooks.not_finite(step, keys)
     lower = (
-        "look at them, then lower training.learning_rate or method.inner_learning_rate, or set training.clip, "
-        "in a new run"
+        "look at these samples; then start a new run with a lower training.learning_rate or "
+        "method.inner_learning_rate, or with training.clip"
     )
     if config.training.not_finite == "stop":
         raise RunError(
             f"loss or gradient is not finite at step {step}; the samples are listed in the run's not_finite/",
-            f"{lower}; training.not_finite=skip goes on without such steps",
+            f"{lower}; to leave out such steps and continue, set training.not_finite=skip",
         )
     skipped = 1 + sum(1 for _ in takewhile(lambda row: row.get("skipped"), reversed(before)))
     if skipped >= min(GIVE_UP, config.training.steps):

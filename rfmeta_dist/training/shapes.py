@@ -1,4 +1,4 @@
-"""Check that tensors that were read fit the networks that are to hold them."""
+"""Compare the names and shapes of a checkpoint's tensors with those of the networks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from rfmeta_dist.strategy.api import MOMENTS, Tensors
 
 
 def misfit(nets: nn.Module, weights: Tensors, moments: Tensors) -> str:
-    """Return which tensor does not belong to the networks, and how; empty if all do.
+    """Return a clause that names the first tensor that does not fit the networks; empty if all tensors fit.
 
     Args:
-        nets: that are to hold the weights.
-        weights: by name, as in the networks' `state_dict`.
-        moments: of Adam, by `MOMENTS` and parameter name. A parameter that never had a gradient has none, but
-            one that has the first moment has the second too.
+        nets: the networks that are to hold the weights.
+        weights: tensors by name, as in the networks' `state_dict`.
+        moments: Adam's moments, by `MOMENTS` and parameter name. A parameter that never had a gradient has no
+            moments; every other one must have both.
     """
     parameters = dict(nets.named_parameters())
     having = {name.partition(".")[2] for name in moments}
@@ -26,7 +26,7 @@ def _first_difference(own: Tensors, given: Tensors) -> str:
     for name in sorted({*own, *given}):
         ours, theirs = (list(side[name].shape) if name in side else None for side in (own, given))
         if ours != theirs:
-            return f"{name} is {_shape(theirs)} there and {_shape(ours)} here"
+            return f"{name} is {_shape(theirs)} in the checkpoint and {_shape(ours)} in the networks"
     return ""
 
 

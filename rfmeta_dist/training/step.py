@@ -1,4 +1,4 @@
-"""One optimiser step on one step's episodes, the same for every method, strategy and number of workers."""
+"""Take one optimiser step on a step's episodes, in the same way for every method, strategy and world size."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from rfmeta_dist.strategy.api import Adam, Strategy
 
 
 class Trainer:
-    """Objective, strategy and optimiser, ready to step.
+    """Objective, strategy and optimiser of one worker.
 
     Args:
-        objective: the bare objective; gets the strategy's peers.
-        strategy: how shares become one gradient.
-        adam: the optimiser; one simultaneous step for F, M and D.
-        work_split: who computes what.
+        objective: the objective before the strategy wraps it; its `peers` are set here.
+        strategy: sums the workers' shares to one gradient.
+        adam: settings of the optimiser, which updates F, M and D in one simultaneous step.
+        work_split: the facts that decide which worker computes what.
 
     Attributes:
-        updates: optimiser steps taken so far.
+        updates: number of optimiser steps so far.
 
     Raises:
         ValueError: the work is split for another number of workers than the strategy has, so that a part of the
-            objective would be left out.
+            objective would not be computed.
     """
 
     def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, work_split: WorkSplit) -> None:
         if strategy.world != work_split.world:
             raise ValueError(
-                f"the work is split for {work_split.world} worker(s), and there are {strategy.world}"
+                f"the work is split for {work_split.world} worker(s), but the strategy has {strategy.world}"
             )
         self.objective = objective
         self.strategy = strategy
@@ -41,11 +41,11 @@ class Trainer:
         self.module: nn.Module = strategy.prepare(objective, objective.nets, adam)
 
     def gradient(self, work: Work) -> dict[str, float]:
-        """Compute the gradient and fold the running statistics; take no step yet.
+        """Compute the gradient and update the running statistics, without an optimiser step.
 
         Returns:
-            J (`loss`), its parts and the gradient's norm (`gradient_norm`), of all workers together. If any is
-            not finite, networks and statistics are as before, and so they stay: the gradient is discarded.
+            J (`loss`), its parts and the gradient's norm (`gradient_norm`), over all workers. If any of them is
+            not finite, the gradient is discarded, and networks and statistics do not change.
         """
         loss, record = self.module(work, self.work_split.episodes)
         self.strategy.backward(loss)
@@ -58,7 +58,7 @@ class Trainer:
         return parts
 
     def step(self, work: Work) -> dict[str, float]:
-        """Take one step, unless something is not finite; returns what `gradient` does."""
+        """Take one optimiser step, unless loss or gradient is not finite. Return what `gradient` returns."""
         parts = self.gradient(work)
         if finite(parts):
             self.strategy.update()
@@ -67,5 +67,5 @@ class Trainer:
 
 
 def finite(parts: dict[str, float]) -> bool:
-    """Whether loss, parts and gradient norm are all numbers to work with."""
+    """Return True if loss, parts and gradient norm are all finite."""
     return all(math.isfinite(value) for value in parts.values())

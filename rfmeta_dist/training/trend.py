@@ -1,4 +1,4 @@
-"""Tell from the losses whether a training has improved anything."""
+"""Check whether the loss fell during a training."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from statistics import median
 
 from rfmeta_dist.core.types import StepRow
 
-FEWEST = 20  # steps below which the noise between batches says more than the trend
-PART = 10  # the first and the last tenth are compared
-LOWER = 0.95  # of the beginning, at most, is lower; less than that is noise between batches
+FEWEST = 20  # with fewer steps, the noise between batches is larger than the trend, and nothing is said
+PART = 10  # the first tenth of the steps is compared with the last tenth
+LOWER = 0.95  # the loss counts as lower if it ends below this fraction; a smaller fall may be noise
 
 
 def no_better(rows: Sequence[StepRow]) -> str:
-    """Return a line for people if the loss ends no lower than it began; an empty one if it does end lower.
+    """Return a line for people if the loss ends no lower than it began, else an empty string.
 
-    Compared are medians, which a single bad batch does not move. The first step counts as the beginning too,
-    because no update has touched its loss: in a run that diverges at once the first tenth is high already.
+    The medians of the first and last tenth are compared, because one bad batch hardly changes a median. If the
+    loss of the first step is lower than the first median, it is used instead: in a run that diverges at once,
+    the first tenth is high already, but no update has changed the first loss.
 
     Args:
-        rows: one a step (training/loop.py); skipped steps have no loss and are left out.
+        rows: one row for each step (training/loop.py); skipped steps have no loss and are left out.
     """
     losses = [row["loss"] for row in rows if "loss" in row]
     if len(losses) < FEWEST:

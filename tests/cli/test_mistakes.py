@@ -41,8 +41,8 @@ SETTINGS = [
     ("training.offload=true", ["offload is for strategy deepspeed", "training.offload=false"], CONFIG),
     ("model.weights=x.safetensors", ["set model.backbone", "remove model.weights"], CONFIG),
     ("training.strategy=single", ["'single' runs one worker, not 2", "training.workers=1"], CONFIG),
-    ("data.sources=[A,B,X]", ["no domain 'X'", "A, B, C", "check the name"], DATA),
-    ("data.prefix=/nowhere", ["'A' under /nowhere", "check the name and prefix"], DATA),
+    ("data.sources=[A,B,X]", ["no domain 'X'", "A, B, C", "check the domain's name"], DATA),
+    ("data.prefix=/nowhere", ["'A' under /nowhere", "check the domain's name and the prefix"], DATA),
     ("data.prefix=gs://bucket", ["'gs://bucket'", "use s3://bucket/prefix"], STORAGE),
     ("data.image_size=128", ["domain A holds crops of 64 pixels", "set data.image_size=64"], DATA),
     (

@@ -96,7 +96,7 @@ def test_a_shard_damaged_under_a_run_is_named(config: Path, prefix: Path, tmp_pa
         assert command.ended() == DataError.exit_code, command.said
     assert tar.name in command.error
     assert "is damaged" in command.error
-    assert "restore it or ingest the domain again" in command.error
+    assert "restore it from a backup, or ingest the domain again" in command.error
     assert not (tmp_path / "runs/r/model").exists()
 
 

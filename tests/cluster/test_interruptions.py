@@ -57,8 +57,9 @@ def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_n
     news: list[Row] = []
     notices: list[str] = []
     folder = train_run(config, news.append, on_notice=notices.append, local=True)
-    why = "(optimizer.safetensors is not what was written)"
-    assert notices == [f"M: step {STEPS} is damaged {why}, going on from step {STEPS - 4}"]
+    why = "(optimizer.safetensors does not match its SHA-256)"
+    left_out = f"the checkpoint of step {STEPS} is damaged {why}"
+    assert notices == [f"M: {left_out}, continuing from step {STEPS - 4}"]
     assert [row["step"] for row in news] == list(range(STEPS - 4, STEPS))
     assert weights(folder) == weights(undisturbed[0])
     assert sorted(path.name for path in run.glob("step-*")) == [f"step-{s:07d}" for s in (STEPS - 4, STEPS)]
@@ -78,7 +79,7 @@ def test_an_error_of_ours_ends_the_run_at_once_without_any_monitor(interrupted):
     ray.kill(dead)
     before = (run / "starts.jsonl").read_bytes()
     with pytest.raises(
-        RunError, match=rf"has no whole checkpoint: step {STEPS} is damaged .* step {STEPS - 4} is"
+        RunError, match=rf"has no undamaged checkpoint .* step {STEPS} is damaged .* step {STEPS - 4} is"
     ):
         train_run(config, ignore, monitor=dead, local=True)
     assert (run / "starts.jsonl").read_bytes() == before

@@ -215,7 +215,9 @@ def test_a_png_that_claims_too_much_is_refused():
 def test_a_forged_hash_in_the_table_is_refused(store, manifest, shard):
     rows = [dict(row) for row in manifest.rows(shard)]
     rows[0]["sha256_depth"] = hashlib.sha256(b"").digest()
-    with pytest.raises(DataError, match=f"{rows[0]['key']}.*its depth does not match the manifest"):
+    with pytest.raises(
+        DataError, match=f"{rows[0]['key']}.*its depth is missing or does not match the manifest"
+    ):
         unpack(store.read(f"A/{shard.name}"), rows, shard.name)
 
 

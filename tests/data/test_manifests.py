@@ -77,7 +77,7 @@ def edit(store: Store, **changes: object) -> None:
 
 def test_another_format_is_refused(store: Store, manifest: Manifest):
     edit(store, format=2)
-    with pytest.raises(DataError, match="has format 2, this version reads format 1"):
+    with pytest.raises(DataError, match="has format 2, but this version reads only format 1"):
         Manifest.open(store, "A")
 
 
@@ -113,7 +113,7 @@ def test_tables_that_disagree_are_refused(store: Store, manifest: Manifest):
     other = json.loads(store.read("A/manifest-000002.json"))
     store.delete("A/manifest-000002.json")
     edit(store, samples=other["samples"])
-    with pytest.raises(DataError, match="its two tables disagree"):
+    with pytest.raises(DataError, match="its tables of samples and of shards list different samples"):
         Manifest.open(store, "A")
 
 
@@ -148,5 +148,5 @@ def test_the_head_of_a_state_is_read_without_its_tables(store: Store, manifest: 
 )
 def test_counts_that_are_no_counts_are_refused(store: Store, manifest: Manifest, changes: dict[str, object]):
     edit(store, **changes)
-    with pytest.raises(DataError, match="a size of images or counts that are not numbers"):
+    with pytest.raises(DataError, match="an image_size or counts that are not whole numbers"):
         open_head(store, "A")

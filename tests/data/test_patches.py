@@ -203,10 +203,10 @@ def test_crops_of_their_own_sizes_are_a_sound_domain_that_whole_faces_can_be_rea
 def test_other_sizes_are_refused_unless_they_are_native_and_square(tmp_path: Path):
     store = open_store(str(tmp_path))
     samples = list(make_native_samples("A", SIZES))
-    with pytest.raises(DataError, match=r"its image is \d+×\d+, the first was \d+ wide and square"):
+    with pytest.raises(DataError, match=r"its image is \d+×\d+ pixels, but it must be \d+×\d+ like the first"):
         pack(samples, store, "A", contract={})
     flat = cv2.imencode(".png", np.zeros((40, 48, 3), np.uint8))[1].tobytes()
-    with pytest.raises(DataError, match="its image is 48×40"):
+    with pytest.raises(DataError, match="its image is 48×40 pixels, but it must be square"):
         pack([*samples[:-1], replace(samples[-1], image=flat)], store, "A", contract={}, native=True)
 
 

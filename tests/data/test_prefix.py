@@ -67,7 +67,7 @@ def test_a_prefix_at_the_wrong_level_is_corrected(data: str, domain: str | None)
     too_deep = told(f"{data}/faces/O", domain)
     assert "itself the folder of a domain, 'O'" in too_deep.problem
     assert f"give {data}/faces, " in too_deep.remedy
-    assert "give the folder above the domain's own" in told(f"{data}/faces/O/train", domain).remedy
+    assert "give the folder that contains the domain's folder" in told(f"{data}/faces/O/train", domain).remedy
     assert told(data, domain).remedy == f"give {data}/faces"
 
 

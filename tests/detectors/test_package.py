@@ -57,7 +57,7 @@ def test_how_patches_are_cut_comes_back_and_of_whole_faces_nothing_is_said(folde
     del about["sha256"]
     about["view"]["patches"]["pool"] = "largest"
     store.write("package.json", json.dumps(with_digest(about)).encode())
-    with pytest.raises(RunError, match="pool 'largest' are unknown"):
+    with pytest.raises(RunError, match=r"the pool 'mean', but .*the pool 'largest'"):
         load_model(store)
 
 
@@ -95,7 +95,7 @@ def test_packages_of_the_first_format_open_with_and_without_hashes(tmp_path):
     folder.write("package.json", json.dumps(with_digest(about)).encode())
     assert np.array_equal(load_model(folder).detector.score(faces(2)), scores)
     folder.write("weights.safetensors", folder.read("weights.safetensors")[:-1] + b"!")
-    with pytest.raises(RunError, match=r"weights\.safetensors is not what was written"):
+    with pytest.raises(RunError, match=r"weights\.safetensors does not match its SHA-256"):
         load_model(folder)
 
 

@@ -186,7 +186,9 @@ def test_a_run_says_that_its_data_was_erased(config: Config, shards: Store):
     folder = train(config)
     forget(shards, "A", "A-train0")
     for reading in (lambda: prepare(config), lambda: finish(config, folder)):
-        with pytest.raises(GoneError, match=r"domain A .* was deleted, as by `rfmeta shards forget`.*new run"):
+        with pytest.raises(
+            GoneError, match=r"domain A .* was deleted, for example by `rfmeta shards forget`.*new run"
+        ):
             reading()
 
 

@@ -170,7 +170,7 @@ def test_another_alphabet_than_utf_8_is_named_with_its_line(tmp_path: Path):
     touch(tmp_path / "i1.jpg")
     (tmp_path / "labels.csv").write_bytes((HEADER + "i1.jpg,1,,ann,,,\ni1.jpg,1,,josé,,,\n").encode("cp1252"))
     with pytest.raises(
-        DataError, match=r"labels\.csv, line 3: a letter in it is not UTF-8; save the table as CSV UTF-8"
+        DataError, match=r"labels\.csv, line 3: a character is not valid UTF-8; save the table as CSV UTF-8"
     ):
         FOLDER.find(tmp_path)
 

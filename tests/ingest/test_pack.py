@@ -114,21 +114,24 @@ def test_png_samples_pack_and_read(store: Store):
 
 GREY = np.zeros((32, 32), np.uint8)
 UNFIT = {
-    "dots": ({"key": "A-train0.1-0"}, "a key is"),
-    "slash": ({"key": "A-../0"}, "a key is"),
-    "too long": ({"key": "A-" + "x" * 90}, "a key is"),
+    "dots": ({"key": "A-train0.1-0"}, "its key is not made of up to 90 letters"),
+    "slash": ({"key": "A-../0"}, "its key is not made of up to 90 letters"),
+    "too long": ({"key": "A-" + "x" * 90}, "its key is not made of up to 90 letters"),
     "foreign key": ({"key": "B-train0-0"}, "does not start with 'A-'"),
-    "foreign domain": ({"domain": "B"}, "of domain 'B', not 'A'"),
+    "foreign domain": ({"domain": "B"}, "belongs to domain 'B', not to 'A'"),
     "foreign subject": ({"subject": "7"}, "subject '7' does not start"),
     "unknown split": ({"split": "dev"}, "'dev' is not one of"),
-    "live but labelled an attack": ({"label": 0}, "label 0 contradicts 'live'"),
-    "an attack labelled live": ({"attack_type": "print"}, "label 1 contradicts 'print'"),
+    "live but labelled an attack": ({"label": 0}, "label 0 contradicts its attack type 'live'"),
+    "an attack labelled live": ({"attack_type": "print"}, "label 1 contradicts its attack type 'print'"),
     "no label": ({"label": 2}, "label 2"),
-    "depthless live": ({"depth": cv2.imencode(".png", GREY)[1].tobytes()}, "zero everywhere"),
+    "depthless live": (
+        {"depth": cv2.imencode(".png", GREY)[1].tobytes()},
+        "zero everywhere, but the sample is live",
+    ),
     "wrong depth size": ({"depth": cv2.imencode(".png", GREY[:16])[1].tobytes()}, "not a 32×32"),
     "no image": ({"image": b"text"}, "cannot be packed"),
     "not the image it says": ({"image_ext": "png"}, "not a PNG"),
-    "an unknown kind of image": ({"image_ext": "pkl"}, "'pkl' is not jpg or png"),
+    "an unknown kind of image": ({"image_ext": "pkl"}, "'pkl' is neither jpg nor png"),
 }
 
 
@@ -144,13 +147,13 @@ def test_an_unfit_sample_is_named_and_nothing_published(store: Store, change, pr
 
 def test_an_attack_with_depth_is_refused(store: Store):
     live, attack = make_sample("A", "train", 0, label=1), make_sample("A", "train", 1, label=0)
-    with pytest.raises(DataError, match="zero everywhere for an attack"):
+    with pytest.raises(DataError, match="not zero everywhere, but the sample is an attack"):
         pack([replace(attack, depth=live.depth)], store, "A", contract={})
 
 
 def test_a_key_twice_is_refused(store: Store):
     sample = make_sample("A", "train", 0, label=1)
-    with pytest.raises(DataError, match="used before"):
+    with pytest.raises(DataError, match="an earlier sample has the same key"):
         pack([sample, sample], store, "A", contract={})
 
 
@@ -166,7 +169,7 @@ def test_images_of_several_sizes_are_refused(store: Store):
         make_sample("A", "train", 1, label=1),
         image=cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes(),
     )
-    with pytest.raises(DataError, match="64×48, the first was 64 wide and square"):
+    with pytest.raises(DataError, match="64×48 pixels, but it must be 64×64 like the first one"):
         pack([make_sample("A", "train", 0, label=1), other], store, "A", contract={})
 
 
@@ -193,5 +196,5 @@ def test_full_depth_is_kept_checked_and_left_alone_by_training(tmp_path: Path):
     with pytest.raises(DataError, match="not a 256×256 8-bit grey PNG"):
         pack([full(plain[0], 128)], store, "A", contract={})
     flat = replace(full(plain[0]), label=0, attack_type="print", depth=plain[-1].depth)
-    with pytest.raises(DataError, match="zero everywhere for an attack"):
+    with pytest.raises(DataError, match="not zero everywhere, but the sample is an attack"):
         pack([flat], store, "A", contract={})

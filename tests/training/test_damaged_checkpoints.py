@@ -103,15 +103,15 @@ def test_a_damaged_checkpoint_is_left_out_by_name_and_the_one_before_taken(run: 
     chosen = found(run)
     assert chosen.saved is not None
     assert chosen.saved.progress == Progress(35, rows(35))
-    assert str(chosen).startswith("step 40 is damaged (")
-    assert str(chosen).endswith("), going on from step 35")
+    assert str(chosen).startswith("the checkpoint of step 40 is damaged (")
+    assert str(chosen).endswith("), continuing from step 35")
     assert not what.partition(" ")[0].endswith(("json", "jsonl", "tensors")) or what.partition(" ")[0] in str(
         chosen
     )
 
 
 def test_the_newest_is_taken_where_nothing_is_damaged(run: Path):
-    assert str(found(run)) == "going on from step 40"
+    assert str(found(run)) == "continuing from step 40"
     assert str(found(run.parent / "none")) == "beginning at step 0"
 
 
@@ -121,7 +121,7 @@ def test_a_run_without_a_whole_checkpoint_ends_and_says_what_to_do(run: Path):
     with pytest.raises(RunError) as caught:
         found(run)
     assert "step 40 is damaged (" in caught.value.problem
-    assert "step 35 is damaged (model.safetensors is not what was written)" in caught.value.problem
+    assert "step 35 is damaged (model.safetensors does not match its SHA-256)" in caught.value.problem
     assert "delete the run's step-* folders to begin at step 0," in caught.value.remedy
     for folder in run.glob("step-*"):
         shutil.rmtree(folder)
@@ -131,7 +131,8 @@ def test_a_run_without_a_whole_checkpoint_ends_and_says_what_to_do(run: Path):
 def test_a_first_checkpoint_that_was_never_finished_costs_no_more_than_its_steps(run: Path):
     shutil.rmtree(run / "step-0000035")
     (run / "step-0000040/state.json").unlink()
-    assert str(found(run)) == "step 40 is damaged (state.json does not exist), beginning at step 0"
+    said = "the checkpoint of step 40 is damaged (state.json does not exist), beginning at step 0"
+    assert str(found(run)) == said
 
 
 def test_the_newest_two_are_kept_and_what_was_given_up_goes(run: Path):
@@ -147,7 +148,7 @@ def test_the_newest_two_are_kept_and_what_was_given_up_goes(run: Path):
 def test_a_checkpoint_written_over_a_damaged_one_is_whole(run: Path):
     cut("optimizer.safetensors")(run / "step-0000040")
     write(open_store(str(run)), trainer(), 40)
-    assert str(found(run)) == "going on from step 40"
+    assert str(found(run)) == "continuing from step 40"
 
 
 def old(folder: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_checkpoint_without_hashes_still_opens(run: Path):
 def test_without_hashes_what_can_be_seen_is_seen(run: Path, what: str):
     old(run / "step-0000040")
     DAMAGES[what](run / "step-0000040")
-    assert str(found(run)).endswith("), going on from step 35")
+    assert str(found(run)).endswith("), continuing from step 35")
 
 
 def reshape(folder: Path, name: str, change: Callable[[dict], object]) -> None:
@@ -194,16 +195,20 @@ def reshape(folder: Path, name: str, change: Callable[[dict], object]) -> None:
         (
             "model.safetensors",
             lambda t: t.pop("M.fc.weight", None) or t.popitem(),
-            "is missing there and of shape",
+            "is missing in the checkpoint and of shape",
         ),
         (
             "model.safetensors",
             lambda t: t.update({"F.new": torch.ones(2)}),
-            r"F\.new is of shape \[2\] there and",
+            r"F\.new is of shape \[2\] in the checkpoint and",
         ),
-        ("model.safetensors", lambda t: t.update({min(t): torch.ones(7, 7)}), r"of shape \[7, 7\] there and"),
+        (
+            "model.safetensors",
+            lambda t: t.update({min(t): torch.ones(7, 7)}),
+            r"of shape \[7, 7\] in the checkpoint",
+        ),
         ("optimizer.safetensors", lambda t: t.update({min(t): torch.ones(7, 7)}), r"of shape \[7, 7\] there"),
-        ("optimizer.safetensors", lambda t: t.pop(min(t)), "is missing there and of shape"),
+        ("optimizer.safetensors", lambda t: t.pop(min(t)), "is missing in the checkpoint and"),
         ("optimizer.safetensors", lambda t: t.update({"exp_avg.F.new": torch.ones(2)}), r"F\.new is of shape"),
     ],
 )

@@ -1,1 +1,1 @@
-"""From shards to batches: order, fetching, the node's cache, decoding ahead, augmentation."""
+"""Read shards and make batches: sample order, fetching, the node's cache, decoding in advance, augmentation."""

@@ -1,4 +1,4 @@
-"""Random variations of a training sample, the same for the same key whoever asks. The paper uses none."""
+"""Augment training samples. The result depends only on the sample and a key. The paper does not augment."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 def augment(
     image: NDArray[np.uint8], depth: NDArray[np.uint8], key: tuple[Part, ...], settings: Augmentation
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Vary an image and its depth map together.
+    """Augment an image and its depth map in the same way.
 
     Args:
         image: S×S×3 RGB.
         depth: D×D, where D divides S.
-        key: decides what is drawn; in a stream (seed, sample key, epoch).
-        settings: how much to vary.
+        key: the random draws depend on it alone; in a stream it is (seed, sample key, epoch).
+        settings: the strength of each augmentation.
 
     Returns:
-        New arrays of the same shapes; a depth map that is zero stays zero.
+        New arrays of the same shapes; a depth map of zeros stays zero.
     """
-    # One draw for each purpose, used or not: changing one setting leaves what the others do.
+    # Every number is drawn even if its augmentation is off, so that changing one setting does not change the
+    # random numbers of the others.
     flip, *box, brightness, contrast, saturation, across, down = generator("augment", *key).random(9).tolist()
     image, depth = _cropped(image, depth, box, settings.crop)
     if flip < settings.flip:
@@ -46,7 +47,7 @@ def augment(
 def _cropped(
     image: NDArray[np.uint8], depth: NDArray[np.uint8], draws: list[float], most: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Cut out a square and resize it; counted in depth pixels, so that image and depth stay aligned."""
+    """Cut out a square of whole depth pixels and resize it, so that image and depth stay aligned."""
     import cv2
 
     full, stride = depth.shape[0], image.shape[0] // depth.shape[0]
@@ -56,7 +57,7 @@ def _cropped(
 
     def resized(pixels: NDArray[np.uint8], unit: int) -> NDArray[np.uint8]:
         part = pixels[top * unit : (top + side) * unit, left * unit : (left + side) * unit]
-        # Always a copy, and with side == full the same pixels.
+        # cv2.resize always returns a copy; if side == full, it has the same pixels.
         return cv2.resize(part, pixels.shape[:2], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
 
     return resized(image, stride), resized(depth, 1)
@@ -65,7 +66,7 @@ def _cropped(
 def _coloured(
     image: NDArray[np.uint8], *, shift: float, contrast: float, saturation: float
 ) -> NDArray[np.uint8]:
-    """Stretch values about the middle and shift them, and pull colours to or from their grey."""
+    """Change contrast (about the middle value 128), brightness (`shift`) and saturation."""
     import cv2
     import numpy as np
 

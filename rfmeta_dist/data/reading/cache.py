@@ -1,8 +1,8 @@
-"""Shards kept on a node's disk, so that its processes and epochs fetch each of them once.
+"""Keep copies of shards on a node's disk, so that its processes fetch each shard once in all epochs.
 
-A copy is filed under the shard's SHA-256 and checked against it at every use: two shards of one name never mix,
-and a damaged copy is as good as none. The cache can only help. Where it cannot be written or locked, readers go
-on without it.
+A copy is named by the shard's SHA-256 and compared with it at every use. So two shards of the same name are
+never confused, and a damaged copy is fetched again. If the cache cannot be written or locked, readers work
+without it.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from rfmeta_dist.data.reading.meter import Meter
 from rfmeta_dist.data.shards.manifest import Shard
 
 BUDGET = 50_000_000_000
-_ABANDONED_S = 3600.0  # a partial copy this old is of a process that was killed
+_ABANDONED_S = 3600.0  # seconds after which a partial copy is taken to be left over from a killed process
 
 _log = logging.getLogger(__name__)
 
 
 def default_folder() -> Path:
-    """`rfmeta/shards` in the user's cache folder."""
+    """Return `rfmeta/shards` in the user's cache folder."""
     return absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "rfmeta" / "shards"
 
 
 @dataclass(frozen=True)
 class Cache:
-    """The node's copies of shards; any number of processes and threads may share the folder.
+    """The copies of shards on this node. Any number of processes and threads may share the folder.
 
     Attributes:
-        folder: made when first used, for this user alone: it holds faces.
-        budget: bytes that the copies may take together; the longest unused make room.
+        folder: created at first use, readable by this user alone, because the copies contain faces.
+        budget: bytes that all copies together may take; the least recently used copies are deleted first.
     """
 
     folder: Path
@@ -47,20 +47,23 @@ class Cache:
 
     @classmethod
     def of_node(cls, prefix: str, gigabytes: float) -> Cache | None:
-        """The cache of this machine for shards under `prefix`; None for a folder, which would gain nothing."""
+        """Return this machine's cache for shards under `prefix`.
+
+        Return None if `gigabytes` is 0 or the prefix is a local folder, where a cache would not be faster.
+        """
         if not gigabytes or "://" not in prefix or prefix.startswith("file:"):
             return None
         return cls(default_folder(), int(gigabytes * 1e9))
 
     def get(self, shard: Shard, load: Callable[[], bytes], meter: Meter) -> bytes:
-        """The shard's bytes, from its copy or else from `load`, whose result is kept.
+        """Return the shard's bytes from its cached copy, or call `load` and cache what it returns.
 
-        Of several processes that want a shard at once, one loads it and the others wait for its copy.
+        If several processes want a shard at the same time, one loads it and the others wait for the copy.
 
         Args:
-            shard: what is wanted.
-            load: fetches it, checked against the manifest; its errors are passed on.
-            meter: counts hits, and copies that could not be made.
+            shard: the shard to read.
+            load: fetches the shard and checks it against the manifest; its errors are passed on.
+            meter: counts hits, and copies that could not be written.
         """
         found = self._copy(shard, meter)
         if found is not None:
@@ -73,7 +76,7 @@ class Cache:
         return found
 
     def drop(self, sha256: str) -> None:
-        """Remove the copy of a shard that must not be kept, if there is one."""
+        """Delete the copy of the shard with this SHA-256, if there is one."""
         self._path(sha256).unlink(missing_ok=True)
 
     def _path(self, sha256: str) -> Path:
@@ -83,7 +86,7 @@ class Cache:
         path = self._path(shard.sha256)
         try:
             with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH)  # while it is held, the copy makes room for no other
+                fcntl.flock(file, fcntl.LOCK_SH)  # `_make_room` does not delete a copy that is locked
                 data = file.read()
         except OSError:
             return None
@@ -92,15 +95,16 @@ class Cache:
             with suppress(OSError):
                 os.utime(path)
             return data
-        _log.warning("the copy of a shard in %s was damaged and is fetched again", path)
+        _log.warning("the cached copy of a shard, %s, is damaged; the shard is fetched again", path)
         with suppress(OSError):
             path.unlink()
         return None
 
     @contextmanager
     def _alone(self, shard: Shard) -> Iterator[None]:
-        """Hold the lock of this shard among the node's processes; the kernel frees it for one that dies."""
-        with self._lock(f"lock-{shard.sha256[:2]}"):  # few, as a lock that is deleted would not lock
+        """Lock this shard for one process of the node. The kernel releases the lock if the process dies."""
+        # Lock files must never be deleted, because another process may hold them. Two digits make 256 of them.
+        with self._lock(f"lock-{shard.sha256[:2]}"):
             yield
 
     @contextmanager
@@ -111,7 +115,7 @@ class Cache:
             descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
-            pass  # unlocked, the worst is that two processes fetch the same shard
+            pass  # without the lock, two processes may fetch the same shard, which does no harm
         try:
             yield
         finally:
@@ -128,7 +132,7 @@ class Cache:
         except OSError as error:
             meter.add(cache_faults=1)
             _log.warning(
-                "a shard could not be cached in %s (%s); work continues without the copy",
+                "a shard could not be cached in %s (%s); reading continues, and the shard is fetched each time",
                 self.folder,
                 error.strerror,
             )
@@ -140,7 +144,7 @@ class Cache:
             partial.rename(path)
 
     def _make_room(self, size: int) -> None:
-        """Remove the longest unused copies until `size` more bytes fit the budget."""
+        """Delete the least recently used copies until `size` more bytes fit into the budget."""
         entries = sorted(self._entries())
         total = size + sum(length for _, length, _ in entries)
         for _, length, path in entries:
@@ -150,7 +154,7 @@ class Cache:
                 total -= length
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
-        """Last use, size and path of every copy; abandoned partial copies are removed on the way."""
+        """Yield last use, size and path of every copy, and delete partial copies of killed processes."""
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):
                 found = path.stat()
@@ -161,7 +165,7 @@ class Cache:
 
 
 def _removed(path: Path) -> bool:
-    """Remove a copy unless somebody is reading it."""
+    """Delete a copy unless a process is reading it. Return True if the copy is gone."""
     try:
         with path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Check the domains of a run before its first step: the sources with their labels, the target without."""
+"""Check the domains of a run before its first step, without reading any label of the target."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest,
 from rfmeta_dist.storage.store import open_store
 
 NONE: Mapping[str, str] = {}
-MARK = 12  # digits of a fingerprint that a message shows
+MARK = 12  # digits of a fingerprint that messages show
 
 
 def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, Manifest]:
-    """Open the manifests of the source domains, fit for balanced training; the target's stays closed.
+    """Open the manifests of the source domains and check that balanced batches can be made from them.
+
+    The target's manifest is not opened.
 
     Args:
-        config: the run's.
-        pinned: the fingerprints that the run is pinned to, by domain; the newest of any other.
+        config: the run's configuration.
+        pinned: the fingerprints of the manifests that the run is pinned to, by domain. For a domain that is not
+            in it, the newest manifest is opened.
 
     Raises:
-        DataError: a domain is unknown or damaged, its pinned state is gone, it has one class only, or its crops
-            are smaller than configured.
+        DataError: a domain is unknown or damaged, its pinned state was deleted, its training or validation
+            split has one class only, or its crops are smaller than `data.image_size`.
         StorageError: the prefix cannot be read.
     """
     store = open_store(config.data.prefix)
@@ -38,10 +41,10 @@ def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, 
 
 
 def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
-    """Check that a run can be judged on its target, by its counts, number of people and size of crops.
+    """Check that a run can be judged on its target: by the counts, the number of people and the size of crops.
 
-    No label of a sample is read, so the target stays sealed. The state that is looked at is the pinned one; the
-    newest if none is pinned, or if the pinned one was deleted.
+    No label of a sample is read, so the target stays sealed. The function opens the pinned state of the domain,
+    or the newest state if none is pinned or the pinned one was deleted.
 
     Raises:
         DataError: the target is unknown or damaged, or cannot be judged on.
@@ -58,7 +61,7 @@ def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
 
 
 def target_split(config: Config) -> Split | None:
-    """Return the split of the target that is judged; None for all of them."""
+    """Return the split of the target that is judged; None for all splits."""
     chosen = config.evaluation.target_split
     return None if chosen == "all" else chosen
 
@@ -84,7 +87,7 @@ def require_subjects(config: Config, people: int) -> None:
     """Check that the judged split of the target shows enough people for a confidence interval.
 
     Raises:
-        DataError: it shows one alone.
+        DataError: the split shows fewer than two people.
     """
     if people < 2:
         raise DataError(
@@ -96,29 +99,29 @@ def require_subjects(config: Config, people: int) -> None:
 
 
 def resized(config: Config, heads: Iterable[Head]) -> list[str]:
-    """Return a line for each domain whose crops ingest resized, if a run is to see patches of them.
+    """Return a warning for each domain whose crops were resized by ingest, if the run cuts patches from crops.
 
     Args:
-        config: the run's.
-        heads: of its domains.
+        config: the run's configuration.
+        heads: the heads of its domains' manifests.
     """
     if config.data.patches is None:
         return []
     rules = {head.domain: head.contract.get("crop") for head in heads}
     return [
         f"ingest resized the crops of domain {name} to {rule['size']} pixels, so patches of them do not show "
-        "the source's own pixels; to keep these, ingest it again with --size native"
+        "the original pixels; to keep the original pixels, ingest the domain again with --size native"
         for name, rule in rules.items()
         if isinstance(rule, Mapping) and isinstance(rule.get("size"), int)
     ]
 
 
 def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:
-    """Return a line for each domain whose newest data is not what a run reads, or of which that is not known.
+    """Return a line for each domain of a run that has newer data than the run reads, or that is not pinned.
 
     Args:
-        config: of a run that was started before.
-        pinned: the fingerprints that it is pinned to, by domain.
+        config: the configuration of a run that was started before.
+        pinned: the fingerprints of the manifests that the run is pinned to, by domain.
 
     Raises:
         StorageError: the prefix cannot be read.
@@ -128,7 +131,7 @@ def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:
         try:
             newest = open_head(store, name).fingerprint
         except DataError:
-            continue  # what reads the domain says what is wrong with it
+            continue  # the code that reads the domain reports what is wrong with it
         if name not in pinned:
             lines.append(
                 f"this run has no record of which data of domain {name} it reads, because it was started by an "
@@ -147,7 +150,7 @@ def _of(split: Split | None) -> str:
 
 
 def _other_split(head: Head) -> str:
-    """Return the change of evaluation.target_split that would help; empty if there is none."""
+    """Return the remedy that names a split with both classes; empty if no split has both."""
     for split in (*SPLITS, None):
         if head.count(split, 0) and head.count(split, 1):
             return f"set evaluation.target_split={split or 'all'}, or "

@@ -1,4 +1,4 @@
-"""Whole shards from a store, checked against the manifest before anything parses them."""
+"""Fetch whole shards from a store and check them against the manifest before they are parsed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ R = TypeVar("R")
 
 
 def fetch(folder: Store, shard: Shard, cache: Cache | None = None, meter: Meter | None = None) -> bytes:
-    """Read one shard of a domain's folder, from the node's cache if it is there.
+    """Return the bytes of one shard, from the node's cache if it has a copy.
 
     Args:
-        folder: of the domain.
-        shard: as the manifest describes it.
-        cache: of this node, if there is to be one.
+        folder: the domain's folder.
+        shard: the shard's entry in the manifest.
+        cache: this node's cache; None to read from the store each time.
         meter: counts what is read.
 
     Raises:
-        DataError: the shard is missing, or is not the one the manifest describes.
-        StorageError: the store cannot be read; it has been tried again for as long as that may help.
+        DataError: the shard is missing, or its size or SHA-256 differs from the manifest.
+        StorageError: the store cannot be read, even after the store's own retries.
     """
     meter = meter or Meter()
     load = partial(_load, folder, shard, meter)
@@ -42,7 +42,10 @@ def fetch(folder: Store, shard: Shard, cache: Cache | None = None, meter: Meter 
 
 
 def _load(folder: Store, shard: Shard, meter: Meter) -> bytes:
-    """Read the shard until it matches its hash; two equal answers that do not are damage at rest."""
+    """Read the shard until it matches its hash.
+
+    If two reads in a row give the same wrong bytes, the stored object is damaged and is not read again.
+    """
     where = f"shard {folder.url}/{shard.name}"
     attempts = count()
 
@@ -59,27 +62,31 @@ def _load(folder: Store, shard: Shard, meter: Meter) -> bytes:
     try:
         data = read_sound(read, is_it)
     except MissingError as error:
-        raise DataError(f"{where} is missing", "restore it or ingest the domain again") from error
+        raise DataError(
+            f"{where} is missing though the manifest lists it",
+            "restore it from a backup, or ingest the domain again",
+        ) from error
     if is_it(data):
         meter.add(shards_read=1)
         return data
     fault = "its SHA-256 does not match the manifest"
     if len(data) != shard.size:
         fault = f"it has {len(data)} bytes, but the manifest says {shard.size}"
-    raise DataError(f"{where} is damaged: {fault}", "restore it or ingest the domain again")
+    raise DataError(f"{where} is damaged: {fault}", "restore it from a backup, or ingest the domain again")
 
 
 def ahead(
     function: Callable[[T], R], items: Iterable[T], *, pool: ThreadPoolExecutor, depth: int, meter: Meter
 ) -> Iterator[R]:
-    """Apply a function to items in a pool's threads, and deliver the results in order.
+    """Apply a function to items in the threads of a pool, and yield the results in the order of the items.
 
     Args:
-        function: what to apply; what it raises comes in place of the item's result.
-        items: taken only as results are consumed, so that no more than `depth` wait beyond the one in use.
-        pool: where the function runs.
-        depth: how many items to begin before their turn.
-        meter: counts the time the consumer waits for a result.
+        function: the function to apply. If it raises an exception, the exception is raised when the result
+            of that item would be yielded.
+        items: taken only as results are consumed, so that at most `depth` results wait beyond the one in use.
+        pool: the threads that run the function.
+        depth: how many items are started before their results are asked for.
+        meter: counts the time that the consumer waits for a result.
     """
     coming: deque[Future[R]] = deque()
 

@@ -1,7 +1,8 @@
-"""Vary how sharp, how noisy and how well coded a training sample is, so that these levels tell nothing.
+"""Augment the sharpness, noise and JPEG quality of training samples, so that models do not decide by them.
 
-Cameras differ more in sharpness, noise and coding than live faces differ from attacks. A model that judges by
-the level itself fails on the next camera; what a print or a screen changes in a picture stays.
+Cameras differ more from each other in sharpness, noise and compression than live faces differ from attacks. A
+model that decides by the level of one of them fails on a new camera. Other traces of a print or a screen remain
+in the picture.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-UNTOUCHED = 100  # quality at which a sample is not coded again
-RADIUS = 1.0  # pixels; standard deviation of the Gaussian whose difference is sharpened
+UNTOUCHED = 100  # JPEG quality that stands for no compression: the sample is not encoded again
+RADIUS = 1.0  # pixels; standard deviation of the Gaussian of the unsharp mask
 GREY = 0.18  # linear middle grey
-READ_NOISE = 0.15  # variance that does not depend on the light, relative to that of the light at middle grey
-DARKEST = 2.0  # most noise of a dark pixel, relative to middle grey; cameras crush what is darker
-STRIP = (
-    24_576  # numbers at a time: larger arrays go back to the system, and page faults cost four times the work
-)
+READ_NOISE = 0.15  # variance of the sensor's read noise, relative to that of the shot noise at middle grey
+DARKEST = 2.0  # largest noise of a dark pixel, relative to middle grey; cameras clip darker values
+# Numbers that are processed at a time. The allocator returns larger arrays to the system each time, and the
+# page faults then take four times as long as the computation.
+STRIP = 24_576
 
 
 class Levels(NamedTuple):
-    """The levels drawn for one sample.
+    """The levels that were drawn for one sample.
 
     Attributes:
-        blur: standard deviation of a Gaussian, in pixels; 0 for none.
-        noise: standard deviation at middle grey, of the full range; 0 for none.
-        sharpness: how much of the difference from a slightly blurred picture is added; 0 for none.
-        coding: JPEG quality; `UNTOUCHED` for none.
+        blur: standard deviation of the Gaussian blur in pixels; 0 for no blur.
+        noise: standard deviation of the noise at middle grey, as a fraction of the full range; 0 for no noise.
+        sharpness: factor of the unsharp mask; 0 for no sharpening.
+        coding: JPEG quality; `UNTOUCHED` for no compression.
     """
 
     blur: float
@@ -46,11 +47,11 @@ class Levels(NamedTuple):
 
 
 def draw(key: tuple[Part, ...], settings: Augmentation) -> Levels:
-    """Draw the levels of a sample, each evenly between none and the setting.
+    """Draw the levels of a sample, each uniformly between no change and the setting.
 
     Args:
-        key: decides what is drawn.
-        settings: the largest blur, noise and sharpness, and the lowest coding quality.
+        key: the levels depend on it alone.
+        settings: the largest blur, noise and sharpness, and the lowest JPEG quality.
     """
     blur, noise, sharpness, coding = generator("levels", *key).random(4).tolist()
     steps = UNTOUCHED - settings.coding + 1
@@ -63,12 +64,12 @@ def draw(key: tuple[Part, ...], settings: Augmentation) -> Levels:
 
 
 def varied(image: Pixels, key: tuple[Part, ...], settings: Augmentation) -> Pixels:
-    """Draw levels for a sample and give them to it; returns the array that is given if all levels are off.
+    """Draw levels for a sample and apply them. If all levels are off, return the given array itself.
 
     Args:
         image: S×S×3 RGB, contiguous.
-        key: decides what is drawn; in a stream (seed, sample key, epoch).
-        settings: how much to vary.
+        key: the random draws depend on it alone; in a stream it is (seed, sample key, epoch).
+        settings: the strength of each augmentation.
     """
     if settings.coding == UNTOUCHED and not (settings.blur or settings.noise or settings.sharpness):
         return image
@@ -76,12 +77,12 @@ def varied(image: Pixels, key: tuple[Part, ...], settings: Augmentation) -> Pixe
 
 
 def apply(image: Pixels, levels: Levels, key: tuple[Part, ...]) -> Pixels:
-    """Give an image the levels, in a camera's order: lens, sensor, sharpening, file.
+    """Apply levels to an image in the order of a camera: lens blur, sensor noise, sharpening, JPEG.
 
     Args:
         image: S×S×3 RGB, contiguous.
         levels: from `draw`.
-        key: decides the noise of each pixel.
+        key: the noise of each pixel depends on it alone.
     """
     if levels.blur:
         image = _blurred(image, levels.blur)
@@ -95,7 +96,8 @@ def apply(image: Pixels, levels: Levels, key: tuple[Part, ...]) -> Pixels:
 def _blurred(image: Pixels, deviation: float) -> Pixels:
     import cv2
 
-    blurred: Pixels = cv2.GaussianBlur(image, (0, 0), deviation)  # of bytes: fixed point, the same everywhere
+    # OpenCV blurs bytes in fixed point, which gives the same result on every machine.
+    blurred: Pixels = cv2.GaussianBlur(image, (0, 0), deviation)
     return blurred
 
 
@@ -104,7 +106,8 @@ def _noisy(image: Pixels, deviation: float, key: tuple[Part, ...]) -> Pixels:
     import numpy as np
 
     spread, noisy = _spread() * np.float32(255 * deviation), np.empty_like(image)
-    # A byte chooses among 256 quantiles: numpy's normal numbers would take ten times as long as decoding.
+    # Each random byte selects one of 256 quantiles of the normal distribution. Drawing numpy's normal numbers
+    # would take ten times as long as decoding the image.
     chosen = octets(image.size, "noise", *key).reshape(image.shape)
     rows = max(1, STRIP // image[0].size)
     for top in range(0, len(image), rows):
@@ -116,7 +119,7 @@ def _noisy(image: Pixels, deviation: float, key: tuple[Part, ...]) -> Pixels:
 
 @cache
 def _quantiles() -> NDArray[np.float32]:
-    """Return 256 equally likely values with the quantiles of a normal distribution and a deviation of 1."""
+    """Return 256 quantiles of a normal distribution, scaled to a standard deviation of exactly 1."""
     from statistics import NormalDist
 
     import numpy as np
@@ -128,10 +131,10 @@ def _quantiles() -> NDArray[np.float32]:
 
 @cache
 def _spread() -> NDArray[np.float32]:
-    """Return the deviation of the noise at each of 256 display values, relative to that at middle grey.
+    """Return the standard deviation of the noise at each of 256 sRGB values, relative to that at middle grey.
 
-    Light arrives in quanta, whose variance grows with the light, and reading the sensor adds some of its own.
-    The tone curve then spreads the dark and compresses the light.
+    The variance of shot noise is proportional to the light, and reading the sensor adds a constant variance.
+    The sRGB tone curve then stretches dark values and compresses light ones.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Batches for training in a process that reads the shards itself."""
+"""Provide batches for training in a process that reads the shards itself, without reader actors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class LocalBatches:
     """The `BatchSource` (training/loop.py) of a process that reads the shards itself.
 
     Args:
-        store: holds the domains.
-        manifests: of the domains, by name.
-        data: size of batches and images, augmentation, cache.
-        seed: the run's.
+        store: the store that holds the domains.
+        manifests: the manifests of the domains, by name.
+        data: the run's `data` section: size of batches and images, augmentation, cache.
+        seed: the run's seed.
     """
 
     def __init__(self, store: Store, manifests: Mapping[str, Manifest], data: Data, seed: int) -> None:
@@ -30,7 +30,7 @@ class LocalBatches:
         self._open: dict[str, tuple[int, Iterator[RawBatch]]] = {}
 
     def batch(self, need: Need) -> RawBatch:
-        """Return rows of a batch of a domain. If batches are asked for in order, each shard is read once.
+        """Return rows of a batch of a domain. If batches are requested in order, each shard is read once.
 
         Raises:
             DataError: a shard or sample is missing or damaged, or the domain has one class only.
@@ -43,7 +43,7 @@ class LocalBatches:
         return next(batches).rows(need.rows)
 
     def prefetch(self, need: Need) -> None:
-        """Do nothing: the stream decodes ahead by itself."""
+        """Do nothing, because the stream decodes in advance by itself."""
 
     def _stream(self, domain: str) -> DomainStream:
         return DomainStream.of_run(self._store, self._manifests[domain], self._data, self._seed)

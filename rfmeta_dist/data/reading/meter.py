@@ -1,4 +1,4 @@
-"""Count what the reading of a domain does and waits for."""
+"""Count what a domain's stream reads, decodes and waits for."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from rfmeta_dist.core.totals import StreamTotals
 
 
 class Meter:
-    """Adds up `StreamTotals` from the several threads of one stream."""
+    """A thread-safe counter of `StreamTotals` for one stream."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._now = StreamTotals()
 
     def add(self, **amounts: float) -> None:
-        """Raise some of the totals."""
+        """Add amounts to the totals; the names are fields of `StreamTotals`."""
         more = StreamTotals(**amounts)  # type: ignore[arg-type]  # counts are given as integers
         with self._lock:
             self._now += more
 
     def read(self) -> StreamTotals:
-        """The totals now."""
+        """Return the present totals."""
         return self._now
 
     @contextmanager
     def stall(self) -> Iterator[None]:
-        """Count the time spent inside as waiting."""
+        """Count the time spent in this context as time that the consumer waited."""
         started = time.perf_counter()
         try:
             yield

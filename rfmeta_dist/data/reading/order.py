@@ -1,8 +1,8 @@
-"""The order of a stream, as arithmetic: position → epoch → window of shards → sample.
+"""Compute the order of samples in a stream from the position alone: epoch, window of shards, sample.
 
-In every epoch the shards are permuted and cut into windows of `WINDOW`; within a window the
-samples are permuted. So a sample is met exactly once an epoch, memory holds one window, and reading
-can begin at any position without state: only the shards of that position's window are needed.
+In every epoch the shards are permuted and divided into windows of `WINDOW` shards, and the samples within
+each window are permuted. So each sample is delivered exactly once per epoch, and memory holds one window.
+Reading can start at any position without saved state: only the shards of that position's window are read.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ WINDOW = 4
 
 @dataclass(frozen=True)
 class Visit:
-    """What to deliver from one window.
+    """The samples to deliver from one window of shards.
 
     Attributes:
-        shards: indices of its shards.
-        order: which samples to deliver, counted through those shards one after the other.
+        shards: indices of the window's shards.
+        order: indices of the samples to deliver, in order; samples are numbered through the window's shards.
     """
 
     shards: tuple[int, ...]
@@ -35,12 +35,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class SampleOrder:
-    """The endless order of a stream of shards.
+    """The endless order of the samples in some shards.
 
     Attributes:
-        counts: how many samples each shard holds; at least one each.
+        counts: number of samples in each shard, at least one.
         seed: the run's seed.
-        stream: what tells this stream from others of the run.
+        stream: a name that differs from those of the run's other streams.
     """
 
     counts: Sequence[int]
@@ -48,7 +48,7 @@ class SampleOrder:
     stream: str
 
     def visits(self, start: int = 0) -> Iterator[Visit]:
-        """All visits from sample position `start` on, the first cut short to begin there."""
+        """Yield the visits from sample position `start` on. The first visit begins at that position."""
         epoch, skip = divmod(start, sum(self.counts))
         while True:
             for number, shards in enumerate(self._windows(epoch)):

@@ -1,4 +1,4 @@
-"""Cut a patch out of a decoded crop: the pixels as they are, and its part of the depth map."""
+"""Cut a patch out of a decoded crop, without resizing its pixels, and compute the patch's depth map."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ def cut_patch(image: Pixels, depth: Pixels, place: Place, side: int) -> tuple[Pi
     Args:
         image: S×S×3 RGB.
         depth: D×D, of the whole image; D and S need not divide each other.
-        place: of the patch in the image.
-        side: P, of the patch in pixels; a multiple of 8, at most S.
+        place: upper left corner of the patch in the image.
+        side: P, the side of the patch in pixels; a multiple of 8, at most S.
 
     Returns:
-        A P×P×3 view of the image, and P/8×P/8 depth: each value is the mean of the map over the 8×8 pixels that
-        it stands for, rounded; a half goes to the even number, as in the depth of a whole face.
+        A P×P×3 view of the image, and P/8×P/8 depth. Each depth value is the mean of the map over its 8×8 image
+        pixels, rounded half to even, as in the depth of a whole face.
     """
     import numpy as np
 
     left, top = place
     across, down = (_weights(start, side, image.shape[0], depth.shape[0]) for start in (left, top))
-    # How a processor adds must not decide which way a half is rounded, so its last digits are dropped first.
+    # Processors sum in different orders, which changes the last digits. Dropping them first makes the rounding
+    # of exact halves the same on every machine.
     part = np.rint(np.round(down @ depth @ across.T, 6)).astype(np.uint8)
     return image[top : top + side, left : left + side], part
 
 
 def _weights(start: int, side: int, crop: int, stored: int) -> NDArray[np.float64]:
-    """Return P/8×D: the share that each pixel of a row of the map has in each value of the patch's depth."""
+    """Return P/8×D weights: the share of each of the map's pixels along one axis in each value of the patch."""
     import numpy as np
 
     scale = stored / crop  # pixels of the map to one of the image

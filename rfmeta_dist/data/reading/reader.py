@@ -1,4 +1,4 @@
-"""The stages that every reading of a domain shares: whole shards ahead of their turn, then decoded batches."""
+"""Fetch whole shards in advance and decode their samples to batches; training and scoring both use this."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     Places = Callable[["Visited"], list[Place]]
 
 
-_FETCHERS = 2  # one connection rarely fills a link
-_DECODERS = min(4, os.cpu_count() or 1)  # decoding leaves Python's lock: threads suffice
+_FETCHERS = 2  # one connection rarely uses the whole bandwidth
+_DECODERS = min(4, os.cpu_count() or 1)  # threads suffice, because decoding releases Python's global lock
 
 
 @dataclass(frozen=True)
 class Visited:
-    """A sample on one of its visits: in which epoch of its class."""
+    """A sample, and the epoch of its class in which it is delivered."""
 
     packed: Packed
     epoch: int
@@ -49,7 +49,7 @@ class Visited:
 
 @dataclass(frozen=True)
 class Pools:
-    """The threads of one iteration."""
+    """The threads that fetch and decode for one iteration over a stream."""
 
     fetch: ThreadPoolExecutor
     decode: ThreadPoolExecutor
@@ -57,18 +57,30 @@ class Pools:
 
 @contextmanager
 def open_pools() -> Iterator[Pools]:
-    """Start the threads of one iteration, and end them with it."""
+    """Start the threads of one iteration, and stop them when the iteration ends."""
     pools = Pools(ThreadPoolExecutor(_FETCHERS, "fetch"), ThreadPoolExecutor(_DECODERS, "decode"))
     try:
         yield pools
     finally:
-        # Also when the caller stops early: leave nothing reading behind its back.
+        # A caller may stop early. Pending work is then cancelled, so that nothing is read afterwards.
         pools.fetch.shutdown(wait=False, cancel_futures=True)
         pools.decode.shutdown(wait=False, cancel_futures=True)
 
 
 class Reader:
-    """The stages that every reading of a domain shares."""
+    """Fetch, unpack, decode and vary the samples of one domain.
+
+    Args:
+        store: the parent of the domains' folders.
+        manifest: the state of the domain to read.
+        image_size: side of the delivered images in pixels, a multiple of 8.
+        cache: this node's cache; None to read from the store each time.
+        patches: how patches are cut; None for whole faces.
+
+    Raises:
+        ConfigError: `image_size` is out of range.
+        DataError: the stored images are smaller than `image_size`.
+    """
 
     def __init__(
         self,
@@ -79,7 +91,10 @@ class Reader:
         patches: Patches | None,
     ) -> None:
         if image_size % DEPTH_STRIDE or not 0 < image_size <= MAX_SIDE:
-            raise ConfigError(f"image_size is {image_size}", f"use a multiple of 8 of at most {MAX_SIDE}")
+            raise ConfigError(
+                f"image_size is {image_size}, but it must be a multiple of 8 from 8 to {MAX_SIDE}",
+                f"use a multiple of 8 of at most {MAX_SIDE}",
+            )
         require_size(manifest, image_size, patches)
         self._folder = store.sub(manifest.domain)
         self._manifest = manifest
@@ -88,15 +103,16 @@ class Reader:
         self.meter = Meter()
 
     def shards(self, pools: Pools, wanted: Iterable[Shard]) -> Iterator[list[Packed]]:
-        """The samples of each shard, still encoded; the shards of a window are read before their turn."""
+        """Yield the encoded samples of each shard. The shards of one window are fetched in advance."""
         return ahead(self._unpacked, wanted, pool=pools.fetch, depth=WINDOW, meter=self.meter)
 
     def decoded(
         self, pools: Pools, groups: Iterable[list[Visited]], vary: Vary, places: Places | None
     ) -> Iterator[RawBatch]:
-        """A batch of each group of samples, decoded and varied; a few are decoded before their turn.
+        """Yield a batch for each group of samples, decoded and varied. A few groups are decoded in advance.
 
-        With `places`, the batch has the patches of each sample that lie there, one sample after the other.
+        If `places` is given, the batch has the patches of each sample at those places, one sample after the
+        other.
         """
         work = partial(self._faces, vary) if places is None else partial(self._cut, vary, places)
         return ahead(work, groups, pool=pools.decode, depth=_DECODERS, meter=self.meter)
@@ -112,7 +128,7 @@ class Reader:
         image = np.empty((count, side, side, 3), np.uint8)
         depth = np.empty((count, side // DEPTH_STRIDE, side // DEPTH_STRIDE), np.uint8)
         for index, sample in enumerate(samples):
-            # Decoded in its place: copying it there would cost a quarter of the decoding again.
+            # Decode directly into the batch: a copy would take a quarter as long as the decoding.
             place = image[index]
             found, depth[index] = vary(sample, *decode(sample.packed, side, place))
             if found is not place:

@@ -1,4 +1,4 @@
-"""Check that the crops of a domain are large enough for what is to be cut from them."""
+"""Check that the crops of a domain are at least as large as the images or patches that a run needs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STEP = 32  # data.image_size is a multiple of it
 
 
 def require_size(head: Head, image_size: int, patches: Patches | None = None) -> None:
-    """Check that the images of a domain are stored at least as large as they are wanted.
+    """Check that the stored images of a domain are at least as large as the images that are wanted.
 
-    An enlarged image is blurred as no crop of the other domains is, which would tell the domains apart.
+    Enlarging images would blur them, and a network could tell the domain from the others by the blur.
 
     Args:
-        head: of the domain.
+        head: the head of the domain's manifest.
         image_size: side of the wanted images in pixels.
         patches: how patches are cut; None for whole faces.
 
     Raises:
-        DataError: the domain holds smaller ones.
+        DataError: the domain has smaller images.
     """
     if head.image_size >= image_size:
         return

@@ -1,4 +1,4 @@
-"""The domains that a recipe may learn from, as a type that cannot hold a target."""
+"""Define `Sources`, the domains that a recipe is fitted on. The type has no place for a target domain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Sources:
     """The source domains of a run.
 
     Attributes:
-        store: holds them.
-        manifests: of each, in the order of the configuration. A target is not among them.
+        store: the store that holds the domains.
+        manifests: the manifest of each source, in the order of the configuration. The target is not among them.
     """
 
     store: Store
@@ -25,11 +25,12 @@ class Sources:
 
     @classmethod
     def of(cls, config: Config, folder: Store | None = None) -> Sources:
-        """Open the sources of a run, in the state that it is pinned to.
+        """Open the sources of a run in the states that the run is pinned to.
 
         Args:
-            config: the run's.
-            folder: the run's; without it the newest states are opened.
+            config: the run's configuration.
+            folder: the run's folder, which holds the pinned fingerprints; if None, the newest states are
+                opened.
 
         Raises:
             DataError: a source is unknown or damaged, or its pinned state was deleted.

@@ -1,4 +1,4 @@
-"""Batches of one domain: endless, balanced and seekable to train on; or each sample once."""
+"""Read batches of one domain: an endless, class-balanced stream for training, or each sample once."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 
 class DomainStream:
-    """Class-balanced batches of one domain; batch t is a pure function of (seed, domain, t, what varies it).
+    """Class-balanced batches of one domain. Batch t depends only on seed, domain, t, augmentation and patches.
 
-    However slowly the batches are taken, memory holds at most two windows of shards a class, still encoded, and
-    a batch for each decoding thread beyond the one delivered.
+    If the batches are consumed slowly, memory holds at most two windows of encoded shards for each class, and
+    one decoded batch for each decoding thread besides the batch in use.
 
     Args:
-        store: where the domain's folder is.
+        store: the parent of the domains' folders.
         manifest: the state of the domain to read.
         split: the split to read.
         batch: samples in a batch, even: half are live, half attacks.
-        image_size: side of the delivered images, a multiple of 8.
+        image_size: side of the delivered images in pixels, a multiple of 8.
         seed: the run's seed.
-        augmentation: how to vary the samples, anew in each epoch; not at all if not given.
-        cache: of this node's disk, if there is to be one.
-        patches: deliver one patch of each sample, drawn anew in each epoch; the whole face if not given.
+        augmentation: how to augment the samples, drawn anew in each epoch; None for no augmentation.
+        cache: this node's cache; None to read from the store each time.
+        patches: deliver one random patch of each sample, drawn anew in each epoch; None to deliver whole faces.
 
     Raises:
-        ConfigError: `batch` or `image_size` is unfit.
+        ConfigError: `batch` or `image_size` is out of range.
         DataError: the split lacks a class, or the stored images are smaller than `image_size`.
     """
 
-    def __init__(  # noqa: PLR0913  all that decides a batch
+    def __init__(  # noqa: PLR0913  a batch depends on all of these
         self,
         store: Store,
         manifest: Manifest,
@@ -59,11 +59,14 @@ class DomainStream:
         patches: Patches | None = None,
     ) -> None:
         if batch < 2 or batch % 2:
-            raise ConfigError(f"batch is {batch}", "use an even number: half live, half attacks")
+            raise ConfigError(
+                f"batch is {batch}, but half of a batch is live and half attacks",
+                "use an even number of at least 2",
+            )
         self._half = batch // 2
         self._seed = seed
         if augmentation and patches:
-            # It would resample pixels, and where a patch is drawn varies what is shown.
+            # A random crop would resample pixels. The random place of the patch already varies what is shown.
             augmentation = augmentation.model_copy(update={"crop": 0.0})
         self._augmentation = augmentation
         self._patches = patches
@@ -86,11 +89,11 @@ class DomainStream:
         """Open the training batches of a run.
 
         Args:
-            store: where the domain's folder is.
+            store: the parent of the domains' folders.
             manifest: the state of the domain to read.
-            data: the run's section: sizes, view, augmentation, cache.
-            seed: the run's.
-            varied: whether to vary the samples as the run says; if not, pixels stay as stored.
+            data: the run's `data` section: sizes, view, augmentation, cache.
+            seed: the run's seed.
+            varied: True to augment the samples as configured; False to deliver the pixels as stored.
 
         Raises:
             DataError: the training split lacks a class.
@@ -109,16 +112,16 @@ class DomainStream:
 
     @property
     def totals(self) -> StreamTotals:
-        """What this stream has read, decoded and waited for so far."""
+        """Return what this stream has read, decoded and waited for so far."""
         return self._reader.meter.read()
 
     def batches(self, start: int = 0) -> Iterator[RawBatch]:
-        """Endless batches from number `start` on, the live half first.
+        """Yield batches without end, from batch number `start` on. The first half of a batch is live.
 
-        Starting late costs at most the reading of one window of shards a class.
+        To start at a later batch, at most one window of shards is read for each class.
 
         Raises:
-            DataError: a shard or sample is missing or damaged; named, and never skipped.
+            DataError: a shard or sample is missing or damaged. The error names it; it is never skipped.
             StorageError: the store cannot be read.
         """
         with open_pools() as pools:
@@ -127,9 +130,9 @@ class DomainStream:
             yield from self._reader.decoded(pools, both, self._vary, self._drawn if self._patches else None)
 
     def _samples(self, pools: Pools, label: int, position: int) -> Iterator[Visited]:
-        """The endless samples of a class from `position` on."""
+        """Yield the samples of a class without end, from `position` on."""
         shards, plan = self._classes[label], self._plans[label]
-        # The plan is pure, so both stages walk it: one to fetch shards, one to arrange samples.
+        # `visits` is a pure function, so it is iterated twice: once to fetch shards, once to order the samples.
         wanted = (shards[index] for visit in plan.visits(position) for index in visit.shards)
         samples = _arrange(plan, position, self._reader.shards(pools, wanted))
         length = sum(plan.counts)
@@ -158,22 +161,23 @@ def scan(
     cache: Cache | None = None,
     patches: Patches | None = None,
 ) -> Iterator[RawBatch]:
-    """Every sample of a split (of all, if None) once, in the manifest's order.
+    """Yield every sample of a split once, in the manifest's order.
 
     Args:
-        store: where the domain's folder is.
+        store: the parent of the domains' folders.
         manifest: the state of the domain to read.
-        split: the split to read; all of them if None.
-        image_size: side of the delivered images, a multiple of 8.
-        batch: most images in a batch, unless a single face has more patches.
-        cache: of this node's disk, if there is to be one.
-        patches: deliver the patches of each face that are scored, not the face; all in one batch.
+        split: the split to read; None for all splits.
+        image_size: side of the delivered images in pixels, a multiple of 8.
+        batch: largest number of images in a batch, unless a single face has more patches.
+        cache: this node's cache; None to read from the store each time.
+        patches: deliver the grid of patches on which a face is scored instead of the face. All patches of a
+            face are in the same batch.
 
     Yields:
-        Batches of `batch` samples, fewer if each gives several patches; the last may be shorter.
+        Batches of at most `batch` images; the last may be smaller.
 
     Raises:
-        ConfigError: `image_size` is unfit.
+        ConfigError: `image_size` is out of range.
         DataError: a shard or sample is missing or damaged, or the stored images are smaller than `image_size`.
         StorageError: the store cannot be read.
     """
@@ -197,7 +201,7 @@ def _as_is(_: Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def _arrange(plan: SampleOrder, position: int, shards: Iterable[list[Packed]]) -> Iterator[Packed]:
-    """Deliver the samples of each visit in the visit's order; holds one window, still encoded."""
+    """Yield the samples of each visit in the visit's order. Memory holds one window of encoded samples."""
     arriving = iter(shards)
     for visit in plan.visits(position):
         window = [sample for _ in visit.shards for sample in next(arriving)]

@@ -1,7 +1,7 @@
-"""Read a domain's shards as a `webdataset` pipeline, for training with other code than this package.
+"""Open a domain's shards as a `webdataset` pipeline, for training with code outside this package.
 
-Our own training reads the same shards without it (data/reading/stream.py): its batches are balanced and
-seekable, and a process that reads does not load torch, which webdataset imports.
+Training in this package reads the same shards without webdataset (data/reading/stream.py), because it needs
+balanced batches and a start at any step, and because webdataset imports torch, which readers do not need.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rfmeta_dist.storage.store import Store, open_store
 if TYPE_CHECKING:
     from webdataset import DataPipeline
 
-# No others are passed on: webdataset's decoders would execute code that some endings, such as pyd, can carry.
+# Files with other endings are dropped, because webdataset's decoders execute code from some, such as pyd.
 ENDINGS = frozenset({"jpg", "png", "depth.png", "full.png", "json"})
 
 
@@ -36,9 +36,9 @@ def as_webdataset(prefix: str, domain: str, split: Split | None = None) -> DataP
     Each shard is read whole and compared with the manifest's SHA-256 before its first sample is given.
 
     Args:
-        prefix: `s3://` URL or folder that holds the domain, as `data.prefix`.
-        domain: its name.
-        split: `train`, `validation` or `test`; all of them if not given.
+        prefix: `s3://` URL or folder that holds the domain, as in `data.prefix`.
+        domain: name of the domain.
+        split: `train`, `validation` or `test`; None for all splits.
 
     Raises:
         DataError: there is no such domain or split; while iterating: a shard is missing or damaged.
@@ -66,6 +66,6 @@ def as_webdataset(prefix: str, domain: str, split: Split | None = None) -> DataP
 def _opened(
     folder: Store, shards: Mapping[str, Shard], wanted: Iterable[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Read shards and check their hashes; this stage replaces webdataset's own, which checks nothing."""
+    """Read shards and check their hashes. This stage replaces webdataset's own, which checks no hashes."""
     for item in wanted:
         yield {**item, "stream": BytesIO(fetch(folder, shards[item["url"]]))}

@@ -1,1 +1,1 @@
-"""How a domain is stored: samples packed into shards, their manifest, and how one sample is read back."""
+"""Store a domain: pack samples into shards, write and read its manifest, and decode single samples."""

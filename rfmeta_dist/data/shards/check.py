@@ -1,4 +1,4 @@
-"""What a sample must fulfil before it is packed, so that no reader has to doubt it."""
+"""Check each sample before it is packed, so that readers can rely on what a shard contains."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from rfmeta_dist.core.types import LIVE, SPLITS, Sample
 from rfmeta_dist.data.shards.decode import FULL_DEPTH_SIZE, decode_depth, image_size
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_KEY_LENGTH = 90  # USTAR holds names of 100 characters, endings included
+_KEY_LENGTH = 90  # a USTAR tar has room for names of 100 characters, endings included
 
 
 class Checker:
-    """Checks the samples of one domain one after the other, remembering keys and subjects.
+    """Check the samples of one domain one by one. Keys and splits of subjects are remembered between samples.
 
     Args:
-        domain: letters, digits, `_` and `-`.
-        native: accept images of different sizes.
+        domain: name of the domain; letters, digits, `_` and `-`.
+        native: True to accept images of different sizes.
 
     Attributes:
-        image_size: side of the smallest image met, in pixels; 0 before the first.
+        image_size: side of the smallest image so far, in pixels; 0 before the first sample.
 
     Raises:
-        DataError: the domain's name is unfit.
+        DataError: the domain's name has other characters.
     """
 
     def __init__(self, domain: str, *, native: bool = False) -> None:
@@ -36,15 +36,15 @@ class Checker:
         self.image_size = 0
 
     def check(self, sample: Sample) -> None:
-        """Refuse an unfit sample.
+        """Raise an error if a sample cannot be packed.
 
-        A sample is fit if its key is new, names its domain and has no dots; its label agrees with
-        its attack type; its subject is in no other split; its image is a square JPEG or PNG, of the
-        size of all others unless they are native; its depth map is a 32×32 grey PNG, zero everywhere
-        just for an attack, and so is the full one of 256×256, if it has one.
+        A sample can be packed if its key is new, starts with the domain and has no dots; its label agrees with
+        its attack type; its subject is in no other split; its image is a square JPEG or PNG, of the size of all
+        others unless `native` is set; and its depth map is a 32×32 grey PNG, zero everywhere for an attack and
+        not zero everywhere for a live face. The same holds for the full depth map of 256×256, if there is one.
 
         Raises:
-            DataError: naming the sample and what is wrong with it.
+            DataError: the sample cannot be packed; the error names it and what is wrong with it.
         """
         try:
             self._check_names(sample)
@@ -53,30 +53,30 @@ class Checker:
         except ValueError as error:
             raise DataError(
                 f"sample '{sample.key}' cannot be packed: {error}",
-                "correct the ingest of this source, or leave the sample out",
+                "correct the source or the code that made this sample, or leave the sample out",
             ) from error
 
     def _check_names(self, sample: Sample) -> None:
         if sample.domain != self._domain:
-            raise ValueError(f"it is of domain '{sample.domain}', not '{self._domain}'")
+            raise ValueError(f"it belongs to domain '{sample.domain}', not to '{self._domain}'")
         if not _NAME.fullmatch(sample.key) or len(sample.key) > _KEY_LENGTH:
-            raise ValueError(f"a key is up to {_KEY_LENGTH} letters, digits, '_' and '-'")
+            raise ValueError(f"its key is not made of up to {_KEY_LENGTH} letters, digits, '_' and '-'")
         if not sample.key.startswith(f"{self._domain}-"):
             raise ValueError(f"its key does not start with '{self._domain}-'")
         if sample.key in self._keys:
-            raise ValueError("its key was used before")
+            raise ValueError("an earlier sample has the same key")
         self._keys.add(sample.key)
 
     def _check_meaning(self, sample: Sample) -> None:
         if sample.split not in SPLITS:
-            raise ValueError(f"'{sample.split}' is not one of {', '.join(SPLITS)}")
+            raise ValueError(f"its split '{sample.split}' is not one of {', '.join(SPLITS)}")
         if sample.label not in (0, 1) or (sample.label == 1) != (sample.attack_type == LIVE):
-            raise ValueError(f"label {sample.label} contradicts '{sample.attack_type}'")
+            raise ValueError(f"its label {sample.label} contradicts its attack type '{sample.attack_type}'")
         if not sample.subject.startswith(self._domain):
-            raise ValueError(f"its subject '{sample.subject}' does not start with the domain")
+            raise ValueError(f"its subject '{sample.subject}' does not start with '{self._domain}'")
         split = self._splits.setdefault(sample.subject, sample.split)
         if split != sample.split:
-            raise ValueError(f"its subject '{sample.subject}' is in split '{split}' too")
+            raise ValueError(f"its subject '{sample.subject}' is in split '{split}' too, so the splits overlap")
 
     def _check_pixels(self, sample: Sample) -> None:
         width, height = image_size(sample.image, sample.image_ext)
@@ -84,8 +84,12 @@ class Checker:
         if self._native and width == height:
             self.image_size = min(side, width)
         elif (width, height) != (side, side):
-            raise ValueError(f"its image is {width}×{height}, the first was {side} wide and square")
+            wanted = "square" if self._native else f"{side}×{side} like the first one"
+            raise ValueError(f"its image is {width}×{height} pixels, but it must be {wanted}")
         maps = [decode_depth(sample.depth)]
         maps += [decode_depth(sample.full_depth, FULL_DEPTH_SIZE)] if sample.full_depth else []
         if any(depth.any() != (sample.label == 1) for depth in maps):
-            raise ValueError("a depth map is zero everywhere for an attack, and only then")
+            found = "is zero everywhere, but the sample is live"
+            if sample.label == 0:
+                found = "is not zero everywhere, but the sample is an attack"
+            raise ValueError(f"its depth map {found}")

@@ -1,4 +1,4 @@
-"""Encoded images → arrays. One that is not what it claims to be is an error, never a guess."""
+"""Decode images and depth maps of samples. Damaged or unexpected content raises an error."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEPTH_SIZE = 32  # side of a stored depth map
-FULL_DEPTH_SIZE = 256  # side of one that is kept in full beside it
-DEPTH_STRIDE = 8  # image pixels to one depth pixel, as the networks give it
-MAX_SIDE = 4096  # a header may claim any size, and decoding would allocate it
+FULL_DEPTH_SIZE = 256  # side of the full depth map, which some domains store in addition
+DEPTH_STRIDE = 8  # image pixels per depth pixel, as in the output of the networks
+MAX_SIDE = 4096  # limit on the size in a header, because decoding allocates that much memory
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GREY8, _RGB8 = (8, 0), (8, 2)  # PNG's bit depth and colour type
 
@@ -23,18 +23,19 @@ _GREY8, _RGB8 = (8, 0), (8, 2)  # PNG's bit depth and colour type
 def decode(
     sample: Packed, image_size: int, out: NDArray[np.uint8] | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode a sample, resizing by area where the stored size differs.
+    """Decode a sample's image and depth map, and resize them by area averaging if the stored size differs.
 
     Args:
-        sample: as in the shard.
+        sample: the encoded sample.
         image_size: S, a multiple of 8.
-        out: S×S×3 uint8, contiguous; if given, the image is written there, and is this array.
+        out: S×S×3 uint8, contiguous; if given, the image is written to this array, which is then returned.
 
     Returns:
         S×S×3 uint8 RGB, and S/8×S/8 uint8 depth.
 
     Raises:
-        DataError: naming the sample, if it is damaged or not of the size the manifest gives.
+        DataError: the sample is damaged, or its size is not the one in the manifest; the error names the
+            sample.
     """
     size = sample.row["width"], sample.row["height"]
     image, depth = decode_stored(sample, out if size == (image_size, image_size) else None)
@@ -44,17 +45,18 @@ def decode(
 def decode_stored(
     sample: Packed, out: NDArray[np.uint8] | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Decode a sample at the size that it is stored in.
+    """Decode a sample's image and depth map at their stored size.
 
     Args:
-        sample: as in the shard.
-        out: of the image's shape, contiguous; if given, a JPEG is decoded there.
+        sample: the encoded sample.
+        out: array of the image's shape, contiguous; if given, a JPEG is decoded into it.
 
     Returns:
         H×W×3 uint8 RGB, and 32×32 uint8 depth.
 
     Raises:
-        DataError: naming the sample, if it is damaged or not of the size the manifest gives.
+        DataError: the sample is damaged, or its size is not the one in the manifest; the error names the
+            sample.
     """
     row = sample.row
     try:
@@ -71,14 +73,14 @@ def decode_stored(
 def decode_image(
     data: bytes, ext: str, size: tuple[int, int], out: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """Decode a JPEG or PNG of known width and height into H×W×3 uint8 RGB, a JPEG into `out` if given.
+    """Decode a JPEG or PNG of known width and height to H×W×3 uint8 RGB. A JPEG is decoded into `out` if given.
 
     Raises:
-        ValueError: its header says otherwise, or its content is damaged.
+        ValueError: the image has another size, or is damaged.
     """
     found = image_size(data, ext)
     if found != size:
-        raise ValueError(f"the image is {found[0]}×{found[1]}, not {size[0]}×{size[1]}")
+        raise ValueError(f"the image is {found[0]}×{found[1]} pixels, not {size[0]}×{size[1]}")
     if ext == "png":
         return _decode_png(data, grey=False)
     import simplejpeg
@@ -91,7 +93,7 @@ def decode_depth(data: bytes, side: int = DEPTH_SIZE) -> NDArray[np.uint8]:
     """Decode a depth map, an 8-bit grey PNG of known side, into side×side uint8.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the data is something else, or is damaged.
     """
     width, height, kind = _png_header(data)
     if (width, height, kind) != (side, side, _GREY8):
@@ -100,10 +102,10 @@ def decode_depth(data: bytes, side: int = DEPTH_SIZE) -> NDArray[np.uint8]:
 
 
 def image_size(data: bytes, ext: str) -> tuple[int, int]:
-    """Width and height of a JPEG or 8-bit RGB PNG, from its header alone.
+    """Return width and height of a JPEG or 8-bit RGB PNG, from its header alone.
 
     Raises:
-        ValueError: it is neither, or a side is over `MAX_SIDE`.
+        ValueError: the data is neither, or a side is 0 or longer than `MAX_SIDE`.
     """
     if ext == "png":
         width, height, kind = _png_header(data)
@@ -114,9 +116,9 @@ def image_size(data: bytes, ext: str) -> tuple[int, int]:
 
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
     else:
-        raise ValueError(f"'{ext}' is not jpg or png")
+        raise ValueError(f"its ending '{ext}' is neither jpg nor png")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-        raise ValueError(f"the image claims to be {width}×{height} pixels")
+        raise ValueError(f"its header says {width}×{height} pixels, but a side has 1 to {MAX_SIDE} pixels")
     return width, height
 
 
@@ -139,7 +141,7 @@ def _decode_png(data: bytes, *, grey: bool) -> NDArray[np.uint8]:
 
 
 def _resized(pixels: NDArray[np.uint8], side: int, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """The pixels at another size, in `out` if given; `out` itself may be the pixels already."""
+    """Return the pixels resized to side×side, written to `out` if given; `out` may be `pixels` itself."""
     if pixels.shape[:2] != (side, side):
         import cv2
 

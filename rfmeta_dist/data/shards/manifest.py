@@ -1,14 +1,14 @@
-"""The manifest of one domain: which samples there are, in which shards, with which hashes.
+"""Read the manifest of a domain, which lists its samples, its shards and their hashes.
 
-Below a store each domain has a folder of its own, so that a sealed domain can be kept apart:
+Each domain has its own folder in a store, so that access to a sealed domain can be controlled separately:
 
     {domain}/{split}/{live|attack}/{number}-{sha256[:12]}.tar   the samples
-    {domain}/samples-{sha256[:12]}.parquet                      one row a sample, in shard order
-    {domain}/shards-{sha256[:12]}.parquet                       one row a shard, by name
-    {domain}/manifest-{version}.json                            written last; the highest holds
+    {domain}/samples-{sha256[:12]}.parquet                      one row per sample, in the order of the shards
+    {domain}/shards-{sha256[:12]}.parquet                       one row per shard, sorted by name
+    {domain}/manifest-{version}.json                            written last; the highest version is the newest
 
-Nothing is ever overwritten: a new state of the domain is a new manifest, and older ones stay readable until
-somebody is erased from them.
+No object is ever overwritten. A new state of the domain gets a new manifest, and older states stay readable
+until a person is erased from them.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar of one split and class.
+    """One tar file with samples of one split and one class.
 
     Attributes:
-        name: relative to the domain's folder.
-        label: 1 live, 0 attack; of all its samples.
-        samples: how many it holds.
-        size: in bytes.
-        sha256: of the whole tar, in hex.
-        first: the row of its first sample in the manifest's sample table.
+        name: path relative to the domain's folder.
+        split: the split of all its samples.
+        label: the label of all its samples, 1 live, 0 attack.
+        samples: number of samples.
+        size: size of the tar in bytes.
+        sha256: SHA-256 of the whole tar, in hex.
+        first: the row of its first sample in the manifest's table of samples.
     """
 
     name: str
@@ -63,14 +64,14 @@ class GoneError(DataError):
 
 @dataclass(frozen=True)
 class Head:
-    """What the JSON of a manifest says of one state of a domain; its tables are not read.
+    """The content of a manifest's JSON: facts about one state of a domain, without its two tables.
 
     Attributes:
-        domain: its name.
+        domain: name of the domain.
         fingerprint: SHA-256 of the manifest's JSON in hex; equal fingerprints mean equal data.
-        image_size: side of the stored images in pixels; of the smallest, if they have their native sizes.
-        contract: how the data came about, as given to `pack`.
-        counts: samples by split and class (`attack`, `live`); absent where there are none.
+        image_size: side of the stored images in pixels; of the smallest image, if they have native sizes.
+        contract: how the data was made, as given to `pack`.
+        counts: number of samples by split and class (`attack`, `live`); there is no entry for 0 samples.
         tables: name and SHA-256 of the tables `samples` and `shards`.
     """
 
@@ -82,18 +83,18 @@ class Head:
     tables: Mapping[str, Mapping[str, str]] = field(repr=False, compare=False)
 
     def count(self, split: Split | None, label: int) -> int:
-        """Return how many samples of a class the split holds, or all splits together if None."""
+        """Return the number of samples of a class in a split, or in all splits if `split` is None."""
         splits = SPLITS if split is None else (split,)
         return sum(self.counts.get(name, {}).get(CLASSES[label], 0) for name in splits)
 
 
 @dataclass(frozen=True)
 class Manifest(Head):
-    """One state of one domain, as it was when opened.
+    """One state of one domain: the head, the table of samples and the shards.
 
     Attributes:
-        samples: one row a sample; the rows of a shard are adjacent. Columns: see `sample_schema`.
-        shards: in the order of their names.
+        samples: one row per sample; the rows of a shard are adjacent. Columns: see `sample_schema`.
+        shards: the shards, sorted by name.
     """
 
     samples: pa.Table = field(repr=False, compare=False)
@@ -105,18 +106,18 @@ class Manifest(Head):
 
         Args:
             store: the parent of the domains' folders.
-            domain: its name.
-            fingerprint: of the state to read; the newest if not given.
+            domain: name of the domain.
+            fingerprint: fingerprint of the state to read; None for the newest state.
 
         Raises:
             GoneError: no stored manifest has this fingerprint.
-            DataError: there is no such domain, or what is there is damaged or of another format.
+            DataError: there is no such domain, or its manifest or a table is damaged or of another format.
             StorageError: the store cannot be read.
         """
         return _with_tables(store.sub(domain), open_head(store, domain, fingerprint))
 
     def stream(self, split: Split, label: int) -> list[Shard]:
-        """The shards of one class of one split.
+        """Return the shards of one class of one split.
 
         Raises:
             DataError: there are none, so balanced batches cannot be made.
@@ -130,36 +131,36 @@ class Manifest(Head):
         return found
 
     def rows(self, shard: Shard) -> list[Row]:
-        """The sample rows of one shard, in the order of its tar."""
+        """Return the rows of one shard in the table of samples, in the order of its tar."""
         rows: list[Row] = self.samples.slice(shard.first, shard.samples).to_pylist()
         return rows
 
 
 def versions(store: Store, domain: str) -> list[str]:
-    """The names of a domain's manifests in its folder, oldest first; none for an unknown domain."""
+    """Return the names of a domain's manifests in its folder, oldest first; empty for an unknown domain."""
     names = (name.removeprefix(f"{domain}/") for name in store.list(domain))
     return sorted(name for name in names if _MANIFEST.fullmatch(name))
 
 
 def next_version(manifests: list[str]) -> str:
-    """The name that follows the last of `manifests`."""
+    """Return the name of the manifest that comes after the last of `manifests`."""
     last = _MANIFEST.fullmatch(manifests[-1]) if manifests else None
     return f"manifest-{int(last[1]) + 1 if last else 1:06d}.json"
 
 
 def parse(folder: Store, domain: str, name: str) -> Manifest:
-    """Read one manifest of a domain's folder and the two tables it names.
+    """Read one manifest of a domain's folder and its two tables.
 
     Raises:
-        DataError: it is damaged, of another format or domain, or a table does not match it.
+        DataError: the manifest is damaged, of another format or domain, or a table does not match it.
     """
     return _with_tables(folder, _head(_read(folder, name), domain, f"{folder.url}/{name}"))
 
 
 def open_head(store: Store, domain: str, fingerprint: str | None = None) -> Head:
-    """Read the manifest of one state of a domain, without its tables: no label of a sample is read.
+    """Read the manifest of one state of a domain without its tables, so that no label of a sample is read.
 
-    Arguments and errors as of `Manifest.open`.
+    Arguments and errors are those of `Manifest.open`.
     """
     names = versions(store, domain)
     if not names:
@@ -170,14 +171,14 @@ def open_head(store: Store, domain: str, fingerprint: str | None = None) -> Head
         if fingerprint in (None, digest(data)):
             return _head(data, domain, f"{folder.url}/{name}")
     raise GoneError(
-        f"none of the {len(names)} manifest(s) of domain {domain} under {store.url} has the "
-        f"fingerprint {str(fingerprint)[:12]}: that data was deleted, as by `rfmeta shards forget`, or damaged",
-        "restore it from a copy, or use the newest data in a new run with --set run.name=…",
+        f"none of the {len(names)} manifest(s) of domain {domain} under {store.url} has the fingerprint "
+        f"{str(fingerprint)[:12]}: that data was deleted, for example by `rfmeta shards forget`, or damaged",
+        "restore it from a backup, or use the newest data in a new run with --set run.name=…",
     )
 
 
 def subjects(store: Store, head: Head, split: Split | None) -> int:
-    """Return how many people a split shows, or all splits together if None; no label is read.
+    """Return the number of people in a split, or in all splits if `split` is None. No label is read.
 
     Raises:
         DataError: the table of samples is missing or damaged.
@@ -197,12 +198,12 @@ def _with_tables(folder: Store, head: Head) -> Manifest:
     shards = _shards(read_table(folder, head.tables["shards"], shard_schema()))
     if not _agree(shards, samples):
         where = f"manifest {head.fingerprint[:12]} under {folder.url} is damaged:"
-        raise damaged(where, "its two tables disagree on the shards' samples")
+        raise damaged(where, "its tables of samples and of shards list different samples")
     return Manifest(**vars(head), samples=samples, shards=shards)
 
 
 def _agree(shards: Sequence[Shard], samples: pa.Table) -> bool:
-    """Whether the rows of the samples table are those of the shards, in the order of the shards."""
+    """Return True if the rows of the table of samples belong to the shards, in the order of the shards."""
     import pyarrow.compute as pc
 
     if sum(shard.samples for shard in shards) != samples.num_rows:
@@ -231,7 +232,7 @@ def _head(data: bytes, domain: str, where: str) -> Head:
 
 
 def _is_whole(data: bytes) -> bool:
-    """Whether JSON of ours has its end; what was cut off may be no more than the newline."""
+    """Return True if the JSON is complete. The final newline is checked too, as it shows a cut of one byte."""
     try:
         return data.endswith(b"\n") and bool(json.loads(data))
     except ValueError:
@@ -243,22 +244,22 @@ def _content(data: bytes, where: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(data)
         found = content["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise damaged(where, "is not a manifest") from error
+        raise damaged(where, "is not a manifest: it is not JSON with a field 'format'") from error
     if found != FORMAT:
         raise DataError(
-            f"{where} has format {found}, this version reads format {FORMAT}",
+            f"{where} has format {found}, but this version reads only format {FORMAT}",
             "use the version of rfmeta_dist that wrote it, or ingest the domain again",
         )
     absent = {"domain", "image_size", "contract", "counts", "samples", "shards"} - content.keys()
     if absent:
         raise damaged(where, f"lacks {', '.join(sorted(absent))}")
     if not (isinstance(content["image_size"], int) and _are_counts(content["counts"])):
-        raise damaged(where, "has a size of images or counts that are not numbers")
+        raise damaged(where, "has an image_size or counts that are not whole numbers")
     return content
 
 
 def _are_counts(found: object) -> bool:
-    """Whether these are numbers of samples by split and class."""
+    """Return True if `found` maps splits to classes, and classes to whole numbers."""
     if not isinstance(found, dict) or not all(isinstance(classes, dict) for classes in found.values()):
         return False
     return all(isinstance(count, int) for classes in found.values() for count in classes.values())
@@ -269,7 +270,7 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
     first = 0
     for row in table.to_pylist():
         if row["split"] not in SPLITS or row["label"] not in (0, 1):
-            raise damaged(row["shard"], "has an unknown split or label")
+            raise damaged(f"shard {row['shard']}", f"has split {row['split']!r} and label {row['label']!r}")
         size, count = row["n_bytes"], row["n_samples"]
         shards.append(Shard(row["shard"], row["split"], row["label"], count, size, row["sha256"], first))
         first += count
@@ -277,5 +278,5 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
 
 
 def domains(store: Store) -> list[str]:
-    """The names of all domains under a prefix, sorted."""
+    """Return the sorted names of all domains under a prefix."""
     return domains_in(store.list())

@@ -1,8 +1,9 @@
-"""Samples → shards and a manifest in a store: checked, reproducible, visible only when whole.
+"""Pack samples into shards and write the manifest: checked, reproducible, visible only when complete.
 
-A tar depends on its samples alone: USTAR, members sorted, no times or owners. Shards and tables are
-named by their hashes and the manifest that names them is written last, so a reader meets either the
-whole of a new state or the state before it, also if packing is interrupted or two processes pack.
+The bytes of a tar depend on its samples alone: the format is USTAR, members are sorted, and there are no times
+or owners. Shards and tables are named by their hashes, and the manifest is written last. So a reader sees
+either the complete new state or the state before it, even if packing is interrupted or two processes pack at
+once.
 """
 
 from __future__ import annotations
@@ -36,25 +37,26 @@ def pack(
 ) -> Manifest:
     """Write a domain's samples as shards, and its manifest.
 
-    The same samples in the same order give the same bytes. Packing what the domain's latest
-    manifest already describes changes nothing. Memory holds one shard for each split and class.
+    The same samples in the same order give the same bytes. If the domain's newest manifest already describes
+    these samples, nothing changes. Memory holds one shard for each split and class.
 
     Args:
-        samples: of this domain alone; see `Checker` for what they must fulfil.
+        samples: samples of this domain alone; `Checker.check` says what is required of them.
         store: the parent of the domains' folders.
-        domain: letters, digits, `_` and `-`.
-        contract: how the data came about (generator, seed, quality, …), as JSON-able values.
-        shard_bytes: a shard is closed when its images and depth maps reach this size.
-        native: accept images of different sizes; the manifest's `image_size` is the side of the smallest.
+        domain: name of the domain; letters, digits, `_` and `-`.
+        contract: how the data was made (generator, seed, quality, …), as values that JSON can represent.
+        shard_bytes: a shard is closed when its images and depth maps reach this size in bytes.
+        native: accept images of different sizes; the manifest's `image_size` is then the side of the smallest.
 
     Returns:
         The manifest, as a reader opens it.
 
     Raises:
-        DataError: a sample is unfit, or there is none; nothing becomes visible.
+        DataError: a sample cannot be packed, or there are no samples. The domain's newest state then stays as
+            it was.
         StorageError: the store cannot be written.
     """
-    json_bytes(contract)  # what JSON cannot hold should fail now, not after the work
+    json_bytes(contract)  # fail now, before the work, if JSON cannot represent the contract
     require_put_if_absent(store)
     checker = Checker(domain, native=native)
     writer = _Writer(store.sub(domain), shard_bytes)
@@ -63,13 +65,16 @@ def pack(
         writer.add(sample)
     shards, rows = writer.finish()
     if not shards:
-        raise DataError(f"no samples for domain '{domain}'", "check that the source holds samples")
+        raise DataError(
+            f"there are no samples for domain '{domain}', so no shards were written",
+            "check that the source has recordings with faces",
+        )
     side = checker.image_size
     return publish(store, domain, shards, rows, image_size=side, contract=contract)
 
 
 class _Writer:
-    """Collects samples by split and class, and writes each shard as it fills."""
+    """Collect samples by split and class, and write each shard when it is full."""
 
     def __init__(self, folder: Store, shard_bytes: int) -> None:
         self._folder = folder
@@ -80,7 +85,7 @@ class _Writer:
         self._rows: dict[str, list[Row]] = {}
 
     def add(self, sample: Sample) -> None:
-        """Put the sample where it belongs, and write that shard if it is full."""
+        """Add a sample to the shard of its split and class, and write that shard if it is full."""
         stream = (sample.split, sample.label)
         self._filling.setdefault(stream, []).append(sample)
         size = self._bytes.get(stream, 0) + len(sample.image) + len(sample.depth)
@@ -90,7 +95,7 @@ class _Writer:
             self._write(stream)
 
     def finish(self) -> tuple[list[Shard], list[Row]]:
-        """Write what is left; all shards by name, and the sample rows in that order."""
+        """Write the shards that are not full. Return all shards sorted by name, and the rows in that order."""
         for stream in list(self._filling):
             self._write(stream)
         shards = sorted(self._shards, key=lambda shard: shard.name)
@@ -113,7 +118,7 @@ class _Writer:
 
 
 def _tar(samples: Sequence[Sample]) -> tuple[bytes, list[dict[str, int]]]:
-    """A tar of the samples, and the span of each in it."""
+    """Return a tar of the samples, and the offset and length of each sample in it."""
     file = io.BytesIO()
     spans = []
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -128,20 +133,20 @@ def _tar(samples: Sequence[Sample]) -> tuple[bytes, list[dict[str, int]]]:
 
 
 def _members(sample: Sample) -> dict[str, bytes]:
-    """A sample's files by ending."""
+    """Return the contents of a sample's files, by ending."""
     members = {sample.image_ext: sample.image, "depth.png": sample.depth, "json": _described(sample)}
     return members | ({"full.png": sample.full_depth} if sample.full_depth else {})
 
 
 def _described(sample: Sample) -> bytes:
-    """What the images cannot say, so that a shard explains itself."""
+    """Return the JSON file of a sample, which describes it so that a shard can be used without its manifest."""
     names = ("domain", "label", "attack_type", "subject", "video", "frame", "split")
     said = {name: getattr(sample, name) for name in names}
     return json_bytes(said | ({"protocols": list(sample.protocols)} if sample.protocols else {}))
 
 
 def _row(sample: Sample) -> dict[str, Any]:
-    """The sample's row of the manifest, but for its place in a shard."""
+    """Return the sample's row of the manifest, without the columns for its place in a shard."""
     width, height = image_size(sample.image, sample.image_ext)
     parts = {"image": sample.image, "depth": sample.depth, "label": _described(sample)}
     return {

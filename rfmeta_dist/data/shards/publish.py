@@ -1,4 +1,4 @@
-"""Write the manifest of a domain whose shards are stored: the step that makes them visible."""
+"""Write the manifest of a domain whose shards are stored. Only then do readers see the new shards."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def publish(
     image_size: int,
     contract: Mapping[str, Any],
 ) -> Manifest:
-    """Publish the next version of a domain, unless its latest version says the same.
+    """Publish the next version of a domain, unless its newest version already describes the same data.
 
     Args:
         store: the parent of the domains' folders.
-        domain: its name.
-        shards: by name, all stored.
-        rows: one a sample, in the order of the shards; see `sample_schema`.
+        domain: name of the domain.
+        shards: the shards, sorted by name; all are stored already.
+        rows: one row per sample, in the order of the shards; see `sample_schema`.
         image_size: side of the stored images in pixels.
-        contract: how the data came about, as JSON-able values.
+        contract: how the data was made, as values that JSON can represent.
 
     Returns:
-        The manifest that now holds, as a reader opens it.
+        The newest manifest, as a reader opens it.
 
     Raises:
         StorageError: the store cannot be written.
@@ -52,7 +52,7 @@ def publish(
         try:
             put(folder, name, domain, shards, rows, image_size=image_size, contract=contract)
         except AlreadyExistsError:
-            continue  # someone else published meanwhile: perhaps the same, else come after it
+            continue  # another process published this version meanwhile: compare with it and try the next one
         return parse(folder, domain, name)
 
 
@@ -66,12 +66,12 @@ def put(
     image_size: int,
     contract: Mapping[str, Any],
 ) -> None:
-    """Write the two tables and then the manifest `name`, unless there is one of that name.
+    """Write the two tables and then the manifest `name`, unless a manifest of that name exists.
 
-    Arguments as of `publish`.
+    The other arguments are those of `publish`.
 
     Raises:
-        AlreadyExistsError: someone else published this version first.
+        AlreadyExistsError: another process published this version first.
         StorageError: the store cannot be written.
     """
     columns = [name for name in OPTIONAL if any(row.get(name) for row in rows)]
@@ -88,12 +88,12 @@ def put(
 
 
 def json_bytes(content: Mapping[str, Any]) -> bytes:
-    """JSON whose bytes depend on the content alone."""
+    """Return the content as JSON; equal contents give equal bytes."""
     return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _readable(folder: Store, domain: str, manifests: Sequence[str]) -> Manifest | None:
-    """The latest manifest; None if there is none or it is damaged, which publishing repairs."""
+    """Return the newest manifest. None if there is none or it is damaged; publishing then writes a new one."""
     try:
         return parse(folder, domain, manifests[-1]) if manifests else None
     except DataError:
@@ -101,7 +101,8 @@ def _readable(folder: Store, domain: str, manifests: Sequence[str]) -> Manifest 
 
 
 def _same(latest: Manifest, shards: Sequence[Shard], contract: Mapping[str, Any]) -> bool:
-    # Shards hold all there is to know about a sample; tables may differ by pyarrow's version.
+    # Compare the shards, not the tables: shards contain every fact about a sample, and the bytes of a table
+    # depend on the version of pyarrow.
     same_shards = list(latest.shards) == list(shards)
     return same_shards and json_bytes(latest.contract) == json_bytes(contract)
 
@@ -131,7 +132,7 @@ def _shard_rows(domain: str, shards: Sequence[Shard]) -> list[Row]:
 
 
 def _write_table(folder: Store, kind: str, rows: Sequence[Row], schema: pa.Schema) -> dict[str, str]:
-    """Write a table under its hash; the reference to it for the manifest."""
+    """Write a table under a name that has its hash. Return its name and SHA-256, for the manifest."""
     import pyarrow as pa
     from pyarrow import parquet
 

@@ -1,4 +1,4 @@
-"""Objects read again while they do not look right, as an answer may end early without any sign of it."""
+"""Read an object again if it looks incomplete: a store's answer may end early without an error."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ _READS = 5
 
 
 def read_sound(read: Callable[[], bytes], sound: Callable[[bytes], bool]) -> bytes:
-    """Read until the answer is sound, or two in a row agree: what a store says twice is what it has.
+    """Read an object until its content is correct, at most five times.
+
+    If two reads in a row give the same wrong content, the object itself is wrong and reading stops.
 
     Args:
         read: reads the object; its errors are passed on.
-        sound: whether an answer is what the object should be, as far as that is known.
+        sound: returns True if the content is correct, as far as the caller can check it.
 
     Returns:
-        The object. If it is not sound, the last answer, for the caller to explain.
+        The content. If it was never correct, the content of the last read; the caller must check it.
     """
     data = read()
     for _ in range(_READS - 1):

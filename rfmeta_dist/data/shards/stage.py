@@ -1,7 +1,8 @@
-"""What recordings gave, kept in the store until all are there to be packed: the reason an ingest resumes.
+"""Keep the samples of each recording in the store until all recordings are done, so that an ingest can resume.
 
-One parquet object a recording, written whole or not at all, and named by what decides its content. So whatever
-an interrupted ingest finished is found again, nothing is done twice, and nothing is packed twice.
+Each recording is one parquet object, written completely or not at all. Its name depends on everything that
+decides its content. So the next ingest finds the recordings that an interrupted one finished, and no recording
+is processed or packed twice.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.store import Store
 
-_END = b"PAR1"  # of every parquet file
+_END = b"PAR1"  # the last bytes of every parquet file
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of a recording.
+    """Facts about how a recording was processed.
 
     Attributes:
-        path: of the recording.
-        sha256: of its file.
-        read: frames looked at.
+        path: path of the recording.
+        sha256: SHA-256 of its file.
+        read: number of frames that were searched for a face.
         faceless: numbers of the frames without a face; they are left out.
-        crowded: numbers of the frames with several faces, of which one was taken.
-        error: why it cannot be read, naming it; empty if it can.
-        turned: degrees clockwise by which it was turned beyond what it says, because its faces lay.
-        lying: numbers of the frames whose face seems to lie on its side or upside down and was left so.
-        small: sides in pixels of the faces that were left out as too small to keep their own pixels.
-        shrunk: how many crops were too large to keep their own pixels, and were shrunk.
+        crowded: numbers of the frames with several faces, of which one was used.
+        error: why the recording cannot be read, with its name; empty if it can be read.
+        turned: degrees clockwise by which the recording was rotated in addition to its own rotation mark,
+            because its faces lay on their side or upside down.
+        lying: numbers of the frames whose face seems to lie on its side or upside down and was not rotated.
+        small: sides in pixels of the faces that were left out, because they are smaller than the smallest crop.
+        shrunk: number of crops that were resized, because they were larger than the largest crop.
     """
 
     path: str
@@ -54,26 +56,26 @@ class Tally:
 
 
 class Stage:
-    """The staging area of one domain under one rule.
+    """The staging area of one domain for one set of ingest settings.
 
     Args:
         store: the parent of the domains' folders.
-        domain: the domain.
-        rule: all that decides what a recording gives, as JSON-able values.
+        domain: name of the domain.
+        rule: all settings on which the samples of a recording depend, as values that JSON can represent.
     """
 
     def __init__(self, store: Store, domain: str, rule: Mapping[str, Any]) -> None:
-        # What another version of rfmeta staged may lack a column, so it is not mixed with this version's.
+        # The columns are part of the key, because objects that another version staged may lack a column.
         decisive = json.dumps([rule, SCHEMA.names], sort_keys=True)
         key = hashlib.sha256(decisive.encode()).hexdigest()[:12]
         self._store = store.sub(f"{domain}/staging-{key}")
 
     def done(self) -> set[str]:
-        """Names of the recordings that are there."""
+        """Return the names of the recordings that are staged."""
         return {name.rpartition("/")[2] for name in self._store.list("")}
 
     def write(self, name: str, samples: Sequence[Sample], tally: Tally) -> None:
-        """Keep what a recording gave."""
+        """Store the samples and the tally of a recording."""
         table = pa.Table.from_pylist([asdict(sample) for sample in samples], schema=SCHEMA)
         table = table.replace_schema_metadata({"tally": json.dumps(asdict(tally))})
         data = io.BytesIO()
@@ -81,7 +83,7 @@ class Stage:
         self._store.write(name, data.getvalue())
 
     def read(self, name: str) -> tuple[list[Sample], Tally]:
-        """Give it back. Raises DataError if it is damaged."""
+        """Return the samples and the tally of a recording. Raises DataError if the object is damaged."""
         data = read_sound(lambda: self._store.read(name), lambda data: data.endswith(_END))
         try:
             table = pq.read_table(io.BytesIO(data))
@@ -96,17 +98,17 @@ class Stage:
         return [Sample(**row | {"protocols": tuple(row["protocols"])}) for row in table.to_pylist()], tally
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:
-        """The samples of these recordings, in this order; memory holds one recording."""
+        """Yield the samples of these recordings, in this order. Memory holds one recording."""
         for name in names:
             yield from self.read(name)[0]
 
     def remove(self, names: Sequence[str]) -> None:
-        """Let these recordings be read again by the next ingest."""
+        """Delete the objects of these recordings, so that the next ingest processes the recordings again."""
         for name in names:
             self._store.delete(name)
 
     def clear(self) -> None:
-        """Remove everything."""
+        """Delete all objects of this staging area."""
         self.remove(self._store.list(""))
 
 

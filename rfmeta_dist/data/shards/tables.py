@@ -1,4 +1,4 @@
-"""The two tables of a manifest: their columns, and how they are read."""
+"""Define the columns of a manifest's two tables, and read the tables."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ OPTIONAL = ("protocols",)  # columns of the sample table that only some domains 
 
 
 def sample_schema() -> pa.Schema:
-    """Columns of the sample table; `offset`, `length` are its span in the tar, in bytes.
+    """Return the columns of the table of samples.
 
-    `protocols` are the official evaluation protocols that a sample is in, with its part of each, separated by
-    spaces: `1/train 3_2/test`. The column is there only if any sample is in one.
+    `offset` and `length` are a sample's position and size in the tar, in bytes. `protocols` lists the official
+    evaluation protocols that use a sample, each with its part, separated by spaces: `1/train 3_2/test`. The
+    column exists only if at least one sample is in a protocol.
     """
     import pyarrow as pa
 
@@ -39,7 +40,7 @@ def sample_schema() -> pa.Schema:
 
 
 def present(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
-    """Return a schema without those optional columns that are not among `columns`."""
+    """Return the schema without the optional columns that are not in `columns`."""
     import pyarrow as pa
 
     kept = [field for field in schema if field.name in columns or field.name not in OPTIONAL]
@@ -47,7 +48,7 @@ def present(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
 
 
 def shard_schema() -> pa.Schema:
-    """Columns of the shard table."""
+    """Return the columns of the table of shards."""
     import pyarrow as pa
 
     fields = [(n, pa.string()) for n in ("shard", "domain", "split")]
@@ -59,16 +60,16 @@ def shard_schema() -> pa.Schema:
 def read_table(
     folder: Store, reference: Mapping[str, str], schema: pa.Schema, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Read a table of a domain's folder, or some columns of it, and check its hash.
+    """Read a table of a domain's folder, or some of its columns, and check its hash.
 
     Args:
-        folder: the domain's.
-        reference: `name` and `sha256` of the table, as its manifest has them.
-        schema: the columns that it must have.
-        columns: the ones to read, in this order; all if not given.
+        folder: the domain's folder.
+        reference: `name` and `sha256` of the table, from the manifest.
+        schema: the columns that the table must have.
+        columns: the columns to read, in this order; None for all.
 
     Raises:
-        DataError: the table is missing, damaged, or of other columns.
+        DataError: the table is missing, damaged, or has other columns.
         StorageError: the store cannot be read.
     """
     import pyarrow as pa
@@ -79,11 +80,11 @@ def read_table(
     try:
         data = read_sound(lambda: folder.read(name), lambda data: digest(data) == reference["sha256"])
     except MissingError as error:
-        raise damaged(where, "is missing though the manifest names it") from error
+        raise damaged(where, "is missing though the manifest lists it") from error
     if digest(data) != reference["sha256"]:
         raise damaged(where, "does not match the hash in the manifest")
     try:
-        # Not `read_table`, which imports pyarrow's datasets and pandas: 34 MB in each reader.
+        # Do not use `parquet.read_table`: it imports pyarrow's datasets and pandas, 34 MB in each reader.
         found = parquet.ParquetFile(pa.BufferReader(data)).read(columns=columns)
         if columns is not None:
             found, schema = found.select(columns), pa.schema([schema.field(name) for name in columns])
@@ -98,10 +99,10 @@ def digest(data: bytes) -> str:
 
 
 def damaged(where: str, what: str) -> DataError:
-    """Return the error for an object that is not what it should be.
+    """Return the error for a damaged object.
 
     Args:
-        where: the object.
-        what: what is wrong with it; the two make a sentence.
+        where: the object, the subject of the error's sentence.
+        what: what is wrong with the object, the rest of the sentence.
     """
-    return DataError(f"{where} {what}", "ingest the domain again, or restore it from a copy")
+    return DataError(f"{where} {what}", "restore it from a backup, or ingest the domain again")

@@ -1,6 +1,7 @@
-"""The bytes of a shard → the encoded samples in it, each member known and each hash checked.
+"""Split the bytes of a shard into its encoded samples, and check the members' names and hashes.
 
-The walk over the tar is our own: it accepts only what shards are made of, and costs a fifth of tarfile's.
+The tar is parsed here instead of with Python's tarfile, because this parser accepts only what shards may
+contain, and takes a fifth of the time.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ from dataclasses import dataclass
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.data.shards.manifest import Row
 
-# Only these are ever looked at: other endings could carry code, other names could climb out.
 BLOCK = 512
-RESTORE = "restore it or ingest the domain again"
+RESTORE = "restore it from a backup, or ingest the domain again"
 Members = dict[str, bytes]  # the files of one sample, by ending
+# Members with other names raise an error: other endings could carry code, and other names could lead to other
+# folders.
 _MEMBER = re.compile(r"[A-Za-z0-9_-]+\.(jpg|png|depth\.png|full\.png|json)")
 
 
 @dataclass(frozen=True)
 class Packed:
-    """One sample, still encoded.
+    """One encoded sample.
 
     Attributes:
         row: its row of the manifest.
         image: JPEG or PNG.
         depth: PNG, 32×32.
-        full_depth: PNG, 256×256, if the domain keeps it; covered by the shard's hash alone.
+        full_depth: PNG, 256×256, or None if the domain does not store it. It has no hash of its own; the hash
+            of the shard covers it.
     """
 
     row: Row
@@ -38,16 +41,17 @@ class Packed:
 
 
 def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False) -> list[Packed]:
-    """Split a shard into its samples, which must be exactly those of the manifest, in its order.
+    """Split a shard into its samples, which must be those of the manifest, in the same order.
 
     Args:
-        data: the tar.
-        rows: its rows of the manifest.
-        where: names the shard in errors.
-        known: whether the whole was found to be what the manifest describes; that vouches for the parts.
+        data: the bytes of the tar.
+        rows: the shard's rows of the manifest.
+        where: name of the shard in errors.
+        known: True if the shard's SHA-256 has been checked already; the members' hashes are then not checked
+            again.
 
     Raises:
-        DataError: the tar is damaged, or a member or sample is not as the manifest says.
+        DataError: the tar is damaged, or a member or sample differs from the manifest.
     """
     try:
         groups = _grouped(_members(data, where))
@@ -55,17 +59,18 @@ def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False)
         raise DataError(f"shard {where} is damaged: {error}", RESTORE) from error
     if [key for key, _ in groups] != [row["key"] for row in rows]:
         raise DataError(
-            f"shard {where} holds {len(groups)} samples that are not the {len(rows)} that the manifest lists",
-            "the shard was cut or changed: restore it or ingest the domain again",
+            f"shard {where} holds {len(groups)} samples that are not the {len(rows)} that the manifest lists, "
+            "so it was cut short or changed",
+            RESTORE,
         )
     return [_packed(group, row, where, known) for (_, group), row in zip(groups, rows, strict=True)]
 
 
 def _grouped(members: Iterable[tuple[str, bytes]]) -> list[tuple[str, Members]]:
-    """Samples as WebDataset has them: consecutive files of one name up to the first dot, by their endings.
+    """Group consecutive files with the same name up to the first dot to samples, as WebDataset does.
 
     Raises:
-        ValueError: a file is there twice in a sample.
+        ValueError: a sample has two files of the same name.
     """
     groups: list[tuple[str, Members]] = []
     for name, content in members:
@@ -74,23 +79,23 @@ def _grouped(members: Iterable[tuple[str, bytes]]) -> list[tuple[str, Members]]:
             groups.append((key, {}))
         sample = groups[-1][1]
         if ending in sample:
-            raise ValueError(f"it holds {name} twice")
+            raise ValueError(f"it contains {name} twice")
         sample[ending] = content
     return groups
 
 
 def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of the files in a USTAR tar.
+    """Yield the names and contents of the files in a USTAR tar.
 
     Raises:
         ValueError: the tar is damaged.
-        DataError: it holds anything that does not belong in a shard.
+        DataError: the tar contains a member that does not belong in a shard.
     """
     at = 0
-    while (header := data[at : at + BLOCK]) != bytes(BLOCK):  # which ends a tar
+    while (header := data[at : at + BLOCK]) != bytes(BLOCK):  # a block of zeros ends a tar
         if len(header) < BLOCK or header[257:262] != b"ustar":
-            raise ValueError("it is cut, or not a tar")
-        # Each byte counts, with spaces in place of the sum itself.
+            raise ValueError("it is cut short, or not a tar file")
+        # The checksum is the sum of all bytes of the header, with spaces in place of the checksum itself.
         if sum(header) - sum(header[148:156]) + 8 * ord(" ") != _octal(header[148:156]):
             raise ValueError("a header does not match its checksum")
         name = header[:100].rstrip(b"\0").decode(errors="replace")
@@ -102,13 +107,13 @@ def _members(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
         size = _octal(header[124:136])
         begin, end = at + BLOCK, at + BLOCK + size
         if end > len(data):
-            raise ValueError(f"it is cut within {name}")
+            raise ValueError(f"it is cut short within {name}")
         yield name, data[begin:end]
         at = end + -size % BLOCK
 
 
 def _octal(field: bytes) -> int:
-    """A number in a header; a sign, which `int` would take, could lead the walk back to where it was."""
+    """Parse a number of a header. A sign is refused, because a negative size could cause an endless loop."""
     digits = field.rstrip(b"\0 ")
     if not digits.isdigit():
         raise ValueError("a header holds something other than a number")
@@ -121,7 +126,7 @@ def _packed(group: Members, row: Row, where: str, known: bool) -> Packed:
         content = group.get(ending)
         if content is None or not (known or hashlib.sha256(content).digest() == row[f"sha256_{part}"]):
             raise DataError(
-                f"sample {row['key']} in shard {where}: its {part} does not match the manifest",
+                f"sample {row['key']} in shard {where}: its {part} is missing or does not match the manifest",
                 RESTORE,
             )
     return Packed(row, group[row["image_ext"]], group["depth.png"], group.get("full.png"))

@@ -1,1 +1,1 @@
-"""Operations on stored domains: verify, compare, preview, count, forget a person, clean up."""
+"""Verify, compare, preview, count and clean stored domains, and erase a person from them."""

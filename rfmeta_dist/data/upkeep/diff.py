@@ -1,4 +1,4 @@
-"""What differs between two states of a domain."""
+"""Compare two states of a domain."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from rfmeta_dist.data.shards.manifest import Manifest
 
-# What makes a sample the one it is; its place in a shard may change without changing it.
+# A sample has changed if one of these columns has. Its place in a shard is not among them.
 _CONTENT = ("split", "label", "attack_type", "subject_id", "video_id", "frame_index")
 _HASHES = ("sha256_image", "sha256_depth", "sha256_label")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What came, went and changed, each by name and sorted."""
+    """The sorted names of what was added, removed and changed."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -24,12 +24,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two states of a domain compared.
+    """The differences between two states of a domain.
 
     Attributes:
-        samples: by key; one has changed if its image, depth map or description has.
-        shards: by name; a shard is named by its content, so none ever changes.
-        contract: its fields, nested ones as `a.b`, and `image_size`.
+        samples: sample keys; a sample has changed if its image, depth map or description has.
+        shards: shard names; `changed` is always empty, because a shard's name depends on its content.
+        contract: fields of the contract, nested ones as `a.b`, and `image_size`.
     """
 
     samples: Change
@@ -38,7 +38,7 @@ class Difference:
 
 
 def diff(before: Manifest, after: Manifest) -> Difference:
-    """Compare two states of a domain, or two domains, by their manifests alone."""
+    """Compare two states of a domain, or two domains, by their manifests. No shard is read."""
     return Difference(
         samples=_compared(_samples(before), _samples(after)),
         shards=_compared(*({s.name: s.sha256 for s in m.shards} for m in (before, after))),

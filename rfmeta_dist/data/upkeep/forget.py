@@ -1,4 +1,4 @@
-"""Erase a subject from a domain: from its newest state first, then from everything older that is stored."""
+"""Erase a subject from a domain: first from its newest state, then from all older objects in its folder."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _BLOCK, _RECORD = 512, 10_240  # a tar ends with two empty blocks and fills its 
 
 @dataclass
 class Forgotten:
-    """What a call removed; one that completes an interrupted call removes less.
+    """What a call of `forget` removed. A call that completes an interrupted one has less to remove.
 
     Attributes:
-        samples: keys that the newest manifest no longer has.
-        rewritten: shards of it that were replaced, or dropped if nothing remained.
-        deleted: objects that no longer exist, relative to the domain's folder.
-        reclaimed: whether they are gone from the disk too: of a folder, or of the embedded server's files. What
-            another S3 server keeps of deleted objects is not known here.
+        samples: keys of the samples that were removed from the newest manifest.
+        rewritten: shards that were replaced by ones without the subject, or removed if no sample remained.
+        deleted: names of the deleted objects, relative to the domain's folder.
+        reclaimed: True if the bytes are gone from the disk too, which holds for a local folder and for the
+            embedded server. False for another S3 server, which may keep deleted objects.
     """
 
     samples: list[str] = field(default_factory=list)
@@ -45,28 +45,29 @@ def forget(store: Store, domain: str, subject: str) -> Forgotten:
     """Remove every byte of a subject from a domain.
 
     The shards that hold the subject are rewritten without it and a new manifest is published. Then all objects
-    that hold or name the subject are deleted: shards, tables, older manifests, and what interrupted work left.
-    An interrupted call is completed by the next. A run on an older state of the domain cannot go on afterwards.
+    that hold or name the subject are deleted: shards, tables, older manifests, and remains of interrupted work.
+    If a call is interrupted, call again to complete it. A run that reads an older state of the domain cannot
+    continue afterwards.
 
     Args:
         store: the parent of the domains' folders.
-        domain: its name.
-        subject: as in the manifest's column `subject_id`.
+        domain: name of the domain.
+        subject: name of the subject, as in the manifest's column `subject_id`.
 
     Raises:
-        DataError: nothing there names the subject, or a shard concerned is damaged.
+        DataError: no object of the domain names the subject, or a shard that holds the subject is damaged.
         StorageError: the store cannot be read or written.
     """
     if not subject:
         raise DataError("the name of the subject is empty", "`rfmeta shards stats --subjects` lists the names")
     done = Forgotten()
     while not _published_without(store, domain, subject, done):
-        done = Forgotten()  # someone else published meanwhile: begin with what they published
+        done = Forgotten()  # another process published a version meanwhile: start again from that version
     done.deleted = _traces(store, domain, subject)
     folder = store.sub(domain)
     for name in done.deleted:
         folder.delete(name)
-    # Also if there was nothing to delete: an interrupted call may have got as far as this.
+    # Reclaim even if nothing was deleted: an interrupted call may have deleted the objects before.
     done.reclaimed = reclaim() if store.url.startswith("s3://") else True
     if not done.samples and not done.deleted:
         raise DataError(
@@ -77,7 +78,10 @@ def forget(store: Store, domain: str, subject: str) -> Forgotten:
 
 
 def _published_without(store: Store, domain: str, subject: str, done: Forgotten) -> bool:
-    """Publish a version without the subject if the newest has it; False if someone else came first."""
+    """Publish a version without the subject if the newest one has it.
+
+    Return False if another process published a version meanwhile.
+    """
     folder = store.sub(domain)
     manifests = versions(store, domain)
     manifest = Manifest.open(store, domain)
@@ -104,7 +108,7 @@ def _published_without(store: Store, domain: str, subject: str, done: Forgotten)
             [shard for shard, _ in kept],
             [row for _, part in kept for row in part],
             image_size=manifest.image_size,
-            # So that counts in the contract that no longer fit are explained, and the fingerprint is new.
+            # The count explains why other counts in the contract no longer fit, and it changes the fingerprint.
             contract={**contract, "forgotten_subjects": contract.get("forgotten_subjects", 0) + 1},
         )
     except AlreadyExistsError:
@@ -115,7 +119,7 @@ def _published_without(store: Store, domain: str, subject: str, done: Forgotten)
 def _rewritten(
     folder: Store, shard: Shard, rows: Sequence[Row], remaining: Sequence[Row]
 ) -> tuple[Shard, list[Row]]:
-    """Write a shard with some of its samples alone: the same bytes as if the others had never been packed."""
+    """Write a shard with some of its samples; its bytes are as if the others had never been packed."""
     before = fetch(folder, shard)
     unpack(before, rows, f"{folder.url}/{shard.name}")
     parts: list[bytes] = []
@@ -137,9 +141,10 @@ def _rewritten(
 
 
 def _traces(store: Store, domain: str, subject: str) -> list[str]:
-    """Objects beside the newest state that hold or name the subject, and those of use to these alone.
+    """Return the objects outside the newest state that hold or name the subject, or that only such objects use.
 
-    In the order in which they may be deleted: as long as one is left, so is what leads to it.
+    They are listed in the order in which they must be deleted: manifests come last, so that after an
+    interruption the remaining objects can still be found.
     """
     folder = store.sub(domain)
     *older, newest = versions(store, domain)
@@ -163,7 +168,7 @@ def _traces(store: Store, domain: str, subject: str) -> list[str]:
 
 
 def _read(folder: Store, name: str) -> bytes:
-    """An object whole: its name may hold its hash, otherwise two equal answers must do."""
+    """Read an object until it matches the hash in its name, or until two reads in a row are equal."""
     return read_sound(lambda: folder.read(name), lambda data: hashlib.sha256(data).hexdigest()[:12] in name)
 
 
@@ -171,26 +176,27 @@ def _parts(content: bytes) -> list[str]:
     try:
         return tables(json.loads(content))
     except (ValueError, KeyError, TypeError):
-        return ["nothing that exists"]  # a manifest that cannot be read is of no use, and may name anybody
+        # No object has this name, so that an unreadable manifest is deleted: it may name the subject.
+        return ["nothing that exists"]
 
 
 def _shards(folder: Store, parts: Iterable[str]) -> set[str]:
-    """The shards that a manifest's tables name, as far as they can be read."""
+    """Return the shards that are named in those of a manifest's tables that can be read."""
     found = (_values(_read(folder, part), "shard") for part in parts if folder.exists(part))
     return {name for names in found for name in names or ()}
 
 
 def _holds(name: str, data: bytes, subject: str) -> bool:
-    """Whether an object has the subject in it or in its name, or cannot be shown not to."""
+    """Return True if an object or its name contains the subject, or if that cannot be excluded."""
     if name.endswith(".parquet"):
-        subjects = _values(data, "subject_id", "subject")  # of a samples table, of a staged recording
+        subjects = _values(data, "subject_id", "subject")  # of a table of samples; of a staged recording
         return subjects is None or subject in subjects
-    # Nothing in a shard is compressed but the pictures, so its descriptions can be searched as they are.
+    # The JSON descriptions in a shard are not compressed, so its bytes can be searched directly.
     return _mentions(name, subject) or _mentions(data.decode("latin-1"), subject.encode().decode("latin-1"))
 
 
 def _values(data: bytes, *columns: str) -> set[str] | None:
-    """The values in those of the columns that a table has; None if it is damaged."""
+    """Return all values of those columns that the table has; None if the table is damaged."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -202,7 +208,7 @@ def _values(data: bytes, *columns: str) -> set[str] | None:
 
 
 def _without(value: Any, subject: str) -> Any:
-    """JSON without the entries that mention the subject."""
+    """Return the JSON value without the entries that mention the subject."""
     if isinstance(value, Mapping):
         kept = {key: inner for key, inner in value.items() if not _mentions(key, subject)}
         return {key: _without(inner, subject) for key, inner in kept.items() if not _mentions(inner, subject)}
@@ -212,7 +218,7 @@ def _without(value: Any, subject: str) -> Any:
 
 
 def _mentions(value: Any, subject: str) -> bool:
-    """Whether a text has the subject's name in it, other than as a part of a longer name."""
+    """Return True if a text contains the subject's name, but not as a part of a longer name."""
     if not isinstance(value, str) or subject not in value:
         return False
     return re.search(rf"(?<![A-Za-z0-9_-]){re.escape(subject)}(?![A-Za-z0-9_-])", value) is not None

@@ -1,4 +1,4 @@
-"""What a domain's folder holds that none of its manifests names: the remains of interrupted work."""
+"""Find and delete orphans: shards and tables of a domain that no manifest names, left by interrupted work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rfmeta_dist.data.shards.prefix import not_found
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.storage.times import written
 
-# Only what packing writes; other objects are somebody else's.
+# Only names that `pack` writes. Other objects in the folder are never deleted.
 _PACKED = re.compile(r"\w+/(live|attack)/\d{6}-[0-9a-f]{12}\.tar|(samples|shards)-[0-9a-f]{12}\.parquet")
 
 
 def named(folder: Store, domain: str, manifest: str) -> set[str]:
-    """The names of a manifest, its two tables and its shards.
+    """Return the names of a manifest, its two tables and its shards.
 
     Raises:
         DataError: the manifest or a table is damaged.
@@ -28,33 +28,34 @@ def named(folder: Store, domain: str, manifest: str) -> set[str]:
 
 
 def tables(content: Mapping[str, Any]) -> list[str]:
-    """The names of the two tables of a manifest's JSON."""
+    """Return the names of the two tables that a manifest's JSON refers to."""
     return [content["samples"]["name"], content["shards"]["name"]]
 
 
 def orphans(store: Store, domain: str) -> list[str]:
-    """Shards and tables that no manifest of the domain names, sorted.
+    """Return the sorted names of shards and tables that no manifest of the domain names.
 
-    A process that is packing right now has written some that its manifest is yet to name.
+    If a process is packing the domain at this moment, its shards are among them, because their manifest is
+    written last.
 
     Raises:
-        DataError: a manifest is damaged, so what it named cannot be known.
+        DataError: a manifest is damaged, so the objects that it named are unknown.
         StorageError: the store cannot be read.
     """
     folder = store.sub(domain)
-    # Listed before the manifests are read: what is published meanwhile is not taken for an orphan.
+    # List the objects before reading the manifests, so that one that is published meanwhile is no orphan.
     found = [name for name in folder.list() if _PACKED.fullmatch(name)]
     known = {name for manifest in versions(store, domain) for name in named(folder, domain, manifest)}
     return [name for name in found if name not in known]
 
 
 def clean(store: Store, domain: str) -> list[str]:
-    """Delete the orphans that are older than the domain's newest manifest; the names of those deleted.
+    """Delete the orphans that are older than the domain's newest manifest, and return their names.
 
-    Younger ones may belong to a process that is packing now.
+    Newer orphans stay, because they may belong to a process that is packing at this moment.
 
     Raises:
-        DataError, StorageError: as `orphans`.
+        DataError, StorageError: as for `orphans`.
     """
     folder = store.sub(domain)
     found = orphans(store, domain)

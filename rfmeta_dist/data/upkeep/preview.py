@@ -1,4 +1,4 @@
-"""A contact sheet of a domain: images beside their depth maps, a row for each kind of sample."""
+"""Draw a contact sheet of domains: images beside their depth maps, one row for each attack type."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ _GROUND, _INK = 24, 220
 
 
 def contact_sheet(store: Store, manifests: Iterable[Manifest], per_type: int) -> bytes:
-    """Draw a sheet of samples, spread evenly over each attack type's part of the manifest.
+    """Draw a sheet of samples that are evenly spaced in the manifest, for each attack type.
 
-    Only the shards that hold a chosen sample are read.
+    Only the shards that hold a drawn sample are read.
 
     Args:
         store: the parent of the domains' folders.
-        manifests: of the domains to draw, one below the other.
-        per_type: samples of each attack type and of the live ones, or as many as there are.
+        manifests: the manifests of the domains to draw, one domain below the other.
+        per_type: number of samples to draw of each attack type and of live faces, or all if there are fewer.
 
     Returns:
-        A PNG: rows for each domain and type, live first; the stored depth beside each image, its key above.
+        A PNG: rows for each domain and type, live first; each image with its stored depth map beside it and its
+        key above.
 
     Raises:
         DataError: a shard or sample is damaged, or there is none to draw.
@@ -45,7 +46,10 @@ def contact_sheet(store: Store, manifests: Iterable[Manifest], per_type: int) ->
 
     rows = [row for manifest in manifests for row in _rows(store, manifest, per_type)]
     if not rows:
-        raise DataError(f"no samples under {store.url}", "choose a domain that has some")
+        raise DataError(
+            f"the chosen domains under {store.url} have no samples to draw",
+            "choose a domain that has samples: `rfmeta shards ls` lists the domains",
+        )
     width = max(row.shape[1] for row in rows)
     sheet = np.vstack(
         [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=_GROUND) for r in rows]
@@ -85,7 +89,7 @@ def _cell(sample: Packed, label: str) -> NDArray[np.uint8]:
     import numpy as np
 
     image, _ = decode(sample, _SIDE)
-    depth = decode_depth(sample.depth)  # all there is of it, whatever the side of images here
+    depth = decode_depth(sample.depth)  # at its stored size; `decode` would reduce it with the image
     grey = cv2.resize(depth, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
     pair = np.hstack([image, np.repeat(grey[..., None], 3, axis=2)])
     cell: NDArray[np.uint8] = np.pad(pair, ((_LABEL, _GAP), (0, _GAP), (0, 0)), constant_values=_GROUND)

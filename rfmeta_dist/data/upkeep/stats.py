@@ -1,4 +1,4 @@
-"""What a domain holds, as rows of a table."""
+"""Count the samples, subjects and videos of a domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rfmeta_dist.data.shards.manifest import Manifest
 
 @dataclass(frozen=True)
 class Count:
-    """One row: the samples of one kind in one split, and from how many subjects and videos."""
+    """The number of samples of one attack type in one split, and of the subjects and videos they come from."""
 
     split: Split
     label: int
@@ -22,11 +22,11 @@ class Count:
 
 
 def stats(manifest: Manifest, *, by_subject: bool = False) -> list[Count]:
-    """Counts by split, class and attack type: splits in their usual order, live first.
+    """Return counts by split, class and attack type, in the order train, validation, test; live first.
 
     Args:
-        manifest: of the domain.
-        by_subject: whether to count each subject by itself.
+        manifest: the domain's manifest.
+        by_subject: True to count each subject separately.
     """
     kinds = ["split", "label", "attack_type", *(["subject_id"] if by_subject else [])]
     counts = manifest.samples.group_by(kinds).aggregate(

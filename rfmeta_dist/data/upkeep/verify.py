@@ -1,4 +1,4 @@
-"""Read a whole domain again and list everything about it that is not as its manifest says."""
+"""Read a whole domain and list everything that differs from its manifest."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from rfmeta_dist.storage.store import Store
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a domain.
+    """A fault that was found in a domain.
 
     Attributes:
-        where: the object or sample concerned, relative to the domain's folder.
+        where: the faulty object, relative to the domain's folder, or the key of the faulty sample.
         problem: what is wrong with it.
     """
 
@@ -27,7 +27,7 @@ class Finding:
 
 
 def verify(store: Store, domain: str) -> list[Finding]:
-    """Hash and decode everything in a domain; no finding means that every sample can be read.
+    """Check every hash and decode every sample of a domain. An empty list means that all samples can be read.
 
     Raises:
         StorageError: the store cannot be read.
@@ -36,7 +36,7 @@ def verify(store: Store, domain: str) -> list[Finding]:
 
 
 def findings(store: Store, domain: str) -> Iterator[Finding]:
-    """As `verify`, one finding at a time as it is met.
+    """Yield the findings of `verify` one by one, as soon as each is found.
 
     Raises:
         StorageError: the store cannot be read.

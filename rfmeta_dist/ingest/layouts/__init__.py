@@ -1,6 +1,6 @@
-"""How the data sets lie on disk, one data set a file; this dict is the registry.
+"""Define how each data set is laid out on disk, one file for each data set; LAYOUTS is the registry.
 
-To add one: write its file, add a line here and a tree to `tests/ingest/layout_trees.py`.
+To add a layout, write its file, add a line here, and add a tree to `tests/ingest/layout_trees.py`.
 """
 
 from rfmeta_dist.ingest.layouts.casia_fasd import CASIA_FASD

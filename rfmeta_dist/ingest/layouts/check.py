@@ -1,4 +1,4 @@
-"""Is a source whole? What was published against what was found, as a table."""
+"""Check that a source is complete: compare the recordings that were found with those that were published."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ _SHOWN = 5  # names of each kind in an error
 
 @dataclass(frozen=True)
 class Count:
-    """One row: the recordings of one class in one of the data set's own splits.
+    """The number of recordings of one class in one of the data set's own splits.
 
     Attributes:
+        split: the data set's own split.
         label: 1 live, 0 attack.
-        expected: as published; None if that is not known.
+        expected: the published number; None if it is not known.
+        found: the number that was found.
     """
 
     split: Split
@@ -30,12 +32,12 @@ class Count:
 
     @property
     def differs(self) -> bool:
-        """Whether it is known to be wrong."""
+        """Return True if the published number is known and another number was found."""
         return self.expected is not None and self.expected != self.found
 
 
 def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
-    """Expected and found recordings by official split and class, splits in their usual order, live first."""
+    """Count expected and found recordings by official split and class: train, validation, test; live first."""
     found = Counter((recording.official, recording.label) for recording in recordings)
     published = layout.expected
     streams = [(split, label) for split in SPLITS for label in (1, 0)]
@@ -49,10 +51,11 @@ def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
 
 
 def require_whole(layout: Layout, survey: Survey) -> None:
-    """Refuse a source that is not as published. Files of zero bytes count as present.
+    """Raise an error if a source differs from what was published. Files of zero bytes count as present.
 
     Raises:
-        DataError: counts differ, listed recordings are missing, or videos or images have no place in it.
+        DataError: counts differ, listed recordings are missing, or there are videos or images that the layout
+            does not recognise.
     """
     rows = compare(layout, survey.recordings)
     missing = survey.missing if layout.expected is None or any(row.differs for row in rows) else ()
@@ -61,9 +64,9 @@ def require_whole(layout: Layout, survey: Survey) -> None:
         return
     published = layout.expected is not None
     problem = (
-        f"the source is not {layout.name} as published"
+        f"the files differ from {layout.name} as it was published"
         if published
-        else "the source differs from its own lists"
+        else "the files differ from the data set's own lists"
     )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
@@ -71,20 +74,20 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("zero bytes", survey.empty)
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or take what was recognised with --accept-counts",
+        "restore or rename the files listed above, or add --accept-counts to ingest only the recognised files",
     )
 
 
 def require_content(survey: Survey) -> None:
-    """Refuse recordings of zero bytes, which no decoder could read.
+    """Raise an error if there are recordings of zero bytes, which cannot be decoded.
 
     Raises:
-        DataError: there are some.
+        DataError: a recording has zero bytes.
     """
     if survey.empty:
         raise DataError(
             "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
-            "copy them again, or leave them out with --skip-unreadable",
+            "copy them from the data set again, or leave them out with --skip-unreadable",
         )
 
 

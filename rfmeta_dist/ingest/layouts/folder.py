@@ -1,4 +1,4 @@
-"""Any tree of videos or images with a `labels.csv` at its top that describes them."""
+"""Layout of any tree of videos or images with a `labels.csv` in its top folder that describes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = 5  # files that a note names
 
 @dataclass(frozen=True)
 class Folder:
-    """See `Layout` for the methods. What is expected stands in the table."""
+    """The layout of a folder with a label table, which lists what is expected; see `Layout` for the methods."""
 
     name: str = "folder"
     domain: str = "F"
@@ -37,7 +37,7 @@ class Folder:
     expected: Counts | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source; see `Layout.survey`."""
+        """Find the recordings of a source; see `Layout.survey`."""
         files = _Files(files_below(root))
         table = read_table(root)
         people = People(table, domain or self.domain)
@@ -48,7 +48,7 @@ class Folder:
         if not found:
             raise DataError(
                 f"{NAME} names {len(listed)} recordings, but none of these files exists: {missing[0]}, …",
-                f"give paths below the table's own folder, {root}",
+                f"write each path relative to the table's own folder, {root}",
             )
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
         notes += [*table.blank_words(), _own_types(found), *people.notes(found)]
@@ -57,16 +57,16 @@ class Folder:
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings, by path."""
+        """Return the recordings, sorted by path."""
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:  # noqa: ARG002
-        """None: a table has no boxes."""
+        """Return None, because a label table has no face boxes."""
         return None
 
 
 class _Files:
-    """The files there are, found by paths that may be spelled a little otherwise."""
+    """The files of the source, which can also be found by paths that differ in case or Unicode form."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
@@ -79,13 +79,13 @@ class _Files:
         return path in self._exact
 
     def named(self, path: str) -> str:
-        """The file meant: accents composed or not, and upper or lower case, where only one file fits."""
+        """Return the file that a path means, ignoring case and Unicode form if exactly one file matches."""
         alike = self._alike.get(_folded(path), [])
         return alike[0] if path not in self._exact and len(alike) == 1 else path
 
 
 class _Reader:
-    """Makes recordings of lines, and refuses a line that contradicts another."""
+    """Make recordings from the lines of a table. Raise an error if a line contradicts another."""
 
     def __init__(self, table: Table, people: People, root: Path, files: _Files) -> None:
         self._table = table
@@ -98,7 +98,7 @@ class _Reader:
         self._stems = Counter(_stem(line.cells["path"]) for line in table.lines)
 
     def recordings(self) -> list[Recording]:
-        """By path; the images of a clip numbered as the numbers in their paths count."""
+        """Return the recordings, sorted by path. The images of a clip are numbered in natural path order."""
         found = [self._recording(line) for line in self._table.lines]
         frames: Counter[str] = Counter()
         for index in sorted(range(len(found)), key=lambda index: _counting(found[index].path)):
@@ -131,17 +131,17 @@ class _Reader:
         path = self._files.named(line.inside("path", self._root))
         if not is_media(path):
             endings = ", ".join(ending[1:] for ending in (*IMAGES, *VIDEOS))
-            raise line.wrong("path", f"'{path}' does not end as images and videos do ({endings})")
+            raise line.wrong("path", f"'{path}' does not have the ending of an image or video ({endings})")
         first = self._paths.setdefault(path, line)
         if first is not line:
-            raise line.wrong("path", f"'{path}' is given twice", also=first)
+            raise line.wrong("path", f"'{path}' is listed twice", also=first)
         return path
 
     def _depth(self, line: Line, path: str) -> str | None:
         if not line.cells["depth"]:
             return None
         if not path.lower().endswith(IMAGES):
-            raise line.wrong("depth", f"'{path}' is a video, and a depth image goes with an image")
+            raise line.wrong("depth", f"'{path}' is a video, but only an image can have a depth image")
         return self._files.named(line.inside("depth", self._root))
 
     def _video(self, line: Line, path: str) -> str:
@@ -155,7 +155,7 @@ class _Reader:
         if label:
             kind = live_type(value)
             if kind is None:
-                raise line.wrong("attack_type", f"'{value}' contradicts a live label")
+                raise line.wrong("attack_type", f"'{value}' is an attack, but the label of this line is live")
             return kind
         kind = attack_type(value)
         if kind is None:
@@ -170,12 +170,12 @@ class _Reader:
         if "video" in (recording.kind, other.kind):
             raise line.wrong("video", f"'{clip}' also names another file", also=first, remedy=_OWN_NAME)
         if (recording.subject, recording.attack_type) != (other.subject, other.attack_type):
-            problem = f"'{clip}' has another subject or attack type elsewhere"
+            problem = f"clip '{clip}' has different subjects or attack types in these lines"
             raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)
 
 
 _KINDS = f"use {', '.join(ATTACK_TYPES)}, or a word of your own"
-_OWN_NAME = "correct the table; each clip needs a name of its own"
+_OWN_NAME = "correct the table: give each clip a different name"
 
 
 def _unlisted(paths: Sequence[str]) -> str:
@@ -200,7 +200,7 @@ def _folded(path: str) -> str:
 
 
 def _counting(path: str) -> list[tuple[int, str]]:
-    """Sorts paths so that 2 comes before 10."""
+    """Return a sort key in which numbers within paths are compared as numbers, so that 2 comes before 10."""
     parts = re.split(r"([0-9]+)", path)
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]
 

@@ -1,4 +1,4 @@
-"""Layouts of data sets whose file names say everything, which is all of the classic ones."""
+"""Define layouts of data sets whose file names give all facts about a recording, as most data sets do."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ Protocols = Callable[[Path, Sequence[str], Sequence[Recording]], list[Recording]
 
 @dataclass(frozen=True)
 class NamedLayout:
-    """A layout made of a rule for names; see `Layout` for its methods.
+    """A layout that is defined by a rule for file names; see `Layout` for its methods.
 
     Attributes:
-        folders: the folders at its top, to tell a user who points beside them.
-        read: (path, domain) → the recording, or None if the name is not one of the data set's.
-        names: all names as published; None if they follow no rule.
-        aside: files that belong to the data set but not to this task.
-        annotations: recording path → where its annotation may be.
-        boxes: text of an annotation → boxes.
-        protocols: adds protocol membership, given the root, all files and the recordings.
+        name: the name that is typed on the command line.
+        domain: the default name of the domain.
+        about: one line that describes the data set.
+        expected: the published numbers of recordings.
+        folders: the data set's top folders, for the error if they are not found.
+        read: maps (path, domain) to the recording; returns None if the name is not one of the data set's.
+        names: yields all published names; None if they follow no rule.
+        aside: matches files that belong to the data set but are not needed here.
+        annotations: maps a recording's path to the paths where its annotation may be.
+        boxes: parses the text of an annotation to boxes.
+        protocols: adds the protocols to recordings, given the root, all files and the recordings.
     """
 
     name: str
@@ -42,7 +46,7 @@ class NamedLayout:
     protocols: Protocols | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source; see `Layout.survey`."""
+        """Find the recordings of a source; see `Layout.survey`."""
         domain = domain or self.domain
         files = files_below(root)
         present = set(files)
@@ -63,7 +67,7 @@ class NamedLayout:
         return Survey(found, self._missing(videos), tuple(unknown), empty_among(root, found))
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings, by path."""
+        """Return the recordings, sorted by path."""
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:
@@ -73,7 +77,8 @@ class NamedLayout:
         return read_boxes(root, recording.annotation, self.boxes)
 
     def _annotated(self, recording: Recording, present: set[str]) -> Recording:
-        # A clip that is stored upside down has its annotation in a frame nobody documented: use none.
+        # For a clip that is stored upside down, it is not documented whether the boxes are too: do not use
+        # them.
         if self.annotations is None or recording.rotation:
             return recording
         places = [place for place in self.annotations(recording.path) if place in present]
@@ -83,7 +88,7 @@ class NamedLayout:
         return is_companion(path) or bool(self.aside and self.aside.search(path))
 
     def _missing(self, videos: dict[str, Recording]) -> tuple[str, ...]:
-        # Compared by video, as one data set can be unpacked in several ways.
+        # Compare video names, not paths, because the archives can be unpacked into different folders.
         domain = next(iter(videos.values())).domain
         named = ((name, self.read(name, domain)) for name in (self.names() if self.names else ()))
         return tuple(name for name, recording in named if recording and recording.video not in videos)
@@ -93,6 +98,6 @@ class NamedLayout:
         inner = sorted(child for child in root.iterdir() if (child / top).is_dir())
         place = f", perhaps {inner[0]}" if inner else ""
         return DataError(
-            f"no recording of {self.name} under {root}",
+            f"there is no recording of {self.name} under {root}",
             f"give the folder that holds {', '.join(f'{folder}/' for folder in self.folders)}{place}",
         )

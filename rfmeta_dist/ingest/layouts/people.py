@@ -1,4 +1,4 @@
-"""Name the people of a label table, and check that nobody is in two splits."""
+"""Name the people of a label table, and check that no person is in two splits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rfmeta_dist.ingest.recording import Recording
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
-_TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
-_STEM = 48  # characters of a text that are kept in a name made of it
-_SAY_WHO = "say who is shown, so that splits share nobody"
-_ONE_SPLIT = "put each person in one split: a person in the training must not be in the test"
+_TRAIN, _VALIDATION = 0.6, 0.2  # shares of the people if the table gives no splits; the others are for test
+_STEM = 48  # number of characters of a text that are kept in a name made from it
+_SAY_WHO = "write a name or number of the person shown; it is needed so that no person is in two splits"
+_ONE_SPLIT = "put each person in one split: people in the training must not be in the test"
 _ONE_SPELLING = (
     "write the name of one person in one way; two people need names that differ by more than capitals, "
     "accents, spaces, dashes or leading zeros"
@@ -28,42 +28,43 @@ _ONE_SPELLING = (
 
 
 class People:
-    """Names people and puts each into one split, which the table gives or a hash of the name.
+    """Name people and assign each to one split: the one in the table, or one chosen by a hash of the name.
 
     Args:
         table: the label table.
-        domain: what the names of its people begin with.
+        domain: prefix of the names of its people.
     """
 
     def __init__(self, table: Table, domain: str) -> None:
         self.domain = domain
         self._gives_splits = table.gives("split")
-        # By what all spellings of a name share, each spelling with its split and its first line.
+        # Maps the normal form of a name (`alike`) to all its spellings, each with its split and its first line.
         self._people: dict[str, dict[str, tuple[Split, Line]]] = {}
 
     def name(self, line: Line) -> str:
-        """Return what the person of a line is called, `{domain}-…`. Raises DataError if the cell is empty."""
+        """Return the name of the person of a line, `{domain}-…`. Raises DataError if the cell is empty."""
         value, said = line.cells["subject"], line.said["subject"]
         if not value:
             raise line.wrong(
                 "subject",
-                f"'{said}' counts as an empty cell, not as a name" if said else "it is empty",
-                remedy=_SAY_WHO + ("; if a person is really called so, write another name" if said else ""),
+                f"'{said}' counts as an empty cell, not as a name" if said else "the cell is empty",
+                remedy=_SAY_WHO + ("; if a person is really called that, write another name" if said else ""),
             )
         number = _NUMBER.fullmatch(value)
-        # Spreadsheets make 7 of 007, and 7.0 of 7 where a cell is empty: one person all the same.
+        # Spreadsheets change 007 to 7, and 7 to 7.0 if a cell of the column is empty. It is still the same
+        # person.
         return f"{self.domain}-{int(number[1]) if number else fit(value)}"
 
     def split(self, line: Line, name: str) -> Split:
         """Return the split of a person.
 
         Args:
-            line: one of the person's.
-            name: what `name` returns for it.
+            line: a line with the person.
+            name: what `name` returns for the line.
 
         Raises:
-            DataError: the cell is no split, or another line has the person in another split, by this
-                spelling or by another.
+            DataError: the cell is not a split, or another line has the person in another split, under this
+                spelling of the name or another.
         """
         short = name.removeprefix(f"{self.domain}-")
         split = line.choice("split", SPLIT_WORDS) if self._gives_splits else _deal(short)
@@ -75,15 +76,20 @@ class People:
         return split
 
     def notes(self, recordings: Sequence[Recording]) -> list[str]:
-        """Return a line for each decision about people that the table did not make itself."""
-        # By the names of the samples, so that whoever is forgotten later is not named by these notes either.
+        """Return a line for each decision about people that the table does not make itself."""
+        # Use the names of the samples, so that erasing a person later also finds the name in these notes.
         several = [", ".join(spellings) for spellings in self._people.values() if len(spellings) > 1]
         notes = [f"names that differ in their spelling alone count as different people: {'; '.join(several)}"]
         return (notes if several else []) + ([] if self._gives_splits else [_dealt(recordings)])
 
 
 def fit(text: str, whole: str = "") -> str:
-    """Return the text if it can be a name, else a name made from it that ends with a hash of the whole text."""
+    """Return the text if it is a valid name, else a name made from it that ends with a hash of the whole text.
+
+    Args:
+        text: the text to make a name from.
+        whole: the text to hash; `text` if empty.
+    """
     text = unicodedata.normalize("NFC", text)
     if _NAME.fullmatch(text):
         return text
@@ -99,7 +105,7 @@ def _in_two_splits(line: Line, split: Split, first: Line, elsewhere: Split, *, s
             "split", f"'{here}' is in {split} here but in {elsewhere} elsewhere", first, _ONE_SPLIT
         )
     where = f"'{here}' is in {split} and '{there}' in {elsewhere}"
-    return line.wrong("subject", f"{where}: two spellings of one name", first, _ONE_SPELLING)
+    return line.wrong("subject", f"{where}, but these are two spellings of one name", first, _ONE_SPELLING)
 
 
 def _deal(name: str) -> Split:

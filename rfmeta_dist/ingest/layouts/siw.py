@@ -1,4 +1,4 @@
-"""SiW: `{Train,Test}/{live,spoof}/{person}/{person}-{sensor}-{type}-{medium}-{session}.{mov,mp4}`."""
+"""Layout of SiW: `{Train,Test}/{live,spoof}/{person}/{person}-{sensor}-{type}-{medium}-{session}.{mov,mp4}`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording, parts
 
-# The set has no validation part: the first ten of its training people, as in the public protocol lists.
+# The data set has no validation part. As in the public protocol lists, the first ten training people are used.
 _VALIDATION = (3, 6, 7, 11, 14, 16, 17, 22, 28, 30)
 _TYPES = {"1": LIVE, "2": "print", "3": "replay"}
-# Some clips of four people carry `.m` before their ending.
+# The names of some clips of four people have `.m` before their ending.
 _NAME = re.compile(r"(Train|Test)/(live|spoof)/(\d{3})/(\3-(\d)-([123])-(\d)-(\d))(?:\.m)?\.(?:mov|mp4)")
 
 
@@ -45,10 +45,11 @@ def _read(path: str, domain: str) -> Recording | None:
 
 
 def _protocols(attack_type: str, medium: str, *, tested: bool) -> Iterator[str]:
-    """Name the protocols that a clip is in: one of all clips, and those that test what training has not seen.
+    """Yield the protocols that a clip belongs to.
 
-    `2_1` to `2_4` test the replays on one medium and train on those of the other three; `3_1` trains on prints
-    and tests replays, `3_2` the other way round. Live clips are in all of them.
+    `1` has all clips. `2_1` to `2_4` test the replays on one medium and train on those on the other three.
+    `3_1` trains on prints and tests on replays, `3_2` trains on replays and tests on prints. Live clips belong
+    to all protocols.
     """
     yield "1"
     for unseen in "1234":

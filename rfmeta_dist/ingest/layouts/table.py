@@ -1,4 +1,4 @@
-"""The `labels.csv` of the folder layout: read, with errors that name line and column."""
+"""Read the `labels.csv` of the folder layout. Errors name the line and the column."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rfmeta_dist.ingest.layouts.words import is_blank, plain, stripped
 NAME = "labels.csv"
 _REQUIRED = ("path", "label", "subject")
 _OPTIONAL = ("attack_type", "video", "split", "depth")
-_MEANING = {  # of an empty cell; in the other columns it is a mistake
+_MEANING = {  # what an empty cell means in each optional column
     "attack_type": "an attack is of type other",
     "video": "the clip is named by its path",
     "split": "it names no split",
     "depth": "depth comes from the landmarks",
 }
-_SEPARATORS = ",;\t"  # spreadsheets write what the user's country separates lists by
+_SEPARATORS = ",;\t"  # which one a spreadsheet writes depends on the user's country
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 T = TypeVar("T")
@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Line:
-    """One line.
+    """One line of the table.
 
     Attributes:
-        number: in the file, the header being 1.
-        cells: by column; all columns are there, empty where the file has none. A word that says that a cell is
-            empty, such as `nan`, makes it so.
-        said: the same as the file has it, only stripped of the spaces around it.
+        number: its number in the file; the header is line 1.
+        cells: the cells by column. All columns are present; those that the file lacks are empty. Words for an
+            empty cell, such as `nan`, are replaced by an empty string.
+        said: the cells as they are in the file, without the spaces around them.
     """
 
     number: int
@@ -47,19 +47,26 @@ class Line:
     def wrong(
         self, column: str, problem: str, also: Line | None = None, remedy: str = "correct the table"
     ) -> DataError:
-        """An error about one cell, which a cell of another line may contradict."""
+        """Return the error about one cell.
+
+        Args:
+            column: the cell's column.
+            problem: what is wrong.
+            also: another line that the cell contradicts, if any.
+            remedy: what the user can do.
+        """
         where = f"lines {also.number} and {self.number}" if also else f"line {self.number}"
         return DataError(f"{NAME}, {where}, column {column}: {problem}", remedy)
 
     def choice(self, column: str, choices: Mapping[str, T]) -> T:
-        """What a cell stands for, however it is spelled. Raises DataError if it is none of `choices`."""
+        """Return the choice that a cell means in any spelling. Raises DataError if it is none of `choices`."""
         value = plain(self.cells[column])
         if value not in choices:
             raise self.wrong(column, f"'{self.said[column]}' is not one of {', '.join(choices)}")
         return choices[value]
 
     def inside(self, column: str, root: Path) -> str:
-        """A path below the table's folder, tidied. Raises DataError if it leads out of it."""
+        """Return a cell's path relative to the table's folder. Raises DataError if the path is not below it."""
         value = PurePosixPath(self.cells[column].replace("\\", "/"))
         if value.is_relative_to(root):
             value = value.relative_to(root)
@@ -76,11 +83,11 @@ class Table:
     lines: tuple[Line, ...]
 
     def gives(self, column: str) -> bool:
-        """Whether any line fills an optional column."""
+        """Return True if at least one line has a value in an optional column."""
         return any(line.cells[column] for line in self.lines)
 
     def blank_words(self) -> list[str]:
-        """Say for each optional column which words count as empty cells, where, and what follows from it."""
+        """Return a line for each optional column with words that count as empty cells, and what they mean."""
         notes = []
         for column, meaning in _MEANING.items():
             found = [line for line in self.lines if line.said[column] and not line.cells[column]]
@@ -102,7 +109,7 @@ def read_table(root: Path) -> Table:
     """
     if not (root / NAME).is_file():
         raise DataError(
-            f"{root} has no {NAME}",
+            f"{root} has no {NAME}, which must describe the recordings",
             f"write one with the columns {', '.join(_REQUIRED)} and, if you like, {', '.join(_OPTIONAL)}",
         )
     text = _decoded(read_bytes(root, NAME)).splitlines()
@@ -119,19 +126,19 @@ def read_table(root: Path) -> Table:
 
 
 def _decoded(data: bytes) -> str:
-    """The text of the file: UTF-8, or UTF-16 if it says so."""
+    """Return the text of the file: UTF-8, or UTF-16 if it starts with a byte order mark of UTF-16."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{NAME}, line {line}: a letter in it is not UTF-8", "save the table as CSV UTF-8"
+            f"{NAME}, line {line}: a character is not valid UTF-8", "save the table as CSV UTF-8"
         ) from error
 
 
 def _filled(row: Sequence[str]) -> list[str]:
-    """Return the stripped cells, without the empty ones that spreadsheets leave at the end."""
+    """Return the stripped cells, without the empty ones that spreadsheets write at the end of a line."""
     cells = [stripped(cell) for cell in row]
     while cells and not cells[-1]:
         cells.pop()
@@ -145,7 +152,7 @@ def _header(row: list[str]) -> list[str]:
     if lacking or twice:
         what = f"lacks column {', '.join(lacking)}" if lacking else f"has column {twice[0]} twice"
         columns = ", ".join(_REQUIRED + _OPTIONAL)
-        raise DataError(f"{NAME}, line 1: the header {what}", f"its columns are {columns}")
+        raise DataError(f"{NAME}, line 1: the header {what}", f"use each of the columns {columns} once")
     return header
 
 

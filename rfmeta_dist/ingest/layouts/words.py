@@ -1,4 +1,4 @@
-"""The words people write into a table for labels, splits and attacks → ours."""
+"""Map the words that people write for labels, splits and attack types to those of this package."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import MappingProxyType
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.recording import ATTACK_TYPES
 
-_LONGEST = 32  # characters of an attack type
-# What pandas, R, Excel and databases write into an empty cell, and people for want of a value.
+_LONGEST = 32  # largest number of characters of an attack type
+# What pandas, R, Excel and databases write into an empty cell, and what people write if they have no value.
 _BLANK = frozenset(
     (
         *("", "nan", "-nan", "na", "n/a", "n.a.", "n.a", "nat", "<na>", "<nan>", "#na", "#n/a", "#n/a n/a"),
@@ -50,14 +50,14 @@ _OURS = {word: ours for ours, words in _ATTACKS.items() for word in (ours, *word
 
 
 def plain(word: str) -> str:
-    """A word in lower case without what only writes it otherwise: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
+    """Return the normal form of a word: lower case, no separators: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
     number = re.fullmatch(r"(\d+)\.0+", word)
-    # Only between letters: the minus of -1, which some use for attacks, must not get lost.
+    # Remove separators only between letters, so that -1, which some people write for attacks, keeps its minus.
     return number[1] if number else re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", "", word.lower())
 
 
 def stripped(cell: str) -> str:
-    """Return a cell without the spaces around it, those of no width among them."""
+    """Return a cell without the spaces around it, including zero-width spaces."""
     return _EDGES.sub("", cell)
 
 
@@ -68,13 +68,13 @@ def is_blank(word: str) -> bool:
 
 
 def alike(name: str) -> str:
-    """Return what all spellings of one name have in common.
+    """Return the normal form of a name, which is the same for all its spellings.
 
-    Spellings differ in capitals, accents, the form of Unicode, spaces, dashes and the like, or zeros before
-    a number: `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers stays, for 1-11 is not 11-1.
+    Spellings differ in capitals, accents, Unicode form, spaces, dashes and similar marks, or leading zeros:
+    `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers is kept, because 1-11 is not 11-1.
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
-    # Not every mark on a letter is an accent: in other scripts, marks tell letters apart, as in Japanese.
+    # Remove only these accents. In other scripts, such as Japanese, marks distinguish letters.
     kept = (c for c in decomposed if not "\u0300" <= c <= "\u036f" and unicodedata.category(c) != "Cf")
     marked = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in kept)
     joined = re.sub(r"(?<!\d)-+|-+(?!\d)", "", marked)
@@ -82,10 +82,11 @@ def alike(name: str) -> str:
 
 
 def attack_type(word: str) -> str | None:
-    """What an attack is called here: one of `ATTACK_TYPES`, or a word of the table's own, tidied.
+    """Return the attack type that a cell means: one of `ATTACK_TYPES`, or the table's own word in lower case.
 
     Returns:
-        `other` for a blank cell; None for what cannot be an attack: `live` or the like, or no word at all.
+        `other` for a blank cell. None if the cell cannot be an attack type, because it means live, is too long,
+        or has no letters or digits.
     """
     if is_blank(word):
         return "other"
@@ -96,10 +97,10 @@ def attack_type(word: str) -> str | None:
 
 
 def live_type(word: str) -> str | None:
-    """`live`, if a live recording may say so of its attack type; None if the word contradicts that."""
+    """Return `live` if the attack type of a live recording may be this word; None if it contradicts that."""
     return LIVE if is_blank(word) or LABELS.get(plain(word)) == 1 else None
 
 
 def is_own(kind: str) -> bool:
-    """Whether an attack type is a word of the table's own."""
+    """Return True if an attack type is the table's own word, not one of `ATTACK_TYPES` or `live`."""
     return kind not in (*ATTACK_TYPES, LIVE)

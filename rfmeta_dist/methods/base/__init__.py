@@ -1,1 +1,1 @@
-"""What learning rules are made of: the objective they subclass, inner updates, losses, statistics."""
+"""Define what learning rules share: the objective that they subclass, inner updates, losses, statistics."""

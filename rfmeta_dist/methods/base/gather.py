@@ -1,4 +1,4 @@
-"""All rows of a tensor that is spread over workers, with the gradient of every worker's use of them."""
+"""Gather all rows of a tensor that is split over workers, with gradients from every worker's use of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from rfmeta_dist.models.derivatives import differentiable_once
 
 
 def gather(x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
-    """Put this worker's rows together with the peers'.
+    """Join this worker's rows with those of its peers.
 
-    In the backward pass each worker receives, for its own rows, the sum of all workers' gradients, so that
-    adding up the parameters' gradients over workers counts every use once. Differentiating that gradient again
-    raises RunError: workers would have to exchange within each inner update.
+    In the backward pass each worker receives, for its own rows, the sum of all workers' gradients. So the sum
+    of the parameters' gradients over workers counts every use of a row once. If that gradient is differentiated
+    again, it raises RunError, because workers would have to communicate within each inner update.
 
     Args:
         x: this worker's rows, len(rows)×….
-        rows: where they belong.
-        total: rows of all peers together.
-        peers: who holds the others; all must call this together, and use the result in their loss.
+        rows: the positions of this worker's rows in the result.
+        total: number of rows of all peers together.
+        peers: the workers that hold the other rows. All must call this function together and use the result in
+            their loss.
 
     Returns:
         total×…, the same on every worker.
@@ -32,7 +33,8 @@ def gather(x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    # A sum over tensors that are zero elsewhere serves shares of any size; it is exact.
+    # Each worker fills its rows of a zero tensor, and the tensors are summed. This works for shares of any
+    # size, and it is exact, because adding zeros changes no bit.
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
@@ -44,7 +46,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     @differentiable_once(
         "the gradient of the shared meta-test batch's features",
-        "set training.meta_test=replicate, which has every worker forward all of the batch",
+        "set training.meta_test=replicate, with which every worker forwards the whole batch",
     )
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         whole = ctx.peers.sum(gradient.clone(memory_format=torch.contiguous_format))

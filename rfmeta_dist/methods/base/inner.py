@@ -1,4 +1,4 @@
-"""The inner update, kept in the graph, and the forward with adapted weights."""
+"""Compute the inner update as a part of the autograd graph, and the forward pass with adapted weights."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def adapt(
     steps: int = 1,
     second_order: bool = True,
 ) -> Weights:
-    """θ' = θ − α ∇_θ loss, `steps` times over (Algorithm 1, line 7).
+    """Return the adapted weights θ' = θ − α ∇_θ loss, applied `steps` times (Algorithm 1, line 7).
 
-    The result is differentiable in θ and in whatever else the loss depends on.
+    The result is differentiable with respect to θ and everything else that the loss depends on.
 
     Args:
-        learner: the network that adapts; its own weights do not change.
-        loss: a scalar computed with the learner's own weights.
-        loss_with: the same with other weights, for the steps after the first.
-        rate: α.
-        steps: inner steps, at least 1.
-        second_order: differentiate through the inner gradient; without, it counts as a constant.
+        learner: the network to adapt; its own weights do not change.
+        loss: a scalar that was computed with the learner's own weights.
+        loss_with: computes the same loss with other weights, for the steps after the first.
+        rate: the inner learning rate α.
+        steps: number of inner steps, at least 1.
+        second_order: True to differentiate through the inner gradient; False to treat it as a constant.
     """
     weights: Weights = dict(learner.named_parameters())
     for step in range(steps):
@@ -47,6 +47,6 @@ def adapt(
 
 
 def forward_adapted(learner: nn.Module, weights: Weights, x: Tensor) -> Tensor:
-    """The learner's forward with adapted weights; running statistics stay as they are (see models/norm.py)."""
+    """Run the learner with adapted weights. Running statistics do not change (see models/norm.py)."""
     result: Tensor = functional_call(learner, weights, (x,))
     return result

@@ -1,12 +1,13 @@
-"""An objective is a sum over tasks: the one interface every learning rule fits.
+"""Define the interface of a learning rule: an objective J that is a sum over tasks.
 
     J(episode) = Σ over tasks of loss(task)
 
-A worker computes the share of J that its tasks make up; adding the shares of all workers gives J, and adding
-their gradients gives ∇J. A single process is the case where one worker holds every task. The whole share is
-the `forward` of one module, so that DDP and DeepSpeed wrap it without ever seeing the inner updates.
+A worker computes the share of J that comes from its tasks. The sum of the shares of all workers is J, and the
+sum of their gradients is ∇J. A single process is the case in which one worker has every task. The share is
+computed in the `forward` of one module, so that DDP and DeepSpeed can wrap the module without knowing of inner
+updates.
 
-A step of several episodes (a meta-batch) has the mean of their objectives.
+The objective of a step with several episodes (a meta-batch) is the mean of the objectives of its episodes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Work = Sequence[tuple[Episode, WorkerShare]]
 
 
 class Judged(NamedTuple):
-    """A domain seen with θ: `deep` for M, and its losses (L_dep is 0 where depth plays no part)."""
+    """The forward pass of a domain with θ: `deep` features for M, and the losses (L_dep is 0 without depth)."""
 
     deep: Tensor
     cls: Tensor
@@ -39,7 +40,7 @@ class Judged(NamedTuple):
 
 
 class MetaTest(NamedTuple):
-    """The meta-test domain: features and labels of all its rows, and this worker's share of L_dep(T)."""
+    """The meta-test domain: deep features and labels of all its rows, and this worker's share of L_dep(T)."""
 
     deep: Tensor
     label: Tensor
@@ -47,17 +48,17 @@ class MetaTest(NamedTuple):
 
 
 class Objective(nn.Module):
-    """A learning rule over the networks.
+    """The base class of learning rules.
 
     Args:
-        nets: F, M and D.
-        rule: α, λ, μ and the rest of the configuration's `method`.
-        bf16: run F and D under bf16 autocast; M, the inner update and the losses stay as they are.
-        peers: whom this worker shares an episode with.
+        nets: the networks F, M and D.
+        rule: the configuration's `method` section: α, λ, μ and the other settings.
+        bf16: True to run F and D under bf16 autocast; M, the inner update and the losses keep their precision.
+        peers: the workers that share an episode with this one; None without a process group.
 
     Attributes:
         PARTS: names of the unweighted loss terms that `share` returns, in order.
-        facts: of the rule; how many tasks an episode has, and which batches each needs.
+        facts: facts about the rule: how many tasks an episode has, and which batches each task needs.
     """
 
     PARTS: tuple[str, ...]
@@ -72,18 +73,27 @@ class Objective(nn.Module):
 
     @abstractmethod
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
-        """The share of J that this part makes up, and the share of each of the `PARTS`."""
+        """Compute the share of J that comes from one worker's part of an episode.
+
+        Args:
+            episode: the episode's batches, as far as this worker needs them.
+            part: the worker's tasks and rows.
+            seen: the table to which batch statistics are noted.
+
+        Returns:
+            The share of J (scalar, differentiable), and the share of each of the `PARTS`.
+        """
 
     def forward(self, work: Work, episodes: int) -> tuple[Tensor, Tensor]:
         """Compute this worker's share of a step.
 
         Args:
             work: the worker's parts, each with its episode.
-            episodes: how many episodes the step has, all workers together.
+            episodes: number of episodes in the step, over all workers.
 
         Returns:
-            The share of J (scalar, differentiable), and a flat float64 record without gradient that adds up
-            over workers as the shares do; `read` takes the sum.
+            The share of J (scalar, differentiable), and a flat float64 record without gradient. The records of
+            all workers must be summed; `read` and `fold` take the sum.
         """
         positions = len(work[0][0].batches)
         seen = BatchNormStats(self.nets, episodes * positions)
@@ -96,26 +106,27 @@ class Objective(nn.Module):
             value, shares = self.share(episode, part, seen)
             loss = loss + value / episodes
             parts = [p + s.detach() / episodes for p, s in zip(parts, shares, strict=True)]
-        if not loss.requires_grad:  # nothing to do, but the strategy's reduction must be taken part in
+        # A worker without work must take part in the strategy's reduction too, with gradients of zero.
+        if not loss.requires_grad:
             loss = loss + 0 * sum(p.sum() for p in self.parameters())
         values = torch.stack([value.detach().double() for value in (loss, *parts)])
         return loss, torch.cat([values, seen.table.flatten()])
 
     def read(self, record: Tensor) -> dict[str, float]:
-        """J as `loss` and its parts, by name, from the summed record."""
+        """Return J (as `loss`) and its parts by name, from the summed record."""
         return dict(zip(("loss", *self.PARTS), record[: 1 + len(self.PARTS)].tolist(), strict=True))
 
     def fold(self, record: Tensor) -> None:
-        """Fold the summed record's statistics into the networks' running ones."""
+        """Update the networks' running statistics with the batch statistics in the summed record."""
         table = record[1 + len(self.PARTS) :].view(-1, statistics.width(self.nets))
         statistics.fold(self.nets, table)
 
     def meta_train(self, episode: Episode, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
-        """L_cls and L_dep of the domain at position i with θ."""
+        """Compute L_cls and L_dep of the domain at position i with θ."""
         return self.judge(batch_at(episode, i), i, seen, depth=depth)
 
     def judge(self, batch: Batch, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
-        """The same of a batch, noted as the domain at position i."""
+        """Compute L_cls and L_dep of a batch with θ. Its statistics are noted for the domain at position i."""
         features = self._features(batch, None)
         deep = features.deep.to(batch.label.dtype)
         cls = liveness_loss(self.nets.M(deep), batch.label)
@@ -129,7 +140,7 @@ class Objective(nn.Module):
     def meta_test(
         self, episode: Episode, part: WorkerShare, seen: BatchNormStats, *, depth: bool = True
     ) -> MetaTest:
-        """F and D on the meta-test domain with θ, once in all of the group if it is shared."""
+        """Run F and D on the meta-test domain with θ, on this worker's rows alone if the batch is shared."""
         last = len(episode.batches) - 1
         batch = batch_at(episode, last)
         peers = self.peers if part.shared else None
@@ -138,7 +149,7 @@ class Objective(nn.Module):
         dep = torch.zeros_like(label[0])
         if depth:
             dep = self._depth(features, batch, peers)
-        if peers is None:  # each worker forwards all of T; the term counts in proportion to its tasks
+        if peers is None:  # each worker forwards all of T, so its share of the term is its share of the tasks
             dep = dep * (len(part.tasks) / self.facts.count(last + 1))
         else:
             total = float(peers.sum(torch.full_like(label[:1], len(label))))
@@ -161,10 +172,10 @@ class Objective(nn.Module):
 
 
 def batch_at(episode: Episode, position: int) -> Batch:
-    """The batch at a position of the episode.
+    """Return the batch at a position of the episode.
 
     Raises:
-        ValueError: this worker was not given the batch, though one of its tasks reads it.
+        ValueError: the episode lacks the batch, because no task of this worker was planned to read it.
     """
     batch = episode.batches[position]
     if batch is None:

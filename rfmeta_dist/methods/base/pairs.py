@@ -1,4 +1,4 @@
-"""Fine-grained meta-learning on pairs, of which `rfmeta`, `first_order` and `no_depth` are three kinds."""
+"""Define fine-grained meta-learning on domain pairs, the base of `rfmeta`, `first_order` and `no_depth`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class Pairs(Objective):
-    """Task i is the pair (T_i, T): adapt M on meta-train domain i, judge the adapted M on the meta-test domain.
+    """A rule whose task i is the pair (T_i, T): adapt M on meta-train domain T_i, test it on meta-test T.
 
     J = Σ_i [ L_cls(T_i; θF, θM) + λ L_dep(T_i) + μ L_cls(T; θF, θM_i') ] + μ λ L_dep(T)
 
     Attributes:
-        SECOND_ORDER: differentiate through the inner gradient.
-        DEPTH: whether the terms with λ are there.
+        SECOND_ORDER: True to differentiate through the inner gradient.
+        DEPTH: True if J has the terms with λ.
     """
 
     PARTS: tuple[str, ...] = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
@@ -27,16 +27,19 @@ class Pairs(Objective):
     DEPTH = True
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
-        """The pairs' terms, and this worker's share of the meta-test depth term, which counts once."""
+        """Compute the terms of this worker's pairs, and its share of the meta-test depth term.
+
+        The meta-test depth term does not depend on the pair, so it occurs once in J.
+        """
         adapted: list[Weights] = []
         trained = []
         for i in part.tasks:
             trained.append(self.meta_train(episode, i, seen, depth=self.DEPTH))
             adapted.append(self._adapt(episode, i, trained[-1].deep, trained[-1].cls))
         test = self.meta_test(episode, part, seen, depth=self.DEPTH)
-        zero = (
-            0 * test.deep.sum()
-        )  # ties a worker without tasks to the gathered features, so that all take part
+        # A worker without tasks must take part in the gathered features' backward pass too. This zero makes its
+        # loss depend on them.
+        zero = 0 * test.deep.sum()
         cls_train = sum((t.cls for t in trained), zero)
         dep_train = sum((t.dep for t in trained), zero)
         cls_test = sum(

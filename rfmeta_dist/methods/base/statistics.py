@@ -1,8 +1,9 @@
-"""The batch statistics of an episode's forwards, in a form that adds up over workers.
+"""Collect the batch statistics of an episode's forward passes in a table that can be summed over workers.
 
-One row per domain of each episode, in forward order; in it, for each of F, M and D, a flag (1 if this worker
-answers for that forward) and the flat statistics. A forward that several workers make, of the meta-test domain,
-is answered for by one of them, so the sum over workers is the table a single process would have filled.
+The table has one row for each domain of each episode, in forward order. A row has, for each of F, M and D, a
+flag (1 if this worker recorded the forward pass) and the flat statistics. If several workers forward the
+meta-test domain, only one of them records it. So the sum over workers is the table that a single process would
+have filled.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ NAMES = ("F", "M", "D")
 
 
 class BatchNormStats:
-    """A table of zeros for `rows` domains, filled by `note`.
+    """A table of zeros for `rows` domains, which `note` fills.
 
     Attributes:
-        start: row of the present episode's first domain.
+        start: row of the first domain of the episode that is being computed.
     """
 
     def __init__(self, nets: Networks, rows: int) -> None:
         self.nets = nets
         self.start = 0
         device = next(nets.parameters()).device
-        # float64 holds float32 statistics exactly, so that adding another worker's zeros changes nothing.
+        # float64 represents float32 statistics exactly, and adding another worker's zeros does not change them.
         self.table = torch.zeros(rows, width(nets), dtype=torch.float64, device=device)
 
     def note(self, position: int, *names: str) -> None:
-        """Answer for the latest forward of these networks, made with θ on the domain at this position."""
+        """Record the batch statistics of the latest forward pass of these networks.
+
+        Args:
+            position: position of the domain in the episode.
+            names: the networks to record, of `F`, `M` and `D`. Their latest forward pass must have used θ, not
+                adapted weights.
+        """
         for name, part in zip(NAMES, _columns(self.nets, self.table[self.start + position]), strict=True):
             if name in names:
                 part[0] = 1
@@ -39,7 +46,7 @@ class BatchNormStats:
 
 
 def fold(nets: Networks, table: Tensor) -> None:
-    """Fold the summed table into the running statistics, domain by domain in forward order."""
+    """Update the running statistics with the summed table, domain by domain in forward order."""
     for row in table:
         for name, part in zip(NAMES, _columns(nets, row), strict=True):
             if part[0] > 0:
@@ -47,7 +54,7 @@ def fold(nets: Networks, table: Tensor) -> None:
 
 
 def width(nets: Networks) -> int:
-    """Columns of the table."""
+    """Return the number of columns of the table."""
     return sum(_sizes(nets))
 
 

@@ -1,1 +1,1 @@
-"""The learning rules, one a file; none imports another."""
+"""Define the learning rules, one in each file. No rule imports another."""

@@ -1,4 +1,4 @@
-"""Meta-learning on the joined meta-train domains (the paper's Table 3, "aggregated")."""
+"""Define meta-learning on the joined meta-train domains ("aggregated" in the paper's Table 3)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class Aggregate(Objective):
-    """One task: T_1 … T_{N−1} as one meta-train batch, one inner update, one pair.
+    """A rule with a single task: the joined batch of T_1 … T_{N−1}, one inner update, one pair with T.
 
     J = L_cls(T_1…; θF, θM) + λ L_dep(T_1…) + μ [ L_cls(T; θF, θM') + λ L_dep(T) ]
 
-    The paper leaves open whether the losses of the joined batch are means or sums over its domains, and whether
-    batch norm sees the domains one by one or joined; `aggregation` and `aggregation_batch_norm` choose.
+    The paper does not say whether the losses of the joined batch are means or sums over its domains, nor
+    whether batch norm sees the domains one by one or joined. The fields `aggregation` and
+    `aggregation_batch_norm` choose.
     """
 
     PARTS = ("cls_meta_train", "dep_meta_train", "cls_meta_test", "dep_meta_test")
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
-        """All of the objective, but for the rows of the meta-test domain that peers forward."""
+        """Compute the objective if this worker has the task, else only its rows of the meta-test domain."""
         train: Judged | None = self._train(episode, seen) if part.tasks else None
         weights = self._adapt(episode, train) if train else {}
         test = self.meta_test(episode, part, seen)
@@ -38,7 +39,7 @@ class Aggregate(Objective):
         return loss, [cls_train, dep_train, cls_test, test.dep]
 
     def _train(self, episode: Episode, seen: BatchNormStats) -> Judged:
-        """The joined batch with θ; its features one domain after the other."""
+        """Compute losses and deep features of the joined batch with θ, domain after domain."""
         domains = self.facts.needs(0, len(episode.batches))
         factor = len(domains) if self.rule.aggregation == "sum" else 1
         if self.rule.aggregation_batch_norm == "joint":
@@ -64,7 +65,7 @@ class Aggregate(Objective):
 
 
 def join(batches: list[Batch]) -> Batch:
-    """One batch of all, in order."""
+    """Join batches to one, in order."""
     return Batch(
         torch.cat([b.image for b in batches]),
         torch.cat([b.depth for b in batches]),

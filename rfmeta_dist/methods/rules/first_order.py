@@ -1,4 +1,4 @@
-"""RFMeta with a first-order inner update (the paper's Table 3, "first-order")."""
+"""Define RFMeta with a first-order inner update ("first-order" in the paper's Table 3)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from rfmeta_dist.methods.base.pairs import Pairs
 
 
 class FirstOrder(Pairs):
-    """The inner gradient is a constant: θM_i' depends on θM, and on θF not at all."""
+    """RFMeta with the inner gradient as a constant, so that θM_i' depends on θM but not on θF."""
 
     SECOND_ORDER = False

@@ -1,4 +1,4 @@
-"""RFMeta without its regulariser, the paper's ablation without depth (its Figure 5)."""
+"""Define RFMeta without depth regularisation, an ablation of the paper (its Figure 5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rfmeta_dist.methods.base.pairs import Pairs
 
 
 class NoDepth(Pairs):
-    """λ = 0: D is never run and keeps its initial weights."""
+    """RFMeta with λ = 0. D is never run and keeps its initial weights."""
 
     PARTS = ("cls_meta_train", "cls_meta_test")
     DEPTH = False

@@ -1,4 +1,4 @@
-"""Supervised training on every domain, the paper's ablation without meta-learning (its Figure 5)."""
+"""Define supervised training on all domains, the paper's ablation without meta-learning (its Figure 5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.methods.base.statistics import BatchNormStats
 
 
 class NoMeta(Objective):
-    """Task i is domain i.
+    """A rule whose task i is the supervised loss of domain i.
 
     J = Σ_i [ L_cls(T_i; θF, θM) + λ L_dep(T_i) ] over all N domains
     """
@@ -19,7 +19,7 @@ class NoMeta(Objective):
     PARTS = ("cls", "dep")
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
-        """The terms of these domains."""
+        """Compute the terms of this worker's domains."""
         zero = next(self.parameters()).new_zeros(())
         judged = [self.meta_train(episode, i, seen) for i in part.tasks]
         cls, dep = sum((j.cls for j in judged), zero), sum((j.dep for j in judged), zero)

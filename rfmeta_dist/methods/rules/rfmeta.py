@@ -1,4 +1,4 @@
-"""Regularized fine-grained meta-learning (Shao, Lan, Yuen, AAAI 2020, Algorithm 1)."""
+"""Define regularized fine-grained meta-learning (Shao, Lan, Yuen, AAAI 2020, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from rfmeta_dist.methods.base.pairs import Pairs
 
 
 class RFMeta(Pairs):
-    """The paper's method: each pair on its own, differentiated through the inner update, with depth."""
+    """The paper's method: one inner update for each pair, differentiated through the update, with depth."""

@@ -9,24 +9,20 @@ from typing import Any
 import typer
 
 from rfmeta_dist.cli.app import app
-from rfmeta_dist.cli.terminal import Json
 
 HEAD = """# Commands
 
 This page is generated from the program. `rfmeta COMMAND --help` prints the same text.
 
-Every command has `--help`. Every command except `s3` has `--json`: {json}
-If a command fails, it prints one line on stderr and ends with an [exit code](exit-codes.md).
+Every command except `s3` has `--json`, which prints the result as JSON on stdout. A command that fails prints
+one line on stderr and ends with an [exit code](exit-codes.md).
 """
 MARKUP = re.compile(r"\[/?[a-z]*\]")  # Rich's, such as [bold] and [/]
 
 
 def page() -> str:
     """Return the whole page in Markdown: each command with its help, arguments, options and examples."""
-    json = Json.__metadata__[0].help  # type: ignore[attr-defined]
-    parts = [HEAD.format(json=json[0].lower() + json[1:])]
-    parts += [_section(name, command) for name, command in commands()]
-    return "\n".join(parts)
+    return "\n".join([HEAD, *(_section(name, command) for name, command in commands())])
 
 
 def commands() -> Iterator[tuple[str, Any]]:

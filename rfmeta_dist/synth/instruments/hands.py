@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng, mix, step
-from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
+from rfmeta_dist.synth.imaging.tiles import Tile, lay_tile
 from rfmeta_dist.synth.instruments.plane import FAR, Carrier, Surface
 from rfmeta_dist.synth.place.scene import Lamp
 
@@ -52,7 +52,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
     """Hands on the edges in view, from the sides or from below, if the carrier is `held` at all."""
     skin = (LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     sleeve = (rng.uniform(0.02, 0.4, 3) * rng.uniform(0.3, 1.0)).astype(np.float32)
-    mottle = draw_tile(rng, 0.05, 128, octaves=3)
+    mottle = lay_tile(rng, 0.05, octaves=3)
     behind: list[Limb] = []
     over: list[Limb] = []
     left, right, top, bottom = carrier.edges
@@ -154,11 +154,13 @@ def _around(limb: Limb, surface: Surface, shift: Place = (0.0, 0.0)) -> tuple[Im
     u, v = surface.u - np.float32(limb.tip[0] - shift[0]), surface.v - np.float32(limb.tip[1] - shift[1])
     along, aside = u * direction[0] + v * direction[1], v * direction[0] - u * direction[1]
     back = np.clip(-along / length, 0.0, 1.0)
-    joint = 0.07 * limb.finger * np.exp(-(((back - 0.42) / 0.09) ** 2))
-    radius = limb.radius * (1.0 + limb.wider * back**2 + joint)
-    past = np.clip(along, 0.0, None)
-    before = np.clip(-along - length, 0.0, None)
-    return past, aside / radius, np.hypot(aside, np.maximum(past * np.float32(0.85), before)) / radius
+    wider = 1.0 + limb.wider * (back * back)
+    if limb.finger:
+        wider += 0.07 * np.exp(-(((back - 0.42) / 0.09) ** 2))
+    radius = limb.radius * wider
+    past = np.maximum(along, 0.0)
+    ends = np.maximum(past * np.float32(0.85), -along - length)
+    return past, aside / radius, np.sqrt(aside * aside + ends * ends) / radius
 
 
 def _skin(limb: Limb, mottle: Tile, across: Image, surface: Surface) -> Image:

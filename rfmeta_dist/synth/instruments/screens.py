@@ -11,9 +11,8 @@ import numpy as np
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, luminance, mix, resize, step
 from rfmeta_dist.synth.instruments.plane import Surface, inside, picture_on, sheen
-from rfmeta_dist.synth.instruments.prints import MM_PER_INCH
 from rfmeta_dist.synth.optics.camera import require_positive
-from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Framing, Raster
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, MM_PER_INCH, Framing, Raster
 from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.rooms import paint_backdrop
 from rfmeta_dist.synth.place.scene import Lamp, warm

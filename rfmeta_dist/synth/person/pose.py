@@ -103,12 +103,13 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
         return np.maximum(sample(bust.height, column - height * column_step, row - height * row_step), 0.0)
 
     spacing = (float(bust.height.max()) + 0.01) / LEVELS
-    above = np.full(small[0].shape, (LEVELS + 1) * spacing, np.float32)  # lowest height known to be in front
-    found = np.zeros(above.shape, bool)
+    found = np.zeros(small[0].shape, bool)
+    passed = np.zeros(found.shape, np.uint8)  # levels known to be in front
     for level in range(LEVELS, 0, -1):
         found |= relief(level * spacing) >= level * spacing
-        above = np.where(found, above, np.float32(level * spacing))
-    below = above - spacing
+        passed += ~found
+    above = (np.float32(LEVELS + 1) - passed) * np.float32(spacing)
+    below = above - np.float32(spacing)
     for _ in range(5):
         middle = (above + below) / 2
         under = relief(middle) >= middle

@@ -55,6 +55,13 @@ def thrice(grey: Image) -> Image:
     return channels
 
 
+def tinted(image: Image, colour: NDArray[np.floating[Any]]) -> Image:
+    """A picture H×W×3 times a colour, as `image * colour` but faster."""
+    red, green, blue = colour.tolist()
+    tint: Image = cv2.multiply(image, (red, green, blue, 1.0))
+    return tint
+
+
 def length(vectors: Image) -> Image:
     """Lengths H×W of vectors H×W×3."""
     lengths: Image = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))

@@ -11,7 +11,7 @@ import numpy as np
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 
-RESOLUTION = 256  # pixels along a tile
+RESOLUTION = 512  # pixels along a tile: enough for a sheet's finest grain to repeat no sooner than 80 samples
 KEPT = 8  # tiles drawn once a process for each number of octaves; each can lie in eight ways
 
 

@@ -101,23 +101,37 @@ def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
     hidden = np.zeros(surface.u.shape, np.float32)
     for limb in limbs:
         edge = max(surface.pixel / limb.radius, 0.06)
-        hidden = np.maximum(hidden, step(1.0 + edge, 1.0 - edge, _around(limb, surface)[2]))
+        part = _near(limb, surface)
+        if part is not None:
+            wide = _around(limb, surface.part(part))[2]
+            hidden[part] = np.maximum(hidden[part], step(1.0 + edge, 1.0 - edge, wide))
     return hidden
 
 
-def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
-    past, across, wide = _around(limb, surface)
-    near = np.flatnonzero((wide < 1.6).any(axis=1)), np.flatnonzero((wide < 1.6).any(axis=0))
+def _near(limb: Limb, surface: Surface) -> tuple[slice, slice] | None:
+    """Rows and columns in which a limb can be, found on few samples; None if it is nowhere in view."""
+    few = max(1, int(0.4 * limb.radius / surface.pixel))
+    wide = _around(limb, surface.part((slice(None, None, few), slice(None, None, few))))[2]
+    near = np.flatnonzero((wide < 2.5).any(axis=1)), np.flatnonzero((wide < 2.5).any(axis=0))
     if not near[0].size:
+        return None
+    rows, columns = (slice(max(0, (int(e[0]) - 1) * few), (int(e[-1]) + 1) * few) for e in near)
+    return rows, columns
+
+
+def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
+    part = _near(limb, surface)
+    if part is None:
         return radiance
     if shadows:
+        wide = _around(limb, surface)[2]
         # The shadow falls away from the lamp; right under the finger no light comes in at all.
         shift = 0.7 * limb.radius * lamp.direction[:2] / max(float(lamp.direction[2]), 0.3)
         shadow = _around(limb, surface, (float(shift[0]), float(shift[1])))[2]
         dark = 0.6 * (1 - lamp.ambient) * step(1.35, 0.75, shadow) + 0.5 * step(1.45, 0.95, wide)
         radiance = radiance * (1.0 - np.clip(dark, 0.0, 0.85) * step(0.0, -0.02, surface.beyond))[..., None]
-    part = tuple(slice(int(ends[0]), int(ends[-1]) + 1) for ends in near)
-    past, across, wide, seen = past[part], across[part], wide[part], surface.part((part[0], part[1]))
+    seen = surface.part(part)
+    past, across, wide = _around(limb, seen)
     flesh = _lit(limb, past, across, lamp) * _skin(limb, mottle, across, seen)[..., None] * lamp.colour
     edge = max(surface.pixel / limb.radius, 0.06)
     result = radiance.astype(np.float32)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix, thrice
+from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix, thrice, tinted
 from rfmeta_dist.synth.imaging.tiles import Tile, lay_tile
 from rfmeta_dist.synth.instruments.plane import Surface, inside, light_on, picture_on, sheen
 from rfmeta_dist.synth.optics.camera import require_positive
@@ -127,7 +127,7 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
     inks = picture_on(surface, sheet.plate, sheet.area)
     inked = _overprinted(_uneven(inks, sheet, surface), paper)
     within = inside(surface.outside, surface)
-    reflectance = mix(np.ones_like(inked), inked, within) * np.array(paper.white, np.float32)
+    reflectance = tinted(mix(np.ones_like(inked), inked, within), np.array(paper.white))
     fade = math.exp(-0.5 * (sheet.bands[0] * surface.pixel / 2) ** 2)  # fine bands average out
     bands = paper.banding * fade * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
     tile, rough = sheet.grain
@@ -137,7 +137,7 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
     radiance: Image = reflectance * thrice(level) + thrice(mirrored + np.float32(sheet.haze))
     screens = () if sheet.dots else tuple(tuple(_waves(sheet, inks, ink)) for ink in range(len(INKS)))
-    return (radiance * lamp.colour).astype(np.float32), Pattern(surface.u, surface.v, within, screens)
+    return tinted(radiance, lamp.colour), Pattern(surface.u, surface.v, within, screens)
 
 
 def separate(photo: Image, paper: Paper) -> Image:
@@ -162,9 +162,10 @@ def separate(photo: Image, paper: Paper) -> Image:
 
 def _overprinted(inks: Image, paper: Paper) -> Image:
     """Mean transmittance H×W×3 of four overprinted screens of dots, from their coverages H×W×4 (Demichel)."""
-    transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    for channel in range(4):
-        transmitted *= 1.0 - inks[..., channel, None] * _absorbed(channel, paper)
+    inked = [(share, _absorbed(channel, paper)) for channel, share in enumerate(cv2.split(inks))]
+    transmitted: Image = cv2.merge(
+        [math.prod(1.0 - share * taken[i] for share, taken in inked) for i in range(3)]
+    )
     return transmitted
 
 

@@ -74,7 +74,7 @@ def warm(amount: float) -> NDArray[np.float32]:
 
 
 def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
-    """Linear radiance H×W×3 of a posed bust before a backdrop of the same size."""
+    """Linear radiance H×W×3 of a posed bust before the radiance of a backdrop of the same size."""
     normal = _normals(view)
     # A cliff stands where something hides what is behind it: there is no surface there to be lit.
     cliff = step(0.26, 0.40, normal[..., 2])
@@ -88,7 +88,7 @@ def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
     for albedo, key, bounce, colour in zip(cv2.split(view.albedo), keys, BOUNCE, lamp.colour, strict=True):
         # What little light a hollow gets has met skin before and is red.
         radiance.append((albedo * (sky * (1.0 + hollow * bounce) + key) + surface) * colour)
-    return mix(backdrop * (lamp.backdrop * lamp.colour).astype(np.float32), cv2.merge(radiance), view.cover)
+    return mix(backdrop, cv2.merge(radiance), view.cover)
 
 
 def _scattered(lit: Image, cliff: Image, view: View) -> list[Image]:

@@ -11,8 +11,8 @@ import numpy as np
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 
-RESOLUTION = 512  # pixels along a tile: enough for a sheet's finest grain to repeat no sooner than 80 samples
-KEPT = 8  # tiles drawn once a process for each number of octaves; each can lie in eight ways
+KEPT = 8  # tiles drawn once a process for each number of octaves; each can lie in eight ways …
+LARGE = 512  # … and has so many pixels a side that the finest grain of a sheet repeats only after 80 samples
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Tile:
         return values
 
 
-def draw_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
+def draw_tile(rng: Rng, feature: float, octaves: int = 1, resolution: int = 256) -> Tile:
     """A tile whose largest features are about `feature` long, in any unit; each octave halves them."""
-    total = np.zeros((RESOLUTION, RESOLUTION), np.float32)
+    total = np.zeros((resolution, resolution), np.float32)
     coarsest = 1.2 * 2 ** (octaves - 1)
     for octave in range(octaves):
         sigma = coarsest / 2**octave
-        white = rng.standard_normal((RESOLUTION, RESOLUTION), dtype=np.float32)
+        white = rng.standard_normal((resolution, resolution), dtype=np.float32)
         soft = cv2.GaussianBlur(np.pad(white, 16, mode="wrap"), (0, 0), sigma)[16:-16, 16:-16]
         total += soft / soft.std() * 0.6**octave
     total = (total - total.mean()) / total.std()
-    return Tile(total, feature * RESOLUTION / (4.0 * coarsest))
+    return Tile(total, feature * resolution / (4.0 * coarsest))
 
 
 def lay_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
@@ -72,4 +72,4 @@ def lay_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
 @cache
 def _kept(octaves: int, number: int) -> Tile:
     """A tile with features of unit size, the same in every process."""
-    return draw_tile(generator("tile", octaves, number), 1.0, octaves)
+    return draw_tile(generator("tile", octaves, number), 1.0, octaves, LARGE)

@@ -1,1 +1,1 @@
-"""The three networks of the paper, F (extractor), M (meta learner) and D (depth estimator), and their input."""
+"""Define the paper's networks F (extractor), M (meta learner) and D (depth estimator), and their input."""

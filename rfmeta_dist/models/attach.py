@@ -1,12 +1,12 @@
-"""What the larger extractors share: how they meet M and D, and how their weights start.
+"""Define what the larger extractors share: how they connect to M and D, and how their weights are initialised.
 
     feature maps of any stride and width → LayerNorm → linear to C channels → resize to S/8 → deep, shallow
 
-They have LayerNorm and no batch norm: a sample's features do not depend on the others in its batch, so the
-peers of a spread batch have nothing to tell each other. Nor is there dropout: the same weights give the same
+These extractors have LayerNorm and no batch norm. So a sample's features do not depend on the rest of its
+batch, and workers that share a batch exchange nothing. They have no dropout, so equal weights give equal
 features.
 
-Inside, maps are B×h×h×C (channels last), which is what LayerNorm and linear layers want.
+Inside, maps are B×h×h×C (channels last), as LayerNorm and linear layers need them.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from rfmeta_dist.core.types import Peers
 from rfmeta_dist.models.derivatives import recomputed
 from rfmeta_dist.models.networks import BLOCK, Features, scaled
 
-EPSILON = 1e-6  # of every LayerNorm, as the pretrained networks have it
-INITIAL_DEVIATION = 0.02
-INITIAL_GAMMA = 1e-6  # a residual branch with a gamma starts almost closed
+EPSILON = 1e-6  # of every LayerNorm, as in the pretrained networks
+INITIAL_DEVIATION = 0.02  # of the truncated normal distribution of initial weights
+INITIAL_GAMMA = 1e-6  # factor of a residual branch at the start: the branch contributes almost nothing
 
 
 def mlp(channels: int) -> nn.Module:
-    """The two linear layers of a block, … × C → … × C, four times as wide between."""
+    """Return the two linear layers of a block, … × C → … × C, with 4·C hidden channels."""
     wide = 4 * channels
     layers = {"fc1": nn.Linear(channels, wide), "act": nn.GELU(), "fc2": nn.Linear(wide, channels)}
     return nn.Sequential(OrderedDict(layers))
 
 
 def resize(x: Tensor, side: int, mode: Literal["bilinear", "bicubic"]) -> Tensor:
-    """B×h×h×C → B×side×side×C, as the library's `interpolate` without aligned corners and with antialiasing.
+    """Resize B×h×h×C to B×side×side×C, like PyTorch's `interpolate` with antialiasing, without aligned corners.
 
-    A resize is linear and separable, so two small matrix products do it. The derivative of the library's kernel
-    adds in no fixed order on a GPU; theirs does.
+    A resize is linear and separable, so it is computed as two small matrix products. Their derivative sums in a
+    fixed order on a GPU, which that of PyTorch's kernel does not.
     """
     before = x.shape[1]
     if before == side:
@@ -54,10 +54,10 @@ def resize(x: Tensor, side: int, mode: Literal["bilinear", "bicubic"]) -> Tensor
 
 
 class Attach(nn.Module):
-    """Feature maps → Features: the first three are `shallow`, the last is `deep`, as in the paper's F.
+    """Convert feature maps to `Features`: the first three maps become `shallow`, the last becomes `deep`.
 
     Args:
-        channels: of each map, three at least.
+        channels: number of channels of each map, at least three maps.
         width: channel multiplier of M and D; 1 is the paper's C = 128.
     """
 
@@ -68,7 +68,7 @@ class Attach(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(c, out) for c in channels)
 
     def forward(self, maps: Sequence[Tensor], side: int) -> Features:
-        """Maps of B×h×h×channels, each with its h → deep B×C×side×side, shallow B×3C×side×side."""
+        """Convert maps B×h×h×channels, which differ in h, to deep B×C×side×side and shallow B×3C×side×side."""
         fitted = [
             resize(project(norm(x)), side, "bilinear")
             for norm, project, x in zip(self.norms, self.projections, maps, strict=True)
@@ -78,15 +78,15 @@ class Attach(nn.Module):
 
 
 class Backbone(nn.Module, ABC):
-    """An extractor F whose parameters carry timm's names, all but those of `attach`, which timm has not.
+    """An extractor F with timm's parameter names, except for the parameters of `attach`, which timm lacks.
 
     Args:
-        channels: of each map that `maps` gives.
-        width: channel multiplier of M and D; the backbone itself has its own size.
-        checkpointing: keep each block's input alone for the backward pass, and compute the rest again.
+        channels: number of channels of each map that `maps` returns.
+        width: channel multiplier of M and D; it does not change the backbone itself.
+        checkpointing: keep only each block's input for the backward pass, and recompute the rest.
 
     Attributes:
-        FIRST: the convolution that takes the image; it has no padding.
+        FIRST: name of the convolution that takes the image; it has no padding.
     """
 
     FIRST: ClassVar[str]
@@ -98,15 +98,15 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def maps(self, image: Tensor) -> list[Tensor]:
-        """B×6×S×S → feature maps B×h×h×channels, from early to late."""
+        """Convert B×6×S×S to feature maps B×h×h×channels, from early to late layers."""
 
     def forward(self, image: Tensor, peers: Peers | None = None) -> Features:  # noqa: ARG002 - no batch norm
-        """B×6×S×S in [0, 1], S a multiple of 32 → features at S/8; peers make no difference."""
+        """Convert B×6×S×S in [0, 1], S a multiple of 32, to features at S/8. `peers` is not used."""
         features: Features = self.attach(self.maps(image), image.shape[-1] // 8)
         return features
 
     def run(self, block: nn.Module, x: Tensor) -> Tensor:
-        """Apply a block; its inside is computed again for the backward pass if so asked."""
+        """Apply a block. With `checkpointing`, its activations are recomputed in the backward pass."""
         if self.checkpointing and torch.is_grad_enabled():
             return recomputed(block, x)
         y: Tensor = block(x)
@@ -114,15 +114,15 @@ class Backbone(nn.Module, ABC):
 
     @torch.no_grad()
     def initialise(self, draw: Callable[[str], torch.Generator]) -> None:
-        """Draw all weights anew: Xavier normal in `attach`, elsewhere truncated normal, these networks' custom.
+        """Draw all weights: Xavier normal in `attach`, truncated normal elsewhere, as is usual for these.
 
         Args:
-            draw: a parameter's name, as in `named_parameters` → the generator to draw it with.
+            draw: maps a parameter's name, as in `named_parameters`, to the random generator for it.
         """
         for name, parameter in self.named_parameters():
             if name.endswith(".gamma"):
                 parameter.fill_(INITIAL_GAMMA)
-            elif parameter.ndim == 1:  # the weights among these are LayerNorm's
+            elif parameter.ndim == 1:  # biases, and the weights of LayerNorm
                 parameter.fill_(1.0 if name.endswith(".weight") else 0.0)
             elif name.startswith("attach."):
                 nn.init.xavier_normal_(parameter, generator=draw(name))

@@ -1,4 +1,4 @@
-"""The configuration's `model` → networks."""
+"""Build the networks from the configuration's `model` section."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch import nn
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.models.networks import Networks
 
-MOMENTUM = {"stable": 0.1, "paper": 1.0}  # of M's running statistics; F and D use 0.1 in both
+MOMENTUM = {"stable": 0.1, "paper": 1.0}  # momentum of M's running statistics; F and D use 0.1 in both cases
 
 
 def build(model: Model, *, checkpointing: bool = False, second_order: bool = False) -> Networks:
-    """Networks as configured, with weights still to be set: `start` does, or load a state.
+    """Build networks as configured, without initial weights: use `start` instead, or load a state afterwards.
 
     Args:
-        model: the configuration.
-        checkpointing: keep little for the backward pass (activation checkpointing).
-        second_order: let F's and D's gradients be differentiated again; see `Networks`.
+        model: the configuration's `model` section.
+        checkpointing: use activation checkpointing, which needs less memory and more time.
+        second_order: allow the gradients of F and D to be differentiated again; see `Networks`.
     """
     extractor: nn.Module | None = None
     if model.backbone.startswith("vit"):
@@ -42,10 +42,10 @@ def build(model: Model, *, checkpointing: bool = False, second_order: bool = Fal
 
 
 def start(model: Model, seed: int, *, checkpointing: bool = False, second_order: bool = False) -> Networks:
-    """Networks as a run starts with them: drawn from the seed, F from `model.weights` if given.
+    """Build networks with initial weights: drawn from the seed, and F's loaded from `model.weights` if given.
 
     Raises:
-        ConfigError: the weights are missing, damaged or of another network.
+        ConfigError: the file of weights is missing, damaged or of another network.
     """
     nets = build(model, checkpointing=checkpointing, second_order=second_order).initialise(seed)
     if model.weights:

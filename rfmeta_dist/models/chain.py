@@ -1,15 +1,15 @@
-"""A chain of convolution, batch norm and ReLU, differentiated by hand to keep half of what autograd does.
+"""Apply a chain of convolutions, batch norm and ReLU with a hand-written backward pass that halves the memory.
 
-Autograd keeps two tensors a layer, the convolution's output z (for batch norm) and y = ReLU(BN(z)) (for ReLU
-and as the next convolution's input). y costs one cheap pass over z, so we keep z alone and make y again in the
-backward pass; with `checkpointing` we keep only the chain's input.
+Autograd keeps two tensors for each layer: the convolution's output z (for batch norm), and y = ReLU(BN(z)) (for
+ReLU, and as the next convolution's input). Since y is cheap to compute from z, only z is kept here, and y is
+recomputed in the backward pass. With `checkpointing` only the chain's input is kept.
 
-The gradient is exact. Differentiating it raises RunError, for the derivative of what is written here would lack
-terms. M, which rules differentiate twice, does not come through here. A rule that differentiates F or D twice
-builds the networks with `second_order=True`, which takes autograd's way.
+The gradient is exact. Differentiating the gradient raises RunError, because the hand-written backward pass does
+not give correct second derivatives. M, which rules differentiate twice, does not use this module. A rule that
+differentiates F or D twice builds the networks with `second_order=True`, which uses autograd.
 
-With `peers` the batch is spread over workers: each holds some of its rows, and the statistics are those of all
-of them, in the forward pass and in its derivative.
+With `peers` the rows of the batch are split over workers. The batch statistics, and their part in the
+derivative, are then those of all rows of all workers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Manner:
-    """How a chain runs: a 2×2 max pool at its end or not, keep or compute again, alone or with peers."""
+    """How a chain runs.
+
+    Attributes:
+        pool: True to apply a 2×2 max pool at the end.
+        checkpointing: True to keep only the chain's input for the backward pass, and recompute the rest.
+        peers: the workers that share the batch; None if this worker has the whole batch.
+    """
 
     pool: bool
     checkpointing: bool
@@ -41,19 +47,21 @@ class Manner:
 def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Manner) -> Tensor:
     """Apply 3×3 convolution, batch norm and ReLU for each layer, in the precision of x or of autocast.
 
-    The bias of a convolution before batch norm cancels and has gradient zero. It is left out: it would get a
-    gradient of rounding noise, which Adam divides by its own size and turns into real drift, another one for
-    each number of workers. In the observed mean it belongs all the same.
+    Biases of the convolutions are not added, because batch norm cancels them and their gradient is zero. If
+    they were added, their gradient would be rounding noise. Adam divides it by its own size, so the biases
+    would drift, and differently for each number of workers. The observed mean includes the bias, as the running
+    mean needs it.
 
-    Statistics are taken and kept in float32 at least.
+    Statistics are computed and kept in float32 or float64.
 
     Args:
         x: B×C×H×W; with peers, this worker's rows, at least one.
-        layers: their parameters are float32 (or float64), whatever the precision of x.
-        manner: see there.
+        layers: convolutions and batch norms; their parameters are float32 or float64, whatever the precision of
+            x.
+        manner: how the chain runs.
 
     Returns:
-        B×C'×H×W, or B×C'×H/2×W/2 with a pool. Each layer's `observed` holds the whole batch's statistics.
+        B×C'×H×W, or B×C'×H/2×W/2 with a pool. Each layer's `observed` holds the statistics of the whole batch.
     """
     device = x.device.type
     if torch.is_autocast_enabled(device):
@@ -68,7 +76,10 @@ def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Ma
 
 
 class _Chain(torch.autograd.Function):
-    """forward(manner, x, weight, scale, shift, weight, …) → y, mean, unbiased variance, mean, …"""
+    """The chain as an autograd function.
+
+    forward(manner, x, weight, scale, shift, weight, …) returns y, mean, unbiased variance, mean, …
+    """
 
     @staticmethod
     def forward(ctx: Any, manner: Manner, x: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
@@ -91,7 +102,7 @@ class _Chain(torch.autograd.Function):
 
     @staticmethod
     @differentiable_once(
-        "the derivative of F's and D's convolutions",
+        "the gradient of F's and D's convolutions",
         "build the networks with models.build.build(…, second_order=True)",
     )
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
@@ -137,7 +148,7 @@ def _normalise(z: Tensor, seen: Moments, scale: Tensor, shift: Tensor) -> Tensor
 def _recompute(
     x: Tensor, parameters: Sequence[tuple[Tensor, Tensor, Tensor]], seen: Sequence[Moments]
 ) -> list[Tensor]:
-    """The convolutions' outputs once more; the statistics are known, so nothing is exchanged again."""
+    """Recompute the convolutions' outputs. The statistics are known, so workers exchange nothing."""
     outputs = []
     for (weight, scale, shift), m in zip(parameters, seen, strict=True):
         outputs.append(_convolve(x, weight))
@@ -148,10 +159,11 @@ def _recompute(
 def _normalise_backward(
     gradient: Tensor, z: Tensor, seen: Moments, scale: Tensor, peers: Peers | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivative of batch norm: dz, and this worker's shares of the gradients of scale and shift.
+    """Compute the derivative of batch norm: dz, and this worker's shares of the gradients of scale and shift.
 
-    dz = scale/σ · (g − Σg/n − ẑ·Σgẑ/n), with sums and n over all rows. The library's kernel takes both over
-    this worker's rows; what the others' rows change is affine in ẑ.
+    dz = scale/σ · (g − Σg/n − ẑ·Σgẑ/n), with sums and n over the rows of all workers. PyTorch's kernel sums
+    over this worker's rows only. The correction for the other workers' rows is affine in ẑ, and is added
+    afterwards.
     """
     inverse = (seen.var + EPSILON).rsqrt()
     d_z, d_scale, d_shift = aten.native_batch_norm_backward(

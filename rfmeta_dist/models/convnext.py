@@ -1,8 +1,8 @@
-"""A ConvNeXt as F (Liu et al., CVPR 2022), with the names of timm's ConvNeXt.
+"""Define a ConvNeXt as F (Liu et al., CVPR 2022), with the parameter names of timm's ConvNeXt.
 
     image 6×S×S → stem → stages at S/4, S/8, S/16 (shallow) and S/32 (deep)
 
-`attach` brings all to S/8. With S = 32 the last map is a single place.
+`attach` resizes all maps to S/8. With S = 32 the last map has a single pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "convnext_micro": Size((16, 32, 64, 128), (1, 1, 2, 1)),  # for tests and CPUs, never trained on large data
+    "convnext_micro": Size((16, 32, 64, 128), (1, 1, 2, 1)),  # for tests and CPUs; has no pretrained weights
     "convnext_tiny": Size((96, 192, 384, 768), (3, 3, 9, 3)),
 }
 
@@ -32,12 +32,12 @@ class _ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of B×C×H×W."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """B×C×H×W → the same."""
+        """Normalise B×C×H×W over its channels."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class _Block(nn.Module):
-    """A 7×7 convolution within each channel, two linear layers across them; scaled and added to the input."""
+    """A depthwise 7×7 convolution and two linear layers; the result is scaled and added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Block(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Halve the map, unless it is the first stage's, and apply the blocks."""
+    """A stage of blocks. All stages but the first halve the map before."""
 
     def __init__(self, before: int, channels: int, depth: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class ConvNeXt(Backbone):
     Args:
         name: one of SIZES.
         width: channel multiplier of M and D.
-        checkpointing: keep each block's input alone for the backward pass.
+        checkpointing: keep only each block's input for the backward pass, and recompute the rest.
     """
 
     FIRST = "stem.0"
@@ -84,7 +84,7 @@ class ConvNeXt(Backbone):
         self.stages = nn.ModuleList(map(_Stage, before, channels, depths))
 
     def maps(self, image: Tensor) -> list[Tensor]:
-        """B×6×S×S → four maps: B×S/4×S/4×channels[0], … B×S/32×S/32×channels[3]."""
+        """Convert B×6×S×S to four maps: B×S/4×S/4×channels[0], … B×S/32×S/32×channels[3]."""
         x = self.stem(image)
         maps = []
         for stage in self.stages:

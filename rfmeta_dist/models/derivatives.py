@@ -19,18 +19,18 @@ Gradients = tuple[Tensor | None, ...]
 def differentiable_once(
     what: str, remedy: str
 ) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
-    """Decorate an autograd function's `backward`: its gradients are exact, and raise when differentiated.
+    """Decorate an autograd function's `backward`, so that differentiating its gradients raises an error.
 
-    PyTorch's own `once_differentiable` refuses only where the incoming gradient has a graph; where it has none,
-    the gradients come out as constants and the second derivative is silently short of a term. Here every
-    gradient made under `create_graph=True` refuses. In an ordinary backward pass nothing changes.
+    PyTorch's own `once_differentiable` raises only if the incoming gradient has a graph. If it has none, the
+    gradients are constants, and the second derivative silently lacks a term. With this decorator every gradient
+    that is computed under `create_graph=True` raises. An ordinary backward pass does not change.
 
     Args:
-        what: names the function in the error.
+        what: the function's gradient, as the error names it.
         remedy: what to use instead.
 
-    The decorated function's gradients raise:
-        RunError: somebody differentiates them.
+    The gradients of the decorated function raise:
+        RunError: they are differentiated.
     """
 
     def decorate(backward: Callable[..., Gradients]) -> Callable[..., Gradients]:
@@ -53,7 +53,10 @@ def differentiable_once(
 
 
 class _Refusal(torch.autograd.Function):
-    """forward((what, remedy), anchor, gradient, …) → the gradients; the anchor alone needs a gradient."""
+    """The identity on gradients, with a `backward` that raises RunError.
+
+    forward((what, remedy), anchor, gradient, …) returns the gradients. Only the anchor requires a gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, reason: tuple[str, str], _anchor: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
@@ -63,14 +66,23 @@ class _Refusal(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Gradients:
         what, remedy = ctx.reason
-        raise RunError(f"{what} is exact to first order only, and its gradient was differentiated", remedy)
+        raise RunError(
+            f"{what} was differentiated again, but only its value is computed, so the second derivative would "
+            "be wrong",
+            remedy,
+        )
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """Apply a module without randomness; keep only x, and recompute its activations in the backward pass.
+    """Apply a module; keep only x, and recompute the activations in the backward pass.
 
-    The current weights are passed explicitly. If the block was called with other weights (`functional_call`),
-    the module has its own again in the backward pass, and recomputing with those would be wrong.
+    The module's current weights are passed explicitly. If the block was called with other weights
+    (`functional_call`), the module has its own weights again in the backward pass, and recomputing with those
+    would be wrong.
+
+    Args:
+        block: a module without randomness.
+        x: its input.
     """
     weights = dict(block.named_parameters())
     y: Tensor = checkpoint(functional_call, block, weights, (x,), use_reentrant=False, preserve_rng_state=False)

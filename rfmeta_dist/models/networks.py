@@ -1,10 +1,10 @@
-"""F, M and D of the paper, and the one module that holds them (Shao et al., AAAI 2020, supplementary tables).
+"""Define the paper's F, M and D, and the module that holds them (Shao et al., AAAI 2020, supplementary tables).
 
     image 6×S×S → F → deep 128×S/8×S/8 (pool1-3)          → M → one logit, live if positive
                     → shallow 384×S/8×S/8 (pool1-1 … 1-3) → D → depth 1×S/8×S/8, at least 0
 
 Every convolution is 3×3, stride 1, padding 1, followed by batch norm and ReLU. A width multiplier scales every
-channel count but the 6 inputs and the 1-channel outputs; 1 is the paper.
+number of channels except the 6 inputs and the single outputs; 1 is the paper.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ DEPTH = (128, 64)
 
 
 class Features(NamedTuple):
-    """What F gives: `deep` for M (B×128×S/8×S/8), `shallow` for D (B×384×S/8×S/8)."""
+    """The output of F: `deep` for M (B×128×S/8×S/8), `shallow` for D (B×384×S/8×S/8)."""
 
     deep: Tensor
     shallow: Tensor
 
 
 def scaled(channels: int, width: float) -> int:
-    """A channel count times the width, at least 1."""
+    """Return a number of channels times the width multiplier, at least 1."""
     return max(1, round(channels * width))
 
 
 class _Convolutions(nn.Module):
-    """Convolution + batch norm + ReLU, named `conv{group}_{k}` and `bn{group}_{k}` as in the paper."""
+    """Convolutions with batch norm and ReLU, named `conv{group}_{k}` and `bn{group}_{k}` as in the paper."""
 
     def __init__(self, group: int, channels: list[int], momentum: float) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Convolutions(nn.Module):
             self.add_module(f"bn{group}_{k}", BatchNorm2d(after, momentum))
 
     def layer(self, k: int) -> tuple[nn.Conv2d, BatchNorm2d]:
-        """The k-th convolution and its batch norm, counting from 1."""
+        """Return the k-th convolution and its batch norm, counting from 1."""
         conv = self.get_submodule(f"conv{self.group}_{k}")
         norm = self.get_submodule(f"bn{self.group}_{k}")
         assert isinstance(conv, nn.Conv2d)
@@ -60,28 +60,28 @@ class _Convolutions(nn.Module):
         return conv, norm
 
     def block(self, k: int, x: Tensor) -> Tensor:
-        """Apply the k-th layer through autograd; in training without the convolution's bias (see chain.py)."""
+        """Apply the k-th layer with autograd; in training without the convolution's bias (see chain.py)."""
         return _apply(*self.layer(k), x)
 
     def blocks(self, ks: range, x: Tensor, manner: Manner) -> Tensor:
-        """Apply these layers, and a pool if the manner says so; in training as one chain.
+        """Apply these layers, and a pool if `manner` asks for it; in training as one chain (see chain.py).
 
         Raises:
-            RunError: they are to be differentiated twice, and their batch is shared with peers.
+            RunError: the networks were built with second_order=True, and the batch is shared with peers.
         """
         if self.training and not self.second_order:
             return chain(x, [self.layer(k) for k in ks], manner)
         if self.training and manner.peers is not None:
             raise RunError(
-                "networks built with second_order=True cannot share a batch with other workers",
-                "set training.meta_test=replicate",
+                "networks built with second_order=True cannot share a meta-test batch with other workers",
+                "set training.meta_test=replicate, with which every worker forwards the whole batch",
             )
         block = _Block([self.layer(k) for k in ks], manner.pool)
         return recomputed(block, x) if self.training and manner.checkpointing else block(x)
 
 
 class _Block(nn.Module):
-    """Layers of another module, applied through autograd one after the other, and a 2×2 max pool if told so."""
+    """Apply layers of another module one after the other with autograd, and a 2×2 max pool if `pool` is set."""
 
     def __init__(self, layers: list[tuple[nn.Conv2d, BatchNorm2d]], pool: bool) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class _Block(nn.Module):
         self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
-        """B×C×H×W → B×C'×H×W, or half of it a side with a pool."""
+        """Convert B×C×H×W to B×C'×H×W, or to B×C'×H/2×W/2 with a pool."""
         for conv, norm in self.layers:
             x = _apply(conv, norm, x)
         return f.max_pool2d(x, 2) if self.pool else x
@@ -107,7 +107,7 @@ class Extractor(_Convolutions):
 
     Args:
         width: channel multiplier.
-        checkpointing: keep each block's input alone for the backward pass.
+        checkpointing: keep only each block's input for the backward pass, and recompute the rest.
         second_order: see `Networks`.
     """
 
@@ -117,7 +117,7 @@ class Extractor(_Convolutions):
         self.checkpointing, self.second_order = checkpointing, second_order
 
     def forward(self, image: Tensor, peers: Peers | None = None) -> Features:
-        """B×6×S×S → features at S/8; with peers, of this worker's rows of a batch that they share."""
+        """Convert B×6×S×S to features at S/8. With peers, `image` has this worker's rows of a shared batch."""
         manner = Manner(pool=True, checkpointing=self.checkpointing, peers=peers)
         x = image
         pools = []
@@ -129,7 +129,10 @@ class Extractor(_Convolutions):
 
 
 class MetaLearner(_Convolutions):
-    """M: three convolutions with pools between, global average, one linear layer; the network that adapts."""
+    """M: three convolutions with max pools between them, global average pool, one linear layer.
+
+    The inner update adapts this network.
+    """
 
     def __init__(self, width: float = 1.0, momentum: float = 0.1) -> None:
         channels = [scaled(c, width) for c in (BLOCK[-1], *META_LEARNER)]
@@ -137,7 +140,7 @@ class MetaLearner(_Convolutions):
         self.fc2_1 = nn.Linear(channels[-1], 1)
 
     def forward(self, deep: Tensor) -> Tensor:
-        """B×128×S/8×S/8 → B logits."""
+        """Convert B×128×S/8×S/8 to B logits."""
         x = f.max_pool2d(self.block(1, deep), 2)
         x = f.max_pool2d(self.block(2, x), 2)
         x = self.block(3, x).mean(dim=(2, 3))
@@ -146,7 +149,7 @@ class MetaLearner(_Convolutions):
 
 
 class DepthEstimator(_Convolutions):
-    """D: three convolutions, batch norm and ReLU on the last as well, so depth is never negative."""
+    """D: three convolutions. The last one has batch norm and ReLU too, so depth is never negative."""
 
     def __init__(self, width: float = 1.0, checkpointing: bool = False, second_order: bool = False) -> None:
         inside = [scaled(c, width) for c in DEPTH]
@@ -154,7 +157,7 @@ class DepthEstimator(_Convolutions):
         self.checkpointing, self.second_order = checkpointing, second_order
 
     def forward(self, shallow: Tensor, peers: Peers | None = None) -> Tensor:
-        """B×384×S/8×S/8 → B×1×S/8×S/8; with peers, of this worker's rows of a batch that they share."""
+        """Convert B×384×S/8×S/8 to depth B×1×S/8×S/8. With peers, B counts this worker's rows of the batch."""
         return self.blocks(
             range(1, 4),
             shallow,
@@ -163,15 +166,17 @@ class DepthEstimator(_Convolutions):
 
 
 class Networks(nn.Module):
-    """F, M and D together; parameters are named `F.conv1_1.weight` and so on.
+    """The networks F, M and D. Parameters are named `F.conv1_1.weight` and so on.
 
     Args:
-        width: channel multiplier, 1 is the paper.
-        meta_learner_momentum: batch-norm momentum of M; the paper's release uses 1, we default to 0.1.
-        extractor: another F behind the same interface; the paper's if not given.
-        checkpointing: keep only the inputs of F's blocks and of D for the backward pass.
-        second_order: compute F and D through autograd, so that their gradients may be differentiated, at twice
-            the memory. Without, a second derivative through them raises RunError; M always has one.
+        width: channel multiplier; 1 is the paper.
+        meta_learner_momentum: batch-norm momentum of M. The authors' code uses 1; the default is 0.1.
+        extractor: another F with the same interface; None for the paper's.
+        checkpointing: keep only the inputs of F's blocks and of D for the backward pass, and recompute the
+            rest.
+        second_order: compute F and D with autograd, so that their gradients can be differentiated, at twice the
+            memory. If False, a second derivative through F or D raises RunError. Second derivatives through M
+            are always possible.
     """
 
     def __init__(
@@ -189,16 +194,16 @@ class Networks(nn.Module):
         self.D = DepthEstimator(width, checkpointing, second_order)
 
     def logits(self, image: Tensor) -> Tensor:
-        """B×6×S×S → B logits; σ of them is the score (the probability of live). D has no part in it."""
+        """Convert B×6×S×S to B logits. Their sigmoid is the score, the probability of live. D is not used."""
         logit: Tensor = self.M(self.F(image).deep)
         return logit
 
     @torch.no_grad()
     def initialise(self, seed: int) -> Networks:
-        """Draw all weights anew; each tensor depends on (seed, name) alone.
+        """Draw all weights; each tensor depends on (seed, name) alone. Return the networks.
 
-        Xavier normal weights, zero biases, batch norm 1 and 0; an extractor with an `initialise` of its own
-        does that itself.
+        Weights are Xavier normal, biases are zero, and batch norm has scale 1 and shift 0. If the extractor has
+        a method `initialise`, its weights are drawn by that method instead.
         """
 
         def draw(name: str) -> torch.Generator:

@@ -1,8 +1,9 @@
-"""Batch norm that observes its batch statistics and leaves folding them into the running ones to the caller.
+"""Define batch norm that records its batch statistics; the caller updates the running statistics later.
 
-RFMeta needs this twice. A forward with adapted weights θM' must leave the running statistics alone. And with
-several workers each sees other batches: the true running statistics are the updates of *all* batches in
-forward order, which no worker can make alone. So a forward only observes; `fold` applies what all observed.
+RFMeta needs this for two reasons. A forward pass with adapted weights θM' must not change the running
+statistics. And with several workers, each worker sees only some batches, but the running statistics must be
+updated with all batches in forward order. So a forward pass only records its statistics, and `fold` updates the
+running ones with the statistics of all workers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ EPSILON = 1e-5
 
 
 class Moments(NamedTuple):
-    """Per-channel mean and (biased) variance over `values` values; C each, at least float32."""
+    """Mean and biased variance of each channel, over `values` values; C each, float32 or float64."""
 
     mean: Tensor
     var: Tensor
@@ -27,15 +28,15 @@ class Moments(NamedTuple):
 
     @property
     def unbiased(self) -> Tensor:
-        """The variance that running statistics keep."""
+        """Return the unbiased variance, which running statistics use."""
         return self.var * (self.values / (self.values - 1))
 
 
 @torch.no_grad()
 def moments(z: Tensor, peers: Peers | None = None) -> Moments:
-    """Moments over batch, rows and columns of z (B×C×H×W), and over the peers' z as well.
+    """Compute the moments over batch, rows and columns of z (B×C×H×W), together with the peers' z.
 
-    The peers' sums are added in float64, where the square of the mean cancels without harm.
+    The workers' sums are added in float64, so that subtracting the squared mean loses no relevant digits.
     """
     precise = torch.float64 if z.dtype == torch.float64 else torch.float32
     unused = z.new_zeros(2, z.shape[1], dtype=precise)
@@ -55,10 +56,10 @@ class BatchNorm2d(nn.Module):
 
     Args:
         channels: C.
-        momentum: weight of a new batch in the running statistics; 1 keeps the last batch alone.
+        momentum: weight of a new batch in the running statistics; with 1 they are those of the last batch.
 
     Attributes:
-        observed: 2×C, mean and unbiased variance of the last training forward.
+        observed: 2×C, mean and unbiased variance of the last forward pass in training.
     """
 
     running_mean: Tensor
@@ -74,18 +75,19 @@ class BatchNorm2d(nn.Module):
         self.observed = torch.zeros(2, channels)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Normalise x; differentiable as often as you like.
+        """Normalise x. The result can be differentiated any number of times.
 
         Args:
             x: B×C×H×W.
-            bias: C, a constant that the caller left out of x in training, since it cancels in the result; it
-                belongs in the observed mean all the same.
+            bias: C; a constant that the caller did not add to x in training, because it cancels in the result.
+                It is added to the observed mean.
         """
         if not self.training:
             return f.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, EPSILON
             )
-        # With momentum 1 the "running" tensors become the batch's mean and unbiased variance, at no extra pass.
+        # With momentum 1, PyTorch writes the batch's mean and unbiased variance to its "running" tensors. So
+        # they need no second pass over x.
         mean, var = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
         y = f.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, EPSILON)
         self.observed = torch.stack([mean if bias is None else mean + bias.detach(), var])
@@ -93,23 +95,23 @@ class BatchNorm2d(nn.Module):
 
 
 def layers(network: nn.Module) -> list[BatchNorm2d]:
-    """The batch-norm layers of a network, in definition order; none for a network without."""
+    """Return the batch-norm layers of a network in definition order; empty if it has none."""
     return [m for m in network.modules() if isinstance(m, BatchNorm2d)]
 
 
 def observed(network: nn.Module) -> list[Tensor]:
-    """What the last training forward saw: mean and variance of every layer, flat, in definition order."""
+    """Return mean and variance of every layer in the last training forward pass, flat, in definition order."""
     return [layer.observed.flatten() for layer in layers(network)]
 
 
 def observed_size(network: nn.Module) -> int:
-    """Numbers in `observed(network)`."""
+    """Return the number of values in `observed(network)`."""
     return sum(layer.observed.numel() for layer in layers(network))
 
 
 @torch.no_grad()
 def fold(network: nn.Module, statistics: Tensor) -> None:
-    """Fold one forward's flat statistics, as `observed` gives them, into the running ones."""
+    """Update the running statistics with one forward pass's flat statistics, as `observed` returns them."""
     start = 0
     for layer in layers(network):
         count = layer.observed.numel()

@@ -1,7 +1,8 @@
-"""From 8-bit crops to what the networks take: RGB and HSV in six channels, each in [0, 1].
+"""Convert 8-bit crops to the networks' input: RGB and HSV in six channels, each in [0, 1].
 
-Hue is a full circle over [0, 1], as in the paper (PIL's 0 … 255; OpenCV's 8-bit hue stops at 179). No mean or
-standard deviation is subtracted. Computed in floating point, so it differs from PIL's rounding by up to 0.004.
+Hue covers the full circle over [0, 1], as in the paper, which uses PIL's 0 … 255 (OpenCV's 8-bit hue ends at
+179). Values are not standardised. They are computed in floating point, so they differ from PIL's rounded values
+by up to 0.004.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rgb_to_hsv(rgb: Tensor) -> Tensor:
-    """B×3×H×W RGB in [0, 1] → HSV in [0, 1]; hue and saturation of a grey pixel are 0."""
+    """Convert B×3×H×W RGB in [0, 1] to HSV in [0, 1]. Hue and saturation of a grey pixel are 0."""
     value, largest = rgb.max(dim=1)
     span = value - rgb.min(dim=1).values
     grey = span == 0
@@ -33,14 +34,14 @@ def rgb_to_hsv(rgb: Tensor) -> Tensor:
 
 
 def to_input(image: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
-    """B×S×S×3 uint8 RGB → B×6×S×S float32 on the device, channels last: convolutions are fastest so."""
-    # Arrays from a shared object store are read-only; the copy keeps torch from aliasing them.
+    """Convert B×S×S×3 uint8 RGB to B×6×S×S float32 on the device, channels last for fast convolutions."""
+    # Arrays from Ray's object store are read-only, so torch must not share their memory.
     rgb = torch.from_numpy(image.copy()).to(device).permute(0, 3, 1, 2).float() / 255
     both = torch.cat([rgb, rgb_to_hsv(rgb)], dim=1)
     return both.contiguous(memory_format=torch.channels_last)
 
 
 def to_batch(raw: RawBatch, device: torch.device | None = None) -> Batch:
-    """A decoded batch → tensors on the device, float32."""
+    """Convert a decoded batch to float32 tensors on the device."""
     depth = torch.from_numpy(raw.depth.copy()).to(device).unsqueeze(1).float() / 255
     return Batch(to_input(raw.image, device), depth, torch.from_numpy(raw.label.copy()).to(device))

@@ -1,8 +1,8 @@
-"""Weights that others trained, into our extractors: a safetensors file with timm's names, from the local disk.
+"""Load pretrained weights into an extractor, from a local safetensors file with timm's names.
 
-Such a network was trained on standardised RGB, (x − mean)/std; our image is RGB and HSV in [0, 1]. The first
-convolution absorbs the difference: w' = w/std on RGB, zero on HSV, b' = b − Σ w·mean/std. It has no padding,
-whose zeros would mean another colour after this, so the features are exactly the pretrained network's.
+A pretrained network was trained on standardised RGB, (x − mean)/std, but the input here is RGB and HSV in [0,
+1]. The first convolution is changed to compensate: w' = w/std on RGB, zero on HSV, b' = b − Σ w·mean/std. This
+is exact, because that convolution has no padding (zeros of a padding would stand for another colour).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import Tensor
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.models.attach import Backbone
 
-HEAD = "head."  # the classifier, and ConvNeXt's norm before it
-SHOWN = 3  # differences that an error lists
+HEAD = "head."  # prefix of the classifier, and of ConvNeXt's norm before it
+SHOWN = 3  # number of differences that an error lists
 
 
 class Standard(NamedTuple):
-    """Mean and standard deviation that each of R, G and B in [0, 1] was standardised with."""
+    """Mean and standard deviation by which R, G and B in [0, 1] were standardised."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -34,17 +34,17 @@ IMAGENET = Standard((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def load_weights(extractor: Backbone, path: str) -> None:
-    """Set all weights of the extractor but those of `attach`, which stay as they are; a classifier is ignored.
+    """Load all weights of the extractor except those of `attach`. A classifier in the file is ignored.
 
-    Mean and standard deviation are those in timm's `config.json` if it lies beside the file (some of its vision
-    transformers were trained with 0.5 and 0.5), and ImageNet's otherwise.
+    If timm's `config.json` lies beside the file, mean and standard deviation are read from it (some of timm's
+    vision transformers were trained with 0.5 and 0.5). Otherwise they are ImageNet's.
 
     Args:
-        extractor: of any precision.
+        extractor: the extractor to load into, of any precision.
         path: a local safetensors file, of any precision.
 
     Raises:
-        ConfigError: no such file, not safetensors, or not the weights of this network.
+        ConfigError: the file does not exist, is not safetensors, or has the weights of another network.
     """
     file = Path(path)
     found = {name: tensor for name, tensor in _read(file).items() if not name.startswith(HEAD)}
@@ -61,7 +61,7 @@ def load_weights(extractor: Backbone, path: str) -> None:
 
 
 def _fold(weight: Tensor, bias: Tensor, standard: Standard) -> tuple[Tensor, Tensor]:
-    """A convolution of standardised RGB → the same of RGB and HSV in [0, 1], in float64."""
+    """Convert a convolution of standardised RGB to an equal one of RGB and HSV in [0, 1], in float64."""
     mean, std = (torch.tensor(values, dtype=torch.float64) for values in standard)
     rgb = weight.double() / std[:, None, None]
     return torch.cat([rgb, torch.zeros_like(rgb)], dim=1), bias.double() - rgb.sum((2, 3)) @ mean
@@ -71,7 +71,8 @@ def _read(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise ConfigError(
             f"model.weights={file} is not a file on this machine",
-            "fetch it first, nothing is downloaded; or remove model.weights to start from random weights",
+            "download the file first, which rfmeta does not do, or remove model.weights to start from random "
+            "weights",
         )
     try:
         return load_file(file)
@@ -83,9 +84,9 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 
 def _check(file: Path, found: dict[str, Tensor], shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raise a ConfigError unless names and shapes are as they should be."""
+    """Raise a ConfigError if names or shapes differ from those of the extractor."""
     wrong = [f"{name} is missing" for name in shapes if name not in found]
-    wrong += [f"{name} has no place" for name in found if name not in shapes]
+    wrong += [f"{name} is not part of it" for name in found if name not in shapes]
     for name, shape in shapes.items():
         if name in found and tuple(found[name].shape) != shape:
             wrong.append(f"{name} is {_text(tuple(found[name].shape))} instead of {_text(shape)}")
@@ -103,7 +104,7 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def _standard(file: Path) -> Standard:
-    """What the file's network was standardised with."""
+    """Return mean and standard deviation for the file's network."""
     beside = file.with_name("config.json")
     if not beside.exists():
         return IMAGENET
@@ -114,7 +115,7 @@ def _standard(file: Path) -> Standard:
         standard = Standard((), ())
     if len(standard.mean) != 3 or len(standard.std) != 3 or min(standard.std) <= 0:
         raise ConfigError(
-            f"{beside}, beside model.weights, gives no pretrained_cfg with a mean and std of 3 numbers each",
-            "put timm's config.json of these weights there, or remove it to take ImageNet's figures",
+            f"{beside}, beside model.weights, has no pretrained_cfg with a mean and a std of 3 numbers each",
+            "replace it by timm's config.json of these weights, or remove it to use ImageNet's mean and std",
         )
     return standard

@@ -1,9 +1,9 @@
-"""A vision transformer as F (Dosovitskiy et al., ICLR 2021), with the names of timm's VisionTransformer.
+"""Define a vision transformer as F (Dosovitskiy et al., ICLR 2021), with timm's parameter names.
 
     image 6×S×S → patches of 16×16 → tokens, and the class token, + positions → blocks → maps at S/16
 
-Blocks a third and two thirds of the way, and the last one after its norm, are tapped. The class token is no
-patch and in no map; it takes part because every patch attends to it.
+The maps are the outputs of the blocks at one and two thirds of the depth, and of the last block after its norm.
+The class token is in no map. It still has an effect, because every patch attends to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from rfmeta_dist.models.attach import EPSILON, Backbone, mlp, resize
 
 PATCH = 16
-GRID = 14  # patches a side that positions are kept for; timm's are trained so, with 224×224 images
+GRID = 14  # patches per side for which positions are stored, as in timm's networks for images of 224×224
 
 
 class Size(NamedTuple):
@@ -32,14 +32,14 @@ class Size(NamedTuple):
 
 
 SIZES = {
-    "vit_micro": Size(64, 4, 2),  # for tests and CPUs; nobody has trained it on large data
+    "vit_micro": Size(64, 4, 2),  # for tests and CPUs; has no pretrained weights
     "vit_tiny": Size(192, 12, 3),
     "vit_small": Size(384, 12, 6),
 }
 
 
 class _Attention(nn.Module):
-    """Every token looks at every token."""
+    """Multi-head self-attention over all tokens."""
 
     def __init__(self, channels: int, heads: int, second_order: bool) -> None:
         super().__init__()
@@ -49,9 +49,9 @@ class _Attention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B×N×C → B×N×C."""
+        """Convert B×N×C to B×N×C."""
         by_head = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=2))
-        # PyTorch's fused kernels raise an error when their gradient is differentiated; the plain one does not.
+        # The gradient of PyTorch's fused kernels cannot be differentiated; that of the MATH backend can.
         with sdpa_kernel(SDPBackend.MATH) if self.second_order else nullcontext():
             attended = f.scaled_dot_product_attention(*by_head)
         y: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
@@ -59,7 +59,7 @@ class _Attention(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention, then two linear layers; each on normalised tokens and added to what came in."""
+    """Attention and two linear layers; each is applied to normalised tokens and added to its input."""
 
     def __init__(self, channels: int, heads: int, second_order: bool) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Block(nn.Module):
         self.mlp = mlp(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """B×N×C → B×N×C."""
+        """Convert B×N×C to B×N×C."""
         x = x + self.attn(self.norm1(x))
         y: Tensor = x + self.mlp(self.norm2(x))
         return y
@@ -81,8 +81,8 @@ class VisionTransformer(Backbone):
     Args:
         name: one of SIZES.
         width: channel multiplier of M and D.
-        checkpointing: keep each block's input alone for the backward pass.
-        second_order: compute attention by operations whose gradients may be differentiated again.
+        checkpointing: keep only each block's input for the backward pass, and recompute the rest.
+        second_order: compute attention with operations whose gradients can be differentiated again.
     """
 
     FIRST = "patch_embed.proj"
@@ -105,7 +105,7 @@ class VisionTransformer(Backbone):
         self.norm = nn.LayerNorm(channels, EPSILON)
 
     def maps(self, image: Tensor) -> list[Tensor]:
-        """B×6×S×S → three maps B×S/16×S/16×channels."""
+        """Convert B×6×S×S to three maps B×S/16×S/16×channels."""
         patches = self.patch_embed(image).permute(0, 2, 3, 1)
         side = patches.shape[1]
         here = torch.cat([self.cls_token.expand(len(image), -1, -1), patches.flatten(1, 2)], dim=1)
@@ -118,6 +118,6 @@ class VisionTransformer(Backbone):
         return [tokens[:, 1:].reshape(len(image), side, side, -1) for tokens in (*tapped, self.norm(x))]
 
     def _positions(self, side: int) -> Tensor:
-        """Positions of the class token and of side×side patches, 1×(1+side²)×C, from the grid that is kept."""
+        """Return positions of the class token and of side×side patches, 1×(1+side²)×C, from the stored grid."""
         grid = resize(self.pos_embed[:, 1:].reshape(1, GRID, GRID, -1), side, "bicubic")
         return torch.cat([self.pos_embed[:, :1], grid.flatten(1, 2)], dim=1)

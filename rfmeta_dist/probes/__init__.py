@@ -1,1 +1,1 @@
-"""Test shards for cues that tell live faces from attacks and should not."""
+"""Test shards for leaks: cues that tell live faces from attacks although they have no relation to liveness."""

@@ -1,13 +1,13 @@
-"""Leak probes: how well cues that have nothing to do with liveness tell live faces from attacks in some shards.
+"""Run leak probes: measure how well cues without relation to liveness tell live faces from attacks in shards.
 
-A linear classifier on each cue of `probes/cues.py`, trained on some people and judged on others: on a fifth of
-a domain's people after training on the rest, in turn, and on all of them after training on the other domains.
-Splits play no part, so that as many people as there are judge. AUC is as trained and never flipped: one half or
-less says that the cue does not help; below it, the cue is reversed between training and test.
+For each cue of `probes/cues.py`, a linear classifier is trained on some people and judged on others. Within a
+domain this is a five-fold cross-validation over people. Across domains, the classifier is trained on all other
+domains. Splits are ignored, so that all people take part. The AUC is never inverted: about one half means that
+the cue does not help, and less means that its direction is reversed between training and test.
 
-With patches, the classifier is trained on single patches, and the score of a face is the mean of the scores of
-its patches, because a detector of patches is trained and judged in the same way. A classifier trained on
-the mean over a face's patches would use what no such detector sees.
+With patches, the classifier is trained on single patches, and the score of a face is the mean over its patches,
+because a detector of patches is trained and judged in the same way. A classifier on the mean of a face's
+patches would use information that such a detector does not have.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, FILE_SIZE, PATCH_CUES, V
 from rfmeta_dist.storage.store import Store
 
 CUES = ("background", "colour", FILE_SIZE, "geometry", "sharpness", "border", CONTROL)  # of whole faces
-PATCH = 64  # side of a patch in pixels, as data.image_size is if it is not given
+PATCH = 64  # side of a patch in pixels, the default of data.image_size for patches
 FOLDS = 5
 BATCH = 32
 RESAMPLES = 500
@@ -47,13 +47,13 @@ class Area:
 
 @dataclass(frozen=True)
 class Probed:
-    """What one cue tells in one domain.
+    """The AUC of one cue in one domain.
 
     Attributes:
         cue: one of CUES, or of PATCH_CUES.
-        domain: where it was judged.
-        within: trained on other people of the domain.
-        across: trained on all other domains; None if there are none.
+        domain: the domain on which the classifier was judged.
+        within: AUC after training on other people of the domain.
+        across: AUC after training on all other domains; None if there are none.
     """
 
     cue: str
@@ -64,12 +64,12 @@ class Probed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cues of a domain's N samples, each measured M times: once a face, or once a patch.
+    """The cues of a domain's N samples, as M measurements: one for each face, or one for each patch.
 
     Attributes:
-        cues: M×K values of each cue, those of a sample together.
-        sample: M positions of the samples that they were measured on.
-        shown: N rows: who and what the samples show.
+        cues: M×K values of each cue. The measurements of a sample are adjacent.
+        sample: M indices of the samples that were measured.
+        shown: N rows with subject, label and attack type of the samples.
     """
 
     cues: Mapping[str, Vector]
@@ -78,11 +78,11 @@ class Measured:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """M labels."""
+        """Return M labels."""
         return self.shown.label[self.sample]
 
     def scored(self, score: NDArray[np.float64]) -> Scores:
-        """Return N scores: the mean of each sample's of M."""
+        """Return N scores from M: the mean over the measurements of each sample."""
         total = np.bincount(self.sample, score)
         return replace(self.shown, score=total / np.bincount(self.sample))
 
@@ -97,14 +97,14 @@ def probe(
     """Probe the domains of a prefix with every cue.
 
     Args:
-        store: the prefix.
-        domains: their names.
-        seed: of folds and resampling.
+        store: the parent of the domains' folders.
+        domains: names of the domains.
+        seed: seed of the folds and of the bootstrap.
         on_measured: called with the number of samples measured since the last call.
         patches: how patches of PATCH pixels are cut out of each crop; None to measure whole crops.
 
     Raises:
-        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one, or its crops
+        DataError: a domain is unknown or damaged, lacks a class, has too few people of a class, or its crops
             are smaller than a patch.
     """
     measured = {name: _measure(store, Manifest.open(store, name), on_measured, patches) for name in domains}
@@ -114,10 +114,14 @@ def probe(
 
 
 def require(results: Iterable[Probed], most: float) -> None:
-    """Check that no cue but the control tells more than it may.
+    """Check that the AUC of every cue, except the positive control, is within a limit.
+
+    Args:
+        results: from `probe`.
+        most: the largest AUC that is allowed.
 
     Raises:
-        VerificationError: an AUC is above `most`; the worst are named.
+        VerificationError: an AUC is above `most`; the error names the largest ones.
     """
     found = [
         (area.value, f"{result.cue} {how} {result.domain}: {area.value:.2f}")
@@ -128,22 +132,24 @@ def require(results: Iterable[Probed], most: float) -> None:
     if found:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
-            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst})",
-            "generate with `rfmeta synth --rho 0` to see which cues are not injected on purpose",
+            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst}), so these cues tell live faces "
+            "from attacks",
+            "balance these cues in the data; for generated data, use `rfmeta synth --rho 0`, which injects "
+            "none on purpose, and probe again",
         )
 
 
 def _measure(
     store: Store, manifest: Manifest, on_measured: Callable[[int], None], patches: Patches | None
 ) -> Measured:
-    """Return the cues of a domain, its samples in the manifest's order."""
+    """Measure the cues of a domain's samples, in the manifest's order."""
     samples, side, cues = manifest.samples, manifest.image_size // 8 * 8, FACE_CUES
     if patches is not None:
         if side < PATCH:
             raise DataError(
                 f"domain {manifest.domain} holds crops of {manifest.image_size} pixels, which are smaller than "
                 f"a patch of {PATCH}",
-                "probe it with `--view face`",
+                "probe whole faces instead, with `--view face`",
             )
         side, cues = PATCH, PATCH_CUES
     values: dict[str, list[Vector]] = {cue: [] for cue in cues}
@@ -166,7 +172,7 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
-    """Samples to train on and to judge, by person: nobody is in both, and each person is judged once."""
+    """Return folds of samples to train on and to judge. No person is in both, and each is judged once."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     shown.require_both_classes(f"domain {domain}")
@@ -175,7 +181,7 @@ def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
         if people < FOLDS:
             raise DataError(
                 f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
-                f"probe domains with at least {FOLDS} people of each class",
+                f"probe domains with at least {FOLDS} live and {FOLDS} attacked people",
             )
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(splitter.split(shown.label, shown.label, shown.subject))

@@ -1,1 +1,1 @@
-"""Pages and tables that show a run's figures to people."""
+"""Make pages and tables that show a run's figures to people."""

@@ -1,4 +1,4 @@
-"""The report of one run: a single HTML file that needs no other file, no network and no script."""
+"""Make the report of one run: a single HTML page that needs no other file, no network and no script."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-SHOWN_UNITS = UNITS[::-1]  # videos first: that is what a deployed system decides on
+SHOWN_UNITS = UNITS[::-1]  # videos first, because a deployed system decides on videos
 
 
 def render(record: RunRecord) -> str:
-    """The page of a run, as HTML.
+    """Return the page of a run as HTML.
 
     Args:
-        record: from `records.load`.
+        record: from `records.read_record`.
     """
     run, figures = record.evaluation, record.evaluation["figures"]
     return (
@@ -55,7 +55,7 @@ def render(record: RunRecord) -> str:
 
 
 def environment() -> Environment:
-    """Jinja with escaping on for every template, and the ways this project writes figures."""
+    """Return a Jinja environment that escapes all values, with filters that format figures."""
     import jinja2
     from markupsafe import Markup
 
@@ -66,7 +66,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Only our own plots are marked safe; every text of a run is escaped.
+    # Only the plots made here are marked as safe. Every text that comes from a run is escaped.
     made.filters |= {
         "percent": words.percent,
         "clock": words.clock,
@@ -79,14 +79,14 @@ def environment() -> Environment:
 
 
 def _plots(record: RunRecord) -> dict[str, Any]:
-    """The SVG plots: `roc`, `histograms` (unit → target, sources), and `curves`."""
+    """Return the SVG plots: `roc`, `histograms` (for each unit: target, sources), and `curves`."""
     figures, target = record.evaluation["figures"], record.evaluation["target"]
     of_target = {unit: record.target.per(unit) for unit in SHOWN_UNITS}
     histograms = {}
     for unit, scores in of_target.items():
         sides = (
             (scores, f"{target}, per {unit}", f"target-{unit}"),
-            (record.validation.per(unit), f"Sources' validation, per {unit}", f"sources-{unit}"),
+            (record.validation.per(unit), f"Sources' validation splits, per {unit}", f"sources-{unit}"),
         )
         threshold = figures[unit]["threshold"]["value"]
         histograms[unit] = [plots.histogram(s, threshold, title, id_) for s, title, id_ in sides]
@@ -106,7 +106,7 @@ def _purpose(read: Mapping[str, Any]) -> str:
 
 
 def _source_reads(record: RunRecord) -> list[Row]:
-    """Reads of the sources, one row a purpose, domain and split, in order of the first read."""
+    """Return the reads of the sources, one row for each purpose, domain and split, by their first read."""
     rows: dict[tuple[str, ...], Row] = {}
     for read in record.ledger:
         if read["domain"] == record.evaluation["target"]:
@@ -119,7 +119,7 @@ def _source_reads(record: RunRecord) -> list[Row]:
 
 
 def _fingerprints(ledger: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """Domain, splits read, and manifest hash: a domain that changed meanwhile has several rows."""
+    """Return rows of domain, splits and manifest's hash. A domain that was read in two states has two rows."""
     splits: dict[tuple[str, str], set[str]] = {}
     for read in ledger:
         key = str(read["domain"]), str(read["manifest"])
@@ -128,24 +128,24 @@ def _fingerprints(ledger: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, s
 
 
 def _scale(figures: Mapping[str, Any]) -> float:
-    """Right end of the interval marks: the smallest round share that holds them all."""
+    """Return the right end of the scale of interval marks: the smallest round value that fits all of them."""
     ends = [figures[u][name]["high"] for u in SHOWN_UNITS for name in ("HTER", "oracle_EER")]
     return next(end for end in (0.1, 0.25, 0.5, 1.0) if end >= max(ends) or end == 1.0)
 
 
 def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
-    """Rows of the table of error rates: what happened, the figure's name, its value per unit."""
+    """Return the rows of the table of error rates: a description, the figure's name, its value per unit."""
     of = [figures[unit] for unit in SHOWN_UNITS]
     limits = {f"{at:.2f}": f"{100 * at:.0f}{words.NARROW_SPACE}%" for at in APCER_LIMITS}
     return [
         ("Live rejected", "BPCER", [f["BPCER"] for f in of]),
         *((f"Attacks accepted: {kind}", "APCER", [f["APCER"][kind] for f in of]) for kind in of[0]["APCER"]),
-        ("Attacks accepted, worst type", "worst APCER", [f["APCER_worst"] for f in of]),
-        ("Mean of worst type and live", "ACER", [f["ACER"] for f in of]),
+        ("Attacks accepted, worst attack type", "worst APCER", [f["APCER_worst"] for f in of]),
+        ("Mean of worst APCER and BPCER", "ACER", [f["ACER"] for f in of]),
         ("Area under the ROC, any threshold", "AUC", [f["AUC"] for f in of]),
         *(
             (
-                f"ORACLE: live rejected if at most {shown} of any attack type may pass",
+                f"ORACLE: live rejected if at most {shown} of each attack type is accepted",
                 f"BPCER at APCER {shown}",
                 [f["BPCER_at_APCER"][limit] for f in of],
             )
@@ -155,13 +155,13 @@ def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
 
 
 def _examples(record: RunRecord) -> dict[str, list[Row]]:
-    """The frames to show by group, with their scores."""
+    """Return the frames to show, by group, with their scores."""
     scores = record.scores
     row = {key: i for i, key in enumerate(scores.key.tolist())}
     groups: dict[str, list[Row]] = {}
     for example in record.examples:
         i = row.get(example.key)
-        if i is None:  # an example of another evaluation has no score to show
+        if i is None:  # the example is from another evaluation and has no score
             continue
         shown = {
             "key": example.key,
@@ -174,7 +174,7 @@ def _examples(record: RunRecord) -> dict[str, list[Row]]:
 
 
 def _throughput(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """The median images per second, or None if no step recorded it."""
+    """Return the median of images per second, or None if no step recorded it."""
     import numpy as np
 
     rates = [row["images_per_second"] for row in metric_rows if row.get("images_per_second")]
@@ -182,7 +182,7 @@ def _throughput(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _waited(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """The share of the training time that was spent waiting for data, or None if no step recorded it."""
+    """Return the share of training time that was spent waiting for data, or None if no step recorded it."""
     rows = [row for row in metric_rows if "data_seconds" in row]
     whole = sum(row["seconds"] for row in rows)
     return sum(row["data_seconds"] for row in rows) / whole if whole else None

@@ -1,4 +1,4 @@
-"""The plots of a report as SVG text: reproducible byte for byte, and readable without colour."""
+"""Draw the plots of a report as SVG text. The bytes are reproducible, and no plot relies on colour alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.evaluation.scores import Scores
 
-# Okabe & Ito (2008): told apart by readers with any common colour blindness.
+# Colours of Okabe & Ito (2008), which readers with the common kinds of colour blindness can distinguish.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), ("#000000", "-"))
 NOT_LOSSES = {
@@ -37,10 +37,10 @@ NOT_LOSSES = {
 }
 
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the layout is the same on every machine
     "font.size": 9,
-    "svg.fonttype": "none",  # text stays text: searchable, and read aloud
-    "text.parse_math": False,  # a `$` in a domain's name is a dollar
+    "svg.fonttype": "none",  # text stays text, so that it can be searched and read aloud
+    "text.parse_math": False,  # a `$` in a domain's name does not start a formula
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": GREY,
@@ -58,7 +58,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """The figure as an `<svg>` element whose ids all start with `name`, to share a page."""
+    """Return the figure as an `<svg>` element. All its ids start with `name`, so that ids on a page differ."""
     sink = io.StringIO()
     blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(sink, format="svg", metadata=blank)
@@ -75,10 +75,10 @@ def _styled(name: str) -> Any:
 
 
 def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) -> str:
-    """The target's ROC per unit, with the honest and the oracle operating points.
+    """Draw the target's ROC curve for each unit, with the honest and the oracle operating points.
 
     Args:
-        scores: of the target, by unit (`frame`, `video`).
+        scores: scores of the target, by unit (`frame`, `video`).
         figures: the result of `figures.compute`.
         target: the target's name.
     """
@@ -110,13 +110,15 @@ def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled:
 
 
 def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
-    """Score histograms, one row a kind of sample, with the threshold and the share on its wrong side.
+    """Draw score histograms, one row for live samples and each attack type, with the threshold.
+
+    The title of a row says which share of its samples is on the wrong side of the threshold.
 
     Args:
         scores: N frames or videos.
-        threshold: accept at or above.
+        threshold: a sample is accepted as live if its score ≥ threshold.
         title: heading of the plot.
-        name: distinguishes this plot's ids from other plots' on a page.
+        name: prefix of this plot's ids, different from that of other plots on the page.
     """
     import numpy as np
 
@@ -143,10 +145,14 @@ def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
 
 
 def training(metric_rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The loss over the steps, raw and smoothed; and its parts, smoothed. Empty without steps.
+    """Draw the loss over the steps, raw and smoothed, and a second plot of its parts, smoothed.
 
     Args:
-        metric_rows: one a step, with `step`, `loss` and any further numbers, which are loss parts.
+        metric_rows: one row for each step, with `step`, `loss` and other numbers. All numbers that are not in
+            NOT_LOSSES are parts of the loss.
+
+    Returns:
+        One or two plots; none if there are no steps.
     """
     if not metric_rows:
         return []
@@ -166,12 +172,12 @@ def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_
         axes = figure.subplots()
         for i, name in enumerate(names):
             colour, dash = LINES[i % len(LINES)]
-            # On a logarithmic axis a part that is switched off (zero) has no place.
+            # Leave out zeros, which a logarithmic axis cannot show: parts of the loss that are switched off.
             points = [(row["step"], row[name]) for row in rows if row.get(name, 0) > 0]
             step, value = np.array(points, dtype=np.float64).reshape(-1, 2).T
             if not len(step):
                 continue
-            stride = max(1, len(step) // 1000)  # a page needs no more points than pixels
+            stride = max(1, len(step) // 1000)  # more points than pixels would not be visible
             if len(names) == 1:
                 axes.plot(step[::stride], value[::stride], color=colour, alpha=0.3, linewidth=0.8)
             axes.plot(step[::stride], _smooth(value)[::stride], dash, color=colour, label=name)
@@ -185,7 +191,7 @@ def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_
 
 
 def _smooth(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A running mean over about a twentieth of the steps, of what there is near the ends."""
+    """Return a running mean over about a twentieth of the steps. Near the ends, the window is cut off."""
     import numpy as np
 
     window = np.ones(max(1, len(value) // 20))

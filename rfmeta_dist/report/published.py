@@ -1,12 +1,12 @@
-"""Figures that papers printed for the real data sets, to stand beside ours without being compared."""
+"""List figures that papers reported for the real data sets. They are not comparable with generated domains."""
 
 from __future__ import annotations
 
 SPLITS = ("O&C&I→M", "O&M&I→C", "O&C&M→I", "I&C&M→O")
 LABEL = "published on the real data sets, not comparable with generated domains"
 
-# method: HTER / AUC in percent for each of SPLITS, as printed (Shao, Lan, Yuen, AAAI 2020; the last row
-# from the README of DBMNet-TIFS). The RFMeta paper's checkpoints were chosen on the target itself.
+# method: HTER / AUC in percent for each of SPLITS, as reported by Shao, Lan, Yuen, AAAI 2020; the last row is
+# from the README of DBMNet-TIFS. The checkpoints of the RFMeta paper were chosen on the target itself.
 HTER_AUC: dict[str, tuple[str, str, str, str]] = {
     "MS LBP": ("29.76 / 78.50", "54.28 / 44.98", "50.30 / 51.64", "50.29 / 49.31"),
     "Binary CNN": ("29.25 / 82.87", "34.88 / 71.94", "34.47 / 65.88", "29.61 / 77.54"),

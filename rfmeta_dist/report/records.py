@@ -1,4 +1,4 @@
-"""A run's files, read and checked: what a report is made from."""
+"""Read and check the files of a run from which a report is made."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _READ = ("time", "domain", "split", "samples", "manifest", "sealed")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything a report shows of one run.
+    """Everything that a report shows about one run.
 
     Attributes:
         config: the configuration file as text.
-        metrics: one row a training step, in order: `step`, `loss`, its parts, `seconds`, …
-        ledger: one row a read of data: `time`, `command` or `purpose`, `domain`, `split`,
-            `samples`, `manifest` (SHA-256, hex) and `sealed` (whether it was the target).
+        metrics: one row for each training step, in order: `step`, `loss`, its parts, `seconds`, …
+        ledger: one row for each read of data: `time`, `command` or `purpose`, `domain`, `split`, `samples`,
+            `manifest` (SHA-256 in hex) and `sealed` (True for the sealed evaluation of the target).
         evaluation: `target`, `sources`, `method`, `seed`, `step`, `figures`, `recalibration`.
-        scores: of the target and of the sources' validation splits, by frame.
+        scores: frame scores of the target and of the sources' validation splits.
         examples: frames to show.
-        streams: by domain, what its reader read and waited for (core/totals.py).
+        streams: for each domain, what was read and how long training waited for it (core/totals.py).
     """
 
     config: str
@@ -60,24 +60,24 @@ class RunRecord:
 
     @property
     def target(self) -> Scores:
-        """The frame scores of the target domain."""
+        """Return the frame scores of the target domain."""
         return self.scores.select(self.scores.domain == self.evaluation["target"])
 
     @property
     def validation(self) -> Scores:
-        """The frame scores of the sources' validation splits."""
+        """Return the frame scores of the sources' validation splits."""
         return self.scores.select(self.scores.domain != self.evaluation["target"])
 
 
 def read_record(read: Callable[[str], bytes]) -> RunRecord:
-    """The record of a run folder.
+    """Read the record of a run's folder.
 
     Args:
-        read: gives a file's bytes by its name in `MADE_BY`: `Store.read`, or a dict's `__getitem__`.
+        read: returns a file's bytes by its name in `MADE_BY`, such as `Store.read` or a dict's `__getitem__`.
 
     Raises:
-        RunError: a file is missing, damaged or lacks a field; it names the file and the command
-            that makes it.
+        RunError: a file is missing or damaged, or lacks a field. The error names the file and the command that
+            makes it.
     """
     return RunRecord(
         config=_text(read, "config.yaml"),
@@ -100,7 +100,9 @@ def _bytes(read: Callable[[str], bytes], name: str) -> bytes:
     try:
         return read(name)
     except (MissingError, FileNotFoundError, KeyError) as error:
-        raise RunError(f"the run has no {name}", f"`{MADE_BY[name]}` makes it: run that first") from error
+        raise RunError(
+            f"the run has no {name}, which the report needs", f"run `{MADE_BY[name]}` first, which makes it"
+        ) from error
 
 
 def _damaged(name: str, why: object) -> RunError:
@@ -135,8 +137,8 @@ def _evaluation(read: Callable[[str], bytes]) -> Row:
 
 def _with_fields(name: str, row: object, required: tuple[str, ...]) -> Row:
     if not isinstance(row, dict):
-        raise _damaged(name, "not an object")
+        raise _damaged(name, "it is not a JSON object")
     missing = [field for field in required if field not in row]
     if missing:
-        raise _damaged(name, f"no {', '.join(missing)}")
+        raise _damaged(name, f"it lacks {', '.join(missing)}")
     return row

@@ -1,4 +1,4 @@
-"""Several runs side by side: the leave-one-out table for the terminal, Markdown and HTML."""
+"""Make the leave-one-out table, which compares runs, for the terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 COLUMNS = ("target split", "method", "seeds", "HTER", "AUC", "ORACLE EER", "optimism gap")
 CAPTION = (
-    "Rates in percent. HTER: at the threshold taken from the sources' validation. ORACLE EER: at the "
-    "threshold that the target's own labels would choose; not attainable in practice. "
-    "[ ]: 95 % interval over the target's subjects; with several seeds, from the lowest end to the "
-    "highest. ±: standard deviation over seeds."
+    "All rates are in percent. HTER is at the threshold from the sources' validation splits. ORACLE EER is at "
+    "a threshold chosen with the target's own labels; it cannot be reached in practice. "
+    "[ ] is the 95 % interval over the target's subjects; with several seeds, from the lowest end of all "
+    "intervals to the highest. ± is the standard deviation over seeds."
 )
 _FIGURES = ("HTER", "AUC", "oracle_EER", "optimism_gap")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, as text, in the order of `COLUMNS`."""
+    """The cells of one row of the table, as text, in the order of `COLUMNS`."""
 
     split: str
     method: str
@@ -40,12 +40,12 @@ class Row:
 
 
 def rows(evaluations: Iterable[Evaluation], unit: Unit = "video") -> list[Row]:
-    """One row a split and method, and each method's mean over its targets if it has several.
+    """Make one row for each split and method, and one with the mean over targets if a method has several.
 
     Args:
-        evaluations: contents of `evaluation.json` of each run; runs that differ in seed alone share
-            a row.
-        unit: whether to show the figures per video or per frame.
+        evaluations: the content of `evaluation.json` of each run; runs that differ only in the seed share a
+            row.
+        unit: `video` or `frame`: the unit whose figures are shown.
     """
     groups: dict[tuple[str, str], list[Evaluation]] = {}
     for run in evaluations:
@@ -63,7 +63,7 @@ def rows(evaluations: Iterable[Evaluation], unit: Unit = "video") -> list[Row]:
 
 
 def _cell(figures: Sequence[Mapping[str, float]]) -> str:
-    """A figure of one run, or its mean and spread over several runs."""
+    """Format a figure of one run, or its mean and standard deviation over several runs."""
     import numpy as np
 
     value = [figure["value"] for figure in figures]
@@ -78,7 +78,7 @@ def _cell(figures: Sequence[Mapping[str, float]]) -> str:
 
 
 def _mean_row(method: str, splits: Sequence[Sequence[Evaluation]], unit: Unit) -> Row:
-    """The mean over targets of the mean over seeds; every target counts alike."""
+    """Make the row with the mean over targets of the mean over seeds. All targets have the same weight."""
     import numpy as np
 
     def mean(name: str) -> str:
@@ -88,28 +88,28 @@ def _mean_row(method: str, splits: Sequence[Sequence[Evaluation]], unit: Unit) -
 
 
 def rich_table(table: Sequence[Row]) -> Table:
-    """The rows as a table for the terminal."""
+    """Return the rows as a table for the terminal."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(*COLUMNS, caption=CAPTION, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0))
     for row in table:
-        # Text, so that the brackets of an interval are not read as rich's markup; the interval on
-        # a line of its own, so that the table fits 80 columns.
+        # Use Text, so that rich does not read the brackets of an interval as markup. The interval gets its own
+        # line, so that the table fits into 80 columns.
         shown.add_row(*(Text(cell.replace(" [", "\n[")) for cell in astuple(row)))
     return shown
 
 
 def markdown(table: Sequence[Row]) -> str:
-    """The rows as a Markdown table, with a caption below."""
+    """Return the rows as a Markdown table, with a caption below."""
     lines = [COLUMNS, ("---",) * len(COLUMNS), *(astuple(row) for row in table)]
     body = "\n".join(f"| {' | '.join(c.replace('|', '&#124;') for c in line)} |" for line in lines)
     return f"{body}\n\n{CAPTION}\n"
 
 
 def loo_page(table: Sequence[Row]) -> str:
-    """A self-contained HTML page: the rows, and what papers printed for the real data sets."""
+    """Return a self-contained HTML page with the rows and the figures of papers for real data sets."""
     from rfmeta_dist.report import published
     from rfmeta_dist.report.page import environment
 

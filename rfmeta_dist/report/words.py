@@ -1,4 +1,4 @@
-"""How figures are written: percentages, intervals, and the names of leave-one-out splits."""
+"""Format figures: percentages, intervals, and the names of leave-one-out splits."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def percent(fraction: float) -> str:
-    """A fraction as a percentage with one decimal: 0.173 → `17.3 %`."""
+    """Format a fraction as a percentage with one decimal: 0.173 → `17.3 %`."""
     return f"{number(fraction)}{NARROW_SPACE}%"
 
 
 def number(fraction: float) -> str:
-    """A fraction in percent without the sign `%`: 0.173 → `17.3`, −0.05 → `−5.0`; never `−0.0`."""
+    """Format a fraction in percent without the sign `%`: 0.173 → `17.3`, −0.05 → `−5.0`; never `−0.0`."""
     return f"{round(100 * fraction, 1) + 0.0:.1f}".replace("-", MINUS)
 
 
 def interval(figure: Mapping[str, Any]) -> str:
-    """The 95 % interval of a figure, in percent: `[12.1, 22.0]`."""
+    """Format the 95 % interval of a figure, in percent: `[12.1, 22.0]`."""
     return f"[{number(figure['low'])}, {number(figure['high'])}]"
 
 
 def with_interval(figure: Mapping[str, Any]) -> str:
-    """A figure and its interval: `17.3 % [12.1, 22.0]`."""
+    """Format a figure and its interval: `17.3 % [12.1, 22.0]`."""
     return f"{percent(figure['value'])} {interval(figure)}"
 
 
 def split_name(sources: Iterable[str], target: str) -> str:
-    """A leave-one-out split as the literature writes it: `O&C&I→M`."""
+    """Return the name of a leave-one-out split as in the literature: `O&C&I→M`."""
     return f"{'&'.join(sources)}→{target}"
 
 
 def clock(time: object) -> str:
-    """An ISO 8601 time with a space to break at: `2025-11-23 20:45:00 UTC`."""
+    """Format an ISO 8601 time with a space where a line can break: `2025-11-23 20:45:00 UTC`."""
     return str(time).replace("T", " ", 1).replace("+00:00", f"{NARROW_SPACE}UTC")

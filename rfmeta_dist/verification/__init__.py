@@ -1,1 +1,1 @@
-"""Proofs that run on the user's machine: golden figures, and that W workers compute what one does."""
+"""Check on the user's machine that the step gives the reference figures, with any number of workers."""

@@ -1,4 +1,4 @@
-"""The certificate of a run: its own workers, strategy and method, proved to compute what one process does."""
+"""Make the certificate of a run: the proof that its workers compute what one process computes."""
 
 from __future__ import annotations
 
@@ -20,34 +20,35 @@ from rfmeta_dist.verification.small import RATE, small
 
 STEPS = 2
 SMALLEST = {"vit": "vit_micro", "convnext": "convnext_micro", "paper": "paper"}
-ROUNDED: Mapping[str, Any] = {"precision": "fp32", "bf16_reduce": False}  # bf16 keeps three digits, on purpose
+# The proof runs without bf16, which rounds to three digits on purpose, so that the limit 1e-9 could not hold.
+ROUNDED: Mapping[str, Any] = {"precision": "fp32", "bf16_reduce": False}
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was proved, how well it held, and with what.
+    """What was proved, by which settings and versions, and how large the differences were.
 
     Attributes:
-        method: the run's `method`, whole.
-        backbone: the smallest of the run's family.
+        method: the run's whole `method` section.
+        backbone: the backbone of the proof, the smallest of the run's family.
         sources: number of source domains.
-        domains: number of them in an episode.
-        workers: of the run's own process group.
-        strategy: the run's.
+        domains: number of domains in an episode.
+        workers: number of workers in the run's own process group.
+        strategy: the run's `training.strategy`.
         zero: ZeRO stage of DeepSpeed; None for other strategies.
-        meta_test: the run's.
-        activation_checkpointing: the run's.
-        clip: the run's.
-        episodes: a step; no more than give one group two of them.
-        steps: of the optimiser.
-        differences: the largest relative difference of any worker from one process (parity.py), by kind.
-        tolerance: what they may be.
-        passed: whether they all are.
-        left_out: settings of the run that the proof did without.
+        meta_test: the run's `training.meta_test`.
+        activation_checkpointing: the run's `training.activation_checkpointing`.
+        clip: the run's `training.clip`.
+        episodes: number of episodes in a step: the run's, but at most one more than workers.
+        steps: number of optimiser steps.
+        differences: the largest relative difference of any worker from one process, by kind (see small.py).
+        tolerance: the limit on these differences.
+        passed: True if all differences are within the limit.
+        left_out: settings of the run that the proof replaced.
         device: type of the workers' devices.
-        torch: its version.
-        deepspeed: its version; None for other strategies.
-        date: in UTC.
+        torch: version of PyTorch.
+        deepspeed: version of DeepSpeed; None for other strategies.
+        date: time of the proof in UTC.
     """
 
     method: dict[str, Any]
@@ -72,24 +73,24 @@ class Certificate:
     date: str
 
     def to_json(self) -> bytes:
-        """The content of certificate.json."""
+        """Return the content of certificate.json."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
 
 
 def prove(
     config: Config, device: torch.device, make: Callable[[Training], Strategy] = choose.make
 ) -> Certificate:
-    """Prove a run's step at its start: small networks in float64, random episodes from the run's seed.
+    """Prove a run's step before its first step, with small networks in float64 and random episodes.
 
-    Every worker calls it together, in the run's process group, and gets the same certificate.
+    All workers of the run's process group call this together and get the same certificate.
 
     Args:
-        config: the run's.
-        device: this worker's.
-        make: makes the strategy; the proof has one of its own.
+        config: the run's configuration.
+        device: this worker's device.
+        make: makes the strategy. The proof uses its own instance, not the run's.
 
     Raises:
-        VerificationError: the workers compute something else than one process; the figure is named.
+        VerificationError: the workers compute something else than one process. The error says what differs.
     """
     less = _small(config)
     training = less.training
@@ -121,7 +122,7 @@ def prove(
 
 
 def _small(config: Config) -> Config:
-    """The run, small enough to be proved while it starts."""
+    """Return the run's configuration with smaller networks and fewer steps, so that the proof takes seconds."""
     training = config.training
     fewer = {"steps": STEPS, "learning_rate": RATE, "episodes": min(training.episodes, training.workers + 1)}
     return small(

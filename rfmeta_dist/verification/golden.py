@@ -1,11 +1,10 @@
-"""Recompute a file of reference figures of the RFMeta step through our own networks, method and strategy.
+"""Recompute the reference figures of the RFMeta step in a golden file with this package's networks and step.
 
-The file's form is described in docs/explanation/proofs.md; all settings are read from it. A figure's
-difference is relative to the figure, with one exception. The bias of a convolution before batch norm cancels,
-so in theory its gradient is exactly zero. We compute it as zero; an implementation that does not gets rounding
-noise, which Adam divides by its own size and so turns into steps, and the running mean behind it follows. Those
-figures hold the noise of whoever made the file, and are compared relative to the norm of their kind over the
-whole model.
+docs/explanation/proofs.md describes the file; all settings are read from it. A figure's difference is relative
+to the figure, with one exception. The bias of a convolution before batch norm cancels, so its exact gradient is
+zero. This package computes zero. Other code computes rounding noise, which Adam divides by its own size and so
+turns into steps of the bias, and the running mean changes with the bias. Such figures in the file are the noise
+of the code that made it. Their differences are therefore relative to the norm of all figures of their kind.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ Figures = dict[str, Array]
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure against its reference: the relative difference, and what it is called."""
+    """The name of a figure, and its relative difference from the reference."""
 
     name: str
     relative: float
@@ -59,7 +58,10 @@ def read_reference(path: Path) -> dict[str, Any]:
     try:
         golden: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"golden file {path}: {error}", "give the path of a golden JSON file") from error
+        raise ConfigError(
+            f"the golden file {path} cannot be read as JSON: {error}",
+            "give the path of a golden file, such as tests/verification/rfmeta_float64.json of the repository",
+        ) from error
     needed = {
         "seed",
         "batch_per_domain",
@@ -76,7 +78,7 @@ def read_reference(path: Path) -> dict[str, Any]:
     }
     if missing := sorted(needed - set(golden)):
         raise ConfigError(
-            f"golden file {path} lacks {', '.join(missing)}",
+            f"the golden file {path} lacks the fields {', '.join(missing)}",
             "give the one of the repository, tests/verification/rfmeta_float64.json",
         )
     return golden
@@ -88,9 +90,16 @@ def verify(
     strategy: Distributed = "ddp",
     meta_test: MetaTestMode = "shard",
 ) -> list[Difference]:
-    """Recompute every figure with so many local processes; the differences, largest first.
+    """Recompute every figure and compare it with its reference.
 
-    One process needs no strategy and no meta-test batch split.
+    Args:
+        golden: from `read_reference`.
+        workers: number of local processes. With one, `strategy` and `meta_test` are not used.
+        strategy: the strategy of several processes.
+        meta_test: how several processes forward the meta-test batch.
+
+    Returns:
+        The differences, the largest first.
     """
     if workers == 1:
         figures = recompute(golden, Single())
@@ -115,7 +124,10 @@ def _recompute(golden: dict[str, Any], strategy: Distributed, meta_test: MetaTes
 
 
 def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTestMode = "shard") -> Figures:
-    """The file's figures by name, from generated weights and batches in float64 (this rank's view of them)."""
+    """Compute the file's figures by name, from weights and batches that are generated in float64.
+
+    With several workers, all call this together; each returns the figures as it has them.
+    """
     seed, size = golden["seed"], golden["batch_per_domain"]
     nets = Networks(meta_learner_momentum=golden["meta_learner_bn_momentum"]).double()
     with torch.no_grad():
@@ -219,5 +231,5 @@ def _difference(name: str, figures: Figures, reference: Figures) -> Difference:
 
 
 def _is_noise(name: str) -> bool:
-    """Whether a figure follows the bias of a convolution before batch norm."""
+    """Return True if a figure depends on a convolution bias that the following batch norm cancels."""
     return ("conv" in name and ".bias " in name) or (name.startswith("running ") and name.endswith(" mean"))

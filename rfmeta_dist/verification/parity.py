@@ -1,4 +1,4 @@
-"""The steps of W workers equal those of one process: the comparison, and local workers to make it."""
+"""Prove that the steps of W workers equal those of one process, in a process group or with local processes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from rfmeta_dist.strategy.launch import spawn
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.verification.small import KINDS, RATE, Figures, alone, compute, small
 
-TOLERANCE = 1e-9  # of float64: sums in another order stay below 1e-12, a wrong term shows from 1e-6 up
-METHOD = {"inner_learning_rate": 0.1, "meta_test_weight": 0.7}  # large enough that second derivatives weigh in
-ZERO = (1, 2)  # stages of ZeRO that leave parameters whole
+# Limit on relative differences in float64. Another order of summation changes less than 1e-12, and a wrong term
+# changes more than 1e-6.
+TOLERANCE = 1e-9
+METHOD = {"inner_learning_rate": 0.1, "meta_test_weight": 0.7}  # large, so that second derivatives matter
+ZERO = (1, 2)  # the stages of ZeRO that do not split parameters
 CPU = torch.device("cpu")
 
 Distributed = Literal["ddp", "deepspeed"]
@@ -35,11 +37,11 @@ Differences = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one proof.
+    """The result of one proof.
 
     Attributes:
-        config: what was proved.
-        differences: the largest relative difference of any worker, by `KINDS`.
+        config: the configuration whose step was proved.
+        differences: the largest relative difference of any worker from one process, by `KINDS`.
     """
 
     config: Config
@@ -47,34 +49,35 @@ class Result:
 
     @property
     def largest(self) -> float:
-        """The largest relative difference over all kinds."""
+        """Return the largest relative difference over all kinds."""
         return max(self.differences.values())
 
     @property
     def passed(self) -> bool:
-        """Whether every kind agrees."""
+        """Return True if the differences of all kinds are within the limit."""
         return self.largest <= TOLERANCE
 
     def require(self) -> None:
-        """Raises VerificationError, which names what differs, if anything does."""
+        """Raise VerificationError, which names the kinds that differ, if a difference is above the limit."""
         wrong = [f"{kind} by {d:.1e}" for kind, d in self.differences.items() if not d <= TOLERANCE]
         if wrong:
             what = describe(self.config)
             raise VerificationError(
-                f"{what} differs from one process by more than {TOLERANCE:.0e}: {', '.join(wrong)}",
-                "models trained with this setting would be wrong: set training.strategy=ddp, use another "
-                "version of PyTorch, or set training.strategy=single and training.workers=1",
+                f"{what} differs from one process by more than {TOLERANCE:.0e} on this machine "
+                f"({', '.join(wrong)}), so models trained with this setting would be wrong",
+                "set training.strategy=ddp, use another version of PyTorch, or set training.strategy=single "
+                "and training.workers=1",
             )
 
 
 def describe(config: Config) -> str:
-    """What is proved, in a few words."""
+    """Return a phrase that says what is proved, such as `rfmeta on 3 sources with 2 × ddp, shard`."""
     what, training = f"{config.method.name} on {config.shown_domains} sources", config.training
     return f"{what} with {training.workers} × {manner(training)}"
 
 
 def manner(training: Training) -> str:
-    """A strategy, its ZeRO stage and its way with the meta-test batch, such as `deepspeed ZeRO-2, shard`."""
+    """Return strategy, ZeRO stage and treatment of the meta-test batch, such as `deepspeed ZeRO-2, shard`."""
     stage = f" ZeRO-{training.zero}" if training.strategy == "deepspeed" else ""
     return f"{training.strategy}{stage}, {training.meta_test}"
 
@@ -89,12 +92,20 @@ def cases(
     *,
     domains: int | None = None,
 ) -> list[Config]:
-    """Every combination, by number of workers; as many episodes a step as keep all workers busy.
+    """Return a configuration for every combination to prove, sorted by number of workers.
 
-    An episode has `domains` of the sources, or all of them if that is not given.
+    A step has as many episodes as are needed to give every worker work. Strategies that a method does not
+    support are left out. The stages of ZeRO are combined only with the first of `meta_tests` and the first of
+    `sources`, because what ZeRO splits does not depend on them.
 
-    Strategies that a method refuses are left out. What ZeRO cuts into pieces depends neither on who forwards
-    the meta-test batch nor on the number of sources: its stages are combined with the first of each alone.
+    Args:
+        workers: numbers of workers.
+        methods: names of learning rules.
+        strategies: strategies.
+        meta_tests: ways to forward the meta-test batch.
+        sources: numbers of source domains.
+        seed: seed of weights and episodes.
+        domains: number of source domains in an episode; None for all.
     """
     ways = [("ddp", 0, m, n) for n in sources for m in meta_tests] if "ddp" in strategies else []
     ways += [("deepspeed", z, meta_tests[0], sources[0]) for z in ZERO] if "deepspeed" in strategies else []
@@ -119,7 +130,9 @@ def cases(
 
 
 def prove_locally(configs: Iterable[Config]) -> Iterator[Result]:
-    """Prove one after the other in local processes, started once for each number of workers in a row.
+    """Run the proofs in order, in local processes.
+
+    The processes are started once for each group of consecutive proofs with the same number of workers.
 
     Raises:
         VerificationError: a process failed.
@@ -132,16 +145,16 @@ def prove_locally(configs: Iterable[Config]) -> Iterator[Result]:
             for config in given:
                 while not receive.poll(0.1):
                     if processes.done():
-                        processes.result()  # raises what ended them too early
+                        processes.result()  # raises the error that ended the processes too early
                 yield Result(config, receive.recv())
             processes.result()
 
 
 def _serve(configs: list[Config], results: Connection) -> None:
-    """One worker of `prove_locally`; rank 0 tells the results as they come."""
+    """Run the proofs as one worker of `prove_locally`. Rank 0 sends each result as soon as it has it."""
     world, rank = configs[0].training.workers, make(configs[0].training).rank
     singles = list(dict.fromkeys(map(alone, configs)))
-    references = {c: compute(c, Single(), CPU) for c in singles[rank::world]}  # the rest is with the others
+    references = {c: compute(c, Single(), CPU) for c in singles[rank::world]}  # others have the rest
     for config in configs:
         found = compare(config, make(config.training), CPU, references.get(alone(config)))
         if rank == 0:
@@ -149,25 +162,29 @@ def _serve(configs: list[Config], results: Connection) -> None:
 
 
 def prove(config: Config, strategy: Strategy, device: torch.device) -> Result:
-    """Compare the workers of this process group, all of which must call it together, with one process."""
+    """Compare the workers of this process group with one process. All workers must call this together."""
     reference = compute(alone(config), Single(), device) if strategy.rank == 0 else None
     return Result(config, compare(config, strategy, device, reference))
 
 
 def compare(config: Config, strategy: Strategy, device: torch.device, reference: Figures | None) -> Differences:
-    """The largest relative difference of any worker, by kind, the same on each; they call it together.
+    """Return the largest relative difference of any worker from the reference, by kind.
+
+    All workers must call this together, and all get the same result.
 
     Args:
-        config: what to compute.
-        strategy: fresh.
-        device: this worker's.
-        reference: what one process computes, on the worker that knows it; the others are told.
+        config: the configuration to compute.
+        strategy: a new strategy that has not taken a step.
+        device: this worker's device.
+        reference: the figures of one process, on one worker; None on all others, which get them from that
+            worker.
     """
     figures = compute(config, strategy, device)
     known = reference or {k: torch.zeros_like(figures[k]) for k in KINDS}
     sizes = [len(figures[k]) for k in KINDS]
     told = torch.split(strategy.sum(torch.cat([known[k] for k in KINDS]).to(device)).cpu(), sizes)
-    # `sum` is part of what is proved, and must not hide its own mistakes: who knows better does not trust it.
+    # Use the reference itself where it is known, not the one that went through `strategy.sum`. That operation
+    # is one of those that are proved, and an error in it would change figures and reference alike.
     expected = reference or dict(zip(KINDS, told, strict=True))
     own = torch.tensor([_relative(figures[k], expected[k]) for k in KINDS], dtype=torch.float64)
     table = torch.zeros(strategy.world, len(KINDS), dtype=torch.float64)
@@ -178,4 +195,4 @@ def compare(config: Config, strategy: Strategy, device: torch.device, reference:
 
 def _relative(found: Tensor, expected: Tensor) -> float:
     difference = float((found - expected).norm() / expected.norm())
-    return difference if difference < float("inf") else float("inf")  # not a number is as bad as can be
+    return difference if difference < float("inf") else float("inf")  # NaN counts as infinite

@@ -1,6 +1,6 @@
-"""A configuration made small enough to be proved, and what its steps compute, in float64.
+"""Make a small configuration for a proof, and compute the figures of its steps in float64.
 
-Networks and images are random; plan, method, strategy and optimiser are those of training.
+Weights and images are random. Plan, method, strategy and optimiser are the same code as in training.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rfmeta_dist.training.step import Trainer
 
 KINDS = ("gradient", "parameters", "statistics", "losses")
 WIDTH, RATE = 0.03, 1e-3
-# At 32×32 the last layers of M see one pixel, and the bias of the batch norm before them cancels in theirs: its
-# gradient is zero but for rounding, of which Adam would make steps.
+# At 32×32 the last layers of M have one pixel, and the bias of the batch norm before the last one cancels in
+# it. Its gradient would be rounding noise, which Adam would turn into steps.
 IMAGE_SIZE = 64
 
 Figures = Mapping[str, Tensor]
@@ -39,18 +39,18 @@ def small(
     domains: int | None = None,
     model: Model | None = None,
 ) -> Config:
-    """A configuration quick enough to prove: narrow networks, small images, no more of them than needed.
+    """Make a configuration that is quick to prove: narrow networks, small images and small batches.
 
     Args:
         method: the learning rule.
-        training: workers, strategy, episodes, steps and the rest.
+        training: the `training` section: workers, strategy, episodes, steps and the rest.
         sources: number of source domains.
-        batch: images a domain at most.
-        domains: source domains of an episode; all if not given.
-        model: the networks, of which all but width and weights is kept.
+        batch: largest number of images per domain.
+        domains: number of source domains in an episode; None for all.
+        model: the `model` section; its width and weights are replaced.
     """
     group = -(-training.workers // min(training.workers, training.episodes))
-    least = max(4, group + group % 2)  # a row of the meta-test batch for each worker of a group
+    least = max(4, group + group % 2)  # each worker of a group needs a row of the meta-test batch
     return Config(
         run=Run(name="proof", folder="generated://"),
         data=Data(
@@ -68,24 +68,24 @@ def small(
 
 
 def alone(config: Config) -> Config:
-    """The same computation by one process, which knows nothing of groups, shards, ZeRO or recomputing."""
+    """Return the configuration of the same steps in one process, without groups, ZeRO or recomputing."""
     kept = config.training.model_dump(include={"steps", "learning_rate", "seed", "episodes", "clip"})
     single = Training.model_validate({**kept, "workers": 1, "strategy": "single"})
     return config.model_copy(update={"training": single})
 
 
 def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures:
-    """Take the configuration's steps; every worker calls it together.
+    """Compute the configuration's steps. All workers must call this together.
 
     Returns:
-        Flat tensors on the CPU: `gradient` of each step, whole; `parameters` and running `statistics` after the
-        last; `losses`, that is J, its parts and the gradient's norm, of each step.
+        Flat tensors on the CPU: the whole `gradient` of each step; `parameters` and running `statistics` after
+        the last step; `losses`, which are J, its parts and the norm of the gradient of each step.
     """
     training = config.training
     second_order = config.method.facts.second_order
     nets = build(config.model, checkpointing=training.activation_checkpointing, second_order=second_order)
     nets = nets.initialise(training.seed).double()
-    with torch.no_grad():  # at first every batch norm is the identity, which would hide mistakes
+    with torch.no_grad():  # add noise, because initial scales 1 and shifts 0 of batch norm could hide errors
         for name, parameter in nets.named_parameters():
             noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
             parameter.add_(0.05 * torch.from_numpy(noise))
@@ -112,7 +112,7 @@ def _work(config: Config, rank: int, step: int, device: torch.device) -> Work:
 
 
 def _batch(config: Config, need: Need, device: torch.device) -> Batch:
-    """Random images and depth of attacks and live faces in turn, a function of seed, domain and index."""
+    """Generate alternating attack and live samples (image and depth map) from seed, domain and index alone."""
     random = generator(config.training.seed, "proof", need.domain, need.index)
     size, side = config.data.batch, config.data.image_size
     label = torch.arange(size, dtype=torch.float64) % 2

@@ -105,7 +105,7 @@ COMMANDS = [
     ("ingest casia run.yaml --out x", ["no layout 'casia'", "casia_fasd"], CONFIG),
     ("ingest folder . --domain a/b --out x", ["'a/b' is not a valid domain name", "use letters"], CONFIG),
     ("verify --golden nothing.json", ["nothing.json", "give the path"], CONFIG),
-    ("verify --golden run.yaml", ["run.yaml", "golden JSON"], CONFIG),
+    ("verify --golden run.yaml", ["run.yaml", "as JSON", "a golden file"], CONFIG),
     ("s3 run.yaml -- true", ["run.yaml", "check the path"], STORAGE),
     ("submit missing.yaml", ["missing.yaml does not exist", "rfmeta example leave_one_out"], CONFIG),
     ("submit run.yaml", ["run.yaml has kind None", "rfmeta example leave_one_out"], CONFIG),

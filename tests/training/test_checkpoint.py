@@ -65,7 +65,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path):
     ours = trainer()
     before = episodes.parameters(ours.objective.nets).clone()
     with pytest.raises(
-        RunError, match=r"another configuration or other data; start a new run with --set run\.name="
+        RunError, match=r"another configuration or other data, .*; start a new run with --set run\.name="
     ):
         load(ours, tmp_path)
     assert torch.equal(episodes.parameters(ours.objective.nets), before)

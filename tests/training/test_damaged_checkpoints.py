@@ -207,7 +207,7 @@ def reshape(folder: Path, name: str, change: Callable[[dict], object]) -> None:
             lambda t: t.update({min(t): torch.ones(7, 7)}),
             r"of shape \[7, 7\] in the checkpoint",
         ),
-        ("optimizer.safetensors", lambda t: t.update({min(t): torch.ones(7, 7)}), r"of shape \[7, 7\] there"),
+        ("optimizer.safetensors", lambda t: t.update({min(t): torch.ones(7, 7)}), r"of shape \[7, 7\] in the"),
         ("optimizer.safetensors", lambda t: t.pop(min(t)), "is missing in the checkpoint and"),
         ("optimizer.safetensors", lambda t: t.update({"exp_avg.F.new": torch.ones(2)}), r"F\.new is of shape"),
     ],
@@ -218,5 +218,5 @@ def test_networks_of_other_code_are_refused_with_the_versions_and_nothing_is_cha
     before = episodes.parameters(ours.objective.nets).clone()
     with pytest.raises(RunError, match=said) as caught:
         checkpoint.restore(found(run).saved, ours, "f")
-    assert "it was written by code 9.9 and torch" in caught.value.problem
+    assert "It was written by code 9.9 and torch" in caught.value.problem
     assert torch.equal(episodes.parameters(ours.objective.nets), before)

@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Define fixtures and settings for all tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[EmbeddedS3]:
-    """A real S3 server with the bucket `tests`; give each test a prefix of its own."""
+    """Start a real S3 server with the bucket `tests`. Each test must use its own prefix."""
     from rfmeta_dist.storage.embedded import embedded_s3
 
     with (

@@ -1,4 +1,4 @@
-"""Small random networks and episodes in float64."""
+"""Make small random networks and episodes in float64."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ WEIGHTS = {"inner_learning_rate": 0.1, "depth_weight": 10.0, "meta_test_weight":
 
 
 def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options: bool) -> Networks:
-    """Narrow networks, perturbed so that no batch norm is the identity."""
+    """Make narrow networks, perturbed so that no batch norm is the identity."""
     nets = Networks(width, momentum, **options).initialise(seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -28,7 +28,7 @@ def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **option
 
 
 def owned(method: dict) -> dict:
-    """The settings of a method without the fields that are another's own."""
+    """Return the settings of a method without the fields that belong to other methods only."""
     foreign = own_fields().keys() - METHOD_FACTS[method["name"]].fields.keys()
     return {name: value for name, value in method.items() if name not in foreign}
 
@@ -48,7 +48,7 @@ def work_split(
 
 
 def work(work_split: WorkSplit, rank: int, domains: int, seed: int = 0) -> Work:
-    """The worker's parts of a step, each with its episode; what it has no use for is not given to it."""
+    """Return a worker's parts of a step with their episodes; batches that it does not need are None."""
     result = []
     for part in parts_of(rank, work_split):
         *train, test = episode(domains, work_split.episodes * seed + part.episode, work_split.batch).batches
@@ -69,7 +69,7 @@ def episode(domains: int, seed: int = 0, size: int = 4) -> Episode:
 
 
 def gradient(nets: Networks) -> torch.Tensor:
-    """All gradients as one vector; a parameter that takes no part counts as zero."""
+    """Return all gradients as one vector, with zeros for parameters without a gradient."""
     parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in nets.parameters()]
     return torch.cat([part.flatten() for part in parts])
 

@@ -61,7 +61,7 @@ def bce(logit: Tensor, label: Tensor) -> Tensor:
 
 
 def adapted(net: Network, losses, alpha: float, steps: int, first_order: bool) -> Weights:
-    """θM' after so many inner steps; `losses(weights, track)` is the inner loss."""
+    """Return θM' after a number of inner steps; `losses(weights, track)` computes the inner loss."""
     fast = {n: w for n, w in net.weights.items() if n.startswith("M.")}
     for k in range(steps):
         grads = torch.autograd.grad(losses(fast if k else None), list(fast.values()), create_graph=True)

@@ -1,4 +1,4 @@
-"""Small random samples to pack, for any test that needs a domain."""
+"""Make small random samples to pack, for tests that need a domain."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_sample(domain: str, split: Split, number: int, *, label: int, seed: int
 
 
 def make_native_samples(domain: str, sizes: Mapping[Split, tuple[int, int]], seed: int = 0) -> Iterator[Sample]:
-    """The same people and labels in crops of their own sizes, 40 to 120 pixels of fine noise, without loss."""
+    """Make the same people and labels as lossless crops of different sizes, 40 to 120 pixels of fine noise."""
     for sample in make_samples(domain, sizes, seed):
         rng = generator("native", seed, sample.key)
         side = int(rng.integers(40, 121))

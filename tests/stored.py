@@ -1,4 +1,4 @@
-"""Files that earlier versions made (tests/fixtures/README.md). A test that writes into them makes a copy."""
+"""Find files that earlier versions wrote (tests/fixtures/README.md). A test that changes them copies them."""
 
 from pathlib import Path
 

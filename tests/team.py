@@ -1,4 +1,4 @@
-"""Groups of worker processes that stay up, so that many cases can be tried in real processes quickly."""
+"""Keep groups of worker processes running, so that many cases can be tried in real processes quickly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Team:
         threading.Thread(target=spawn, args=(_serve, world, self.inboxes, self.outboxes), daemon=True).start()
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-        """What `function(*arguments)` returned on each rank; its exception, if it raised one."""
+        """Return what `function(*arguments)` returned on each rank, or raise its exception."""
         for inbox in self.inboxes:
             inbox.put((function, arguments))
         results = [outbox.get() for outbox in self.outboxes]
@@ -34,7 +34,7 @@ class Team:
 
 
 def team(world: int) -> Team:
-    """The team of this size, started when first asked for."""
+    """Return the team of this size; it is started at the first call."""
     if world not in _TEAMS:
         _TEAMS[world] = Team(world)
     return _TEAMS[world]

@@ -1,4 +1,4 @@
-"""Import contracts: each is broken on purpose in a copy of the package, and says so; no imports in a circle."""
+"""Each import contract is broken on purpose in a copy and reported; no modules import in a circle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter has."""
+"""Check rules of this project that no linter has."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def test_no_module_is_longer_than_can_be_read_in_one_go(folder: str) -> None:
 
 
 def test_every_test_module_has_a_name_of_its_own() -> None:
-    """Folders of tests are no packages, so that pytest takes two modules of one name for one."""
+    """Most test folders are not packages, so pytest cannot tell two modules of the same name apart."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))

@@ -2,7 +2,7 @@
 
     RfmetaError                exit code
     ├── ConfigError            2   a configuration field, option or argument is wrong
-    ├── DataError              3   a manifest, shard or sample is missing, damaged or unfit
+    ├── DataError              3   a manifest, shard or sample is missing, damaged or unusable
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
     ├── ClusterError           6   Ray, or a job on it, failed or refused
@@ -56,7 +56,7 @@ class ConfigError(RfmetaError):
 
 
 class DataError(RfmetaError):
-    """A manifest, shard or sample is missing, damaged, or unfit for what was asked of it."""
+    """A manifest, shard or sample is missing or damaged, or cannot be used for what was asked."""
 
     exit_code = 3
 

@@ -130,8 +130,8 @@ def damaged(url: str, why: object) -> RunError:
     """
     return RunError(
         f"the model at {url} is damaged: {why}",
-        "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` again: "
-        "it makes the model from the last checkpoint",
+        "restore it from a backup, or delete the run's model/ folder and give this run's "
+        "`rfmeta train` command again: it makes the model from the last checkpoint",
     )
 
 
@@ -141,7 +141,7 @@ def _about(folder: Store) -> dict[str, Any]:
     except MissingError:
         raise RunError(
             f"there is no model at {folder.url}, because the run's training has not finished",
-            "let `rfmeta train` finish first: give the same command again",
+            "give this run's `rfmeta train` command again, and let it finish first",
         ) from None
     except ValueError as error:
         raise damaged(folder.url, error) from error

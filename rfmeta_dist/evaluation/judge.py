@@ -142,8 +142,8 @@ def _validation(folder: Store, model: Package) -> Scores:
             raise RunError(
                 f"the model's threshold for a {unit} does not follow from the scores in "
                 f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
-                "restore it from a backup, or delete the run's model/ folder and give the same `rfmeta train` "
-                "again: it makes the model from the last checkpoint",
+                "restore it from a backup, or delete the run's model/ folder and give this run's "
+                "`rfmeta train` command again: it makes the model from the last checkpoint",
             )
     return validation
 
@@ -159,7 +159,7 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     except GoneError as error:
         raise DataError(
             error.problem,
-            f"give the same `rfmeta train` command again: it trains nothing and takes the newest {name}",
+            f"give this run's `rfmeta train` command again: it trains nothing and takes the newest {name}",
         ) from error
     domains.require_target(config, manifest)
     domains.require_subjects(config, subjects(shards, manifest, domains.target_split(config)))

@@ -38,7 +38,7 @@ def still_size(data: bytes) -> tuple[int, int]:
         raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"its header says {width}×{height} pixels, and 1 to {MAX_PIXELS} are decoded")
+        raise ValueError(f"its header says {width}×{height} pixels, but 1 to {MAX_PIXELS} can be read")
     return width, height
 
 

@@ -174,7 +174,7 @@ def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer,
         decoder = stream.codec_context
         if decoder.width * decoder.height > MAX_PIXELS:
             raise ValueError(
-                f"its header says {decoder.width}×{decoder.height} pixels, and at most {MAX_PIXELS} are decoded"
+                f"its header says {decoder.width}×{decoder.height} pixels, but at most {MAX_PIXELS} can be read"
             )
         decoder.thread_count = 1
         decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}

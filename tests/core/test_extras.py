@@ -1,4 +1,4 @@
-"""The base installs without torch and Ray; what an extra brings is missed in one line that names it."""
+"""Without extras the base works, and a command that needs an extra ends with one line that names it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _names(requirements: list[str]) -> set[str]:
 
 
 def _absent(*extras: str) -> set[str]:
-    """All modules of an installation's missing extras, given those that it has."""
+    """Return all modules of the extras that are not installed, given those that are."""
     present = {m for extra in extras for m in EXTRAS[extra]}
     along = {m for m, extra in BROUGHT_ALONG.items() if extra not in extras}
     return ({m for modules in EXTRAS.values() for m in modules} | along) - present

@@ -1,4 +1,4 @@
-"""Loopback is reached directly whatever the environment says of proxies, and nothing else changes."""
+"""Loopback is reached without a proxy, whatever the environment says, and nothing else changes."""
 
 from __future__ import annotations
 

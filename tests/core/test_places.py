@@ -1,4 +1,4 @@
-"""Places that a user names: paths that cannot be, and URLs that must not be printed."""
+"""Invalid paths give an error in one line, and credentials in URLs are never printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Randomness that depends on its arguments alone."""
+"""Random draws depend on their arguments alone."""
 
 import numpy as np
 from hypothesis import given
@@ -20,7 +20,7 @@ def test_arguments_are_kept_apart():
 
 
 def test_the_order_is_the_same_on_every_machine():
-    """A golden order: another one would make checkpoints resume with other batches."""
+    """Compare with a stored order. With another order, checkpoints would resume with other batches."""
     assert permutation(8, 0, "episode", 0).tolist() == [7, 0, 6, 3, 1, 2, 4, 5]
 
 

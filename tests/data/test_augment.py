@@ -1,4 +1,4 @@
-"""Variations keep image and depth together and depend on their key alone."""
+"""Augmentation keeps image and depth aligned and depends on its key alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node's cache: one fetch for all, never a wrong shard, never the reason that a run fails."""
+"""The node's cache fetches each shard once, never returns a wrong shard, and never makes a run fail."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_failed_fetch_leaves_nothing_and_can_be_repeated(cache: Cache):
 
 
 def _want(folder: Path, log: Path) -> None:
-    """In another process: get a shard whose fetch is slow and leaves a mark."""
+    """Get a shard in another process. The fetch is slow and writes a mark."""
 
     def slow() -> bytes:
         with log.open("a") as file:
@@ -157,7 +157,7 @@ def test_an_abandoned_partial_copy_is_removed(cache: Cache):
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 KiB where mounting is permitted; elsewhere files cannot grow beyond 4 KiB."""
+    """Make a disk of 64 KiB if mounting is permitted, else limit the size of files to 4 KiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]

@@ -1,4 +1,4 @@
-"""Damaged, forged or foreign data is named and refused; none of it is delivered, skipped or run."""
+"""Damaged, forged or foreign data raises an error that names it; it is not delivered, skipped or executed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def at_third_member(edit: Callable[[bytes, int], bytes]) -> Damage:
 
 
 def resummed(data: bytes) -> bytes:
-    """The tar with the checksum of its first header made right."""
+    """Return the tar with a correct checksum in its first header."""
     total = sum(data[:148]) + 8 * ord(" ") + sum(data[156:512])
     return data[:148] + f"{total:06o}\0 ".encode() + data[156:]
 
@@ -137,7 +137,7 @@ def test_a_missing_shard_is_named(store, manifest, shard):
 def test_a_damaged_transfer_is_read_again(store, manifest):
     @dataclass
     class Flaky:
-        """A store whose first read of every object comes short."""
+        """A store whose first read of every object returns only a part."""
 
         inner: Store
         met: set[str]
@@ -171,7 +171,7 @@ def sample_with(manifest: Manifest, shard: Shard, store: Store, **parts: bytes) 
 
 
 def bomb(data: bytes) -> bytes:
-    """A JPEG whose header claims 65,000 × 65,000 pixels."""
+    """Return a JPEG whose header says 65,000 × 65,000 pixels."""
     at = data.index(b"\xff\xc0") + 5
     return data[:at] + (65_000).to_bytes(2, "big") * 2 + data[at + 4 :]
 
@@ -225,7 +225,7 @@ def test_a_forged_hash_in_the_table_is_refused(store, manifest, shard):
 
 
 def forged(store: Store, manifest: Manifest, shard: Shard, *, name: str = "", data: bytes = b"") -> Manifest:
-    """A newest manifest that vouches for other content of a shard, or for a shard of another name."""
+    """Write a newest manifest with the hash of changed content of a shard, or of a shard with another name."""
     content = data or store.read(f"A/{shard.name}")
     other = replace(
         shard, name=name or shard.name, size=len(content), sha256=hashlib.sha256(content).hexdigest()
@@ -240,7 +240,7 @@ def forged(store: Store, manifest: Manifest, shard: Shard, *, name: str = "", da
 
 
 class Trap:
-    """What a pickle makes of this is a file."""
+    """An object whose pickle creates a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

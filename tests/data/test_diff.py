@@ -1,4 +1,4 @@
-"""Two states of a domain compared."""
+"""`diff` lists what was added, removed and changed between two states of a domain."""
 
 from __future__ import annotations
 

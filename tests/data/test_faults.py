@@ -1,4 +1,4 @@
-"""Whatever a store answers, a stream goes on exactly as it would have, or one error names the object."""
+"""With a faulty store, a stream delivers exactly the same batches, or one error names the object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EPOCH, BATCH = 2000, 20
 
 @pytest.fixture(scope="module")
 def packed(s3) -> tuple[Store, Manifest]:
-    """2,000 samples in about 100 shards, on S3, under a fixed name: the proxy's faults depend on it."""
+    """Pack 2,000 samples into about 100 shards on S3, under a fixed name, because the faults depend on it."""
     store = open_store("s3://tests/faults")
     samples = make_samples("A", {"train": (EPOCH // 2, EPOCH // 2)})
     manifest = pack(samples, store, "A", contract={}, shard_bytes=60_000)

@@ -1,4 +1,4 @@
-"""After a subject is forgotten, no byte of it is in the store, whatever was interrupted before or meanwhile."""
+"""After `forget`, no byte of the subject is in the store, even if earlier work or `forget` was interrupted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of_subject(seed: int = 0) -> list[Sample]:
 
 
 def traces(store: Store, samples: list[Sample]) -> list[str]:
-    """Every object whose name or content has something of these samples: read as bytes, and as a table."""
+    """Return every object whose name, bytes or table contains something of these samples."""
     needles = [SUBJECT.encode() + end for end in (b'"', b"/", b"\n", b"\0")]
     for sample in samples:
         needles += [sample.key.encode(), sample.image, sample.depth[40:] if sample.label else sample.image]
@@ -67,7 +67,7 @@ def store(request, tmp_path: Path) -> Store:
 
 
 def history(store: Store) -> Manifest:
-    """Two older versions, what interrupted packing and ingest left, another domain, and A itself."""
+    """Make domain A with two older versions, remains of interrupted packing and ingest, and another domain."""
     pack(make_samples("B"), store, "B", contract={})
     pack(people(seed=1), store, "A", contract=CONTRACT, shard_bytes=BYTES)
     strangers = [sample for sample in people(seed=2) if sample.subject != SUBJECT]
@@ -139,12 +139,12 @@ def test_an_unknown_subject_is_refused_and_nothing_changes(store: Store):
 
 
 class KilledError(Exception):
-    """The process ended here."""
+    """Stands for the end of the process."""
 
 
 @dataclass
 class Mortal:
-    """A store whose user is killed after so many changes to it."""
+    """A store that raises KilledError after a number of changes, as if the process were killed."""
 
     inner: Store
     left: list[int] = field(default_factory=lambda: [0])
@@ -204,7 +204,7 @@ def test_forgetting_comes_after_whoever_published_meanwhile(tmp_path: Path):
 
     @dataclass
     class Raced(Mortal):
-        """A store in which somebody publishes just before our manifest."""
+        """A store in which another process publishes a manifest just before this one."""
 
         def create(self, name: str, data: bytes) -> None:
             if not store.exists("A/manifest-000002.json"):

@@ -1,4 +1,4 @@
-"""Sharpness, noise and coding are varied within what is asked for, and nothing else is."""
+"""Sharpness, noise and JPEG quality vary within the settings, and nothing else varies."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ NONE = Levels(0.0, 0.0, 0.0, 100)
 
 
 def picture(seed: int = 0) -> np.ndarray:
-    """Fine and coarse structure, without black and white, which sharpening would cut off."""
+    """Make a picture of fine and coarse structure, without values that sharpening would clip."""
     fine = generator("picture", seed).integers(0, 256, (64, 64, 3), np.uint8)
     coarse = cv2.resize(fine[:8, :8], (64, 64), interpolation=cv2.INTER_CUBIC)
     return cv2.addWeighted(cv2.addWeighted(fine, 0.3, coarse, 0.7, 0), 0.4, np.full_like(fine, 128), 0.6, 0)
 
 
 def energy(image: np.ndarray) -> float:
-    """Mean square of the gradient."""
+    """Return the mean square of the gradient."""
     values = image.astype(float)
     return float(np.square(np.diff(values, axis=0)).mean() + np.square(np.diff(values, axis=1)).mean())
 
@@ -65,7 +65,7 @@ def test_what_is_off_leaves_the_bits_of_earlier_versions():
 
 @given(KEYS, LEVELS)
 def test_levels_move_no_other_draw_and_no_depth(key, levels):
-    """What is cut out, mirrored and blackened stays; depth stays bit for bit."""
+    """Crop, mirroring and cut-out are drawn as before, and depth has the same bits."""
     image, depth = picture(), generator("depth").integers(1, 256, (8, 8), np.uint8)
     settings = {"flip": 0.5, "crop": 0.4, "cutout": 0.4}
     before, moved = augment(image, depth, key, Augmentation(**settings))
@@ -106,7 +106,7 @@ def test_each_level_covers_its_range_evenly_and_on_its_own():
 
 
 def test_levels_are_drawn_apart_from_the_other_variations():
-    """Otherwise mirror images could be the sharp ones."""
+    """If the draws were correlated, mirrored images could be sharper than others."""
     still = STILL | {"flip": 0.5, "brightness": 0.5}
     settings, image, depth = (
         Augmentation(**still, blur=1, noise=1, sharpness=1, coding=1),
@@ -191,7 +191,7 @@ def test_coding_is_that_of_a_jpeg_of_the_quality_drawn():
 
 
 def test_levels_follow_one_another_as_in_a_camera():
-    """Noise is not blurred by the lens, but it is sharpened and coded."""
+    """The lens blur comes before the noise, and sharpening and JPEG come after it."""
     levels, key = Levels(2.0, 0.03, 1.0, 60), (0, "k")
     image = picture()
     for name in Levels._fields:

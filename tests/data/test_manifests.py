@@ -1,4 +1,4 @@
-"""Opening a domain: what holds, what is refused, and how it is explained."""
+"""`Manifest.open` reads what was packed, and refuses damaged states with an explanation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of a stream: complete, seekable, and decided by the seed alone."""
+"""The order of a stream has every sample once per epoch, starts anywhere, and depends on the seed alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTS = st.lists(st.integers(1, 9), min_size=1, max_size=11)
 
 
 def order(plan: SampleOrder, start: int, length: int) -> list[tuple[int, int]]:
-    """The first (shard, sample) pairs from a position on."""
+    """Return the first (shard, sample) pairs from a position on."""
 
     def samples():
         for visit in plan.visits(start):

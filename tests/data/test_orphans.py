@@ -1,4 +1,4 @@
-"""What interrupted work leaves is found, and removed if nobody can still need it."""
+"""Remains of interrupted work are found, and deleted unless a running process may need them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches: pixels as stored, places that the key alone decides, depth that lies where the image does."""
+"""Patches have the stored pixels, places that depend on the key alone, and depth aligned with the image."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def manifest(store: Store) -> Manifest:
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, np.ndarray]:
-    """The crops by key, decoded."""
+    """Return the decoded crops by key."""
     found = {}
     for sample in make_native_samples("A", SIZES):
         side = cv2.imdecode(np.frombuffer(sample.image, np.uint8), cv2.IMREAD_COLOR).shape[0]

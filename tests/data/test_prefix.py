@@ -1,4 +1,4 @@
-"""A prefix a level too deep or too shallow is corrected, and what consoles add to a bucket changes nothing."""
+"""The error for a prefix that is too deep or too high names the right one. S3 consoles' markers are ignored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture(params=["local", "s3"])
 def data(request: pytest.FixtureRequest, packed: Path, tmp_path: Path) -> str:
-    """A place that holds the domain O below faces/."""
+    """Make a place that has the domain O below faces/."""
     if request.param == "local":
         shutil.copytree(packed, tmp_path / "place" / "faces")
         return str(tmp_path / "place")

@@ -1,4 +1,4 @@
-"""The contact sheet."""
+"""The contact sheet shows the chosen samples with depth and label."""
 
 from __future__ import annotations
 

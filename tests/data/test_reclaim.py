@@ -1,4 +1,4 @@
-"""What is forgotten is gone from the embedded server's own disk too; of others it is said that nobody knows."""
+"""Erased bytes are gone from the embedded server's disk too; for other servers `reclaimed` is False."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BYTES = 8_000
 
 
 def on_disk(folder: Path, needles: list[bytes]) -> set[bytes]:
-    """Those of the needles that any file below the folder holds."""
+    """Return the needles that occur in a file below the folder."""
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     return {needle for needle in needles if any(needle in content for content in files)}
 

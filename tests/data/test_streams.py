@@ -1,4 +1,4 @@
-"""What training and evaluation get from a domain."""
+"""Streams deliver what training and evaluation need from a domain."""
 
 from __future__ import annotations
 

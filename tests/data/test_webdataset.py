@@ -1,4 +1,4 @@
-"""The shards through webdataset's own pipeline: the same samples, bytes and pixels as through our reader."""
+"""webdataset's pipeline gives the same samples, bytes and pixels as the reader of this package."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_damaged_shard_and_a_missing_split_are_named(store: Store, tmp_path: P
 
 
 class Trap:
-    """What a pickle makes of this is a file."""
+    """An object whose pickle creates a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,7 +96,7 @@ class Trap:
 
 
 def forged(store: Store, content: bytes) -> Path:
-    """A newest manifest that vouches for a first shard with one more file in its first sample."""
+    """Write a newest manifest with the hash of a first shard that has one more file in its first sample."""
     manifest = Manifest.open(store, "A")
     first, *others = manifest.shards
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A model goes to storage and comes back the same; a damaged one is refused."""
+"""A saved model loads as the same model; a damaged one is refused."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Who computes what."""
+"""Every task and every row of the meta-test batch is assigned to a worker exactly once."""
 
 import pytest
 from hypothesis import given
@@ -49,7 +49,7 @@ def test_groups_are_consecutive_and_even(work_split):
 
 @pytest.mark.parametrize("domains", [3, 4, 6])
 def test_a_worker_forwards_its_fair_part_of_an_episode(domains):
-    """With one worker a pair, each forwards N/(N − 1) domains' worth of images, to within an image."""
+    """With one worker per pair, each forwards as many images as N/(N − 1) domains have, to within one image."""
     work_split = WorkSplit(domains - 1, 1, domains - 1, 20)
     load = [
         20 * len(part.tasks) + len(part.rows)

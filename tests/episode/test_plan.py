@@ -1,4 +1,4 @@
-"""The batches that the workers of a step ask for, all together."""
+"""Together, the workers of a step need exactly the batches of its episodes."""
 
 from collections import defaultdict
 

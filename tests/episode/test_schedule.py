@@ -1,4 +1,4 @@
-"""Which domains meet, which batch each brings, and who is meta-test."""
+"""The schedule chooses the domains of each episode, their batches, and the meta-test domain."""
 
 from collections import Counter
 
@@ -74,6 +74,6 @@ def test_every_ordered_choice_is_about_equally_likely_at_any_place_of_a_cycle():
 
 
 def test_the_choice_is_the_same_in_every_version():
-    """A run that an earlier version interrupted must go on with the domains that it would have met."""
+    """A run that an earlier version started must resume with the same domains."""
     assert turns(1, 4, 5, 3) == ((4, 2), (1, 2), (2, 2))
     assert turns(1, 123_456, 5, 3) == ((2, 74_073), (3, 74_074), (1, 74_074))

@@ -1,4 +1,4 @@
-"""Scores of made-up people: a subject's frames share a random effect, as real ones do."""
+"""Make scores of invented people. The frames of a subject share a random effect, as in real data."""
 
 from collections.abc import Callable
 

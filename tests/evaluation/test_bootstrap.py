@@ -1,4 +1,4 @@
-"""The bootstrap: its weights against real resampled data, its coverage, its width, its refusals."""
+"""The bootstrap agrees with resampled data, covers the true value, and refuses unusable scores."""
 
 from dataclasses import replace
 

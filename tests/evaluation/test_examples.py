@@ -1,4 +1,4 @@
-"""Examples: the right side of the threshold, the extreme first, subjects taking turns."""
+"""Examples lie on the right side of the threshold, the most extreme first, spread over subjects."""
 
 import numpy as np
 import pytest

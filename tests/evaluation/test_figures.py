@@ -1,4 +1,4 @@
-"""Thresholds and figures: only sources set the threshold, and the figures fit together."""
+"""Only sources set the threshold, and the figures are consistent."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A run reads the data that it started with: for its threshold, its recalibration and its judging."""
+"""A run uses the data that it started with for its threshold, its recalibration and its judging."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MORE: dict[Split, tuple[int, int]] = {"train": (9, 12), "validation": (6, 9)}
 
 
 def publish(store: Store, domain: str, sizes: dict[Split, tuple[int, int]], seed: int = 0) -> None:
-    """A domain whose attacks are all of one type, as those of one video must be."""
+    """Publish a domain whose attacks are all of one type, as the attacks of one video must be."""
     samples = (
         sample if sample.label else replace(sample, attack_type="print")
         for sample in make_samples(domain, sizes, seed)
@@ -100,7 +100,7 @@ def land(shards: Store, *domains: str) -> None:
 
 
 def reads(folder: Store) -> dict[tuple[str, str], tuple[str, int]]:
-    """State and samples of what was read last, by purpose and domain."""
+    """Return state and samples of the last read, by purpose and domain."""
     rows = [json.loads(line) for line in folder.read("ledger.jsonl").splitlines()]
     return {(row["purpose"], row["domain"]): (row["manifest"], row["samples"]) for row in rows}
 
@@ -198,7 +198,7 @@ def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(
     forget(shards, "D", "D-train0")
     ledger = folder.read("ledger.jsonl")
     with pytest.raises(
-        DataError, match=r"was deleted.*; give the same `rfmeta train` command again: it trains nothing"
+        DataError, match=r"was deleted.*; give this run's `rfmeta train` command again: it trains nothing"
     ):
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger
@@ -228,7 +228,7 @@ def test_damaged_pins_are_named(config: Config, content: bytes):
 
 
 def test_compared_runs_of_different_targets_read_one_state_of_each_domain(config: Config, shards: Store):
-    """Also where one of them was pinned before data landed that the other would find newest."""
+    """This holds even if one run was pinned before newer data was published."""
     one, other = of(config, "D"), named(of(config, "M"), "other")
     pin_together([one])
     land(shards, "A")

@@ -1,4 +1,4 @@
-"""A domain of very many samples is judged from columns: no Python object for each of its samples."""
+"""A domain of very many samples is judged without a Python object for each sample."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def detector() -> GradientDetector:
 
 
 def peak(run: Callable[[], object]) -> float:
-    """MB of Python objects that were alive at most beyond those before."""
+    """Return the peak of additional memory in Python objects, in MB."""
     tracemalloc.start()
     try:
         run()

@@ -1,4 +1,4 @@
-"""Metrics against brute force over every threshold, scikit-learn, and cases worked by hand."""
+"""Rates agree with brute force over every threshold, with scikit-learn, and with cases computed by hand."""
 
 import json
 
@@ -16,7 +16,7 @@ KINDS = np.array(["live", "print", "replay", "mask"])
 
 @st.composite
 def samples(draw):
-    """(attack_type, score) with both classes and, on a coarse grid, many ties."""
+    """Draw (attack_type, score) with both classes and, because scores lie on a coarse grid, many ties."""
     kinds = draw(arrays(np.int64, st.integers(0, 30), elements=st.integers(0, 3)))
     attack_type = KINDS[np.concatenate([[0, 1], kinds])]
     grid = draw(st.sampled_from([3, 10, 1000]))
@@ -33,7 +33,7 @@ def every_threshold(score):
 
 
 def counted(label, score, threshold):
-    """(FAR, FRR), counted one sample at a time."""
+    """Return (FAR, FRR), counted sample by sample."""
     accepted = [s >= threshold for s in score]
     attacks = [a for a, y in zip(accepted, label, strict=True) if y == 0]
     lives = [a for a, y in zip(accepted, label, strict=True) if y == 1]

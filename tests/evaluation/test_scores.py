@@ -1,4 +1,4 @@
-"""Scores: what they refuse, and that videos, selections and parquet keep what they should."""
+"""`Scores` refuses invalid columns; videos, selections and parquet files keep all facts."""
 
 from dataclasses import replace
 

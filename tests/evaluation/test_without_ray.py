@@ -1,4 +1,4 @@
-"""A finished run is judged in a process that knows neither Ray nor DeepSpeed."""
+"""A finished run can be judged in a process that cannot import Ray or DeepSpeed."""
 
 from __future__ import annotations
 

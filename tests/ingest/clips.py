@@ -1,4 +1,4 @@
-"""Real encoded clips of people who do not exist, for any test that reads a data set."""
+"""Write encoded clips of invented people, for tests that read a data set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CODECS = {".avi": "mpeg4", ".mov": "mjpeg", ".mp4": "libx264", ".mkv": "libx264"
 
 @cache
 def person(number: int) -> Pixels:
-    """A made-up person, FACE×FACE×3 RGB, the same whoever asks."""
+    """Return an invented person, FACE×FACE×3 RGB; equal numbers give equal people."""
     videos = plan("O", SCALES["tiny"], 0, None)
     live = [video for video in videos if video.attack_type == "live"]
     sample = render(replace(live[number], size=FACE, frames=1))[0]
@@ -33,7 +33,7 @@ def person(number: int) -> Pixels:
 
 
 def scene(*people: tuple[int, int, int], width: int = 480, height: int = 360) -> Pixels:
-    """A room with people in it, each (number, left, top)."""
+    """Return a picture of a room with people in it, each given as (number, left, top)."""
     rows, columns = np.mgrid[:height, :width]
     picture = np.stack([90 + rows * 60 // height, 90 + columns * 60 // width, np.full_like(rows, 110)], -1)
     for number, left, top in people:
@@ -42,7 +42,7 @@ def scene(*people: tuple[int, int, int], width: int = 480, height: int = 360) ->
 
 
 def moving(number: int, frames: int, *, width: int = 480, height: int = 360) -> list[Pixels]:
-    """A person who drifts to the right by two pixels a frame."""
+    """Return pictures of a person who moves to the right by two pixels per frame."""
     return [scene((number, 100 + 2 * frame, 80), width=width, height=height) for frame in range(frames)]
 
 
@@ -63,7 +63,7 @@ def write_clip(path: Path, pictures: Iterable[Pixels], *, codec: str | None = No
 
 
 def tag_rotation(path: Path, degrees: int) -> Path:
-    """Make an MP4 or MOV say that it is to be turned clockwise, as phones do."""
+    """Write a clockwise rotation mark into an MP4 or MOV, as phones do."""
     data = bytearray(path.read_bytes())
     cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
     matrix = data.index(b"tkhd") + 44  # behind version, times, track, duration, layer and volume
@@ -80,7 +80,7 @@ def write_still(path: Path, picture: Pixels) -> Path:
 
 
 def read_by_opencv(path: Path) -> Sequence[Pixels]:
-    """All frames of a clip as OpenCV reads them, to compare with."""
+    """Return all frames of a clip as OpenCV reads them, for comparison."""
     capture, frames = cv2.VideoCapture(str(path)), []
     while (got := capture.read())[0]:
         frames.append(got[1][..., ::-1])

@@ -1,4 +1,4 @@
-"""What the tests of this folder share: the face models, and trees of the data sets."""
+"""Define fixtures of this folder: the face models, and trees of the data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.ingest.layout_trees import build
 
 @pytest.fixture(scope="session")
 def faces() -> Faces:
-    """Detector and landmarks, installed as a user would."""
+    """Install the face models as a user would, and return detector and landmarks."""
     try:
         install()
     except ConfigError as error:
@@ -26,6 +26,6 @@ def faces() -> Faces:
 
 @pytest.fixture(scope="session")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Every data set as empty files at its published size; not to be changed."""
+    """Make every data set as empty files at its published size. Tests must not change it."""
     top = tmp_path_factory.mktemp("trees")
     return {name: build(top / name, name) for name in LAYOUTS}

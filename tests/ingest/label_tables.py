@@ -1,4 +1,4 @@
-"""A folder with a few files and the table that a test gives it."""
+"""Make a folder with a few files and the label table that a test gives."""
 
 from __future__ import annotations
 

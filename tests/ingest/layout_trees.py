@@ -1,4 +1,4 @@
-"""The data sets as trees of empty files at their published size, spelled out from their documentation.
+"""Make the data sets as trees of empty files at their published size, as their documentation describes them.
 
 Written apart from the layouts they test: what both agree on is what the documentation says.
 """
@@ -56,7 +56,7 @@ CELEBA_PEOPLE = {"train": range(1, 41), "test": range(41, 51)}
 
 
 def build(root: Path, name: str) -> Path:
-    """Make the tree of a layout below `root`; the folder to survey."""
+    """Make the tree of a layout below `root`, and return the folder to survey."""
     for path in TREES[name]():
         touch(root / path)
     if name == "oulu_npu":
@@ -91,7 +91,7 @@ def oulu() -> Iterator[str]:
 
 
 def oulu_protocol(protocol: int, part: str, fold: int) -> Iterator[tuple[int, int, int, int]]:
-    """(phone, session, user, type) of each video in one list."""
+    """Yield (phone, session, user, type) of each video in one list."""
     test = part == "Test"
     sessions = [1, 2, 3]
     if protocol in (1, 4):

@@ -1,4 +1,4 @@
-"""Face annotations of the layouts: each format becomes boxes, and nonsense is named."""
+"""Each layout's face annotations become boxes, and an invalid line raises an error that names it."""
 
 from __future__ import annotations
 

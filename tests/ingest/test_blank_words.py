@@ -1,4 +1,4 @@
-"""Words that programs write into empty cells name nobody, and other words that look odd stay names."""
+"""Words that programs write into empty cells are no names, and other odd words are names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Depth: the mesh is one surface without holes, and its map is what a slow, plain renderer gives."""
+"""The mesh is one surface without holes, and its depth map equals that of a slow, simple renderer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOREHEAD, CHIN, EARS = 10, 152, (234, 454)
 
 
 def edges() -> Counter[tuple[int, int]]:
-    """How many triangles share each edge."""
+    """Count the triangles that share each edge."""
     corners = triangles()
     pairs = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [0, 2]]])
     return Counter(map(tuple, np.sort(pairs).tolist()))
@@ -43,7 +43,7 @@ def flat() -> np.ndarray:
 
 
 def slowly(points: np.ndarray, side: int) -> np.ndarray:
-    """The same map, pixel by pixel and triangle by triangle."""
+    """Compute the same map, pixel by pixel and triangle by triangle."""
     z = points[:, 2]
     value = FARTHEST + (1 - FARTHEST) * (z.max() - z) / np.ptp(z)
     canvas = np.zeros((side, side))
@@ -71,7 +71,7 @@ def test_the_mesh_is_one_surface_without_holes():
 
 
 def facing(points: np.ndarray) -> np.ndarray:
-    """A face turned about the upright axis until both ears are as far away."""
+    """Rotate a face about the upright axis until both ears have the same depth."""
     across, _, away = points[EARS[1]] - points[EARS[0]]
     cos, sin = np.array([across, away]) / np.hypot(across, away)
     return (points @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])).astype(np.float32)

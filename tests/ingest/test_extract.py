@@ -1,4 +1,4 @@
-"""From a file to crops with depth: as framed for attacks as for live faces, and nothing left out unsaid."""
+"""A file becomes crops with depth; attacks are framed like live faces, and everything left out is reported."""
 
 from __future__ import annotations
 

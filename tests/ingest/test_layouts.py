@@ -1,4 +1,4 @@
-"""Layouts: every published recording is found with the right label, and nothing odd passes in silence."""
+"""Every published recording is found with the right label, and unexpected files are reported."""
 
 from __future__ import annotations
 

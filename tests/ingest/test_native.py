@@ -1,4 +1,4 @@
-"""Crops that keep the pixels of the picture, and what is left out or shrunk for that."""
+"""Native crops keep the pixels of the picture; faces that are too small or too large are reported."""
 
 from __future__ import annotations
 

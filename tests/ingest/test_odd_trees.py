@@ -1,4 +1,4 @@
-"""Trees and lists that are not as published: what is missing, extra or contradictory is named."""
+"""For trees and lists that differ from the published ones, the error names what is missing, extra or wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels stored in any of eight ways come out upright, as players show them; a box on them turns alike."""
+"""Pixels in any of eight orientations are made upright, as players show them, and so are boxes on them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ eight = pytest.mark.parametrize("kind", STORED)
 
 
 def shown() -> Pixels:
-    """48 high, 64 wide, no two of its eight orientations alike."""
+    """Make a picture, 48 high and 64 wide, whose eight orientations all differ."""
     rows, columns = np.mgrid[:48, :64]
     return np.stack([40 + rows * 4, 40 + columns * 3, np.where(rows < 16, 200, 60)], -1).astype(np.uint8)
 
@@ -41,7 +41,7 @@ def stored(kind: int) -> Pixels:
 
 
 def write_tagged(path: Path, pictures: list[Pixels], matrix: tuple[float, float, float, float]) -> Path:
-    """A clip whose container has that display matrix."""
+    """Write a clip whose container has this display matrix."""
     a, b, c, d = (round(part * 65536) for part in matrix)
     if path.suffix == ".mkv":
         with av.open(str(path), "w") as container:
@@ -97,7 +97,7 @@ def test_a_rotation_that_is_given_replaces_a_matrix_that_mirrors(tmp_path: Path)
 
 
 def exif(kind: int, order: str) -> bytes:
-    """An EXIF block with an orientation, behind another entry."""
+    """Return an EXIF block with an orientation after another entry."""
     head = {">": b"MM\0*", "<": b"II*\0"}[order] + struct.pack(f"{order}IH", 8, 2)
     return head + struct.pack(f"{order}HHIHHHHIHHI", 0x0106, 3, 1, 2, 0, 0x0112, 3, 1, kind, 0, 0)
 

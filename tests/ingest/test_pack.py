@@ -1,4 +1,4 @@
-"""Packing: reproducible, all or nothing, and strict about what goes in."""
+"""Packing is reproducible, writes all or nothing, and refuses invalid samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person under two spellings never trains and tests; two people are never made one."""
+"""Two spellings of a name are never in two splits, and two people never get one name."""
 
 from __future__ import annotations
 

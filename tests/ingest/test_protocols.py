@@ -1,4 +1,4 @@
-"""Official protocols: parts have the published sizes, and a published domain still says who is in which."""
+"""Protocol parts have the published sizes, and a published domain keeps each sample's protocols."""
 
 from __future__ import annotations
 

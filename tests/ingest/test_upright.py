@@ -1,4 +1,4 @@
-"""Files that lie on their side or upside down and do not say so: their faces tell, and it is said."""
+"""Files without a correct rotation mark are rotated by their faces, and this is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ lying = pytest.mark.parametrize("degrees", [90, 180, 270])
 
 
 def turned(picture: Pixels, degrees: int) -> Pixels:
-    """Stored so that this many degrees clockwise make it upright."""
+    """Rotate a picture so that this many degrees clockwise make it upright."""
     return np.ascontiguousarray(np.rot90(picture, degrees // 90))
 
 

@@ -1,4 +1,4 @@
-"""Frames: the right ones, the right way up, the same pixels as another reader's; damage is always named."""
+"""The right frames are read, upright, with another reader's pixels; damage always raises an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.ingest.clips import Pixels, read_by_opencv, tag_rotation, write_clip,
 
 
 def numbered(count: int, *, width: int = 64, height: int = 48) -> list[Pixels]:
-    """Pictures that tell their number by their brightness and their upper left corner by its red."""
+    """Make pictures whose brightness is their number and whose upper left corner is red."""
     pictures = [np.full((height, width, 3), 40 + 6 * number, np.uint8) for number in range(count)]
     for picture in pictures:
         picture[: height // 2, : width // 2] = (255, 0, 0)
@@ -27,7 +27,7 @@ def numbered(count: int, *, width: int = 64, height: int = 48) -> list[Pixels]:
 
 
 def corner(picture: Pixels) -> str:
-    """Which corner is red."""
+    """Return which corner is red."""
     for name, y, x in (("upper left", 4, 4), ("upper right", 4, -5), ("lower right", -5, -5)):
         if picture[y, x, 0] > 180 and picture[y, x, 1] < 90:
             return name

@@ -1,4 +1,4 @@
-"""An intact clip is never taken for one that is cut short, whatever its header counts; a cut one always is."""
+"""A complete clip is never taken for one that is cut short, whatever its header says; a cut one always is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each method's value, gradient and running statistics against an independent computation, in float64."""
+"""Each method's value, gradient and running statistics equal an independent computation, in float64."""
 
 import pytest
 import torch
@@ -88,7 +88,7 @@ def test_gradient_matches_finite_differences(method, changes):
 
 
 def test_the_first_order_gradient_matches_finite_differences_of_a_frozen_inner_gradient():
-    """It is the gradient of another function: the one in which the inner gradients stay what they are at θ."""
+    """The first-order gradient is that of a function in which the inner gradients are constants, taken at θ."""
     objective = episodes.objective("first_order")
     episode = episodes.episode(3)
     computed(objective, episode)
@@ -128,14 +128,14 @@ def _direction(nets: Networks) -> list[torch.Tensor]:
 
 
 def _along(objective: Objective) -> float:
-    """The computed gradient along the direction."""
+    """Return the computed gradient along the direction."""
     nets = objective.nets
     pairs = zip(nets.parameters(), _direction(nets), strict=True)
     return sum((p.grad * d).sum().item() for p, d in pairs if p.grad is not None)
 
 
 def _slope(objective: Objective, episode, value) -> float:
-    """The central difference along the same direction."""
+    """Return the central difference along the same direction."""
     nets, values = objective.nets, []
     step = 1e-8  # small, or some ReLU or maximum changes sides
     for sign in (1, -2):  # to θ + hd, then on to θ − hd
@@ -155,7 +155,7 @@ def test_the_second_order_term_is_there():
 
 
 def test_a_bias_before_batch_norm_takes_no_part():
-    """Its true gradient is zero; ours is exactly that, so no rounding noise reaches the optimiser."""
+    """The exact gradient is zero. The computed one is exactly zero too, so no rounding noise reaches Adam."""
     objective = episodes.objective("rfmeta")
     computed(objective, episodes.episode(3))
     biases = [p for n, p in objective.nets.named_parameters() if "conv" in n and n.endswith("bias")]

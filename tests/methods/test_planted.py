@@ -1,4 +1,4 @@
-"""A new learning rule is one file, one entry and one reference: one is planted in a copy of the project."""
+"""A rule that is added to a copy of the project needs one file, one entry and one reference."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def ran(folder: Path, *command: str) -> tuple[int, str]:
 
 
 def test_no_other_place_names_the_methods():
-    """Each would be one more place to touch."""
+    """Every such place would have to be changed for a new method."""
     naming = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "rfmeta_dist").rglob("*.py")

@@ -1,4 +1,4 @@
-"""Small extractors for the tests: as they begin, and in float64 with every part at work."""
+"""Make small extractors: with initial weights, and perturbed in float64 so that every part has an effect."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def initialised(name: str, seed: int = 0, **options) -> Backbone:
 
 
 def perturbed(name: str, **options) -> Backbone:
-    """In float64, with no weight at 0 or 1 and no branch closed."""
+    """Convert to float64 and perturb, so that no weight is 0 or 1 and every branch has an effect."""
     extractor = initialised(name, **options).double()
     torch.manual_seed(0)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The larger extractors: behind F's interface, the same for the same seed."""
+"""The larger extractors have F's interface, and equal seeds give equal weights."""
 
 import pytest
 import torch

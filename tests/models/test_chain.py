@@ -1,4 +1,4 @@
-"""The chain differentiated by hand against autograd through the same layers."""
+"""The chain's hand-written gradient equals that of autograd through the same layers."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_value_and_gradients_are_autograds(pool, checkpointing, layout):
 
 
 def saved(compute) -> int:
-    """Bytes that the graph keeps for the backward pass, each tensor once."""
+    """Count the bytes that the graph keeps for the backward pass, each tensor once."""
     kept = {}
 
     def pack(t: torch.Tensor) -> torch.Tensor:

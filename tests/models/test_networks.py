@@ -1,4 +1,4 @@
-"""The networks are the paper's."""
+"""The networks have the paper's layers, shapes and names."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_shapes_follow_the_input_size(size):
 
 
 def test_training_and_evaluation_agree_when_the_statistics_do():
-    """The bias that training leaves out is in the running mean, so evaluation subtracts what it adds."""
+    """Training leaves out the bias, but the running mean includes it, so evaluation gives the same result."""
     nets = Networks(width=0.1, meta_learner_momentum=1.0).initialise(0)
     with torch.no_grad():
         for name, p in nets.named_parameters():

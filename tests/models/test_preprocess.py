@@ -1,4 +1,4 @@
-"""Six channels, as the paper makes them."""
+"""The input has six channels, as in the paper."""
 
 import colorsys
 

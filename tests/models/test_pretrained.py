@@ -1,4 +1,4 @@
-"""Published weights: timm's names and shapes, the same features, and what does not fit is named."""
+"""Weights with timm's names give the same features; tensors that do not fit are named in the error."""
 
 import json
 

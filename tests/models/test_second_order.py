@@ -1,4 +1,4 @@
-"""Second derivatives through F and D: exact by autograd where asked for, refused by name where not."""
+"""Second derivatives through F and D are exact with second_order=True, and raise an error otherwise."""
 
 import importlib
 import pkgutil
@@ -50,7 +50,7 @@ ONCE = {
 @pytest.mark.parametrize(("function", "remedy"), ONCE.values(), ids=ONCE)
 @pytest.mark.parametrize("outer", [torch.sum, lambda y: (y**3).sum()], ids=["constant", "varying"])
 def test_a_derivative_made_by_hand_refuses_to_be_differentiated(function, remedy, outer):
-    """Also where the incoming gradient is a constant, and the second derivative would lack a term."""
+    """The error comes even if the incoming gradient is a constant; the second derivative would lack a term."""
     x = torch.rand(3, 6, 8, 8, dtype=torch.float64, requires_grad=True)
     (once,) = torch.autograd.grad(outer(function(x)), x, create_graph=True)
     with pytest.raises(RunError, match=remedy):

@@ -1,4 +1,4 @@
-"""Leak probes: what is planted is found, what is reversed shows as such, and what is absent is chance."""
+"""Leak probes find a planted cue, show a reversed one below one half, and no cue at about one half."""
 
 from __future__ import annotations
 

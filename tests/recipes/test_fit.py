@@ -62,5 +62,5 @@ def test_the_number_of_workers_that_a_run_would_have_changes_nothing():
 def test_work_that_is_split_for_other_workers_is_refused():
     settings = config(workers=2)
     objective = METHODS["rfmeta"](start(settings.model, 0), settings.method)
-    with pytest.raises(ValueError, match=r"split for 2 worker\(s\), and there are 1"):
+    with pytest.raises(ValueError, match=r"split for 2 worker\(s\), but the strategy has 1"):
         Trainer(objective, Single(), Adam(1e-3), work_split(settings))

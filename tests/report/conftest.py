@@ -1,4 +1,4 @@
-"""A run folder as training and evaluation leave it, made up in memory."""
+"""Make the files of a finished run in memory."""
 
 import io
 import json
@@ -122,5 +122,5 @@ def run_files(evaluation) -> dict[str, bytes]:
 
 @pytest.fixture
 def files(run_files) -> dict[str, bytes]:
-    """A copy that a test may damage."""
+    """Return a copy that a test may change."""
     return dict(run_files)

@@ -1,4 +1,4 @@
-"""The page: self-contained, escaped, complete, reproducible, and honest about what the ledger says."""
+"""The page is self-contained, escaped, complete, reproducible, and says what the ledger shows."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def html(run_files):
 
 @pytest.fixture
 def no_plots(monkeypatch):
-    """Drawing takes seconds, which tests of the text need not spend."""
+    """Leave out the plots, which take seconds, in tests of the text."""
     monkeypatch.setattr(
         page, "_plots", lambda record: {"roc": "", "histograms": dict.fromkeys(UNITS, ()), "curves": []}
     )

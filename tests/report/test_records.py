@@ -1,4 +1,4 @@
-"""Records: a whole run loads; a missing or damaged file is named with the command that makes it."""
+"""A complete run loads; for a missing or damaged file, the error names it and the command that makes it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The leave-one-out table: values, seeds, means, and the same rows in three forms."""
+"""The leave-one-out table has the right values, seeds and means, and equal rows in three forms."""
 
 import copy
 import io

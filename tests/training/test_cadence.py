@@ -1,4 +1,4 @@
-"""When checkpoints are written, which of them stay, and that a run that goes on keeps to the same steps."""
+"""Checkpoints are written at the right steps, also by a resumed run, and the right ones are kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configuration(steps: int, every: int) -> Config:
 
 
 def written(config: Config, folder: Store, stop: int | None = None) -> list[int]:
-    """Train from the newest checkpoint, as a worker does, until `stop`; the steps that had a checkpoint."""
+    """Train from the newest checkpoint until `stop`, as a worker does; return the steps with a checkpoint."""
     sources, trainer = Sources.of(config), build(config, Single(), CPU)
     found, steps = kept.newest(folder), []
     progress = checkpoint.restore(found.saved, trainer, ["f"]) if found.saved else Progress()

@@ -1,4 +1,4 @@
-"""A checkpoint holds all there is to a run: going on from one is bit for bit the run that never stopped."""
+"""A run that resumes from a checkpoint gives the same bits as one that was never interrupted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def trainer(seed: int = 0) -> Trainer:
 
 
 def advance(run: Trainer, start: int, stop: int) -> list[float]:
-    """Steps start to stop; the losses met."""
+    """Train from step `start` to step `stop` and return the losses."""
     return [run.step(episodes.work(run.work_split, 0, DOMAINS, step))["loss"] for step in range(start, stop)]
 
 

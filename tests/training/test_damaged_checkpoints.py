@@ -1,4 +1,4 @@
-"""A run goes on from its newest whole checkpoint, and says which ones it left out and why."""
+"""A run resumes from its newest undamaged checkpoint, and says which ones it left out and why."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows(step: int) -> tuple[dict, ...]:
 
 
 def write(run: Store, trained: Trainer, step: int) -> None:
-    """What a worker does when a checkpoint is due."""
+    """Write a checkpoint as a worker does."""
     folder = run.sub(kept.folder_name(step))
     checkpoint.save(folder, trained, trained.strategy.moments(), Progress(step, rows(step)), "f")
     kept.prune(run, step)
@@ -43,7 +43,7 @@ def write(run: Store, trained: Trainer, step: int) -> None:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> Path:
-    """A run with checkpoints at steps 35 and 40."""
+    """Make a run with checkpoints at steps 35 and 40."""
     folder = tmp_path_factory.mktemp("pristine") / "run"
     run, trained = open_store(str(folder)), trainer()
     for step in (30, 35, 40):
@@ -66,7 +66,7 @@ def cut(name: str) -> Damage:
 
 
 def flip(name: str, part: float) -> Damage:
-    """One bit of a file, at a place between its beginning (0) and its end (1)."""
+    """Return a damage that flips one bit of a file, at a position from 0 (start) to 1 (end)."""
 
     def damage(folder: Path) -> None:
         data = bytearray((folder / name).read_bytes())
@@ -77,7 +77,7 @@ def flip(name: str, part: float) -> Damage:
 
 
 def another(name: str) -> Damage:
-    """The file of the step before."""
+    """Return a damage that replaces a file by that of the earlier checkpoint."""
     return lambda folder: shutil.copy(folder.parent / "step-0000035" / name, folder / name)
 
 
@@ -152,7 +152,7 @@ def test_a_checkpoint_written_over_a_damaged_one_is_whole(run: Path):
 
 
 def old(folder: Path) -> None:
-    """Make it as checkpoints were before they had hashes."""
+    """Rewrite state.json as in versions without hashes."""
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps({k: state[k] for k in ("step", "updates", "fingerprint")}))
 
@@ -176,7 +176,7 @@ def test_without_hashes_what_can_be_seen_is_seen(run: Path, what: str):
 
 
 def reshape(folder: Path, name: str, change: Callable[[dict], object]) -> None:
-    """Change a file's tensors as other code would have written them, with hashes that hold."""
+    """Change a file's tensors and its hashes, as if other code had written the checkpoint."""
     tensors = load((folder / name).read_bytes())
     change(tensors)
     data = save(tensors)

@@ -1,4 +1,4 @@
-"""The loop on real streams in this process: what it does when loss or gradient is not finite."""
+"""On real streams, the loop stops or skips steps when the loss or gradient is not finite."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def configuration(faces: str, **training: Any) -> Config:
 
 
 class Streams:
-    """Batches straight from the shards."""
+    """A source of batches that reads the shards directly."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -58,7 +58,7 @@ class Streams:
 
 
 def run(config: Config, after_step=lambda row, trainer: None, before=lambda trainer: None):
-    """Train; the rows, the notes of what was not finite, and the trainer."""
+    """Train; return the rows, the calls of `not_finite`, and the trainer."""
     trainer = build(config, Single(), torch.device("cpu"))
     before(trainer)
     rows, notes = [], []
@@ -80,7 +80,7 @@ def run(config: Config, after_step=lambda row, trainer: None, before=lambda trai
 
 
 def poison_step_3(row, trainer) -> None:
-    """A weight is NaN in step 3 and whole again after it."""
+    """Make a weight NaN in step 3, and restore it afterwards."""
     weight = trainer.objective.nets.F.get_submodule("conv1_2").weight.data
     if row["step"] == 2:
         poison_step_3.weight = weight.clone()
@@ -111,7 +111,7 @@ def test_a_nan_is_skipped_if_told_so(faces):
 
 
 def poison_for_good(row, trainer) -> None:
-    """From step 3 on a weight is NaN."""
+    """Make a weight NaN from step 3 on."""
     if row["step"] == 2:
         trainer.objective.nets.F.get_submodule("conv1_2").weight.data.fill_(float("nan"))
 

@@ -1,4 +1,4 @@
-"""A run whose episodes have some of the sources: it reads in order, rows say who met, it resumes exactly."""
+"""A run with some of the sources per episode reads in order, records the domains, and resumes exactly."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configuration(method: str = "rfmeta", **training: Any) -> Config:
 
 
 class Noted:
-    """Batches from the shards, and what was asked for."""
+    """A source of batches that notes what was requested."""
 
     def __init__(self, config: Config) -> None:
         sources = Sources.of(config)
@@ -61,7 +61,7 @@ class Noted:
 def run(
     config: Config, folder: Store, progress: Progress | None = None
 ) -> tuple[Trainer, Progress, list[Need]]:
-    """Train to the last step, from the folder's checkpoint if there is progress; keep the one of step STOP."""
+    """Train to the last step, from the folder's checkpoint if there is progress; keep that of step STOP."""
     trainer = build(config, Single(), CPU)
     if progress:
         checkpoint.restore(checkpoint.read(folder), trainer, ["f"])

@@ -1,4 +1,4 @@
-"""A training that got nowhere is told from one that learnt."""
+"""`no_better` reports a training whose loss did not fall, and no other."""
 
 from __future__ import annotations
 

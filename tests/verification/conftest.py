@@ -1,4 +1,4 @@
-"""Ends the worker processes that tests left up."""
+"""End the worker processes that tests started."""
 
 from tests.strategy.conftest import teams
 

@@ -1,4 +1,4 @@
-"""A run's certificate: given to every honest strategy, refused to each that computes something else."""
+"""Correct strategies get a certificate; every strategy that computes something else raises an error."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ def config(
 
 
 class Averages(DDP):
-    """Leaves DDP's mean over workers as it is."""
+    """A wrong DDP: it leaves out the factor W, so the gradient is a mean instead of a sum."""
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
 
 class DropsAShare(DDP):
-    """Rank 1 takes part in the reduction, with nothing."""
+    """A wrong strategy: rank 1 contributes zeros to the reduction."""
 
     def backward(self, loss: Tensor) -> None:
         super().backward(loss * (self.rank != 1))
 
 
 class DropsARecord(DDP):
-    """What rank 1 observed is lost."""
+    """A wrong strategy: the statistics of rank 1 are lost."""
 
     def sum(self, record: Tensor) -> Tensor:
         return super().sum(record * (self.rank != 1))
 
 
 class AveragesRecords(DDP):
-    """The sum that also brings the verdict together is wrong, in the same way everywhere."""
+    """A wrong strategy: `sum`, which also collects the proof's result, returns a mean on every worker."""
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
@@ -79,7 +79,7 @@ class AveragesRecords(DDP):
 
 
 class StepsApart(DDP):
-    """Rank 1 does not clip."""
+    """A wrong strategy: rank 1 does not clip the gradient."""
 
     def update(self) -> None:
         self._clip = None if self.rank == 1 else self._clip
@@ -87,7 +87,7 @@ class StepsApart(DDP):
 
 
 class Rounding:
-    """Peers that talk in float32."""
+    """Peers that exchange float32 instead of float64."""
 
     def __init__(self, peers: Peers) -> None:
         self.peers = peers
@@ -97,7 +97,7 @@ class Rounding:
 
 
 class RoundsForPeers(DDP):
-    """What is exchanged for a shared meta-test batch loses digits."""
+    """A wrong strategy: what workers exchange for a shared meta-test batch is rounded."""
 
     def peers(self, groups: Sequence[range]) -> Peers | None:
         peers = super().peers(groups)

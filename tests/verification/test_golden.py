@@ -1,4 +1,4 @@
-"""The comparison with golden figures: what it lets pass, and what it does not."""
+"""The comparison with golden figures accepts rounding and refuses wrong figures."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ FILE = Path(__file__).parent / "rfmeta_float64.json"
 
 @pytest.fixture
 def figures() -> golden.Figures:
-    """What a recomputation gives that agrees with the file in every digit."""
+    """Return the figures of a recomputation that agrees with the file in every digit."""
     found = golden.references(golden.read_reference(FILE))
     means = {name: value for name, value in found.items() if name.endswith(" mean")}
     return found | {f"{name.removesuffix('mean')}norm": np.atleast_1d(1.0) for name in means}
 
 
 def differing(figures: golden.Figures) -> list[str]:
-    """The figures that `rfmeta verify --golden` would refuse."""
+    """Return the figures that `rfmeta verify --golden` would refuse."""
     found = golden.compare(figures, golden.references(golden.read_reference(FILE)))
     assert [d.relative for d in found] == sorted((d.relative for d in found), reverse=True)
     return [d.name for d in found if not d.relative <= TOLERANCE]

@@ -1,4 +1,4 @@
-"""`rfmeta verify`: what it proves, what it prints, and how it refuses."""
+"""`rfmeta verify` proves all combinations, prints them, and refuses wrong ones with an error."""
 
 from __future__ import annotations
 

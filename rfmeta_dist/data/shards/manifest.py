@@ -270,7 +270,9 @@ def _shards(table: pa.Table) -> tuple[Shard, ...]:
     first = 0
     for row in table.to_pylist():
         if row["split"] not in SPLITS or row["label"] not in (0, 1):
-            raise damaged(f"shard {row['shard']}", f"has split {row['split']!r} and label {row['label']!r}")
+            raise damaged(
+                f"shard {row['shard']}", f"has an unknown split or label: {row['split']!r}, {row['label']!r}"
+            )
         size, count = row["n_bytes"], row["n_samples"]
         shards.append(Shard(row["shard"], row["split"], row["label"], count, size, row["sha256"], first))
         first += count

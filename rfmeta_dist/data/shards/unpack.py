@@ -116,7 +116,7 @@ def _octal(field: bytes) -> int:
     """Parse a number of a header. A sign is refused, because a negative size could cause an endless loop."""
     digits = field.rstrip(b"\0 ")
     if not digits.isdigit():
-        raise ValueError("a header holds something other than a number")
+        raise ValueError("the size or checksum in a header is not a number")
     return int(digits, 8)
 
 

@@ -213,4 +213,4 @@ def test_what_cannot_be_read_is_listed_above_one_line(folder, ingest):
     code, _, said = ingest(folder)
     assert code == 3
     assert said.splitlines()[-3:-1] == ["  missing: 1", "    grey.png"]
-    assert said.splitlines()[-1].startswith("error the source differs from its own lists; restore or rename")
+    assert said.splitlines()[-1].startswith("error the files differ from the source's own lists; restore or rename")

@@ -66,7 +66,7 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     problem = (
         f"the files differ from {layout.name} as it was published"
         if published
-        else "the files differ from the data set's own lists"
+        else "the files differ from the source's own lists"
     )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)

@@ -212,7 +212,7 @@ def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
     with jobs_api(starting=3) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, ending.out, len(api.submitted)) == (0, LOG, 1), ending.err
-    assert ending.err.count("is starting") == 1
+    assert ending.err.count("is still starting") == 1
     with jobs_api(starting=1000) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, "did not accept the job" in ending.error, api.submitted) == (CLUSTER, True, []), (

@@ -46,7 +46,7 @@ def install(json: Json = False) -> None:
     if json:
         print_json({"folder": folder})
     else:
-        say(f"face models at {folder}")
+        say(f"the face models are installed in {folder}")
 
 
 def ingest(
@@ -119,7 +119,7 @@ def ingest(
     from rfmeta_dist.ingest.video import Every, Spread
 
     if layout not in LAYOUTS:
-        raise ConfigError(f"there is no layout {layout!r}", f"use {', '.join(LAYOUTS)}")
+        raise ConfigError(f"there is no layout {layout!r}", f"choose from {', '.join(LAYOUTS)}")
     chosen = LAYOUTS[layout]
     name = domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):

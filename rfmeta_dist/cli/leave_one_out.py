@@ -81,7 +81,7 @@ def leave_one_out(
             say(line)
         if results:
             print_table(results)
-            say(f"page at {page}")
+            say(f"wrote the page {page}")
     _raise_first(failed)
 
 

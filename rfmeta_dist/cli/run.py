@@ -141,7 +141,7 @@ def report(
     if json:
         print_json({"report": where})
     else:
-        say(f"report at {where}")
+        say(f"wrote the report {where}")
 
 
 def write_report(folder: Store, out: Path | None = None) -> str:

@@ -246,7 +246,7 @@ def _scale(name: str) -> Scale:
     from rfmeta_dist.synth.domains.scale import SCALES
 
     if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"use {', '.join(SCALES)}")
+        raise ConfigError(f"there is no scale {name!r}", f"choose from {', '.join(SCALES)}")
     return SCALES[name]
 
 

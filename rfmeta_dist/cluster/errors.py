@@ -134,7 +134,9 @@ def ours(error: BaseException, what: str = "") -> RfmetaError:
     death = _death(inner)
     if death:
         return ClusterError(lead + death[0], death[1])
-    return ClusterError(f"{lead}{_named(inner)}", AGAIN + "; if it fails the same way, report this line")
+    return ClusterError(
+        f"{lead}{_named(inner)}", AGAIN + "; if it fails the same way, report this line as a bug"
+    )
 
 
 def own(error: BaseException) -> RfmetaError | None:

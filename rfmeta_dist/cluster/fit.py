@@ -51,7 +51,7 @@ class _LocalTrainer(_Trainer):
 
 
 def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, local: bool) -> None:
-    """Train to the last step, from the newest whole checkpoint.
+    """Train to the last step, from the newest intact checkpoint if there is one.
 
     Args:
         task: what each worker is given.

@@ -61,7 +61,7 @@ class Order:
 
     @property
     def stage(self) -> Stage:
-        """The staging area, which keeps the samples of finished recordings until all of them are packed."""
+        """Return the staging area, which keeps samples of finished recordings until all of them are packed."""
         rule = {"layout": self.layout, **contract(self.frames, self.rule)}
         return Stage(open_store(self.out), self.domain, rule)
 
@@ -93,7 +93,7 @@ def _extract(row: dict[str, Any], order: Order) -> dict[str, Any]:
 
 
 def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[[int, int], None]) -> Ingested:
-    """Ingest the recordings of a survey. Recordings that an interrupted ingest of the same order did are kept.
+    """Ingest the recordings of a survey. Recordings that an interrupted ingest has finished are kept.
 
     Args:
         order: the data set and the settings.

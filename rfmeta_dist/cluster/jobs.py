@@ -122,7 +122,7 @@ def _hand_over(client: Any, job: Job, identifier: str, address: str, say: Say) -
             return
         raise ClusterError(
             f"the cluster at {address} did not answer ({_first_line(error)}), so it is not known whether it "
-            f"has taken job {identifier}",
+            f"has accepted job {identifier}",
             f"before you submit it again, check with: ray job status {identifier} --address {address}",
         ) from error
     except (RuntimeError, RayError) as error:  # the cluster answered and refused

@@ -45,7 +45,7 @@ Monitor = ray.remote(num_cpus=0, max_restarts=-1)(NewsDesk)
 
 
 def start() -> Any:
-    """Start a monitor and return its handle. It runs on this process's node, so only its loss ends both."""
+    """Start a monitor on this process's node, so that no other lost node can end it, and return its handle."""
     node = ray.get_runtime_context().get_node_id()
     return Monitor.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
 

@@ -58,6 +58,6 @@ def first(error: ValidationError) -> Mistake:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return the remedy for an unknown name: ask for the most similar known name, or list all known names."""
+    """Return the remedy for an unknown name: suggest the most similar known name, or list all known names."""
     close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"use one of: {', '.join(known)}"

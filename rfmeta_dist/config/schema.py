@@ -96,7 +96,7 @@ class Data(Section):
     def _grid_of_patches(self) -> Self:
         if self.view == "face" and self.patch_grid != type(self).model_fields["patch_grid"].default:
             raise ValueError(
-                f"patch_grid={self.patch_grid} is a field of view patches, not of view face; "
+                f"patch_grid={self.patch_grid} has no effect, because data.view is face; "
                 "remove it, or set data.view=patches"
             )
         return self

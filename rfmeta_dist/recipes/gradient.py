@@ -55,7 +55,7 @@ class GradientDetector:
 
     @torch.no_grad()
     def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Score B×S×S×3 RGB crops: B numbers in [0, 1], the probability of live.
+        """Return the scores of B×S×S×3 RGB crops: B numbers in [0, 1], the probability that a face is live.
 
         Raises:
             ScoreError: a score is not a number, because the training diverged.

@@ -45,7 +45,7 @@ def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict
 
 
 def record(folder: Store, step: int, found: Mapping[str, Any], certificate: bytes) -> str:
-    """Add a line to a run's starts.
+    """Add a line about this start to starts.jsonl.
 
     Args:
         folder: the run's.

@@ -22,7 +22,7 @@ SETTINGS = [
     ("training.steps", ["'training.steps'", "field=value"], CONFIG),
     ("trainign.steps=3", ["trainign is unknown", "did you mean training?"], CONFIG),
     ("training.stepz=3", ["training.stepz is unknown", "did you mean steps?"], CONFIG),
-    ("foo=1", ["foo is unknown", "known here: run, data"], CONFIG),
+    ("foo=1", ["foo is unknown", "use one of: run, data"], CONFIG),
     ("training.steps=0", ["training.steps=0", "greater than or equal to 1"], CONFIG),
     ("training.steps=many", ['training.steps="many"', "integer"], CONFIG),
     ("training.steps=[", ["'training.steps=['", "not YAML"], CONFIG),

@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check drill bench shift study why transfer golden clean
+.PHONY: help setup demo test coverage check docs reference drill bench shift study why transfer golden clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -29,6 +29,16 @@ check: setup  ## check lint rules, format, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.venv/.docs: .venv/.ready pyproject.toml
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: .venv/.docs  ## build the documentation site in build/docs; a broken link fails
+	$(BIN)/python -m infra.docs build
+
+reference: setup  ## write the reference pages that are generated from the program
+	$(BIN)/python -m infra.docs reference
 
 golden: setup  ## compare the distributed step with its reference figures, with one and two processes
 	$(BIN)/rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2

@@ -18,13 +18,14 @@ from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.patches import Patches
 
+NAMED = "the learning rule"  # describes method.name
 PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
     """Where a run writes its results: the folder `folder/name`. A run is resumed by its name."""
 
-    name: Name = Field(description="name of the run: letters, digits, - and _")
+    name: Name = Field(description="name of the run; the same name again resumes the run")
     folder: Place = Field(
         "runs", validate_default=True, description="folder of runs, a local path or an s3:// prefix"
     )
@@ -53,7 +54,9 @@ class Augmentation(Section):
         le=1,
         description="largest standard deviation of sensor noise at middle grey, as a share of the full range",
     )
-    sharpness: float = Field(0.0, ge=0, le=5, description="largest factor by which fine detail is amplified")
+    sharpness: float = Field(
+        0.0, ge=0, le=5, description="largest share of the fine detail that is added once more"
+    )
     coding: int = Field(
         100, ge=1, le=100, description="lowest JPEG quality at which a sample is coded again; 100 for never"
     )
@@ -165,7 +168,7 @@ class Model(Section):
 class _Method(Section):
     """The settings that all learning rules share: the paper's α, λ and μ, and the order of domains."""
 
-    name: str = "rfmeta"
+    name: str = Field("rfmeta", description=NAMED)
     inner_learning_rate: float = Field(
         1e-3, ge=0, le=10, description="learning rate of the inner update; α in the paper"
     )
@@ -220,7 +223,7 @@ else:
         __base__=_Method,
         __module__=__name__,
         __doc__="The learning rule, with the fields of all rules; those of other rules stay at their defaults.",
-        name=(Literal[tuple(METHODS)], Field("rfmeta", description="the learning rule")),
+        name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
     )
 

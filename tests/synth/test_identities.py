@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from itertools import combinations
 
 import cv2
@@ -93,7 +93,7 @@ def test_depth_is_in_register_with_the_picture():
     inside = cv2.erode((view.cover > 0.99).astype(np.uint8), np.ones((9, 9))) > 0
     # A pixel's albedo and height come from the same point: painting the heights gives them back.
     painted = project(
-        bust.__class__(**{**bust.__dict__, "albedo": np.dstack([bust.height] * 3)}),
+        replace(bust, albedo=np.dstack([bust.height] * 3)),
         Pose(yaw=0.2, pitch=-0.1),
         Framing(0.1, 0.05, 0.9, 0.1),
         square(SIDE),

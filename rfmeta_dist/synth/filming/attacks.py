@@ -11,7 +11,7 @@ import numpy as np
 from rfmeta_dist.synth.filming.recording import Recording, Shot, pick
 from rfmeta_dist.synth.filming.session import Session, open_session
 from rfmeta_dist.synth.filming.stolen import Stolen, steal
-from rfmeta_dist.synth.imaging.texture import Image, Rng, mix, step
+from rfmeta_dist.synth.imaging.texture import Image, Rng, mix, step, tinted
 from rfmeta_dist.synth.instruments.cut import Holes, cut_out, depth_in, lay_sheet, light_behind
 from rfmeta_dist.synth.instruments.hands import Hand, covered_by, draw_hand, lay_limbs
 from rfmeta_dist.synth.instruments.plane import FAR, Bend, Carrier, Surface, draw_carrier, inside, look_at
@@ -53,7 +53,7 @@ class Held:
             background, raster = np.ascontiguousarray(background[part]), raster.part(*part)
         if self.aligned is None:
             lamp = self.here.lamp
-            return background * (lamp.backdrop * lamp.colour).astype(np.float32)
+            return tinted(background, lamp.backdrop * lamp.colour)
         # The attacker's head follows their hands by half.
         half_way = recording.shake.moved(self.sway.moved(recording.framing, seconds, 0.5), seconds)
         size, x, y = self.aligned

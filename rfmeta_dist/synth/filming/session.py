@@ -10,7 +10,7 @@ import numpy as np
 
 from rfmeta_dist.synth.domains.identities import Identity
 from rfmeta_dist.synth.filming.recording import Recording, pick
-from rfmeta_dist.synth.imaging.texture import Image, Rng
+from rfmeta_dist.synth.imaging.texture import Image, Rng, tinted
 from rfmeta_dist.synth.optics.framing import Face, Framing, Raster
 from rfmeta_dist.synth.person.bust import Bust
 from rfmeta_dist.synth.person.motion import Drift, Life, draw_life, draw_sway
@@ -76,14 +76,14 @@ class Session:
 
     def shoot(self, seconds: float, framing: Framing, raster: Raster, background: Image) -> Image:
         """Radiance H×W×3 of the person before a background of the same size, which is not lit yet."""
-        seen = background * (self.lamp.backdrop * self.lamp.colour).astype(np.float32)
+        seen = tinted(background, self.lamp.backdrop * self.lamp.colour)
         window = _window(framing, raster)
         if window is None:
             return seen
         part = raster.part(*window)
         view = project(self.bust(), self.life.at(seconds), framing, part)
         view = continue_torso(view, self.bust(), *framing.to_face(*part.grid()))
-        seen[window] = shade(view, self.lamp, np.ascontiguousarray(background[window]))
+        seen[window] = shade(view, self.lamp, seen[window])
         return seen
 
     def face(self, seconds: float) -> Face:

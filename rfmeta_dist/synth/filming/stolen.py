@@ -9,7 +9,7 @@ import numpy as np
 from rfmeta_dist.synth.domains.domain import SOURCE
 from rfmeta_dist.synth.filming.recording import Recording
 from rfmeta_dist.synth.filming.session import Session, open_session
-from rfmeta_dist.synth.imaging.texture import Image
+from rfmeta_dist.synth.imaging.texture import Image, tinted
 from rfmeta_dist.synth.instruments.plane import Carrier, look_at
 from rfmeta_dist.synth.optics.camera import Settings, Sight, set_up
 from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Face, Framing, Raster, mapped
@@ -50,7 +50,7 @@ class Stolen:
         background = self.session.room.seen(self.shake, FRONTAL, seconds)
         radiance = self.session.shoot(seconds, self._framing(seconds), self.area, background)
         # White is set by hand, so that two lights and two automatic balances do not add up.
-        radiance /= self.session.lamp.colour
+        radiance = tinted(radiance, 1.0 / self.session.lamp.colour)
         noise = self.recording.video.random("source", round(seconds * FPS))
         picture = record(capture(radiance, Sight(self.area, self.area), self.settings, noise), self.settings)
         return picture.astype(np.float32) / np.float32(255)

@@ -15,6 +15,7 @@ REACH = {"jaw": 0.55, "smile": 0.7, "brows": 1.0}  # of the mesh's widest: one d
 TEETH = np.array([0.62, 0.57, 0.49], np.float32)
 THROAT = np.array([0.050, 0.012, 0.011], np.float32)
 TONGUE = np.array([0.26, 0.085, 0.08], np.float32)
+RIM = 4  # pixels around parted lips over which the mouth's edge is soft
 LASH = np.array([0.02, 0.016, 0.014], np.float32)
 
 
@@ -125,13 +126,24 @@ def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
 
 def show_mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
     """Teeth, tongue and throat where the lips are parted."""
-    inside = (motion.gap >= 0.0).astype(np.float32)
-    if not inside.any():
+    rows, columns = (np.flatnonzero((motion.gap >= 0.0).any(axis)) for axis in (1, 0))
+    if not len(rows):
         return surface
-    soft = cv2.GaussianBlur(inside, (0, 0), 0.8)
+    part = tuple(slice(max(0, ends[0] - RIM), ends[-1] + RIM + 1) for ends in (rows, columns))
+    albedo, height, gloss = surface.albedo.copy(), surface.height.copy(), surface.gloss.copy()
+    there = Surface(albedo[part], height[part], gloss[part])
+    parted = replace(motion, gap=motion.gap[part], open=motion.open[part])
+    mouth = _mouth(there, parted, x[part], y[part])
+    albedo[part], height[part], gloss[part] = mouth.albedo, mouth.height, mouth.gloss
+    return Surface(albedo, height, gloss)
+
+
+def _mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
+    """What `show_mouth` shows, near the mouth."""
+    soft = cv2.GaussianBlur((motion.gap >= 0.0).astype(np.float32), (0, 0), 0.8)
     left, right = motion.lips[0, 0], motion.lips[0, -1]
     t = (x - (left + right) / 2) / ((right - left) / 2)
-    line = np.interp(x, *motion.lips)
+    line = np.interp(x, *motion.lips).astype(np.float32)
     down = y - line
     tooth = np.abs(np.sin(t * np.pi * 3.5 / (0.9 + 0.1 * np.abs(t))))
     edge = 0.040 - 0.016 * t**2 - 0.004 * (1.0 - step(0.0, 0.35, tooth))

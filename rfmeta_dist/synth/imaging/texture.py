@@ -24,8 +24,11 @@ def grid(resolution: int, extent: float = 1.0) -> tuple[Image, Image]:
 
 def step(low: float | Image, high: float | Image, value: Image) -> Image:
     """Smooth 0 → 1 ramp as `value` goes from `low` to `high` (1 → 0 if `low` > `high`)."""
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    ramp: Image = (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    t = np.asarray((value - low) / (high - low), np.float32)
+    np.clip(t, 0.0, 1.0, out=t)
+    ramp: Image = np.float32(3.0) - np.float32(2.0) * t
+    ramp *= t
+    ramp *= t
     return ramp
 
 
@@ -42,8 +45,27 @@ def pair(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, f
 
 def mix(base: Image, top: Image, weight: Image) -> Image:
     """`base` covered by `top` (an image or a colour) where `weight`, H×W in [0, 1], says so."""
-    mixed: Image = base + (top - base) * weight[..., None]
+    mixed: Image = base + (top - base) * thrice(weight)
     return mixed
+
+
+def thrice(grey: Image) -> Image:
+    """A picture H×W as the three equal channels of an H×W×3, over which numpy alone spreads it slowly."""
+    channels: Image = cv2.merge([grey, grey, grey])
+    return channels
+
+
+def tinted(image: Image, colour: NDArray[np.floating[Any]]) -> Image:
+    """A picture H×W×3 times a colour, as `image * colour` but faster."""
+    red, green, blue = colour.tolist()
+    tint: Image = cv2.multiply(image, (red, green, blue, 1.0))
+    return tint
+
+
+def length(vectors: Image) -> Image:
+    """Lengths H×W of vectors H×W×3."""
+    lengths: Image = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
+    return lengths
 
 
 def blur(image: Image, sigma: float) -> Image:
@@ -80,7 +102,7 @@ def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> I
 
 def sample(image: Image, column: Image, row: Image) -> Image:
     """Bilinear samples of `image` at pixel positions, its edge extended outwards."""
-    where = column.astype(np.float32), row.astype(np.float32)
+    where = column.astype(np.float32, copy=False), row.astype(np.float32, copy=False)
     samples: Image = cv2.remap(image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return samples
 

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
 
+from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
+
+KEPT = 8  # tiles drawn once a process for each number of octaves; each can lie in eight ways …
+LARGE = 512  # … and has so many pixels a side that the finest grain of a sheet repeats only after 80 samples
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A square of noise, N×N with zero mean and unit deviation, `side` long in the units of its surface."""
+    """A square of noise that repeats in both directions.
+
+    Attributes:
+        image: N×N with zero mean and unit deviation.
+        side: its length in the units of the surface that it lies on.
+        shift: how far it is moved right and down, in tiles.
+        flip: 1, or −1 where it is mirrored, right and down.
+        turned: rows lie along the surface's columns.
+    """
 
     image: Image
     side: float
+    shift: tuple[float, float] = (0.0, 0.0)
+    flip: tuple[int, int] = (1, 1)
+    turned: bool = False
 
     def at(self, x: Image, y: Image) -> Image:
-        """The noise at places, any shape; the tile repeats in both directions."""
-        pixels = np.float32(self.image.shape[0] / self.side)
-        where = (x * pixels).astype(np.float32), (y * pixels).astype(np.float32)
+        """The noise at places in the units of `side`, any shape; zero mean and unit deviation."""
+        size = self.image.shape[0]
+        column, row = (
+            (place * np.float32(flip * size / self.side) + np.float32(shift * size)).astype(
+                np.float32, copy=False
+            )
+            for place, flip, shift in zip((x, y), self.flip, self.shift, strict=True)
+        )
+        where = (row, column) if self.turned else (column, row)
         values: Image = cv2.remap(self.image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         return values
 
 
-def draw_tile(rng: Rng, feature: float, resolution: int = 256, octaves: int = 1) -> Tile:
-    """A tile whose largest features are about `feature` long; each octave halves them."""
+def draw_tile(rng: Rng, feature: float, octaves: int = 1, resolution: int = 256) -> Tile:
+    """A tile whose largest features are about `feature` long, in any unit; each octave halves them."""
     total = np.zeros((resolution, resolution), np.float32)
     coarsest = 1.2 * 2 ** (octaves - 1)
     for octave in range(octaves):
@@ -36,3 +58,18 @@ def draw_tile(rng: Rng, feature: float, resolution: int = 256, octaves: int = 1)
         total += soft / soft.std() * 0.6**octave
     total = (total - total.mean()) / total.std()
     return Tile(total, feature * resolution / (4.0 * coarsest))
+
+
+def lay_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
+    """Like `draw_tile`, but one of a few that all share, moved, mirrored and turned by chance: cheaper."""
+    number, right, down, way = rng.random(4).tolist()
+    tile = _kept(octaves, int(number * KEPT))
+    way = int(way * 8)
+    flip = 1 - 2 * (way & 1), 1 - (way & 2)
+    return replace(tile, side=tile.side * feature, shift=(right, down), flip=flip, turned=way >= 4)
+
+
+@cache
+def _kept(octaves: int, number: int) -> Tile:
+    """A tile with features of unit size, the same in every process."""
+    return draw_tile(generator("tile", octaves, number), 1.0, octaves, LARGE)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng, mix, step
-from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
+from rfmeta_dist.synth.imaging.tiles import Tile, lay_tile
 from rfmeta_dist.synth.instruments.plane import FAR, Carrier, Surface
 from rfmeta_dist.synth.place.scene import Lamp
 
@@ -52,7 +52,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
     """Hands on the edges in view, from the sides or from below, if the carrier is `held` at all."""
     skin = (LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     sleeve = (rng.uniform(0.02, 0.4, 3) * rng.uniform(0.3, 1.0)).astype(np.float32)
-    mottle = draw_tile(rng, 0.05, 128, octaves=3)
+    mottle = lay_tile(rng, 0.05, octaves=3)
     behind: list[Limb] = []
     over: list[Limb] = []
     left, right, top, bottom = carrier.edges
@@ -101,23 +101,37 @@ def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
     hidden = np.zeros(surface.u.shape, np.float32)
     for limb in limbs:
         edge = max(surface.pixel / limb.radius, 0.06)
-        hidden = np.maximum(hidden, step(1.0 + edge, 1.0 - edge, _around(limb, surface)[2]))
+        part = _near(limb, surface)
+        if part is not None:
+            wide = _around(limb, surface.part(part))[2]
+            hidden[part] = np.maximum(hidden[part], step(1.0 + edge, 1.0 - edge, wide))
     return hidden
 
 
-def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
-    past, across, wide = _around(limb, surface)
-    near = np.flatnonzero((wide < 1.6).any(axis=1)), np.flatnonzero((wide < 1.6).any(axis=0))
+def _near(limb: Limb, surface: Surface) -> tuple[slice, slice] | None:
+    """Rows and columns in which a limb can be, found on few samples; None if it is nowhere in view."""
+    few = max(1, int(0.4 * limb.radius / surface.pixel))
+    wide = _around(limb, surface.part((slice(None, None, few), slice(None, None, few))))[2]
+    near = np.flatnonzero((wide < 2.5).any(axis=1)), np.flatnonzero((wide < 2.5).any(axis=0))
     if not near[0].size:
+        return None
+    rows, columns = (slice(max(0, (int(e[0]) - 1) * few), (int(e[-1]) + 1) * few) for e in near)
+    return rows, columns
+
+
+def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool) -> Image:
+    part = _near(limb, surface)
+    if part is None:
         return radiance
     if shadows:
+        wide = _around(limb, surface)[2]
         # The shadow falls away from the lamp; right under the finger no light comes in at all.
         shift = 0.7 * limb.radius * lamp.direction[:2] / max(float(lamp.direction[2]), 0.3)
         shadow = _around(limb, surface, (float(shift[0]), float(shift[1])))[2]
         dark = 0.6 * (1 - lamp.ambient) * step(1.35, 0.75, shadow) + 0.5 * step(1.45, 0.95, wide)
         radiance = radiance * (1.0 - np.clip(dark, 0.0, 0.85) * step(0.0, -0.02, surface.beyond))[..., None]
-    part = tuple(slice(int(ends[0]), int(ends[-1]) + 1) for ends in near)
-    past, across, wide, seen = past[part], across[part], wide[part], surface.part((part[0], part[1]))
+    seen = surface.part(part)
+    past, across, wide = _around(limb, seen)
     flesh = _lit(limb, past, across, lamp) * _skin(limb, mottle, across, seen)[..., None] * lamp.colour
     edge = max(surface.pixel / limb.radius, 0.06)
     result = radiance.astype(np.float32)
@@ -154,11 +168,13 @@ def _around(limb: Limb, surface: Surface, shift: Place = (0.0, 0.0)) -> tuple[Im
     u, v = surface.u - np.float32(limb.tip[0] - shift[0]), surface.v - np.float32(limb.tip[1] - shift[1])
     along, aside = u * direction[0] + v * direction[1], v * direction[0] - u * direction[1]
     back = np.clip(-along / length, 0.0, 1.0)
-    joint = 0.07 * limb.finger * np.exp(-(((back - 0.42) / 0.09) ** 2))
-    radius = limb.radius * (1.0 + limb.wider * back**2 + joint)
-    past = np.clip(along, 0.0, None)
-    before = np.clip(-along - length, 0.0, None)
-    return past, aside / radius, np.hypot(aside, np.maximum(past * np.float32(0.85), before)) / radius
+    wider = 1.0 + limb.wider * (back * back)
+    if limb.finger:
+        wider += 0.07 * np.exp(-(((back - 0.42) / 0.09) ** 2))
+    radius = limb.radius * wider
+    past = np.maximum(along, 0.0)
+    ends = np.maximum(past * np.float32(0.85), -along - length)
+    return past, aside / radius, np.sqrt(aside * aside + ends * ends) / radius
 
 
 def _skin(limb: Limb, mottle: Tile, across: Image, surface: Surface) -> Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, sample, step
+from rfmeta_dist.synth.imaging.texture import Image, Rng, length, sample, step, thrice
 from rfmeta_dist.synth.optics.framing import Framing, Raster
 from rfmeta_dist.synth.person.motion import Wander, draw_wander
 from rfmeta_dist.synth.place.scene import Lamp
@@ -183,7 +183,7 @@ def look_at(carrier: Carrier, framing: Framing, raster: Raster, seconds: float) 
     normal = front[None, None]
     if slopes is not None:
         normal = front - slopes[0][..., None] * right - slopes[1][..., None] * down
-        normal /= np.linalg.norm(normal, axis=2, keepdims=True)
+        normal = normal / thrice(length(normal))
         u, v = _unroll(carrier.bend, u, v)
     eye = np.dstack([-x, -y, np.full_like(x, carrier.distance)]) / np.float32(carrier.distance)
     outside, beyond = _outside(carrier, u, v)
@@ -234,6 +234,10 @@ def light_on(surface: Surface, lamp: Lamp) -> Image:
 def sheen(surface: Surface, lamp: Lamp, roughness: float) -> Image:
     """How brightly a gloss mirrors the lamp, 0 to 1, H×W; wider the rougher."""
     half = surface.eye + lamp.direction
-    aligned = (surface.normal * half).sum(axis=2) / np.linalg.norm(half, axis=2)
+    if surface.normal.shape[0] == 1:
+        facing: Image = half @ surface.normal[0, 0]
+    else:
+        facing = np.einsum("ijk,ijk->ij", surface.normal, half)
+    aligned = facing / length(half)
     mirrored: Image = np.exp((aligned - 1.0) / np.float32(roughness))
     return mirrored

@@ -11,18 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix
-from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
+from rfmeta_dist.synth.imaging.texture import Image, Rng, decode_srgb, mix, thrice, tinted
+from rfmeta_dist.synth.imaging.tiles import Tile, lay_tile
 from rfmeta_dist.synth.instruments.plane import Surface, inside, light_on, picture_on, sheen
 from rfmeta_dist.synth.optics.camera import require_positive
-from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Raster
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, MM_PER_INCH, Raster
 from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.scene import Lamp
 
 # Linear transmittance of solid cyan, magenta, yellow and black ink.
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
 
-MM_PER_INCH = 25.4
 HARMONICS = ((1, 0), (0, 1), (1, 1), (1, -1))  # of a grid of dots; finer ones never pass a lens
 COVERAGES = 33  # at which their amplitudes are tabulated
 
@@ -111,8 +110,8 @@ def print_out(photo: Image, area: Raster, paper: Paper, pixel: float, rng: Rng) 
         area,
         cell,
         phases=rng.uniform(0, 2 * math.pi, (4, 2)),
-        dots=tuple(draw_tile(rng, max(2.0 * cell, 1.5 * pixel)) for _ in range(4)) if paper.scattered else (),
-        grain=(draw_tile(rng, max(fibres, 1.5 * pixel), octaves=2), paper.grain * min(1.0, fibres / pixel)),
+        dots=tuple(lay_tile(rng, max(2.0 * cell, 1.5 * pixel)) for _ in range(4)) if paper.scattered else (),
+        grain=(lay_tile(rng, max(fibres, 1.5 * pixel), octaves=2), paper.grain * min(1.0, fibres / pixel)),
         bands=(float(2 * math.pi / rng.uniform(0.7, 3.0) / millimetre), float(rng.uniform(0, 2 * math.pi))),
         haze=float(rng.uniform(0.0, 0.008)) * (0.5 + paper.gloss),
     )
@@ -128,17 +127,17 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
     inks = picture_on(surface, sheet.plate, sheet.area)
     inked = _overprinted(_uneven(inks, sheet, surface), paper)
     within = inside(surface.outside, surface)
-    reflectance = mix(np.ones_like(inked), inked, within) * np.array(paper.white, np.float32)
-    fade = np.exp(-0.5 * (sheet.bands[0] * surface.pixel / 2) ** 2)  # bands finer than the samples average out
+    reflectance = tinted(mix(np.ones_like(inked), inked, within), np.array(paper.white))
+    fade = math.exp(-0.5 * (sheet.bands[0] * surface.pixel / 2) ** 2)  # fine bands average out
     bands = paper.banding * fade * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
     tile, rough = sheet.grain
     texture = 1.0 + np.float32(rough) * tile.at(surface.u, surface.v) + bands.astype(np.float32)
     # Rough paper spreads its sheen; a glossy one keeps it small and bright.
     mirrored = paper.gloss * 0.2 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
-    radiance: Image = reflectance * level[..., None] + (mirrored + sheet.haze)[..., None]
+    radiance: Image = reflectance * thrice(level) + thrice(mirrored + np.float32(sheet.haze))
     screens = () if sheet.dots else tuple(tuple(_waves(sheet, inks, ink)) for ink in range(len(INKS)))
-    return (radiance * lamp.colour).astype(np.float32), Pattern(surface.u, surface.v, within, screens)
+    return tinted(radiance, lamp.colour), Pattern(surface.u, surface.v, within, screens)
 
 
 def separate(photo: Image, paper: Paper) -> Image:
@@ -147,9 +146,10 @@ def separate(photo: Image, paper: Paper) -> Image:
     With partial black replacement and dot gain.
     """
     wanted = decode_srgb(photo)
+    lightest = np.maximum(np.maximum(wanted[..., 0], wanted[..., 1]), wanted[..., 2])
     # Mostly in the darks, which the others alone leave brown, and hardly in skin, where its dots would show.
-    black = np.float32(0.85) * np.clip(1.0 - wanted.max(axis=2), 0.0, 1.0) ** 6
-    wanted = wanted / (1.0 - black * (1.0 - INKS[3, 0]))[..., None]
+    black = np.float32(0.85) * np.clip(1.0 - lightest, 0.0, 1.0) ** 6
+    wanted = wanted / thrice(1.0 - black * (1.0 - INKS[3, 0]))
     inks = np.zeros_like(wanted)
     # Each ink also dims the other colours: raise or lower each in turn until the overprint is right.
     for channel in (0, 1, 2) * 2:
@@ -162,9 +162,10 @@ def separate(photo: Image, paper: Paper) -> Image:
 
 def _overprinted(inks: Image, paper: Paper) -> Image:
     """Mean transmittance H×W×3 of four overprinted screens of dots, from their coverages H×W×4 (Demichel)."""
-    transmitted = np.ones((*inks.shape[:2], 3), np.float32)
-    for channel in range(4):
-        transmitted *= 1.0 - inks[..., channel, None] * _absorbed(channel, paper)
+    inked = [(share, _absorbed(channel, paper)) for channel, share in enumerate(cv2.split(inks))]
+    transmitted: Image = cv2.merge(
+        [math.prod(1.0 - share * taken[i] for share, taken in inked) for i in range(3)]
+    )
     return transmitted
 
 

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, luminance, mix, resize, step
+from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, luminance, mix, resize, step, thrice, tinted
 from rfmeta_dist.synth.instruments.plane import Surface, inside, picture_on, sheen
-from rfmeta_dist.synth.instruments.prints import MM_PER_INCH
 from rfmeta_dist.synth.optics.camera import require_positive
-from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Framing, Raster
+from rfmeta_dist.synth.optics.framing import FACE_WIDTH, MM_PER_INCH, Framing, Raster
 from rfmeta_dist.synth.optics.pattern import Pattern, Wave
 from rfmeta_dist.synth.place.rooms import paint_backdrop
 from rfmeta_dist.synth.place.scene import Lamp, warm
@@ -115,15 +114,15 @@ def show_screen(
     """
     screen = display.screen
     panel = np.power(np.clip(picture_on(surface, frame, area), 0.0, 1.0), np.float32(screen.gamma))
-    panel = (panel * np.float32(1.0 - screen.black) + np.float32(screen.black)) * warm(screen.white)
+    panel = tinted(panel * np.float32(1.0 - screen.black) + np.float32(screen.black), warm(screen.white))
     depth, cycles, speed = display.bands
     rows = (raster.top + (np.arange(raster.height) + 0.5) * raster.pitch) * cycles / 2 + speed * seconds
     panel *= (1.0 + depth * np.sin(2 * math.pi * rows)).astype(np.float32)[:, None, None]
     metal = np.exp(-((np.abs(surface.beyond) / RIM) ** 2))
     frame_grey = screen.bezel * (1.0 + 3.0 * metal) * (1.0 - 0.4 * step(0.0, 0.03, surface.outside))
     within = inside(surface.outside, surface)
-    lit = mix(frame_grey[..., None] * lamp.colour, panel, within)
-    glass = (display.mirrored + (display.gloss * sheen(surface, lamp, 0.003))[..., None]) * lamp.colour
+    lit = mix(tinted(thrice(frame_grey), lamp.colour), panel, within)
+    glass = tinted(display.mirrored + thrice(display.gloss * sheen(surface, lamp, 0.003)), lamp.colour)
     # Light that the glass reflects does not carry the pattern of the pixels.
     own = within * luminance(panel) / (luminance(panel) + luminance(glass) + np.float32(1e-6))
     pattern = Pattern(surface.u, surface.v, own.astype(np.float32), (tuple(_waves(display)),))

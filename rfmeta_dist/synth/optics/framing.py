@@ -13,6 +13,7 @@ from rfmeta_dist.synth.imaging.texture import Image, Rng
 
 # Millimetres in a face unit: pupils are 0.39 face units apart, and 63 mm in adults (Dodgson 2004).
 FACE_UNIT_MM = 162.0
+MM_PER_INCH = 25.4
 FACE_WIDTH = 0.9  # from cheek to cheek, face units
 
 

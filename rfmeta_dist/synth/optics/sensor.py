@@ -21,6 +21,11 @@ BLACKEST = 1.0  # percentile of the metered area's brightness that is taken for 
 CLEARED = 0.8  # share of that black level that the camera subtracts
 VEIL = 0.05  # largest level that it subtracts
 BRIGHTEST = 4.0  # linear level at which the tone curve ends
+# The colour of the sensor's pixels, every second one of some rows and columns.
+MOSAIC = tuple(
+    (channel, (slice(row, None, 2), slice(column, None, 2)))
+    for channel, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1))
+)
 
 
 def capture(
@@ -62,28 +67,30 @@ def fit(picture: Pixels, size: int) -> Pixels:
 
 
 def _expose(optical: Image, raster: Raster, settings: Settings) -> Image:
-    """Automatic exposure and white balance on the middle of the crop, vignetting, flare, and their errors."""
+    """What each pixel of the sensor gets of its own colour, H×W.
+
+    By automatic exposure and white balance on the middle of the crop, with vignetting, flare, and their errors.
+    """
     x, y = raster.axes()
-    middle = _middle(optical, raster).mean(axis=(0, 1))
+    middle = np.array(cv2.mean(_middle(optical, raster))[:3])
     gain = MIDDLE_GREY * 2.0**settings.exposure / max(float(luminance(middle)), 1e-4)
     corner = (x - np.float32(settings.centre[0])) ** 2 + (y - np.float32(settings.centre[1])) ** 2
     falloff = np.float32(gain) * (1 - np.float32(settings.vignette) * corner / (corner + np.float32(2.0)))
     # Green is fixed, so that balance changes hue and hardly exposure.
     cast = np.clip(middle / max(float(middle[1]), 1e-4) / SKIN, 0.25, 4.0) ** (-BALANCED * settings.automatic)
     tint = cast * np.array([1 + 0.25 * settings.balance, 1.0, 1 - 0.30 * settings.balance])
-    exposed: Image = optical * (tint / (1.0 + settings.flare)).astype(np.float32)
-    exposed *= falloff[..., None]
-    exposed += (settings.flare * MIDDLE_GREY / (1.0 + settings.flare) * tint).astype(np.float32)
+    share = (tint / (1.0 + settings.flare)).astype(np.float32)
+    veil = np.float32(settings.flare * MIDDLE_GREY) * share
+    exposed = np.empty(optical.shape[:2], np.float32)
+    for channel, sites in MOSAIC:
+        exposed[sites] = optical[sites][..., channel] * (share[channel] * falloff[sites]) + veil[channel]
     return exposed
 
 
-def _mosaic(exposed: Image, settings: Settings, rng: Rng) -> Image:
-    """What the sensor records: one colour a pixel, shot and read noise; then bilinear demosaicing."""
-    raw = exposed[..., 1].copy()
-    raw[0::2, 0::2] = exposed[0::2, 0::2, 0]
-    raw[1::2, 1::2] = exposed[1::2, 1::2, 2]
-    spread = np.float32(settings.noise) * np.sqrt(np.clip(raw, 0.0, None) / MIDDLE_GREY + 0.15)
-    raw += spread * rng.standard_normal(raw.shape, dtype=np.float32)
+def _mosaic(raw: Image, settings: Settings, rng: Rng) -> Image:
+    """What the sensor records of one colour a pixel: with shot and read noise; then bilinear demosaicing."""
+    spread = np.float32(settings.noise) * np.sqrt(np.maximum(raw, 0.0) / MIDDLE_GREY + 0.15)
+    raw = raw + spread * rng.standard_normal(raw.shape, dtype=np.float32)
     counts = np.clip(raw * 16384.0 + 1024.0, 0, 65535).astype(np.uint16)
     # OpenCV names the pattern by its second row: an RGGB sensor is "BG", here to RGB.
     colour: Image = cv2.cvtColor(counts, cv2.COLOR_BayerBG2RGB).astype(np.float32)
@@ -108,8 +115,7 @@ def _develop(linear: Image, raster: Raster, settings: Settings) -> Pixels:
     dark = min(max(CLEARED * settings.automatic * dark, 0.0), VEIL)
     spread = float(np.log2(np.maximum(blur(small - np.float32(dark), small.shape[1] / 19), 0.01)).std())
     contrast = settings.contrast * (SPREAD / min(max(spread, 0.4), 2.5)) ** (LEVELLED * settings.automatic)
-    colour = cv2.transform(linear - np.float32(dark), _saturation(settings.saturation))
-    display = _toned(colour, contrast)
+    display = _toned(linear, _saturation(settings.saturation), dark, contrast)
     if settings.denoise > 0.05:
         display = _denoised(display, settings)
     if settings.sharpen > 0.02:
@@ -124,14 +130,16 @@ def _saturation(amount: float) -> Image:
     return matrix
 
 
-def _toned(colour: Image, contrast: float) -> Image:
-    """Linear RGB → display values through the tone curve, tabulated because powers are slow."""
+def _toned(linear: Image, saturation: Image, dark: float, contrast: float) -> Image:
+    """Linear RGB less its black level → display values through the tone curve, tabulated: powers are slow."""
     levels = np.linspace(0.0, BRIGHTEST, 1 << 16, dtype=np.float32)
     toned = MIDDLE_GREY * np.power(levels / MIDDLE_GREY, contrast, dtype=np.float32)
     shoulder = 1.0 - 0.16 / (np.maximum(toned, 0.6) - 0.2)
     curve = encode_srgb(np.where(toned > 0.6, shoulder, toned).astype(np.float32))
-    places = np.clip(colour * np.float32(65535.0 / BRIGHTEST) + np.float32(0.5), 0.0, 65535.0).astype(np.uint16)
-    display: Image = curve.take(places)
+    # Saturation leaves grey as it is, and so the black level may be subtracted after it.
+    scale = 65535.0 / BRIGHTEST
+    places = cv2.transform(linear, np.c_[saturation * scale, np.full(3, 0.5 - dark * scale)])
+    display: Image = curve.take(np.clip(places, 0.0, 65535.0, out=places).astype(np.uint16))
     return display
 
 

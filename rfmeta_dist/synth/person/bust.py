@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -62,6 +62,12 @@ class Bust:
     skin: Image
     eyes: tuple[float, float]
     mimic: Mimic
+
+    @cached_property
+    def planes(self) -> Image:
+        """Height, cover, gloss and skin, N×N×4, because one picture is sampled faster than four."""
+        planes: Image = cv2.merge([self.height, self.cover, self.gloss, self.skin])
+        return planes
 
 
 @lru_cache(maxsize=CACHED)

@@ -103,12 +103,16 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
         return np.maximum(sample(bust.height, column - height * column_step, row - height * row_step), 0.0)
 
     spacing = (float(bust.height.max()) + 0.01) / LEVELS
-    above = np.full(small[0].shape, (LEVELS + 1) * spacing, np.float32)  # lowest height known to be in front
-    found = np.zeros(above.shape, bool)
+    found = np.zeros(small[0].shape, bool)
+    passed = np.zeros(found.shape, np.uint8)  # levels known to be in front
+    place = [column - LEVELS * spacing * column_step, row - LEVELS * spacing * row_step]
     for level in range(LEVELS, 0, -1):
-        found |= relief(level * spacing) >= level * spacing
-        above = np.where(found, above, np.float32(level * spacing))
-    below = above - spacing
+        found |= sample(bust.height, *place) >= level * spacing
+        passed += ~found
+        place[0] += spacing * column_step
+        place[1] += spacing * row_step
+    above = (np.float32(LEVELS + 1) - passed) * np.float32(spacing)
+    below = above - np.float32(spacing)
     for _ in range(5):
         middle = (above + below) / 2
         under = relief(middle) >= middle
@@ -137,13 +141,14 @@ def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
     acts = {"jaw": pose.jaw, "smile": pose.smile, "brows": pose.brows}
     motion = move(bust.mimic, acts, x, y)
     column, row = _pixels(bust, motion.x, motion.y)
-    albedo, gloss = sample(bust.albedo, column, row), sample(bust.gloss, column, row)
-    surface = Surface(albedo, sample(bust.height, column, row), gloss)
+    albedo = sample(bust.albedo, column, row)
+    height, cover, gloss, skin = cv2.split(sample(bust.planes, column, row))
+    surface = Surface(albedo, height, gloss)
     squint = 0.22 * pose.smile
     shut = max(pose.blink, squint)
     if shut > 0.02:
         surface = close_eyes(surface, bust.mimic, shut, column, row)
     surface = show_mouth(surface, motion, x, y)
     height = (surface.height + motion.lift).astype(np.float32)
-    cover = sample(bust.cover, column, row) * step(1.32, 1.28, np.abs(x))
-    return View(surface.albedo, height, cover, surface.gloss, sample(bust.skin, column, row), scale)
+    cover = cover * step(1.32, 1.28, np.abs(x))
+    return View(surface.albedo, height, cover, surface.gloss, skin, scale)

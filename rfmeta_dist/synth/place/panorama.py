@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
-from rfmeta_dist.synth.imaging.tiles import Tile, draw_tile
+from rfmeta_dist.synth.imaging.tiles import lay_tile
 
 Colour = NDArray[np.floating]
 SUBPIXEL = 4  # bits of a corner's position after the point
-CLOUDS = 6  # tiles drawn once a process for each number of octaves
 NEAREST = 0.05  # places closer to the camera than this, or behind it, are drawn as if there: out of sight
 
 
@@ -81,13 +78,4 @@ class Panorama:
 
     def clouds(self, rng: Rng, size: float, octaves: int = 3) -> Image:
         """Smooth noise of zero mean and unit deviation with features of about `size` metres, H×W."""
-        number, right, down = rng.random(3)
-        tile = _cloud(octaves, int(number * CLOUDS))
-        x, y = (c * np.float32(1 / size) for c in (self.x, self.y))
-        return tile.at(x + np.float32(right * tile.side), y + np.float32(down * tile.side))
-
-
-@cache
-def _cloud(octaves: int, number: int) -> Tile:
-    """One of a few tiles with features of unit size: any patch of cloud is a window of one, enlarged."""
-    return draw_tile(generator("clouds", octaves, number), 1.0, octaves=octaves)
+        return lay_tile(rng, size, octaves).at(self.x, self.y)

@@ -74,24 +74,28 @@ def warm(amount: float) -> NDArray[np.float32]:
 
 
 def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
-    """Linear radiance H×W×3 of a posed bust before a backdrop of the same size."""
+    """Linear radiance H×W×3 of a posed bust before the radiance of a backdrop of the same size."""
     normal = _normals(view)
     # A cliff stands where something hides what is behind it: there is no surface there to be lit.
     cliff = step(0.26, 0.40, normal[..., 2])
     lit = np.clip(normal @ lamp.direction, 0.0, None) * (1.0 - 0.9 * _cast_shadow(view, lamp)) * cliff
     openness = _openness(view)
-    sky = (0.78 - 0.22 * normal[..., 1]) * (0.6 + 0.4 * normal[..., 2]) * openness
-    key = _scattered(lit, cliff, view)
-    # What little light a hollow gets has met skin before and is red.
-    bounce = 1.0 + (view.skin * (1.0 - openness))[..., None] * BOUNCE
-    light = lamp.ambient * sky[..., None] * bounce + (1.0 - lamp.ambient) * 1.25 * key
+    sky = lamp.ambient * (0.78 - 0.22 * normal[..., 1]) * (0.6 + 0.4 * normal[..., 2]) * openness
+    hollow = view.skin * (1.0 - openness)
     surface = _highlights(view, normal, lamp, lit, openness)
-    radiance = (view.albedo * light + surface[..., None]) * lamp.colour
-    return mix(backdrop * lamp.backdrop * lamp.colour, radiance.astype(np.float32), view.cover)
+    radiance = []
+    keys = _scattered((1.0 - lamp.ambient) * 1.25 * lit, cliff, view)
+    for albedo, key, bounce, colour in zip(cv2.split(view.albedo), keys, BOUNCE, lamp.colour, strict=True):
+        # What little light a hollow gets has met skin before and is red.
+        radiance.append((albedo * (sky * (1.0 + hollow * bounce) + key) + surface) * colour)
+    return mix(backdrop, cv2.merge(radiance), view.cover)
 
 
-def _scattered(lit: Image, cliff: Image, view: View) -> Image:
-    """Light of the lamp after it has spread inside skin: red furthest, so that shadows have a warm edge."""
+def _scattered(lit: Image, cliff: Image, view: View) -> list[Image]:
+    """Light of the lamp after it has spread inside skin: red furthest, so that shadows have a warm edge.
+
+    Its red, green and blue, H×W each.
+    """
     small, scale = _shrink(view, lit, SCATTER_PITCH)
     skin, _ = _shrink(view, view.skin * cliff, SCATTER_PITCH)
     spread = []
@@ -99,12 +103,12 @@ def _scattered(lit: Image, cliff: Image, view: View) -> Image:
         # What lies beside skin, or is hidden behind it, gives it no light.
         from_skin = blur(small * skin, reach / scale) / (blur(skin, reach / scale) + np.float32(1e-3))
         spread.append(small if reach < scale / 2 else from_skin)
-    soft = resize(np.dstack(spread), *lit.shape[::-1])
-    # Fine relief still shows in what does not enter.
-    inner = np.array(ENTERS, np.float32) * (view.skin * cliff)[..., None]
-    scattered: Image = lit[..., None] + (soft - lit[..., None]) * inner
+    soft = [resize(light, *lit.shape[::-1]) for light in spread]
+    inner = view.skin * cliff
     # At a cliff nothing is known but what is near.
-    return scattered + ((1.0 - cliff) * view.skin * 0.7 * soft[..., 0])[..., None]
+    near = 0.7 * (view.skin - inner) * soft[0]
+    # Fine relief still shows in what does not enter.
+    return [lit + near + (light - lit) * (share * inner) for light, share in zip(soft, ENTERS, strict=True)]
 
 
 def _highlights(view: View, normal: Image, lamp: Lamp, lit: Image, openness: Image) -> Image:

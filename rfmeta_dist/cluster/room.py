@@ -30,7 +30,7 @@ SLOT: Resources = {"CPU": 1}
 
 @dataclass(frozen=True)
 class Ask:
-    """The processes that a command asks the cluster for.
+    """A request for processes, which a command makes to the cluster.
 
     Attributes:
         what: the work, such as "training of a"; begins the message.
@@ -49,12 +49,12 @@ class Ask:
 
 
 def wait_for_room(ask: Ask, say: Callable[[str], None] = LOG.warning, limit_s: float = math.inf) -> None:
-    """Wait until the cluster has room for some processes, and tell the user what is missing.
+    """Wait until the cluster has room for the requested processes, and tell the user what is missing.
 
     The request makes an autoscaler add machines. Nothing stays reserved afterwards.
 
     Args:
-        ask: the processes.
+        ask: the request.
         say: called with each message for the user.
         limit_s: seconds to wait at most.
 
@@ -108,7 +108,7 @@ def most(each: Resources) -> int:
 
 
 def for_training(config: Config) -> Ask:
-    """Return the processes that the workers of a run are."""
+    """Return the request for the workers of a run."""
     training = config.training
     remedy = f"set training.workers lower, or give --slots {training.workers}, or use a larger cluster"
     if training.gpus:
@@ -124,7 +124,7 @@ def for_training(config: Config) -> Ask:
 
 
 def for_judging(config: Config, say: Callable[[str], None] = LOG.warning) -> Ask:
-    """Return the process that finishes or judges the model of a run.
+    """Return the request for the process that finishes or judges the model of a run.
 
     A model that was trained on GPUs is judged on a CPU if the cluster has no GPU, because the model does not
     depend on the device. `say` is then called with a message for the user.
@@ -150,7 +150,7 @@ def workers_for(what: str, given: int | None) -> int:
 
 
 def for_tasks(what: str) -> Ask:
-    """Return the smallest request of work that any number of processes can do: one process with one CPU."""
+    """Return the request for one process with one CPU, which is enough for work that can be divided freely."""
     return Ask(what, SLOT, 1, "use a cluster in which at least one machine gives Ray a CPU")
 
 

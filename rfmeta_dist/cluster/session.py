@@ -18,7 +18,7 @@ import ray
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
 
-# Ray Train polls its workers this often, and reports wait for it; the default of 2 s suits day-long runs.
+# Ray Train polls its workers at this interval, and a report waits for the next poll. Ray's 2 s slow short runs.
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",

@@ -33,8 +33,8 @@ class Outcome:
 
     Attributes:
         config: the run's configuration.
-        started: seconds from the begin of the leave-one-out to the run's start; NaN if the run failed.
-        ended: seconds from the begin of the leave-one-out to the run's end; NaN if the run failed.
+        started: seconds from the beginning of the leave-one-out to the run's start; NaN if the run failed.
+        ended: seconds from the beginning of the leave-one-out to the run's end; NaN if the run failed.
         evaluation: the content of evaluation.json; empty if the run failed.
         error: the error that ended the run; None if it succeeded.
     """

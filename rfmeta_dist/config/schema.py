@@ -138,7 +138,7 @@ class Data(Section):
 
 
 class Model(Section):
-    """The networks F (feature extractor), M (meta learner) and D (depth estimator)."""
+    """The networks F (feature extractor), M (meta-learner, which classifies) and D (depth estimator)."""
 
     backbone: Literal["paper", "vit_micro", "vit_tiny", "vit_small", "convnext_micro", "convnext_tiny"] = Field(
         "paper", description="architecture of the feature extractor F; M and D read its feature map"

@@ -29,8 +29,8 @@ from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.storage.reclaim import SERVICES
 
 _SERVICES = ("master", "volume", "filer", "s3", "admin")
-# A server that is told to end in its first second may hang, so it is killed after _STOP_S seconds. No object
-# whose write was acknowledged is lost by that.
+# A server that is told to end in its first second may hang, so it is killed after _STOP_S seconds. No object is
+# lost if its write was acknowledged.
 _START_S, _STOP_S = 30, 5
 _ATTEMPTS = 4
 _PR_SET_PDEATHSIG = 1

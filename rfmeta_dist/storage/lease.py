@@ -41,7 +41,7 @@ class Holder:
         host: name of the machine.
         machine: identifies the running kernel and the process namespace, within which `pid` is unique.
         pid: number of the process.
-        born: start time of the process in the kernel's ticks, which a later process with its number has not.
+        born: start time in the kernel's ticks; a later process with the same number has a different one.
         started: when the lease was taken, in UTC by the holder's clock; used in messages only.
         renewals: number of times that the lease was renewed.
         released: True if the holder has given the lease back.

@@ -14,7 +14,8 @@ from typing import Any
 
 from rfmeta_dist.core.errors import StorageError
 
-# Environment variable: endpoint of the embedded server, and addresses of its master and volume services.
+# This environment variable holds the embedded server's endpoint and the addresses of its master and volume
+# services.
 SERVICES = "RFMETA_S3_SERVICES"
 _BATCH_S = 1.5  # seconds to wait; deletions are recorded within 1.2 s
 _LIMIT_S = 60.0

@@ -36,10 +36,13 @@ Choice = TypeVar("Choice", bound=str)
 def verify(
     golden: Annotated[
         Path | None,
-        typer.Option(help="Compare one RFMeta step with the reference figures in this JSON file instead."),
+        typer.Option(
+            help="JSON file with reference figures: compare one RFMeta step with them, instead of comparing "
+            "several processes with one."
+        ),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Numbers of processes to compare; 2,3 if not given (1,2 with --golden).")
+        str | None, typer.Option(help="Numbers of processes to check; 2,3 if not given (1,2 with --golden).")
     ] = None,
     method: Annotated[
         Names, typer.Option(help="Methods to check, repeated or separated by commas; all if not given.")

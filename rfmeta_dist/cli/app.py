@@ -9,8 +9,10 @@ import typer
 from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
     demo,
+    doctor,
     example,
     ingest,
+    init,
     leave_one_out,
     probe,
     run,
@@ -49,6 +51,8 @@ def _root(
 
 
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
+app.command(rich_help_panel=PROOF, epilog=init.EXAMPLES)(init.init)
+app.command(rich_help_panel=PROOF, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=example.EXAMPLES)(example.example)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)

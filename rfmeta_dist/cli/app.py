@@ -29,6 +29,7 @@ app = typer.Typer(
     name="rfmeta",
     help="Train face anti-spoofing detectors that also work on domains they were not trained on.",
     no_args_is_help=True,
+    add_completion=True,  # --install-completion and --show-completion
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

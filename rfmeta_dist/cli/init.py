@@ -86,6 +86,6 @@ def _say_next(place: Path) -> None:
         *enter,
         "  rfmeta doctor    see what this machine has, and what is missing for which command",
         "  rfmeta demo      generate faces, train, judge and write a report, with jobs/configs/demo.yaml",
-        "For your own data, change data.prefix, data.sources and data.target in jobs/configs/oci_to_m.yaml, "
-        "then give: rfmeta train jobs/configs/oci_to_m.yaml",
+        "For your own data, change data.prefix, data.sources, data.target and training.gpus in "
+        "jobs/configs/oci_to_m.yaml, then give: rfmeta train jobs/configs/oci_to_m.yaml",
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -20,6 +22,9 @@ PINS = {
 }
 
 
+PIN = r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*"
+
+
 def asked() -> list[Requirement]:
     """What the base, every extra and the developers' part ask for."""
     extras = PROJECT["optional-dependencies"]
@@ -29,7 +34,7 @@ def asked() -> list[Requirement]:
 
 def test_every_line_is_one_exact_version_without_a_local_label_or_an_address():
     lines = [line for line in LINES if line and not line.startswith("#")]
-    wrong = [line for line in lines if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line)]
+    wrong = [line for line in lines if not re.fullmatch(PIN, line)]
     assert wrong == []  # nor an option, an editable project, a URL or a marker
     assert len(PINS) == len(lines) > 100
     assert "://" not in "".join(LINES)
@@ -62,6 +67,17 @@ def test_what_a_package_of_the_file_needs_itself_is_in_the_file_too():
                 )
                 checked += 1
     assert checked > 50
+
+
+def test_a_renewed_file_has_the_packages_of_its_environment_without_labels():
+    # torch is built for processors here, or for one version of CUDA, and has a local label then.
+    script = ROOT / "infra/lock.py"
+    printed = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    lines = [line for line in printed.splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(PIN, line)] == []
+    assert f"torch=={version('torch').partition('+')[0]}" in lines
+    assert lines == sorted(lines, key=lambda line: line.partition("==")[0])
+    assert not [line for line in lines if line.startswith(("pip==", "rfmeta-dist=="))]
 
 
 def test_setup_installs_from_the_file():

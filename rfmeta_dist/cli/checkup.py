@@ -90,14 +90,15 @@ def _face_models(errors: list[RfmetaError]) -> dict[str, Any]:
 
 
 def _load_faces() -> Any:
-    from rfmeta_dist.ingest.face import Faces
-
     try:
+        from rfmeta_dist.ingest.face import Faces
+
         return Faces()
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         raise InstallationError(
-            f"the face models are there, but LiteRT cannot load them: {error}",
-            "remove it with: pip uninstall ai-edge-litert, then install it again with: pip install rfmeta_dist",
+            f"the face models are there, but they cannot be loaded: {error}",
+            "remove what loads them with: pip uninstall ai-edge-litert opencv-python-headless, then install it "
+            "again with: pip install rfmeta_dist",
         ) from error
 
 

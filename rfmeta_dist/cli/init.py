@@ -40,7 +40,7 @@ def init(
 
     place, files = absolute(folder), _examples()
     _require_folders(place, files)
-    store = open_store(f"file://{place}")
+    store = open_store(str(place))
     found = {name: store.read(name) for name in files if store.exists(name)}
     changed = [name for name in found if found[name] != files[name]]
     if changed and not force:

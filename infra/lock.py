@@ -16,7 +16,8 @@ HEADER = """\
 # The version of every package that `make setup` installs, so that each set-up gives the same packages.
 # Written by `make lock` on Python {python}, {system} {machine}. Do not edit: give `make lock` again.
 #
-# The PyTorch build for GPUs needs further packages (nvidia-…, triton). It names their exact versions itself.
+# The build of PyTorch for GPUs needs further packages (cuda-…, nvidia-…, triton), which are not listed. It
+# names the exact versions of most of them itself.
 """
 # pip comes with Python, and a set-up does not replace it. This project is what the file is for.
 LEFT_OUT = {"pip", "rfmeta-dist"}

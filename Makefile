@@ -3,17 +3,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check docs reference drill bench shift study why transfer golden clean
+.PHONY: help setup lock demo test coverage check docs reference drill bench shift study why transfer golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[all,dev]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 setup: .venv/.ready  ## make .venv and install everything (about 2 GB, one to three minutes)
+
+lock:  ## renew constraints.txt, the versions that setup installs: the newest that pyproject.toml allows
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check '.[all,dev,docs]'
+	build/lock/bin/python infra/lock.py > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/lock
 
 demo: setup  ## generate domains, serve S3, train with two Ray workers, judge, write the report
 	$(BIN)/rfmeta demo jobs/configs/demo.yaml
@@ -31,7 +39,7 @@ check: setup  ## check lint rules, format, types and import contracts
 	$(BIN)/lint-imports
 
 .venv/.docs: .venv/.ready pyproject.toml
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 docs: .venv/.docs  ## build the documentation site in build/docs; a broken link fails

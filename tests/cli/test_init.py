@@ -81,4 +81,4 @@ def test_the_demo_takes_the_configuration_of_this_folder_or_else_the_shipped_one
     rfmeta("init")
     path = Path("jobs/configs/demo.yaml")
     path.write_text(path.read_text().replace("s3://rfmeta/demo", "mine"))
-    assert "mine is not in S3" in rfmeta("demo").error
+    assert "mine is not an S3 address" in rfmeta("demo").error

@@ -99,7 +99,7 @@ def measure(given: dict[str, Any]) -> None:
 def main() -> None:
     """Print and write the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100, help="in a block")
+    parser.add_argument("--steps", type=int, default=100, help="steps in a block")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()

@@ -28,6 +28,6 @@ def exit_code(work: Callable[[], None]) -> int:
         say(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
+        say("interrupted; give the same command again to resume from here")
         return 130
     return 0

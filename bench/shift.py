@@ -173,14 +173,16 @@ def measure(folder: Path, rhos: Sequence[float], recipe: Recipe, scale: str, slo
         while waiting:
             (done,), waiting = ray.wait(waiting)
             cells += got(done)
-            say(f"shift: {len(cells) // len(DOMAINS)} of {len(rhos) * len(DOMAINS)} trainings")
+            say(f"shift: {len(cells) // len(DOMAINS)} of {len(rhos) * len(DOMAINS)} trainings done")
     return sorted(cells, key=lambda c: (rhos.index(c.rho), *map(DOMAINS.index, (c.trained_on, c.tested_on))))
 
 
 def main() -> int:
     """Print and write the matrices; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rhos", default="0.5,0", help="how strongly spurious cues follow the label")
+    parser.add_argument(
+        "--rhos", default="0.5,0", help="how strongly spurious cues follow the label, each from 0 to 1"
+    )
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--batch", type=int, default=20)
@@ -189,8 +191,12 @@ def main() -> int:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", default="study")
-    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="of the data; made if missing")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/study"), help="folder of the data, which are made if missing"
+    )
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
     recipe = Recipe(**{name: getattr(o, name) for name in Recipe.__dataclass_fields__})

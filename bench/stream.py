@@ -217,7 +217,7 @@ def rate(run: Contestant, count: int) -> float:
     started = time.perf_counter()
     rest = sum(batches)
     if first + rest < count - count % BATCH:
-        raise SystemExit(f"{first + rest} of {count} samples were delivered")
+        raise SystemExit(f"only {first + rest} of {count} samples were delivered")
     return rest / (time.perf_counter() - started)
 
 
@@ -231,7 +231,7 @@ def patiently(name: str, run: Contestant, count: int, failures: Counter[str]) ->
             return rate(run, count)
         except Exception as error:  # noqa: BLE001  whatever another library raises
             failures[name] += 1
-            print(f"{name} failed: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            print(f"{name} failed and is tried again: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
     return rate(run, count)
 
 
@@ -240,7 +240,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="of the raw reading; as many as there are cores")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="threads of the raw reading; use the number of cores"
+    )
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, embedded_s3(Path(name) / "s3") as server:

@@ -123,7 +123,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--people", type=int, default=12)
     options.add_argument("--size", type=int, default=256)
-    options.add_argument("--folder", help="shards of all bundled domains, to measure instead of new ones")
+    options.add_argument("--folder", help="prefix of shards of O, C, I and M to measure; made if not given")
     options.add_argument("--out", type=Path)
     chosen = options.parse_args()
     result: dict[str, Any] = {"sizes": {name: sizes(card, chosen.size) for name, card in DOMAINS.items()}}

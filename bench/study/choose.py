@@ -12,7 +12,7 @@ def source_auc(row: Mapping[str, Any], unit: str = "frame") -> float:
         return -1.0
     domains: Mapping[str, float] = row["validation"][unit]
     if row["target"] in domains:  # None, of a training that serves all targets, never is
-        raise ValueError(f"the target {row['target']} is among the domains that α is to be chosen on")
+        raise ValueError(f"the target {row['target']} is among the domains on which α is chosen")
     return sum(domains.values()) / len(domains)
 
 

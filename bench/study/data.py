@@ -34,7 +34,7 @@ def scale_of(name: str, size: int) -> Scale:
     if name == "study":
         return Scale("study", size, {"*": STUDY}, videos=2, frames=2)
     if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"use study, {', '.join(SCALES)}")
+        raise ConfigError(f"there is no scale {name!r}", f"choose from study, {', '.join(SCALES)}")
     known = SCALES[name]
     return Scale(name, size, known.subjects, known.videos, known.frames, known.every_attack)
 
@@ -93,8 +93,9 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
             made.add((found or planned.contract)["code"])
     if missing and len(made) > 1:
         raise RunError(
-            f"some domains under {folder / 'data'} are missing, and the generator has changed since the others",
-            "give another --folder, or remove this one",
+            f"some domains under {folder / 'data'} are missing, and the generator has changed since the others "
+            "were made: a study needs domains of one version",
+            "give another --folder, or delete this one to make all domains again",
         )
     if missing and not _commit_file(folder).exists():
         _commit_file(folder).parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +145,6 @@ def _contract(out: str, name: str, wanted: Mapping[str, Any]) -> Mapping[str, An
         if made.get(field) != wanted[field]:
             raise RunError(
                 f"domain {name} under {store.url} was made with {field} {made.get(field)}, not {wanted[field]}",
-                "give another --folder, or the options that it was made with",
+                "give another --folder, or the options that the domain was made with",
             )
     return made

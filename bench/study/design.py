@@ -130,7 +130,7 @@ class Grid:
     def __post_init__(self) -> None:
         for rho in self.rhos:
             if not 0 <= rho <= 1:
-                raise ConfigError(f"--rhos holds {rho}", "a rho lies between 0 and 1")
+                raise ConfigError(f"--rhos has the value {rho}", "give values from 0 to 1")
         choices: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
             ("methods", self.methods, tuple(RULES)),
             ("targets", self.targets, DOMAINS),
@@ -139,7 +139,9 @@ class Grid:
         for option, given, known in choices:
             for name in given:
                 if name not in known:
-                    raise ConfigError(f"--{option} holds {name!r}", f"choose from {', '.join(known)}")
+                    raise ConfigError(
+                        f"--{option} has the unknown value {name!r}", f"choose from {', '.join(known)}"
+                    )
 
     @property
     def questions(self) -> list[Question]:

@@ -100,8 +100,8 @@ def draw(
     drawn = bootstrap.resample(videos, threshold, seed_of("study", target), resamples)
     if drawn.skipped:
         raise DataError(
-            f"{drawn.skipped} resamples of {target} lack a class",
-            "every subject needs live and attack recordings",
+            f"{drawn.skipped} bootstrap resamples of domain {target} lack a class, so they cannot be paired",
+            "use a domain in which every subject has live and attack recordings",
         )
     return {f: points[f] for f in FIGURES}, {f: drawn.values[f] for f in FIGURES}
 

@@ -109,7 +109,7 @@ def read_row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any] | N
     for name, value in asdict(settings).items():
         if row["settings"][name] != value:
             raise RunError(
-                f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
+                f"the training in {path.parent} was made with {name}={row['settings'][name]}, not {value}",
                 f"give --{name} {row['settings'][name]}, or another --folder",
             )
     return row

@@ -108,7 +108,7 @@ def _shown(work: Work, monitor: Any) -> Iterator[None]:
                 return
             said = int(shown.completed * LINES // total)
             left = (shown.elapsed or 0.0) * (total / shown.completed - 1)
-            say(f"{work.stage} {shown.completed / total:.0%}, {left / 60:.0f} minutes left")
+            say(f"{work.stage}: {shown.completed / total:.0%} done, about {left / 60:.0f} minutes left")
 
         with watched(monitor, advance):
             yield

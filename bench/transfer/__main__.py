@@ -85,7 +85,7 @@ def _each(what: str, function: Callable[..., None], arguments: Sequence[tuple[An
     while waiting:
         (done,), waiting = ray.wait(waiting)
         got(done)
-        say(f"transfer: {len(arguments) - len(waiting)} of {len(arguments)} {what}")
+        say(f"transfer: {len(arguments) - len(waiting)} of {len(arguments)} {what} done")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,16 +94,26 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="fewer domains, people, steps, and one seed")
+    parser.add_argument(
+        "--quick", action="store_true", help="use fewer domains, people and steps, and one seed"
+    )
     for name, field in Settings.__dataclass_fields__.items():
         kind, choices = type(field.default), ("fp32", "bf16") if name == "precision" else None
         words = f"default: {field.default}" + (f", quick: {QUICK[name]}" if name in QUICK else "")
         parser.add_argument(f"--{name}", type=kind, choices=choices, help=words)
-    parser.add_argument("--seeds", help="of the networks; default: 0,1,2, quick: 0")
-    parser.add_argument("--folder", help="prefix of shards that are there, as a further set")
-    parser.add_argument("--keep", type=Path, help="data and trainings; default: runs/transfer, or -quick")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
-    parser.add_argument("--report", action="store_true", help="run nothing, write the page of what is there")
+    parser.add_argument("--seeds", help="seeds of the networks; default: 0,1,2, quick: 0")
+    parser.add_argument("--folder", help="prefix of existing shards, to train and judge on as a further set")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="where data and trainings are kept; default: runs/transfer, quick: runs/transfer-quick",
+    )
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing; write the page from the results that exist"
+    )
     parser.add_argument("--page", type=Path, default=Path("docs/transfer.md"))
     parser.add_argument("--out", type=Path, default=Path("bench/results/transfer.json"))
     return parser
@@ -120,7 +130,9 @@ def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
     try:
         return tuple(int(item) for item in given.split(","))
     except ValueError:
-        raise ConfigError(f"--seeds {given!r} is no list", "separate whole numbers by commas: 0,1,2") from None
+        raise ConfigError(
+            f"--seeds {given!r} is not a list of numbers", "separate whole numbers by commas: 0,1,2"
+        ) from None
 
 
 def _keep(options: argparse.Namespace) -> Path:
@@ -135,8 +147,8 @@ def _given(folder: str | None) -> str | None:
     url = folder if "://" in folder else str(Path(folder).resolve())
     if len(found := domains_of(open_store(url))) < 2:
         raise ConfigError(
-            f"--folder {folder} holds {len(found)} domains, and networks are trained on at least two",
-            "give the prefix of several domains, such as `rfmeta synth` writes",
+            f"--folder {folder} holds {len(found)} domains, but training needs at least two",
+            "give a prefix with several domains, such as `rfmeta synth` writes",
         )
     return url
 

@@ -73,8 +73,8 @@ def missing(domain: str, settings: Settings, folder: Path) -> list[str]:
             left.append(name)
         elif json_bytes(Manifest.open(store, domain).contract) != json_bytes(contracts[name]):
             raise RunError(
-                f"domain {domain} under {store.url} was made with other settings or another generator",
-                "give another --keep, or remove this one",
+                f"domain {domain} under {store.url} was made with other settings or another generator version",
+                "give another --keep, or delete this one to make all domains again",
             )
     return left
 

@@ -49,13 +49,13 @@ class Settings:
     def __post_init__(self) -> None:
         if not 2 <= self.episode <= self.few <= self.domains:
             raise ConfigError(
-                f"--episode {self.episode}, --few {self.few} and --domains {self.domains} do not grow",
-                "give 2 <= episode <= few <= domains",
+                f"--episode {self.episode}, --few {self.few}, --domains {self.domains} are not in rising order",
+                "give numbers with 2 <= --episode <= --few <= --domains",
             )
         if self.judged < 1 or self.people < 1 or self.others < 2:
             raise ConfigError(
                 f"--judged {self.judged}, --people {self.people} and --others {self.others} are too few",
-                "give at least 1 domain to judge, 1 person to train on and 2 to judge",
+                "give --judged at least 1, --people at least 1 and --others at least 2",
             )
 
 

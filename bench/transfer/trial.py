@@ -82,7 +82,7 @@ def done(cell: Cell, settings: Settings, folder: Path, given: str | None) -> tup
     for name, value in asdict(settings).items():
         if row["settings"][name] != value:
             raise RunError(
-                f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
+                f"the training in {path.parent} was made with {name}={row['settings'][name]}, not {value}",
                 f"give --{name} {row['settings'][name]}, or another --keep",
             )
     same = row["given"] == given

@@ -66,9 +66,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.why", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rho", type=float, default=0.5, help="of the study's data (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="the study's")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
+    parser.add_argument(
+        "--rho", type=float, default=0.5, help="which of the study's data to use (default: %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="folder of the study")
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results/why.json"))
     options = parser.parse_args()
 
@@ -97,7 +101,7 @@ def explain(folder: Path, grid: Grid, settings: Settings, slots: int | None) -> 
     rho = grid.rhos[0]
     if collect.to_train(grid, settings, folder) or collect.to_judge(grid, settings, folder):
         raise RunError(
-            f"the study under {folder} is not complete at rho = {rho:g}",
+            f"trainings of the study under {folder} at rho = {rho:g} are missing, and this analysis reads them",
             f"run python -m bench.study --rhos {rho:g} first",
         )
     tried = [Cell(Question(rho, m, t, 0), a) for m in ADAPTING for t in DOMAINS for a in ALPHAS]

@@ -37,7 +37,8 @@ class Native:
     def __post_init__(self) -> None:
         if not 0 < self.smallest <= self.largest <= MAX_SIDE:
             raise ConfigError(
-                f"the smallest size of a native crop is {self.smallest}", f"use 1 to {self.largest} pixels"
+                f"the smallest size of a native crop is {self.smallest} pixels, which is out of range",
+                f"use 1 to {self.largest} pixels",
             )
 
 
@@ -60,9 +61,15 @@ class CropRule:
     def __post_init__(self) -> None:
         size = self.size
         if isinstance(size, int) and (not 0 < size <= MAX_SIDE or size % DEPTH_STRIDE):
-            raise ConfigError(f"size is {size}", f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}")
+            raise ConfigError(
+                f"size={size} is not a possible side of a crop",
+                f"use a multiple of {DEPTH_STRIDE} from {DEPTH_STRIDE} to {MAX_SIDE}",
+            )
         if not 1 <= self.margin <= 4:
-            raise ConfigError(f"margin is {self.margin}", "use 1 for the face alone, up to 4 for more")
+            raise ConfigError(
+                f"margin={self.margin} is out of range",
+                "use 1 to cut out the face alone, up to 4 to include more around it",
+            )
 
     def side(self, square: int) -> int | None:
         """Return the side of the crop of a face whose square has this side; None if it is too small."""

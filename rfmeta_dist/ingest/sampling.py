@@ -37,7 +37,9 @@ def sample(
     try:
         content = read_bytes(root, recording.path)
     except MissingError:
-        return [], Tally(recording.path, error=f"{recording.path} is not there, or is a link to what is not")
+        return [], Tally(
+            recording.path, error=f"{recording.path} does not exist, or is a link to a missing file"
+        )
     tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
     try:
         got = extract(

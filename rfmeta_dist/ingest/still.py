@@ -36,7 +36,7 @@ def still_size(data: bytes) -> tuple[int, int]:
         raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"it claims to be {width}×{height} pixels")
+        raise ValueError(f"it claims to be {width}×{height} pixels, which is none or above {MAX_PIXELS}")
     return width, height
 
 
@@ -49,7 +49,7 @@ def is_still(head: bytes) -> bool:
     for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
         for mark, what in table.items():
             if start.startswith(mark):
-                remedy = ", which is not read; save it as JPEG or PNG" if what.endswith("picture") else ""
+                remedy = ", which is not supported; save it as JPEG or PNG" if what.endswith("picture") else ""
                 raise ValueError(f"by its content it is {what}{remedy}")
     return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 

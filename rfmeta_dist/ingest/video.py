@@ -39,7 +39,9 @@ class Every:
 
     def __post_init__(self) -> None:
         if self.step < 1:
-            raise ConfigError(f"step is {self.step}", "use 1 for every frame, 2 for every second, …")
+            raise ConfigError(
+                f"step={self.step} is below 1", "use 1 to take every frame, 2 to take every second frame, …"
+            )
 
     def clips(self, total: int) -> list[range]:
         """The frames taken from a video of `total`, each a clip of its own."""
@@ -55,7 +57,9 @@ class Spread:
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.length < 1:
-            raise ConfigError(f"count is {self.count} and length {self.length}", "use at least 1 of each")
+            raise ConfigError(
+                f"count={self.count} and length={self.length} would take no frame", "set both to 1 or more"
+            )
 
     def clips(self, total: int) -> list[range]:
         """The frames taken from a video of `total`, by clip; none if it is shorter than one clip."""
@@ -105,16 +109,16 @@ def read_frames(
         DataError: the file cannot be read or decoded, is cut short, or too short for the rule.
     """
     if rotation % 90:
-        raise ConfigError(f"the rotation is {rotation} degrees", "use 0, 90, 180 or 270")
+        raise ConfigError(f"the rotation is {rotation} degrees, not a multiple of 90", "use 0, 90, 180 or 270")
     name = name or (str(source) if isinstance(source, Path) else f"a file of {len(source)} bytes")
     with _explained(name):
         head = _head(source)
         if not head:
-            raise ValueError("it is empty")
+            raise ValueError("the file is empty")
         still = is_still(head)
         clips = rule.clips(1 if still else _count(source))
         if not clips:
-            raise ValueError("it has fewer frames than one clip")
+            raise ValueError("it has fewer frames than one clip needs")
         if still:
             yield _still(source, rotation)
         else:
@@ -142,7 +146,7 @@ def _explained(name: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{name} cannot be read: {reason[0].lower()}{reason[1:]}",
-            "restore it from the data set, or leave it out",
+            "restore the file from the data set, or leave it out",
         ) from error
 
 
@@ -153,11 +157,13 @@ def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer,
 
     with _file(source) as file, av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
         if not container.streams.video:
-            raise ValueError("it has no pictures")
+            raise ValueError("it has no video stream")
         stream = container.streams.video[0]
         decoder = stream.codec_context
         if decoder.width * decoder.height > MAX_PIXELS:
-            raise ValueError(f"its pictures claim to be {decoder.width}×{decoder.height}")
+            raise ValueError(
+                f"its pictures claim to be {decoder.width}×{decoder.height}, above {MAX_PIXELS} pixels"
+            )
         decoder.thread_count = 1
         decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
         yield container, stream
@@ -187,14 +193,16 @@ def _shown(source: Path | bytes) -> list[int]:
             if packet.stream_index != stream.index:
                 continue
             if packet.is_corrupt:
-                raise ValueError("it is cut short in the midst of a frame")
+                raise ValueError("it is cut short in the middle of a frame")
             present += bool(packet.size)
             if packet.size and not packet.is_discard:
                 shown.append(time)
         with _file(source) as file:
             cut = is_cut_short(file, container.format.name)
         if cut or (cut is None and end - start + _SLACK < (container.duration or 0) / 1e6):
-            raise ValueError(f"it is cut short after {present} frames")
+            raise ValueError(
+                f"it is cut short after {present} frames, before the end that its header announces"
+            )
         return shown
 
 
@@ -211,7 +219,7 @@ def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> 
                 yield Frame(wanted[number], number, orientation.of_pixels(pixels), orientation)
             if number == last:
                 return
-    raise ValueError(f"only {number + 1} of its frames can be decoded, and number {last} is wanted")
+    raise ValueError(f"only its first {number + 1} frames can be decoded, but frame {last} is needed")
 
 
 def _said(frame: av.VideoFrame) -> Orientation:

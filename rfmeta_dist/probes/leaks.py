@@ -128,8 +128,9 @@ def require(results: Iterable[Probed], most: float) -> None:
     if found:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
-            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst})",
-            "generate with `rfmeta synth --rho 0` to see which cues are not injected on purpose",
+            f"{len(found)} leak probe(s) tell live faces from attacks with an AUC above {most:g} ({worst})",
+            "generate the domains anew with `rfmeta synth --rho 0`, which injects no spurious cue, and probe "
+            "them: a cue that is still above the limit is an unintended leak",
         )
 
 
@@ -143,7 +144,7 @@ def _measure(
             raise DataError(
                 f"domain {manifest.domain} holds crops of {manifest.image_size} pixels, which are smaller than "
                 f"a patch of {PATCH}",
-                "probe it with `--view face`",
+                "probe whole crops with `--view face`",
             )
         side, cues = PATCH, PATCH_CUES
     values: dict[str, list[Vector]] = {cue: [] for cue in cues}
@@ -174,8 +175,8 @@ def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
         people = len(np.unique(shown.subject[shown.label == label]))
         if people < FOLDS:
             raise DataError(
-                f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
-                f"probe domains with at least {FOLDS} people of each class",
+                f"domain {domain} shows {people} {name} people, too few for cross-validation in {FOLDS} folds",
+                f"probe a domain that shows at least {FOLDS} people live and {FOLDS} people in attacks",
             )
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(splitter.split(shown.label, shown.label, shown.subject))

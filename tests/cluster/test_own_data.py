@@ -142,7 +142,7 @@ def test_pictures_of_any_kind_with_a_table_of_any_spelling(folder, ingest, tmp_p
     }
     assert result["without_face"] == {"nobody.jpg": [0]}
     assert "1 file(s) are not in labels.csv and are left out: logo.png" in said
-    assert "attack types of the table's own, kept as they are: deep_fake (1)" in said
+    assert "attack types that are not built in, kept as labels.csv writes them: deep_fake (1)" in said
     table = Manifest.open(open_store(str(tmp_path / "out")), "F").samples.to_pylist()
     assert {row["subject_id"] for row in table} >= {"F-7", "F-8", "F-b", "F-c", "F-d", "F-e"}
     kinds = {row["video_id"]: row["attack_type"] for row in table}

@@ -27,7 +27,7 @@ def read_boxes(root: Path, path: str, parse: Callable[[str], Boxes]) -> Boxes:
     except ValueError as error:
         raise DataError(
             f"face annotation {path}, {error}",
-            "restore the file from the data set, or remove it so that faces are detected instead",
+            "restore the file from the data set, or remove it: faces are then located by the face detector",
         ) from error
 
 
@@ -74,7 +74,7 @@ def _rows(text: str, separator: str | None, columns: int) -> Iterator[list[float
         except ValueError:
             row = []
         if len(row) < columns or not all(map(math.isfinite, row)):
-            raise ValueError(f"line {number}: {line[:40]!r} is not {columns} numbers")
+            raise ValueError(f"line {number}: {line[:40]!r} does not hold {columns} numbers")
         yield row
 
 

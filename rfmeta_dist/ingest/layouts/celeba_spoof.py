@@ -58,7 +58,10 @@ class CelebASpoof:
             missing=tuple(sorted(path for path in listed if path not in present)),
             unknown=tuple(path for path in files if path not in listed and not is_companion(path)),
             empty=empty_among(root, found),
-            notes=(f"{_HELD_OUT:.0%} of the training people, by a hash of their number, are for validation",),
+            notes=(
+                f"the data set has no validation split: {_HELD_OUT:.0%} of the training people are used for "
+                "validation, chosen by a hash of their number",
+            ),
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
@@ -79,7 +82,7 @@ def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
     """Path, description and official split of each image in the lists."""
     if not root.is_dir() or not any((root / "metas/intra_test" / name).is_file() for name in _LISTS):
         raise DataError(
-            f"no lists of celeba_spoof under {root}",
+            f"the folder {root} has no lists of celeba_spoof",
             "give the folder that holds Data/ and metas/intra_test/{train,test}_label.json",
         )
     for name, official in _LISTS.items():
@@ -91,7 +94,7 @@ def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
         except ValueError as error:
             raise DataError(f"{path} is not JSON ({error})", _RESTORE) from error
         if not isinstance(content, dict):
-            raise DataError(f"{path} is not a table of paths", _RESTORE)
+            raise DataError(f"{path} does not map the paths of images to descriptions", _RESTORE)
         for image, description in content.items():
             yield image, description, official
 
@@ -102,13 +105,15 @@ def _recording(path: str, description: Any, official: Split, domain: str) -> Rec
         kind, light, place, spoof = (description[i] for i in (_TYPE, _LIGHT, _PLACE, _SPOOF))
         attack_type, condition = _TYPES[kind], "-".join(filter(None, (_LIGHTS[light], _PLACES[place])))
     except (TypeError, IndexError, KeyError) as error:
-        raise DataError(f"the list does not give 44 known numbers for {path}", _RESTORE) from error
+        raise DataError(
+            f"the list does not describe {path} by 44 numbers of known meaning", _RESTORE
+        ) from error
     if not match or match[1] != official:
-        raise DataError(f"the {official} list names {path}, which cannot be in it", _RESTORE)
+        raise DataError(f"the {official} list names {path}, which is not a {official} image", _RESTORE)
     if not (match[3] == LIVE) == (kind == 0) == (spoof == 0):
         raise DataError(
-            f"{path} is in folder {match[3]}/, but the list says type {kind}, spoof {spoof}",
-            f"{_RESTORE}: a wrong label would be learnt",
+            f"{path} is in folder {match[3]}/, but the list says type {kind}, spoof {spoof} (0 is live)",
+            f"{_RESTORE}, because the wrong label would be used in training",
         )
     subject = f"{domain}-{int(match[2])}"
     held_out = official == "train" and share(match[2]) < _HELD_OUT

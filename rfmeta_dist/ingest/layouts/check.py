@@ -61,9 +61,9 @@ def require_whole(layout: Layout, survey: Survey) -> None:
         return
     published = layout.expected is not None
     problem = (
-        f"the source is not {layout.name} as published"
+        f"the files differ from {layout.name} as it was published"
         if published
-        else "the source differs from its own lists"
+        else "the files differ from those that the data set's own lists name"
     )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
@@ -71,7 +71,7 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("zero bytes", survey.empty)
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or take what was recognised with --accept-counts",
+        "restore or rename the files listed above, or add --accept-counts to ingest the recognised ones alone",
     )
 
 
@@ -84,7 +84,7 @@ def require_content(survey: Survey) -> None:
     if survey.empty:
         raise DataError(
             "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
-            "copy them again, or leave them out with --skip-unreadable",
+            "copy them from the data set again, or add --skip-unreadable to leave them out",
         )
 
 

@@ -48,7 +48,7 @@ class Folder:
         if not found:
             raise DataError(
                 f"{NAME} names {len(listed)} recordings, but none of these files exists: {missing[0]}, …",
-                f"give paths below the table's own folder, {root}",
+                f"write paths relative to the folder of the table, {root}",
             )
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
         notes += [*table.blank_words(), _own_types(found), *people.notes(found)]
@@ -131,17 +131,19 @@ class _Reader:
         path = self._files.named(line.inside("path", self._root))
         if not is_media(path):
             endings = ", ".join(ending[1:] for ending in (*IMAGES, *VIDEOS))
-            raise line.wrong("path", f"'{path}' does not end as images and videos do ({endings})")
+            raise line.wrong("path", f"'{path}' is neither an image nor a video by its ending ({endings})")
         first = self._paths.setdefault(path, line)
         if first is not line:
-            raise line.wrong("path", f"'{path}' is given twice", also=first)
+            raise line.wrong("path", f"both lines name the file '{path}'", also=first, remedy=_ONE_LINE)
         return path
 
     def _depth(self, line: Line, path: str) -> str | None:
         if not line.cells["depth"]:
             return None
         if not path.lower().endswith(IMAGES):
-            raise line.wrong("depth", f"'{path}' is a video, and a depth image goes with an image")
+            raise line.wrong(
+                "depth", f"'{path}' is a video, but only images can have a depth image", remedy=_NO_DEPTH
+            )
         return self._files.named(line.inside("depth", self._root))
 
     def _video(self, line: Line, path: str) -> str:
@@ -155,7 +157,9 @@ class _Reader:
         if label:
             kind = live_type(value)
             if kind is None:
-                raise line.wrong("attack_type", f"'{value}' contradicts a live label")
+                raise line.wrong(
+                    "attack_type", f"'{value}' contradicts the label, which says live", remedy=_LIVE
+                )
             return kind
         kind = attack_type(value)
         if kind is None:
@@ -168,14 +172,18 @@ class _Reader:
             return
         clip = recording.video.removeprefix(f"{self._domain}-")
         if "video" in (recording.kind, other.kind):
-            raise line.wrong("video", f"'{clip}' also names another file", also=first, remedy=_OWN_NAME)
+            problem = f"'{clip}' also names another file, and only images can share a clip"
+            raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)
         if (recording.subject, recording.attack_type) != (other.subject, other.attack_type):
-            problem = f"'{clip}' has another subject or attack type elsewhere"
+            problem = f"the two images of clip '{clip}' differ in subject or attack type"
             raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)
 
 
 _KINDS = f"use {', '.join(ATTACK_TYPES)}, or a word of your own"
-_OWN_NAME = "correct the table; each clip needs a name of its own"
+_LIVE = "correct the label, or leave the cell attack_type empty"
+_NO_DEPTH = "leave the cell depth of this line empty"
+_ONE_LINE = "remove one of the two lines"
+_OWN_NAME = "give each clip a name of its own in column video, or leave the cell empty"
 
 
 def _unlisted(paths: Sequence[str]) -> str:
@@ -188,7 +196,7 @@ def _unlisted(paths: Sequence[str]) -> str:
 def _own_types(recordings: Iterable[Recording]) -> str:
     own = Counter(r.attack_type for r in recordings if is_own(r.attack_type))
     named = ", ".join(f"{kind} ({count})" for kind, count in sorted(own.items()))
-    return f"attack types of the table's own, kept as they are: {named}" if own else ""
+    return f"attack types that are not built in, kept as {NAME} writes them: {named}" if own else ""
 
 
 def _stem(path: str) -> str:

@@ -126,7 +126,9 @@ def read_bytes(root: Path, path: str) -> bytes:
     except FileNotFoundError as error:
         raise MissingError(f"{root / path} does not exist", "restore it from the data set") from error
     except OSError as error:
-        raise StorageError(f"{root / path}: {error.strerror}", "check the file and its owner") from error
+        raise StorageError(
+            f"{root / path} cannot be read: {error.strerror}", "give this user permission to read the file"
+        ) from error
 
 
 def empty_among(root: Path, recordings: tuple[Recording, ...]) -> tuple[str, ...]:
@@ -157,4 +159,7 @@ def _circular(folder: Path) -> bool:
 
 def _unreadable(error: OSError) -> None:
     # os.walk would pass over a folder it may not enter, and its recordings would be lost without a word.
-    raise StorageError(f"{error.filename}: {error.strerror}", "give this user access to the folder") from error
+    raise StorageError(
+        f"the folder {error.filename} cannot be read: {error.strerror}",
+        "give this user permission to read the folder",
+    ) from error

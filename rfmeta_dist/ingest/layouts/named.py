@@ -93,6 +93,6 @@ class NamedLayout:
         inner = sorted(child for child in root.iterdir() if (child / top).is_dir())
         place = f", perhaps {inner[0]}" if inner else ""
         return DataError(
-            f"no recording of {self.name} under {root}",
+            f"no file under {root} has the name of a recording of {self.name}",
             f"give the folder that holds {', '.join(f'{folder}/' for folder in self.folders)}{place}",
         )

@@ -75,11 +75,15 @@ def _listed(root: Path, path: str) -> Iterator[str]:
             continue
         match = _ROW.fullmatch(line)
         if not match:
-            raise DataError(f"{path}, line {number}: {line[:40]!r} is not `sign,name`", "restore the list")
+            raise DataError(
+                f"{path}, line {number}: {line[:40]!r} is not a label and a video such as `+1,1_1_01_1`",
+                "restore the list from the data set",
+            )
         if (int(match[1]) > 0) != (match[3] == "1"):
             raise DataError(
-                f"{path}, line {number}: {match[2]} is type {match[3]} by its name but {match[1]} in the list",
-                "restore the list from the data set: a wrong label would be learnt",
+                f"{path}, line {number}: {match[2]} is type {match[3]} by its name (1 is live, the others are "
+                f"attacks), but the list gives it the label {match[1]}",
+                "restore the list from the data set, because the wrong label would be used in training",
             )
         yield match[2]
 

@@ -19,11 +19,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
 _TRAIN, _VALIDATION = 0.6, 0.2  # of the people, where the table gives no splits
 _STEM = 48  # characters of a text that are kept in a name made of it
-_SAY_WHO = "say who is shown, so that splits share nobody"
-_ONE_SPLIT = "put each person in one split: a person in the training must not be in the test"
+_SAY_WHO = "say who is shown, so that no person gets into two splits"
+_ONE_SPLIT = "put all recordings of a person into one split: nobody may be in both training and test"
 _ONE_SPELLING = (
-    "write the name of one person in one way; two people need names that differ by more than capitals, "
-    "accents, spaces, dashes or leading zeros"
+    "if they are one person, write the name in one way; if they are two people, choose names that differ by "
+    "more than capitals, accents, spaces, dashes or leading zeros"
 )
 
 
@@ -48,7 +48,7 @@ class People:
             raise line.wrong(
                 "subject",
                 f"'{said}' counts as an empty cell, not as a name" if said else "it is empty",
-                remedy=_SAY_WHO + ("; if a person is really called so, write another name" if said else ""),
+                remedy=_SAY_WHO + ("; if this is a person's real name, write another one" if said else ""),
             )
         number = _NUMBER.fullmatch(value)
         # Spreadsheets make 7 of 007, and 7.0 of 7 where a cell is empty: one person all the same.
@@ -78,7 +78,7 @@ class People:
         """Return a line for each decision about people that the table did not make itself."""
         # By the names of the samples, so that whoever is forgotten later is not named by these notes either.
         several = [", ".join(spellings) for spellings in self._people.values() if len(spellings) > 1]
-        notes = [f"names that differ in their spelling alone count as different people: {'; '.join(several)}"]
+        notes = [f"names that differ in spelling alone are treated as different people: {'; '.join(several)}"]
         return (notes if several else []) + ([] if self._gives_splits else [_dealt(recordings)])
 
 
@@ -96,10 +96,13 @@ def _in_two_splits(line: Line, split: Split, first: Line, elsewhere: Split, *, s
     here, there = line.cells["subject"], first.cells["subject"]
     if same:
         return line.wrong(
-            "split", f"'{here}' is in {split} here but in {elsewhere} elsewhere", first, _ONE_SPLIT
+            "split",
+            f"'{here}' is in {elsewhere} in the first line but in {split} in the second",
+            first,
+            _ONE_SPLIT,
         )
     where = f"'{here}' is in {split} and '{there}' in {elsewhere}"
-    return line.wrong("subject", f"{where}: two spellings of one name", first, _ONE_SPELLING)
+    return line.wrong("subject", f"{where}, and the two names differ in spelling alone", first, _ONE_SPELLING)
 
 
 def _deal(name: str) -> Split:
@@ -112,6 +115,8 @@ def _deal(name: str) -> Split:
 def _dealt(recordings: Sequence[Recording]) -> str:
     people = {split: len({r.subject for r in recordings if r.split == split}) for split in SPLITS}
     numbers = ", ".join(f"{split} {count}" for split, count in people.items())
-    how = f"people are dealt out 60/20/20 by a hash of their names ({numbers})"
-    lacking = "" if all(people.values()) else "; a part without people needs a column split"
+    how = f"people are divided 60/20/20 by a hash of their names ({numbers})"
+    lacking = (
+        "" if all(people.values()) else "; some split has no people: add a column split to choose who is in it"
+    )
     return f"the table gives no splits: {how}{lacking}"

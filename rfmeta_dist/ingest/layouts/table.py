@@ -18,10 +18,10 @@ NAME = "labels.csv"
 _REQUIRED = ("path", "label", "subject")
 _OPTIONAL = ("attack_type", "video", "split", "depth")
 _MEANING = {  # of an empty cell; in the other columns it is a mistake
-    "attack_type": "an attack is of type other",
-    "video": "the clip is named by its path",
-    "split": "it names no split",
-    "depth": "depth comes from the landmarks",
+    "attack_type": "attacks get the type other",
+    "video": "clips are named after their paths",
+    "split": "the table gives no split there",
+    "depth": "depth is computed from the face's landmarks",
 }
 _SEPARATORS = ",;\t"  # spreadsheets write what the user's country separates lists by
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -102,8 +102,8 @@ def read_table(root: Path) -> Table:
     """
     if not (root / NAME).is_file():
         raise DataError(
-            f"{root} has no {NAME}",
-            f"write one with the columns {', '.join(_REQUIRED)} and, if you like, {', '.join(_OPTIONAL)}",
+            f"the folder {root} has no {NAME}, the table that says what its files show",
+            f"write one with the columns {', '.join(_REQUIRED)} and, if wanted, {', '.join(_OPTIONAL)}",
         )
     text = _decoded(read_bytes(root, NAME)).splitlines()
     separator = max(_SEPARATORS, key=text[0].count) if text else ","
@@ -112,9 +112,11 @@ def read_table(root: Path) -> Table:
         header = _header(next(reader, []))
         lines = [_line(reader.line_num, header, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise DataError(f"{NAME}, line {reader.line_num}: {error}", "correct the table") from error
+        raise DataError(
+            f"{NAME}, line {reader.line_num} is not valid CSV: {error}", "correct this line of the table"
+        ) from error
     if not lines:
-        raise DataError(f"{NAME} has no lines below its header", "write one line for each recording")
+        raise DataError(f"{NAME} has no lines below its header", "add one line for each video or image")
     return Table(tuple(lines))
 
 
@@ -126,7 +128,7 @@ def _decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{NAME}, line {line}: a letter in it is not UTF-8", "save the table as CSV UTF-8"
+            f"{NAME}, line {line}: a character is not encoded as UTF-8", "save the table as CSV UTF-8"
         ) from error
 
 
@@ -145,7 +147,7 @@ def _header(row: list[str]) -> list[str]:
     if lacking or twice:
         what = f"lacks column {', '.join(lacking)}" if lacking else f"has column {twice[0]} twice"
         columns = ", ".join(_REQUIRED + _OPTIONAL)
-        raise DataError(f"{NAME}, line 1: the header {what}", f"its columns are {columns}")
+        raise DataError(f"{NAME}, line 1: the header {what}", f"name each column once, out of {columns}")
     return header
 
 

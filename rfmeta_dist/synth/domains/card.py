@@ -17,7 +17,7 @@ from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
 
-START = "write a card to start from with: rfmeta example M > card.yaml"
+START = "write a complete card to start from with: rfmeta example M > card.yaml"
 
 
 def read_card(path: Path) -> Domain:
@@ -33,16 +33,19 @@ def read_card(path: Path) -> Domain:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f": line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"card {path} is not YAML{where}", "correct the file") from error
+        raise ConfigError(f"card {path} is not YAML{where}", "correct the YAML syntax of the card") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"card {path} is not a mapping", START)
+        raise ConfigError(f"card {path} is not a mapping of fields to values", START)
     try:
         card: Domain = TypeAdapter(Domain).validate_python(typed(tree, Domain))
     except ValidationError as error:
         raise _explain(error, path) from None
     for name, value in _ranges(card):
         if value[0] > value[1]:
-            raise ConfigError(f"card {path}: {name}={list(value)} falls", "write the lower end first")
+            raise ConfigError(
+                f"card {path}: the range {name}={list(value)} begins with its higher end",
+                "write it as [lowest, highest]",
+            )
     return card
 
 
@@ -56,7 +59,10 @@ def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
     for path in cards:
         card = read_card(path)
         if card.name in domains:
-            raise ConfigError(f"card {path}: there is a domain {card.name!r} already", "give it another name")
+            raise ConfigError(
+                f"card {path}: there is a domain {card.name!r} already",
+                "write another name in the field name of this card",
+            )
         domains[card.name] = card
     return domains
 
@@ -89,7 +95,7 @@ def _explain(error: ValidationError, path: Path) -> ConfigError:
         what = f"{found.name}: {found.message}" if found.name else found.message
         return ConfigError(f"card {path}: {what}", found.remedy)
     words = PLAINLY.get(found.type, found.message)
-    return ConfigError(f"card {path}: {found.name}={found.value}: {words}", "correct the file")
+    return ConfigError(f"card {path}: {found.name}={found.value}: {words}", "correct this field of the card")
 
 
 PLAINLY = {
@@ -112,7 +118,7 @@ REPLACED = {
 def _suggest(location: Location) -> str:
     """The field that was probably meant: of the part of a domain that the location leads to."""
     if replaced := REPLACED.get((str(location[0]), str(location[-1]))):
-        return f"sizes are in millimetres now: {replaced}; docs/synth.md says what they mean"
+        return f"sizes are in millimetres now: {replaced}, as in the card of: rfmeta example M"
     part: Any = Domain
     for step in location[:-1]:
         part = get_args(part)[0] if isinstance(step, int) else get_type_hints(part)[step]

@@ -92,22 +92,28 @@ class Domain:
         _require_some(self, "cameras", "sessions", "attacks")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", self.name):
             raise ValueError(
-                f"name {self.name!r} is no name for a domain; use up to 40 letters, digits and '_'"
+                f"name {self.name!r} is not valid for a domain; use 1 to 40 letters, digits and '_', "
+                "the first one not '_'"
             )
         if any(self.subjects.get(split, 0) < 1 for split in SPLITS):
-            raise ValueError("a split has no subjects; give train, validation and test at least one each")
+            raise ValueError(
+                "subjects leaves a split without people; set each of train, validation and test to 1 or more"
+            )
         if PRINTED & set(self.attacks) and not self.papers:
-            raise ValueError("its attacks are printed but it has no papers; add one under papers")
+            raise ValueError("attacks asks for printed attacks, but papers is empty; add a paper to papers")
         if set(self.attacks) - PRINTED and not self.screens:
-            raise ValueError("its attacks are replayed but it has no screens; add one under screens")
+            raise ValueError("attacks asks for replays, but screens is empty; add a screen to screens")
         if not 1 <= self.quality[0] <= self.quality[1] <= 100:
-            raise ValueError(f"quality {list(self.quality)} is no range; write [lowest, highest] of 1 to 100")
+            raise ValueError(
+                f"quality {list(self.quality)} is not a range of JPEG qualities; "
+                "write [lowest, highest], both from 1 to 100"
+            )
 
 
 def _require_some(part: Venue | Domain, *names: str) -> None:
     for name in names:
         if not getattr(part, name):
-            raise ValueError(f"{name} is empty; list at least one")
+            raise ValueError(f"{name} is empty; add at least one entry to this list")
 
 
 # What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two

@@ -54,7 +54,7 @@ def drawn(count: int, seed: int) -> Mapping[str, Domain]:
         ConfigError: the count is out of range.
     """
     if not 1 <= count <= MOST:
-        raise ConfigError(f"drawn={count} is out of range", f"draw 1 to {MOST} domains")
+        raise ConfigError(f"drawn={count} is out of range", f"choose a number of domains from 1 to {MOST}")
     cards = (_card(f"D{number:02d}", generator("card", seed, number)) for number in range(1, count + 1))
     return {card.name: card for card in cards}
 

@@ -90,9 +90,10 @@ def _deal(found: Survey, rounds: list[dict[Place, int]], base_seed: int) -> dict
         short += sum(max(0, lack) for lack in lacking.values())
     if short:
         raise DataError(
-            f"{sum(needs.values())} portraits are needed and {found.usable} usable ones in"
-            f" {len(found.groups)} look-alike groups were found in {found.folder}, {short} too few",
-            "add portraits, choose a smaller scale, or leave out the folder to use made-up faces",
+            f"{sum(needs.values())} portraits are needed, but {found.folder} has {found.usable} usable ones in "
+            f"{len(found.groups)} look-alike groups; as no group is divided between domains or splits, {short} "
+            "are missing",
+            "add portraits, choose a smaller scale, or leave out the folder to generate made-up faces",
         )
     return {place: _breadth_first(held[place])[:count] for place, count in needs.items()}
 

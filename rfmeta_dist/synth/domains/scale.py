@@ -34,12 +34,18 @@ class Scale:
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
-            raise ConfigError(f"size={self.size} is not a multiple of 32", "use 64 or 256")
+            raise ConfigError(
+                f"size={self.size} is not a positive multiple of 32", "use a size such as 64 or 256"
+            )
         if self.videos < 1 or self.frames < 1:
-            raise ConfigError(f"videos={self.videos} and frames={self.frames}", "ask for at least one of each")
+            raise ConfigError(
+                f"videos={self.videos} and frames={self.frames} would generate nothing", "set both to 1 or more"
+            )
         for domain, split in ((d, s) for d in self.subjects for s in SPLITS):
             if self.subjects[domain].get(split, 0) < 1:
-                raise ConfigError(f"domain {domain} has no {split} subjects", "give each split at least one")
+                raise ConfigError(
+                    f"domain {domain} has no {split} subjects", "give each split at least one subject"
+                )
 
     def subjects_of(self, card: Domain) -> Mapping[Split, int]:
         """Subjects of a domain in each split."""

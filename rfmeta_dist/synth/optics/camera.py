@@ -106,7 +106,7 @@ def require_positive(part: object, *names: str) -> None:
     for name in names:
         value = getattr(part, name)
         if not min(value if isinstance(value, tuple) else (value,)) > 0:
-            raise ValueError(f"{name} is not above 0; give a length")
+            raise ValueError(f"{name} is not above 0; give a positive length")
 
 
 class Sight(NamedTuple):

@@ -57,7 +57,10 @@ def plan(
     """
     card = find_domain(domain, domains)
     if not 0.0 <= rho <= 1.0:
-        raise ConfigError(f"rho={rho} is out of range", "use 0 (independent of the label) to 1 (decides it)")
+        raise ConfigError(
+            f"rho={rho} is out of range",
+            "use a number from 0 (spurious cues are independent of the label) to 1 (the label decides them)",
+        )
     people = cast(domain, scale, seed, identities, domains)
     return [
         Video(

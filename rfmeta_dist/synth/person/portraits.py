@@ -70,7 +70,10 @@ def survey(folder: Path, landmarks: Landmarks | None = None) -> Survey:
         DataError: the folder is missing, its list is malformed, or no file has a usable face.
     """
     if not folder.is_dir():
-        raise DataError(f"portrait folder {folder} does not exist", "check the path")
+        raise DataError(
+            f"portrait folder {folder} does not exist",
+            "give the path of a folder, or leave it out to generate made-up faces",
+        )
     groups: dict[str, list[Portrait]] = {}
     skipped = 0
     for file, group in _listed(folder):
@@ -81,8 +84,8 @@ def survey(folder: Path, landmarks: Landmarks | None = None) -> Survey:
             groups.setdefault(group, []).append(portrait)
     if not groups:
         raise DataError(
-            f"no usable portrait in {folder} ({skipped} files without exactly one clear frontal face)",
-            "add frontal portraits as JPEG or PNG",
+            f"no usable portrait in {folder}: none of {skipped} pictures shows exactly one clear frontal face",
+            "add JPEG or PNG pictures that each show one person from the front",
         )
     return Survey(folder, tuple(tuple(group) for group in groups.values()), skipped)
 
@@ -125,7 +128,9 @@ def _listed(folder: Path) -> list[tuple[str, str]]:
     with listing.open(newline="", encoding="utf-8") as stream:
         rows = csv.DictReader(stream)
         if not {"file", "look_alike_group"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{listing} lacks a column", "its header must be file,look_alike_group")
+            raise DataError(
+                f"{listing} lacks one of its two columns", "write file,look_alike_group as its first line"
+            )
         return sorted((row["file"], row["look_alike_group"]) for row in rows)
 
 

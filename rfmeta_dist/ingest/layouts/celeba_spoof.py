@@ -25,9 +25,9 @@ from rfmeta_dist.ingest.layouts.layout import (
 from rfmeta_dist.ingest.recording import Boxes, Recording
 from rfmeta_dist.ingest.still import still_size
 
-_HELD_OUT = 0.1  # of the training people, for validation, which the set does not have
-_BOX_SIDE = 224  # annotations are in an image scaled to this square
-_TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # places in a description
+_HELD_OUT = 0.1  # share of the training people used for validation; the data set has no validation part
+_BOX_SIDE = 224  # annotated boxes are in pixels of the image scaled to a square of this side
+_TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # positions in a description of 44 numbers
 _TYPES = dict(enumerate([LIVE, *3 * ["print"], *3 * ["paper_mask"], *3 * ["replay"], "mask"]))
 _LIGHTS = dict(enumerate(("", "normal", "strong", "back", "dark")))
 _PLACES = dict(enumerate(("", "indoor", "outdoor")))
@@ -38,7 +38,7 @@ _NAME = re.compile(r"Data/(train|test)/(\d+)/(live|spoof)/(\w+)\.(?:jpg|png)")
 
 @dataclass(frozen=True)
 class CelebASpoof:
-    """See `Layout` for the methods. What is expected stands in the lists of the source itself."""
+    """The layout of CelebA-Spoof; see `Layout` for the methods. The source's own lists say what is in it."""
 
     name: str = "celeba_spoof"
     domain: str = "A"
@@ -46,7 +46,7 @@ class CelebASpoof:
     expected: Counts | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         files = files_below(root)
         present = set(files)
         listed: dict[str, Recording] = {}
@@ -65,7 +65,7 @@ class CelebASpoof:
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings, by path."""
+        """Return the recordings, sorted by path."""
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:
@@ -79,7 +79,7 @@ class CelebASpoof:
 
 
 def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
-    """Path, description and official split of each image in the lists."""
+    """Yield path, description and official split of each image in the lists."""
     if not root.is_dir() or not any((root / "metas/intra_test" / name).is_file() for name in _LISTS):
         raise DataError(
             f"the folder {root} has no lists of celeba_spoof",
@@ -138,7 +138,7 @@ def _annotated(recording: Recording, present: set[str]) -> Recording:
 
 
 def _size(root: Path, path: str) -> tuple[int, int]:
-    """Return width and height of an image; its encoding is told by its content, not by its name."""
+    """Return width and height of an image. Its encoding is recognised by its content, not by its name."""
     try:
         return still_size(read_bytes(root, path))
     except ValueError as error:

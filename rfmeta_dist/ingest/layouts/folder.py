@@ -1,4 +1,4 @@
-"""Any tree of videos or images with a `labels.csv` at its top that describes them."""
+"""The layout of a user's own data: any tree of videos or images, described by a `labels.csv` at its top."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from rfmeta_dist.ingest.layouts.table import NAME, Line, Table, read_table
 from rfmeta_dist.ingest.layouts.words import LABELS, attack_type, is_own, live_type
 from rfmeta_dist.ingest.recording import ATTACK_TYPES, Boxes, Recording
 
-_SHOWN = 5  # files that a note names
+_SHOWN = 5  # how many files a note names at most
 
 
 @dataclass(frozen=True)
 class Folder:
-    """See `Layout` for the methods. What is expected stands in the table."""
+    """The layout of a user's own data; see `Layout` for the methods. The table says what should be there."""
 
     name: str = "folder"
     domain: str = "F"
@@ -37,7 +37,7 @@ class Folder:
     expected: Counts | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         files = _Files(files_below(root))
         table = read_table(root)
         people = People(table, domain or self.domain)
@@ -57,16 +57,16 @@ class Folder:
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings, by path."""
+        """Return the recordings, sorted by path."""
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:  # noqa: ARG002
-        """None: a table has no boxes."""
+        """Return None, because a table has no face boxes."""
         return None
 
 
 class _Files:
-    """The files there are, found by paths that may be spelled a little otherwise."""
+    """The files of a source, found by paths that may be spelled slightly differently."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
@@ -79,13 +79,13 @@ class _Files:
         return path in self._exact
 
     def named(self, path: str) -> str:
-        """The file meant: accents composed or not, and upper or lower case, where only one file fits."""
+        """Return the file that a path means. Case and Unicode form may differ if only one file fits."""
         alike = self._alike.get(_folded(path), [])
         return alike[0] if path not in self._exact and len(alike) == 1 else path
 
 
 class _Reader:
-    """Makes recordings of lines, and refuses a line that contradicts another."""
+    """Make recordings from the lines of a table. A line that contradicts another one is an error."""
 
     def __init__(self, table: Table, people: People, root: Path, files: _Files) -> None:
         self._table = table
@@ -98,7 +98,7 @@ class _Reader:
         self._stems = Counter(_stem(line.cells["path"]) for line in table.lines)
 
     def recordings(self) -> list[Recording]:
-        """By path; the images of a clip numbered as the numbers in their paths count."""
+        """Return the recordings by path. The images of a clip are sorted by the numbers in their paths."""
         found = [self._recording(line) for line in self._table.lines]
         frames: Counter[str] = Counter()
         for index in sorted(range(len(found)), key=lambda index: _counting(found[index].path)):
@@ -208,7 +208,7 @@ def _folded(path: str) -> str:
 
 
 def _counting(path: str) -> list[tuple[int, str]]:
-    """Sorts paths so that 2 comes before 10."""
+    """Return a sort key that puts 2 before 10."""
     parts = re.split(r"([0-9]+)", path)
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]
 

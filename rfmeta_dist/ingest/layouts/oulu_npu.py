@@ -54,7 +54,7 @@ def _names() -> Iterator[str]:
 
 
 def _protocols(root: Path, files: Sequence[str], recordings: Sequence[Recording]) -> list[Recording]:
-    """Add `1/train`, `3_2/validation`, …: the protocol, its fold, and the part in it."""
+    """Add to each recording the protocols, with fold and part, that list it: `1/train`, `3_2/validation`, …"""
     members: dict[str, set[str]] = {}
     for path in files:
         match = _LIST.fullmatch(path)
@@ -69,7 +69,7 @@ def _protocols(root: Path, files: Sequence[str], recordings: Sequence[Recording]
 
 
 def _listed(root: Path, path: str) -> Iterator[str]:
-    """The videos in one list. The sign before a name is its label and must agree with the type in it."""
+    """Yield the videos in one list. The sign before a name is its label and must agree with the type in it."""
     for number, line in enumerate(read_text(root, path).splitlines(), 1):
         if not line.strip():
             continue

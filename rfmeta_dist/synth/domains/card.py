@@ -1,4 +1,4 @@
-"""Domain cards, YAML files that each describe a generated domain: the four that come along, and one's own."""
+"""Read domain cards: YAML files that each describe a generated domain, four bundled ones and the user's own."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ START = "write a complete card to start from with: rfmeta example M > card.yaml"
 
 
 def read_card(path: Path) -> Domain:
-    """The domain that a card describes.
+    """Return the domain that a card describes.
 
     Raises:
-        ConfigError: there is no such file, it is not YAML, or a field is unknown, missing or unfit; named.
+        ConfigError: the file does not exist or is not YAML, or a field, which the error names, is unknown,
+            missing or out of range.
     """
     if not path.is_file():
         raise ConfigError(f"card {path} does not exist", START)
@@ -50,10 +51,10 @@ def read_card(path: Path) -> Domain:
 
 
 def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
-    """The domains that come along, and those of a user's cards.
+    """Return the bundled domains and those of a user's cards, by name.
 
     Raises:
-        ConfigError: as `read_card`, or two domains have one name.
+        ConfigError: as `read_card`, or two domains have the same name.
     """
     domains = dict(DOMAINS)
     for path in cards:
@@ -68,7 +69,7 @@ def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
 
 
 def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
-    """The domain called `name`. Raises ConfigError for a name that is not there."""
+    """Return the domain called `name`. Raises ConfigError if there is none."""
     if name not in domains:
         raise ConfigError(
             f"unknown generated domain {name!r}", f"choose from {', '.join(domains)}, or add one with --card"
@@ -77,10 +78,10 @@ def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
 
 
 def folder() -> Path:
-    """Return the folder of the cards that come along.
+    """Return the folder of the bundled cards.
 
     Raises:
-        InstallationError: it is not there.
+        InstallationError: the folder is missing.
     """
     return shipped(CARDS, *(f"{name}.yaml" for name in BUNDLED))
 
@@ -107,7 +108,7 @@ PLAINLY = {
 }
 
 
-# Fields of earlier cards, whose sizes were in sensor pixels: the part's list and the field → what replaced it.
+# Earlier cards gave sizes in sensor pixels. This maps a former field (its list, its name) to what replaced it.
 REPLACED = {
     ("cameras", "sensor"): "give focal, pitch and distance instead",
     ("papers", "cell"): "give face, lpi and source instead",
@@ -116,7 +117,7 @@ REPLACED = {
 
 
 def _suggest(location: Location) -> str:
-    """The field that was probably meant: of the part of a domain that the location leads to."""
+    """Return the remedy for an unknown field: what replaced it, or the field that was probably meant."""
     if replaced := REPLACED.get((str(location[0]), str(location[-1]))):
         return f"sizes are in millimetres now: {replaced}, as in the card of: rfmeta example M"
     part: Any = Domain
@@ -126,7 +127,7 @@ def _suggest(location: Location) -> str:
 
 
 def _ranges(part: Any, name: str = "") -> Iterator[tuple[str, tuple[float, float]]]:
-    """Every [low, high] of a card, with its dotted name."""
+    """Yield every range [low, high] of a card, with its dotted name."""
     if isinstance(part, tuple):
         for index, item in enumerate(part):
             yield from _ranges(item, f"{name}.{index}")

@@ -1,4 +1,4 @@
-"""Cameras in physical units, how they are set for a recording, and what they see."""
+"""Describe cameras in physical units, set them up for a recording, and compute what they see."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rfmeta_dist.synth.imaging.texture import Rng
 from rfmeta_dist.synth.optics.framing import FACE_UNIT_MM, Framing, Raster
 
 Range = tuple[float, float]
-DETAIL = 2.5  # samples of the scene for each pixel of the crop: more would be averaged away when it is shrunk
-LARGEST = 1024  # most sensor pixels across a crop: a closer face gets coarser pixels
+DETAIL = 2.5  # samples of the scene per pixel of the stored crop; shrinking would average more of them away
+LARGEST = 1024  # most sensor pixels across a crop; a closer face gets coarser pixels
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,20 @@ class Camera:
         require_positive(self, "focal", "pitch", "distance")
 
     def density(self, distance: float) -> float:
-        """Pixels a face unit at a distance in millimetres."""
+        """Return the number of pixels per face unit at a distance in millimetres."""
         return FACE_UNIT_MM * self.focal / (self.pitch * 1e-3 * distance)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A camera as set for one occasion: see `Camera`.
+    """The settings of a camera on one occasion. Fields that are not listed here are values drawn from `Camera`.
 
     Attributes:
         sensor: pixels across the crop, an even number.
-        scene: samples of the scene across the crop, no more than pixels.
+        scene: samples of the scene across the crop, at most `sensor`.
         away: distance of the face in face units.
         centre: the lens axis in crop coordinates.
-        frame: height and width of the whole picture in pixels, at least the crop's.
+        frame: height and width of the whole picture in pixels, at least those of the crop.
     """
 
     sensor: int
@@ -102,7 +102,7 @@ class Settings:
 
 
 def require_positive(part: object, *names: str) -> None:
-    """Raise a ValueError if a length or a range of lengths is not above zero."""
+    """Raise a ValueError if a length, or the lower end of a range of lengths, is not above zero."""
     for name in names:
         value = getattr(part, name)
         if not min(value if isinstance(value, tuple) else (value,)) > 0:
@@ -110,7 +110,7 @@ def require_positive(part: object, *names: str) -> None:
 
 
 class Sight(NamedTuple):
-    """What a camera sees: the samples of the scene, and the pixels that they are measured by."""
+    """What a camera sees: the samples of the scene, and the pixels that measure them."""
 
     scene: Raster
     pixels: Raster
@@ -120,10 +120,11 @@ def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
     """Draw the settings of one occasion.
 
     Args:
-        camera: the model.
-        framing: of the crop.
-        size: side of the crop as it is stored, in pixels; the scene is sampled no finer than shows there.
-        rng: of the recording.
+        camera: the camera model.
+        framing: framing of the crop.
+        size: side of the crop as it is stored, in pixels. The scene is sampled only as finely as this size can
+            show.
+        rng: random generator of the occasion.
     """
     distance = rng.uniform(*camera.distance)
     sensor = 2 * round(min(max(2.0 * framing.half * camera.density(distance), 32.0), LARGEST) / 2)
@@ -150,7 +151,7 @@ def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
 
 
 def see(settings: Settings, *, whole: bool = False) -> Sight:
-    """What a camera sees: the crop alone, or the whole frame.
+    """Return what a camera sees: the crop alone, or the whole frame.
 
     The frame is centred on the lens axis. If the crop would lie partly outside, the frame is moved just far
     enough to contain it.
@@ -165,7 +166,7 @@ def see(settings: Settings, *, whole: bool = False) -> Sight:
     for side, axis in zip(settings.frame, reversed(settings.centre), strict=True):
         room = side / settings.sensor - 1.0
         first = min(max(axis, -room), room) - side / settings.sensor
-        # The crop begins on a whole pixel, of the same colour of the mosaic as when it is alone.
+        # The crop begins on a whole pixel that has the same mosaic colour as when the crop is made alone.
         corner.append(-1.0 - 2.0 * round((-1.0 - first) * settings.sensor / 4) * 2 / settings.sensor)
     height, width = settings.frame
     rows, columns = (int(np.ceil(side * fine / coarse)) for side in settings.frame)

@@ -3,17 +3,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check drill bench shift study why transfer golden clean
+.PHONY: help setup lock demo test coverage check docs reference drill bench shift study why transfer golden clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[all,dev]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 setup: .venv/.ready  ## make .venv and install everything (about 2 GB, a minute or three)
+
+lock:  ## renew constraints.txt, the versions that setup installs: the newest that pyproject.toml allows
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check '.[all,dev,docs]'
+	build/lock/bin/python infra/lock.py > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/lock
 
 demo: setup  ## generate domains, serve S3, train two Ray workers, judge, write the page
 	$(BIN)/rfmeta demo jobs/configs/demo.yaml
@@ -29,6 +37,16 @@ check: setup  ## lint, format, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.venv/.docs: .venv/.ready pyproject.toml
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: .venv/.docs  ## build the documentation site in build/docs; a broken link fails
+	$(BIN)/python -m infra.docs build
+
+reference: setup  ## write the reference pages that are generated from the program
+	$(BIN)/python -m infra.docs reference
 
 golden: setup  ## recompute the reference figures of the distributed step, one and two processes
 	$(BIN)/rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2

@@ -114,7 +114,8 @@ def _what(results: Results) -> str:
                 or two splits. The manifests' fingerprints are among the results: another version of the
                 generator makes other data, and other figures.{_made_by(results)}""",
                 f"""**Rules**: {_list(grid.methods)}. `plain` is a binary classifier on all sources, without
-                depth and meta-learning; `no_meta` adds depth; the others are as in [engine](engine.md).""",
+                depth and meta-learning; `no_meta` adds depth; the others are as in
+                [engine](explanation/engine.md).""",
                 f"""**Trainings**: targets {_list(grid.targets)} in turn, each from the other three named
                 domains, seeds {_list(grid.seeds)}; width {s.width:g}, {s.steps} steps of {s.batch} images a
                 domain, Adam at {s.rate:g}, {s.precision}; the last step is judged. {_many(results)} The same

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli.init import demo_configuration
 from rfmeta_dist.cli.synth import Identities
-from rfmeta_dist.cli.terminal import ConfigFile, Json, Overrides, print_json, say
+from rfmeta_dist.cli.terminal import Json, Overrides, print_json, say
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rfmeta_dist.cli.synth import Planned
     from rfmeta_dist.config.schema import Config
 
 RHO = 0.0  # with spurious cues, so short a training ends at chance on the target
@@ -20,16 +24,25 @@ RHO = 0.0  # with spurious cues, so short a training ends at chance on the targe
 EXAMPLES = """
 [bold]Examples[/]
 
+  rfmeta demo
+
+  rfmeta demo --identities portraits/ --set run.folder=runs/portraits
+
   rfmeta example demo > demo.yaml
 
   rfmeta demo demo.yaml
-
-  rfmeta demo demo.yaml --identities portraits/ --set run.folder=runs/portraits
 """
 
 
 def demo(
-    config: ConfigFile,
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Configuration file. If not given: the demo.yaml that `rfmeta init` wrote into this folder, "
+            "or else the one that comes with rfmeta.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "demo",
     identities: Identities = None,
@@ -42,11 +55,12 @@ def demo(
     from rfmeta_dist.config.load import load_config
     from rfmeta_dist.synth.domains.card import DOMAINS
 
-    chosen = load_config(config, overrides or ())
+    chosen = load_config(config or demo_configuration(), overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
     bucket = _bucket(chosen)
     plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # before anything is started
+    _say_time(plans, Path(chosen.run.folder) / "s3", slots_for(chosen, None))
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import evaluate_run, train_run
@@ -80,6 +94,22 @@ def _bucket(config: Config) -> str:
             "set data.prefix=s3://bucket/name",
         )
     return rest.split("/")[0]
+
+
+def _say_time(plans: Mapping[str, Planned], store: Path, slots: int) -> None:
+    """Say how long generating takes, unless some of it was done before: then nobody can tell what is left."""
+    from rfmeta_dist.cli import forecast
+    from rfmeta_dist.cli.machine import cores
+
+    if store.exists():
+        say(f"faces that an earlier call has generated in {store} are not generated again")
+        return
+    frames, processes = sum(v.frames for p in plans.values() for v in p.videos), min(slots, cores())
+    minutes = forecast.seconds([p.videos for p in plans.values()], processes) / 60
+    say(
+        f"generating {frames} frames will take about {minutes:.1f} minutes with {processes} processes; "
+        "training and judging follow"
+    )
 
 
 def _explain(result: dict[str, Any]) -> None:

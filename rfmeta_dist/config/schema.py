@@ -18,14 +18,15 @@ from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.patches import Patches
 
+NAMED = "the learning rule"  # describes method.name
 PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
     """Where results go: `folder/name`, a local path or an `s3://` prefix. The name is the resume key."""
 
-    name: Name
-    folder: Place = Field("runs", validate_default=True)
+    name: Name = Field(description="of the run; the same name again resumes the run")
+    folder: Place = Field("runs", validate_default=True, description="where the folders of runs are")
 
 
 class Augmentation(Section):
@@ -55,9 +56,9 @@ class Augmentation(Section):
 class Data(Section):
     """Which shards, and how a batch is cut from them."""
 
-    prefix: Place
-    sources: tuple[Name, ...]
-    target: Name
+    prefix: Place = Field(description="the folder or s3:// address that holds the domains")
+    sources: tuple[Name, ...] = Field(description="domains to train on; at least two")
+    target: Name = Field(description="domain to judge on; it must not be a source")
     view: Literal["face", "patches"] = Field("face", description="the whole crop, or patches of its own pixels")
     image_size: int = Field(
         256, ge=32, le=1024, multiple_of=32, description="side in pixels; of a patch 64, if not given"
@@ -147,12 +148,16 @@ class Model(Section):
 class _Method(Section):
     """What every learning rule has: the paper's α, λ and μ, and how domains take turns."""
 
-    name: str = "rfmeta"
-    inner_learning_rate: float = Field(1e-3, ge=0, le=10, description="α")
-    inner_steps: int = Field(1, ge=1, le=10)
-    depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ")
-    meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ")
-    schedule: Literal["uniform", "balanced"] = "uniform"
+    name: str = Field("rfmeta", description=NAMED)
+    inner_learning_rate: float = Field(1e-3, ge=0, le=10, description="α, the rate of the inner update")
+    inner_steps: int = Field(1, ge=1, le=10, description="gradient steps of an inner update")
+    depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ, the weight of the depth loss")
+    meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ, the weight of the meta-test loss")
+    schedule: Literal["uniform", "balanced"] = Field(
+        "uniform",
+        description="order of an episode of all domains: at random, or so that each domain is the meta-test "
+        "domain equally often",
+    )
 
     @property
     def facts(self) -> MethodFacts:
@@ -198,7 +203,7 @@ else:
         __base__=_Method,
         __module__=__name__,
         __doc__="The learning rule, with the fields of every rule; those of others stay at their default.",
-        name=(Literal[tuple(METHODS)], "rfmeta"),
+        name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
     )
 
@@ -209,7 +214,9 @@ class Evaluation(Section):
     recalibration_batches: int = Field(
         10, ge=1, le=100_000, description="batches per source domain for the batch-norm statistics"
     )
-    target_split: Literal["all", "train", "validation", "test"] = "all"
+    target_split: Literal["all", "train", "validation", "test"] = Field(
+        "all", description="part of the target to judge on"
+    )
 
 
 class Config(Section):

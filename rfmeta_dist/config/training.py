@@ -24,16 +24,18 @@ class EpisodeChoice(Section):
 class Training(Section):
     """The optimisation, and what it runs on."""
 
-    steps: int = Field(1000, ge=1, le=10_000_000)
+    steps: int = Field(1000, ge=1, le=10_000_000, description="training steps in all")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(0, ge=0, lt=2**31, description="decides weights at the start, and the order of data")
     episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
     clip: float | None = Field(None, gt=0, le=1e6, description="largest norm of the whole gradient")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of F and D; M and the losses are fp32")
     not_finite: Literal["stop", "skip"] = Field("stop", description="what to do about a NaN or an infinity")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
-    workers: int = Field(2, ge=1, le=1024)
-    strategy: Literal["single", "ddp", "deepspeed"] = "ddp"
+    workers: int = Field(2, ge=1, le=1024, description="processes that share each step")
+    strategy: Literal["single", "ddp", "deepspeed"] = Field(
+        "ddp", description="how gradients of the workers are added; single is one worker"
+    )
     zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed")
     offload: bool = Field(False, description="keep the optimiser of strategy deepspeed in main memory")
     bf16_reduce: bool = Field(False, description="send gradients between workers in bf16")

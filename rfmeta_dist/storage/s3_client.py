@@ -2,7 +2,7 @@
 
 An endpoint comes from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile, a region from AWS_REGION,
 AWS_DEFAULT_REGION or the profile. The addressing style comes from AWS_S3_ADDRESSING_STYLE or the profile's
-s3.addressing_style. Checksums and credentials are botocore's own affair (docs/stores.md).
+s3.addressing_style. Checksums and credentials are botocore's own affair (docs/how-to/s3-store.md).
 """
 
 from __future__ import annotations

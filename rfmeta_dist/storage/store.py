@@ -13,7 +13,7 @@ def open_store(url: str) -> Store:
     """Open `s3://bucket/prefix`, or a local folder given as a path or `file://` URL.
 
     S3 takes its credentials and endpoint from the environment (AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, or any other source botocore knows, see docs/stores.md)
+    AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, or any other source botocore knows, see docs/how-to/s3-store.md)
     in each process that uses the store. Nothing is contacted before the first read or write.
 
     Raises:

@@ -1,10 +1,11 @@
 """Recompute a file of reference figures of the RFMeta step through our own networks, method and strategy.
 
-The file's form is described in docs/verify.md; all settings are read from it. A figure's difference is relative
-to the figure, with one exception. The bias of a convolution before batch norm cancels, so in theory its
-gradient is exactly zero. We compute it as zero; an implementation that does not gets rounding noise, which Adam
-divides by its own size and so turns into steps, and the running mean behind it follows. Those figures hold the
-noise of whoever made the file, and are compared relative to the norm of their kind over the whole model.
+The file's form is described in docs/explanation/proofs.md; all settings are read from it. A figure's
+difference is relative to the figure, with one exception. The bias of a convolution before batch norm cancels,
+so in theory its gradient is exactly zero. We compute it as zero; an implementation that does not gets rounding
+noise, which Adam divides by its own size and so turns into steps, and the running mean behind it follows. Those
+figures hold the noise of whoever made the file, and are compared relative to the norm of their kind over the
+whole model.
 """
 
 from __future__ import annotations

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
-import typer
-from pydantic import BaseModel
 
-from rfmeta_dist.cli.app import app
-from rfmeta_dist.config.schema import Config
+from tests.named import FIELD, PATHS, commands, invocations, require_field, require_invocation
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "rfmeta_dist"
-COMMANDS = typer.main.get_command(app)
 HOLE = "…"  # stands where a message puts a value in
 
 
@@ -70,12 +60,6 @@ def remedies() -> Iterator[tuple[str, str]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
 
 
-def commands(node: Any = COMMANDS, name: str = "") -> Iterator[tuple[str, Any]]:
-    yield name, node
-    for child, below in getattr(node, "commands", {}).items():
-        yield from commands(below, f"{name} {child}".strip())
-
-
 def helps() -> Iterator[tuple[str, str]]:
     for name, command in commands():
         texts = [
@@ -87,8 +71,6 @@ def helps() -> Iterator[tuple[str, str]]:
 
 
 SAID = [*dict.fromkeys(remedies()), *helps()]
-PATHS = re.compile(r"(?<![\w./])(docs|jobs|shards|tests|infra|bench|rfmeta_dist)/[\w./-]*")
-FIELD = re.compile(rf"(?<![\w./])({'|'.join(Config.model_fields)})\.([a-z_]+(?:\.[a-z_]+)?)(?![\w/])")
 
 
 def test_there_is_something_to_check():
@@ -117,41 +99,6 @@ def test_what_a_message_names_exists(where, text):
         assert re.search(rf'"{name}\b', dependencies) or name == "rfmeta_dist", package
         if extra not in ("", "…]"):  # one that a variable names; core/extras.py and its test hold those
             assert extra.rstrip("]") in tomllib.loads(dependencies)["project"]["optional-dependencies"]
-
-
-def invocations(text: str) -> Iterator[str]:
-    """What stands after `rfmeta` where a command is meant: in backquotes, after a colon, on its own line."""
-    for match in re.finditer(r"(?:`|: |^ *|write |with )rfmeta ([^`\n;]*)", text, re.MULTILINE):
-        yield re.split(r"\s+#| > | -- |, or |\| ", match[1])[0].strip()
-
-
-def require_invocation(line: str) -> None:
-    node, name, words = COMMANDS, "rfmeta", shlex.split(line)
-    while words and words[0] in getattr(node, "commands", {}):
-        name = words.pop(0)
-        node = node.commands[name]
-    assert node is not COMMANDS, f"there is no command rfmeta {line}"
-    assert not getattr(node, "commands", {}) or not words or words[0].startswith("-"), (
-        f"no such command: {line}"
-    )
-    options = {option for p in node.params for option in p.opts}
-    given = {word.partition("=")[0] for word in words if word.startswith("-") and not word[1:2].isdigit()}
-    assert given - options - {"--help"} == set(), f"rfmeta {line}"
-    for word in words:
-        section, dot, rest = word.partition("=")[0].partition(".")
-        if "=" in word and dot and section in Config.model_fields:
-            require_field(section, rest)
-
-
-def require_field(section: str, rest: str) -> None:
-    here: Any = Config.model_fields[section].annotation
-    for part in rest.split("."):
-        models = [
-            kind for kind in (here, *get_args(here)) if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ]
-        assert models, f"{section}.{rest}"
-        assert part in models[0].model_fields, f"there is no field {section}.{rest}"
-        here = models[0].model_fields[part].annotation
 
 
 def test_every_command_takes_json_but_the_one_whose_output_is_its_commands():
@@ -184,20 +131,3 @@ def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
         path.write_text(rfmeta("example", name).out, encoding="utf-8")
         assert readers[kind](path)
     assert "choose from demo" in rfmeta("example", "nothing").error
-
-
-def test_a_wheel_prints_the_examples_too(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    for name, place in {"demo": "jobs/configs", "leave_one_out": "jobs", "M": "shards/generated"}.items():
-        printed = subprocess.run(
-            [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "example", name],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
-            check=True,
-            capture_output=True,
-        )
-        assert printed.stdout == (ROOT / place / f"{name}.yaml").read_bytes()

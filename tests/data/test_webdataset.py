@@ -27,7 +27,7 @@ from rfmeta_dist.data.shards.unpack import unpack
 from rfmeta_dist.storage import Store, open_store
 from tests.samples import SIZE, make_samples
 
-DOCS = Path(__file__).parents[2] / "docs/streaming.md"
+DOCS = Path(__file__).parents[2] / "docs/explanation/streaming.md"
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_a_card_of_ones_own_has_the_people_it_asks_for_at_every_scale(tmp_path, 
 
 
 def test_the_card_in_the_documentation_is_a_card(tmp_path):
-    text = (ROOT / "docs/synth.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/explanation/generated-domains.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "lab.yaml").write_text(example, encoding="utf-8")
     assert list(join([tmp_path / "lab.yaml"]))[-1] == "LAB"

@@ -23,7 +23,7 @@ def test_the_pictures_are_those_of_earlier_versions(domain):
     then, now = pictures.then(domain), pictures.now(domain)
     assert now.keys() == then.keys()
     moved = [key for key in now if now[key] != then[key]]
-    # Another processor rounds a few crops differently (docs/synth.md), each by little.
+    # Another processor rounds a few crops differently (docs/explanation/generated-domains.md), each by little.
     assert len(moved) <= len(now) / 4, moved
     for key in moved:
         a, b = (

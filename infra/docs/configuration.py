@@ -1,0 +1,100 @@
+"""Write the reference of a run's configuration, and its JSON schema, from pydantic's model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rfmeta_dist.config.schema import Config
+
+Schema = Mapping[str, Any]
+
+HEAD = """# Configuration of a run
+
+This page is generated from the program, and so is the [JSON schema](configuration.schema.json), with which
+editors complete and check files.
+
+A configuration is a YAML file with the sections below. `rfmeta example` lists files to start from. On the
+command line, `--set SECTION.FIELD=VALUE` overrides a field and may be repeated. A name is the word that you
+write, such as `NO` or `0123`, and a number is a plain decimal (`0123` is 123, `1e-3` is 0.001). An unknown
+field is an error.
+
+```yaml
+# yaml-language-server: $schema=configuration.schema.json
+run: {name: first}
+data: {prefix: s3://bucket/faces, sources: [O, C, I], target: M}
+```
+
+Limits that connect fields, such as the number of workers that the sources have work for, are checked when the
+file is read. The message names the field and a value that is allowed.
+"""
+
+
+def schema() -> str:
+    """Return the JSON schema of a configuration file as text."""
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def page() -> str:
+    """Return the whole page in Markdown: a table of fields for each section."""
+    whole = Config.model_json_schema()
+    parts = [HEAD]
+    for name, section in _sections(whole):
+        parts += [f"## {name}", "", " ".join(section.get("description", "").split()), ""]
+        parts += ["| field | values | default | meaning |", "|---|---|---|---|"]
+        required = section.get("required", ())
+        for field, facts in section["properties"].items():
+            default = "required" if field in required else _value(facts.get("default"))
+            meaning = facts.get("description", "").replace("|", "\\|")
+            parts.append(f"| `{field}` | {_kind(facts, name + field)} | {default} | {meaning} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _sections(whole: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield each section under the name that a file gives it, a section inside another one after it."""
+    definitions = whole["$defs"]
+    for name, facts in whole["properties"].items():
+        section = definitions[_target(facts)]
+        yield name, section
+        for field, inner in section["properties"].items():
+            if _target(inner):
+                yield f"{name}.{field}", definitions[_target(inner)]
+
+
+def _target(facts: Schema) -> str:
+    """Return the name of the definition that a field refers to, directly or as one of several kinds; or ''."""
+    for kind in (facts, *facts.get("anyOf", ()), *facts.get("allOf", ())):
+        if "$ref" in kind:
+            return str(kind["$ref"]).rpartition("/")[2]
+    return ""
+
+
+def _kind(facts: Schema, anchor: str) -> str:
+    """Return in words which values a field may have; `anchor` is that of its section, if it is one."""
+    if _target(facts):
+        return f"[a section](#{anchor})"
+    several = [kind for kind in facts.get("anyOf", ()) if kind.get("type") != "null"]
+    facts = several[0] if several else facts
+    if "enum" in facts:
+        return ", ".join(f"`{value}`" for value in facts["enum"])
+    if facts["type"] == "array":
+        return "list of names"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
+    kind = "name" if "pattern" in facts else words[facts["type"]]
+    return ", ".join([kind, *_bounds(facts)])
+
+
+def _bounds(facts: Schema) -> Iterator[str]:
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    for key, sign in signs.items():
+        if key in facts:
+            yield f"{sign} {facts[key]:,}".removesuffix(".0")
+    if "multipleOf" in facts:
+        yield f"a multiple of {facts['multipleOf']}"
+
+
+def _value(default: Any) -> str:
+    return "none" if default is None else f"`{json.dumps(default, ensure_ascii=False)}`".replace('"', "")

@@ -1,14 +1,14 @@
-"""Learning rules compared on generated domains: trained on three or on many, judged on a sealed one.
+"""Compare learning rules on generated domains: train on three or on many domains, judge on a sealed one.
 
-    python -m bench.study                         the whole study; again, to go on after an interruption
-    python -m bench.study --seeds 0 --rhos 0.5    a part of it
-    python -m bench.study --trained named         without the drawn domains
-    python -m bench.study --report                only the page, of what is there
+    python -m bench.study                         run the whole study; run it again to resume it
+    python -m bench.study --seeds 0 --rhos 0.5    run a part of it
+    python -m bench.study --trained named         leave out the drawn domains
+    python -m bench.study --report                write the page from the results that exist
 
-Generates the domains at each rho and trains every rule on every target's sources, which are the other three
-named domains, and once on many domains drawn at random: with the first seed at every inner rate, then with the
-other seeds at the rate that did best on the sources' validation splits. Opens the targets of the chosen
-trainings, and writes docs/study.md, its plots, and bench/results/study.json.
+The study generates the domains at each rho. It trains every rule on the sources of every target, which are the
+other three named domains, and once on many domains drawn at random. With the first seed it tries every inner
+rate; the other seeds use the rate that was best on the sources' validation splits. It then opens the targets of
+the chosen trainings, and writes docs/study.md, its plots, and bench/results/study.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def main() -> int:
-    """Run what is missing, then write the report; returns the exit code."""
+    """Run what is missing, then write the report. Return the exit code."""
     return exit_code(_study)
 
 
@@ -52,7 +52,7 @@ def _study() -> None:
 
 
 def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None:
-    """Do all that is not done: data, trainings, and a look at each chosen training's target."""
+    """Do all that is missing: data, trainings, and the evaluation of each chosen training on its target."""
     scale = scale_of(settings.scale, settings.size)
 
     from bench.study import tune
@@ -66,7 +66,7 @@ def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None
 
 
 def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
-    """Write page, plots and JSON from what is there, and say what is missing."""
+    """Write page, plots and JSON from the results that exist, and say how many are missing."""
     folder = options.folder.resolve()
     command = " ".join(["python -m bench.study", *(a for a in sys.argv[1:] if a != "--report")])
     data = fingerprints(folder, grid.rhos, settings.drawn)

@@ -1,15 +1,15 @@
 """Measure transfer without outside data: train on one kind of recapture, judge on another.
 
-    python -m bench.transfer                    all of it; again, to go on after an interruption
-    python -m bench.transfer --quick            a small one, with one seed
-    python -m bench.transfer --folder PREFIX    also train and judge on the shards that are there
-    python -m bench.transfer --report           only the page, of what is there
+    python -m bench.transfer                    run all of it; run it again to resume it
+    python -m bench.transfer --quick            run a small one with one seed
+    python -m bench.transfer --folder PREFIX    also train and judge on existing shards
+    python -m bench.transfer --report           write the page from the results that exist
 
-Generates seven sets of drawn domains: with dots and pixels that all cameras resolve, with such that none
-resolves, as drawn, with prints alone, with replays alone, and with cameras of few and of many pixels. The
-recordings of a person are the same in all sets but for that one part. Networks and linear classifiers are
-trained on each set. They are judged on other people in other domains, in the same set and in its counterpart.
-Writes docs/transfer.md and bench/results/transfer.json.
+Seven sets of drawn domains are generated: with dots and pixels that all cameras resolve, with dots and pixels
+that none resolves, as drawn, with prints alone, with replays alone, with cameras of few pixels, and with
+cameras of many. The recordings of a person are the same in all sets except for that one part. Networks and
+linear classifiers are trained on each set. They are judged on other people in other domains, in the same set
+and in its counterpart. The results are written to docs/transfer.md and bench/results/transfer.json.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rfmeta_dist.storage.store import open_store
 
 
 def main() -> int:
-    """Do what is missing, then write the report; returns the exit code."""
+    """Do what is missing, then write the report. Return the exit code."""
     return exit_code(_transfer)
 
 
@@ -54,17 +54,17 @@ def _transfer() -> None:
 
 
 def run(settings: Settings, seeds: Sequence[int], keep: Path, given: str | None, slots: int | None) -> None:
-    """Make the sets and train the cells that are missing, one a CPU.
+    """Make the sets and train the cells that are missing, one on each CPU.
 
     Args:
         settings: what all trainings have in common.
-        seeds: of the networks.
-        keep: where all is kept.
-        given: the prefix of shards that are there already, if any.
-        slots: how many at a time; the machine's cores if not given.
+        seeds: seeds of the networks.
+        keep: folder of data and trainings.
+        given: prefix of existing shards, if any.
+        slots: how many run at a time; one for each core if not given.
 
     Raises:
-        RunError: what is there was made with other settings.
+        RunError: existing data or trainings were made with other settings.
         DataError: the given shards are damaged, too small or lack a class.
     """
     names = [name for group in data.domains(settings) for name in group]

@@ -98,7 +98,7 @@ def test_attacks_of_a_kind_of_their_own_are_kept_and_said(tmp_path: Path):
         "i1.jpg,0,wachs,bob,,test,",
     )
     assert [r.attack_type for r in found.recordings] == ["deep_fake", "deep_fake", "wachs"]
-    own = "attack types that are not built in, kept as labels.csv writes them: deep_fake (2), wachs (1)"
+    own = "attack types that are not built in are kept as types of their own: deep_fake (2), wachs (1)"
     assert own in found.notes
 
 

@@ -72,7 +72,7 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("zero bytes", survey.empty)
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or add --accept-counts to ingest the recognised ones alone",
+        "restore or rename the files listed above, or add --accept-counts to ingest only what was recognised",
     )
 
 

@@ -196,7 +196,7 @@ def _unlisted(paths: Sequence[str]) -> str:
 def _own_types(recordings: Iterable[Recording]) -> str:
     own = Counter(r.attack_type for r in recordings if is_own(r.attack_type))
     named = ", ".join(f"{kind} ({count})" for kind, count in sorted(own.items()))
-    return f"attack types that are not built in, kept as {NAME} writes them: {named}" if own else ""
+    return f"attack types that are not built in are kept as types of their own: {named}" if own else ""
 
 
 def _stem(path: str) -> str:

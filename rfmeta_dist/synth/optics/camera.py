@@ -18,27 +18,28 @@ LARGEST = 1024  # most sensor pixels across a crop; a closer face gets coarser p
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera model. Ranges are drawn once per occasion: a live recording and its attacks.
+    """A camera model. A value is drawn from each range once per occasion (a live recording and its attacks).
 
     Attributes:
+        name: name of the camera, which distinguishes it from the domain's others.
         focal: focal length in millimetres.
         pitch: width of a pixel of the recorded frame on the sensor, in micrometres: the width of the part of
-            the sensor that is recorded, over the frame's.
-        distance: of the face from the lens, in millimetres.
-        defocus: lens blur, standard deviation in sensor pixels.
-        vignette: share of light lost far from the lens axis. Half of it is lost at a corner of the crop if the
-            axis is in the crop's middle.
-        balance: white balance error, −1 (blue) to 1 (orange).
-        noise: standard deviation of a pixel's noise at middle grey, in linear units.
-        exposure: error in stops.
-        contrast: exponent of the tone curve about middle grey.
-        saturation: 0 grey, 1 as the scene.
-        denoise: how many standard deviations of its own noise the camera smooths away.
-        sharpen: unsharp mask weight.
-        flare: light scattered evenly over the picture, relative to its mean.
-        codec: quality of the recording, 1 to 100, at sensor resolution.
-        format: of the recording.
-        frame: height and width of the whole picture in pixels, of which the face crop is a part.
+            the sensor that is recorded, divided by the frame's width in pixels.
+        distance: range of the distance of the face from the lens, in millimetres.
+        defocus: range of the lens blur, as standard deviation in sensor pixels.
+        vignette: range of the share of light lost far from the lens axis. Half of it is lost at a corner of the
+            crop if the axis is in the middle of the crop.
+        balance: range of the white balance error, −1 (blue) to 1 (orange).
+        noise: range of the standard deviation of a pixel's noise at middle grey, in linear units.
+        exposure: range of the exposure error in stops.
+        contrast: range of the exponent of the tone curve about middle grey.
+        saturation: range of the saturation; 0 is grey, 1 is as the scene.
+        denoise: range of how many standard deviations of its own noise the camera smooths away.
+        sharpen: range of the weight of the unsharp mask.
+        flare: range of the light scattered evenly over the picture, relative to its mean.
+        codec: range of the quality of the recording, 1 to 100, at sensor resolution.
+        format: file format of the recording.
+        frame: height and width in pixels of the whole picture, of which the face crop is a part.
         automatic: weight of automatic white balance, contrast and black level. Exposure is always automatic.
     """
 

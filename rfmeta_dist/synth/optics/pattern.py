@@ -31,8 +31,8 @@ class Wave:
         across, down: cycles per face unit of the carrier.
         phase: radians for red, green and blue.
         most: an upper bound of its amplitude.
-        amplitude: gives the amplitude relative to the local mean, any shape that broadcasts to H×W×3; called
-            only if enough of the wave passes.
+        amplitude: returns the amplitude relative to the local mean, in any shape that broadcasts to H×W×3. It
+            is called only if the optics pass enough of the wave.
     """
 
     across: float

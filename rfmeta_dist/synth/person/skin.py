@@ -32,8 +32,8 @@ class Complexion:
         blood: redness, about 0.1 to 0.5.
         blotch, freckles, pores, oil: strengths from 0 to 1.
         age: 0 to 1, depth of lines.
-        moles: how many.
-        makeup: 0 none to 1 even skin, painted lips and lids.
+        moles: number of moles.
+        makeup: 0 for none, to 1 for even skin and painted lips and lids.
     """
 
     melanin: float

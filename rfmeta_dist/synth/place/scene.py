@@ -22,12 +22,13 @@ DEPTH_SIZE = 32
 
 @dataclass(frozen=True)
 class Light:
-    """A kind of lighting.
+    """A kind of lighting. Values are drawn from the ranges for each recording.
 
     Attributes:
-        azimuth, elevation: ranges in degrees of the key light; 0, 0 is beside the camera, 90 up is overhead.
-        ambient: range of the fraction of light that comes from everywhere.
-        warmth: range of colour temperature shift, −1 (blue) to 1 (orange).
+        azimuth, elevation: ranges in degrees of the direction of the key light; 0, 0 is beside the camera, 90
+            degrees of elevation is overhead.
+        ambient: range of the fraction of light that comes from all directions.
+        warmth: range of the shift of colour temperature, −1 (blue) to 1 (orange).
         backdrop: range of the background's brightness relative to the face.
     """
 

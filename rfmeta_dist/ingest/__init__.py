@@ -1,1 +1,1 @@
-"""From raw data sets to shards: faces, depth maps and labels, checked and packed."""
+"""Turn raw data sets into shards: find recordings, cut out faces, compute depth maps, check and pack them."""

@@ -1,4 +1,4 @@
-"""How a face is cut out of a picture, and how the crop is encoded."""
+"""Define how a face is cut out of a picture, and how the crop is encoded."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ QUALITY = 95  # of JPEG crops
 
 @dataclass(frozen=True)
 class Native:
-    """The sizes of crops that keep the pixels of the picture: the side of a crop is that of the face's square.
+    """The sizes of crops that keep the pixels of the picture: a crop is as large as the face's square.
 
     Attributes:
-        smallest: side in pixels; a face with a smaller square is left out, because no patch would fit into it.
-        largest: side in pixels; a larger square is shrunk to it, so its pixels are not the picture's own.
+        smallest: side in pixels. A face with a smaller square is left out, because no patch would fit into it.
+        largest: side in pixels. A larger square is shrunk to it, so it does not keep the picture's own pixels.
+
+    Raises:
+        ConfigError: `smallest` is out of range.
     """
 
     smallest: int = 64
@@ -37,19 +40,23 @@ class Native:
     def __post_init__(self) -> None:
         if not 0 < self.smallest <= self.largest <= MAX_SIDE:
             raise ConfigError(
-                f"the smallest size of a native crop is {self.smallest}", f"use 1 to {self.largest} pixels"
+                f"the smallest size of a native crop is {self.smallest} pixels, which is out of range",
+                f"use 1 to {self.largest} pixels",
             )
 
 
 @dataclass(frozen=True)
 class CropRule:
-    """How a face is cut out: an upright square around the middle of its landmarks' box, not aligned.
+    """How a face is cut out: an upright square around the middle of the landmarks' bounding box, not aligned.
 
     Attributes:
         size: side of the crop in pixels; or `Native`, which does not resize.
         margin: side of the square over the longer side of the box, which spans from hairline to chin.
-        lossless: PNG instead of JPEG, for methods that look at texture.
-        full_depth: keep the depth map of 256×256 too.
+        lossless: encode crops as PNG instead of JPEG, for methods that examine texture.
+        full_depth: also keep the depth map of 256×256.
+
+    Raises:
+        ConfigError: size or margin is out of range.
     """
 
     size: int | Native = 256
@@ -60,19 +67,25 @@ class CropRule:
     def __post_init__(self) -> None:
         size = self.size
         if isinstance(size, int) and (not 0 < size <= MAX_SIDE or size % DEPTH_STRIDE):
-            raise ConfigError(f"size is {size}", f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}")
+            raise ConfigError(
+                f"size={size} is not a possible side of a crop",
+                f"use a multiple of {DEPTH_STRIDE} from {DEPTH_STRIDE} to {MAX_SIDE}",
+            )
         if not 1 <= self.margin <= 4:
-            raise ConfigError(f"margin is {self.margin}", "use 1 for the face alone, up to 4 for more")
+            raise ConfigError(
+                f"margin={self.margin} is out of range",
+                "use 1 to cut out the face alone, up to 4 to include more around it",
+            )
 
     def side(self, square: int) -> int | None:
-        """Return the side of the crop of a face whose square has this side; None if it is too small."""
+        """Return the side of the crop of a face whose square has this side; None if the face is too small."""
         if isinstance(self.size, int):
             return self.size
         return min(square, self.size.largest) if square >= self.size.smallest else None
 
 
 class Square(NamedTuple):
-    """A square of whole pixels, which may reach beyond the picture."""
+    """A square of whole pixels, which may extend beyond the picture."""
 
     left: int
     top: int
@@ -80,13 +93,16 @@ class Square(NamedTuple):
 
     @classmethod
     def around(cls, landmarks: Points, margin: float) -> Square:
-        """The square of a face; see `CropRule`."""
+        """Return the square of a face; see `CropRule`."""
         x, y, width, height = bounds(landmarks)
         side = max(1, round(margin * max(width, height)))
         return cls(round(x + (width - side) / 2), round(y + (height - side) / 2), side)
 
     def cut(self, rgb: Pixels, size: int) -> Pixels:
-        """The square as size×size RGB. The picture's edge is repeated beyond it: black would be a cue."""
+        """Cut out the square and resize it to size×size RGB.
+
+        The picture's edge is repeated beyond the picture, because a black area would be a spurious cue.
+        """
         rows, columns = (
             np.clip(np.arange(start, start + self.side), 0, length - 1)
             for start, length in ((self.top, rgb.shape[0]), (self.left, rgb.shape[1]))
@@ -96,13 +112,13 @@ class Square(NamedTuple):
         return crop
 
     def inward(self, landmarks: Points, size: int) -> Points:
-        """Points of the picture → of the square cut at this size, depth to the same scale."""
+        """Convert points of the picture to the crop of this size; depth is scaled alike."""
         moved = landmarks - np.array([self.left, self.top, 0], np.float32)
         return moved * np.float32(size / self.side)
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:
-    """RGB pixels as a JPEG with its colours at full resolution."""
+    """Encode RGB pixels as a JPEG without chroma subsampling."""
     data: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(pixels), quality=QUALITY, colorspace="RGB", colorsubsampling="444"
     )
@@ -110,6 +126,6 @@ def encode_jpeg(pixels: Pixels) -> bytes:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """RGB or grey pixels as a PNG."""
+    """Encode RGB or grey pixels as a PNG."""
     data: bytes = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
     return data

@@ -1,4 +1,4 @@
-"""One file of a data set → face crops with depth maps, ready to be packed, and what was left out."""
+"""Turn one file of a data set into face crops with depth maps, and record what was left out."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.recording import Boxes
 
 RASTER = DEPTH_SIZE * DEPTH_STRIDE  # side of a depth map before it is reduced
-_SLANT = 0.05  # by how much a depth image's proportions may differ, for small ones are rounded
+_SLANT = 0.05  # relative difference of proportions that a depth image may have; small sizes are rounded
 
 
 class Crop(NamedTuple):
     """One face.
 
     Attributes:
-        frame: its number in the video.
+        frame: number of the frame in the video, from 0.
         image: encoded square RGB crop.
         depth: encoded 32×32 grey PNG; 255 is nearest; zeros for an attack.
-        full_depth: the same as 256×256, if asked for.
+        full_depth: the same as 256×256; None unless the rule asks for it.
     """
 
     frame: int
@@ -49,16 +49,17 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a file gave.
+    """The crops of a file, and the frames that gave none.
 
     Attributes:
-        crops: by frame.
-        read: how many frames were looked at.
-        faceless: the numbers of those without a face. A clip with such a frame is left out whole.
-        crowded: the numbers of those with several faces, of which one was taken.
-        turned: degrees clockwise by which the file was turned beyond what it says, because its faces lay.
-        lying: the numbers of those whose face seems to lie on its side or upside down and was left so.
-        small: the sides in pixels of the faces that were left out as too small to keep their own pixels.
+        crops: the crops, by frame.
+        read: how many frames were examined.
+        faceless: numbers of the frames without a face. A clip with such a frame is left out as a whole.
+        crowded: numbers of the frames with several faces, of which one was taken.
+        turned: degrees clockwise by which the file was turned beyond what it says, because its faces were
+            lying.
+        lying: numbers of the frames whose face seems to be on its side or upside down and was left like that.
+        small: sides in pixels of the squares of faces that were left out because they are too small.
         shrunk: how many crops were too large to keep their own pixels, and were shrunk.
     """
 
@@ -72,7 +73,7 @@ class Extracted:
     shrunk: int = 0
 
 
-def extract(  # noqa: PLR0913  what a data set may say of a file
+def extract(  # noqa: PLR0913  all that a data set may say of a file
     source: Path | bytes,
     *,
     label: int,
@@ -86,28 +87,29 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
 ) -> Extracted:
     """Cut the faces out of a video or still image.
 
-    A face is cut out where its landmarks are, for live faces and attacks alike: framing must not tell them
-    apart, and neither must which frames are left out. So a frame without landmarks is one without a face,
-    whatever its label.
+    A face is cut out around its landmarks, for live faces and attacks alike, because neither the framing nor
+    the selection of frames may depend on the class. So a frame in which no landmarks are found counts as one
+    without a face, whatever its label.
 
-    A file whose faces lie on their side or upside down, though turned as it says, is turned until they stand.
+    If the faces of a file lie on their side or upside down although the file was turned as it says, the file is
+    turned further until they are upright.
 
     Args:
-        source: a file, or its content.
+        source: a path, or the content of a file.
         label: 1 live, 0 attack; an attack has no depth.
         frames: which frames to take.
-        faces: detector and landmarks.
+        faces: face detector and landmark model.
         rule: how to cut.
-        rotation: degrees clockwise that make the pixels as stored upright; 0 for what the file itself says.
-        box_of: the data set's own face by frame, in pixels of the file as stored: which face is meant if there
-            are several, and where to look if none is detected.
-        given_depth: a depth image of a live still image, 255 nearest, instead of the landmarks' own; encoded,
-            of any size but the picture's proportions.
-        name: names the source in errors; the path if not given.
+        rotation: degrees clockwise that make the stored pixels upright; 0 for what the file itself says.
+        box_of: the data set's own face box by frame number, in pixels as stored. It decides which face is taken
+            if there are several, and where to look if none is detected.
+        given_depth: an encoded depth image that replaces the depth of the landmarks, for a live still image;
+            255 is nearest; any size with the proportions of the picture.
+        name: name of the source in errors; its path if not given.
 
     Raises:
-        DataError: the file, or its depth image, cannot be read; see `read_frames`. Or the depth image is not of
-            the picture's proportions, or empty where the face is.
+        DataError: the file or its depth image cannot be read (see `read_frames`), the depth image differs in
+            proportions from the picture, or it is empty where the face is.
     """
     given, boxes = _given(given_depth, name), box_of or {}
     way_up = WayUp(faces, boxes)
@@ -129,7 +131,7 @@ def extract(  # noqa: PLR0913  what a data set may say of a file
 
 
 def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
-    """How crops came about, for a manifest: what else than the source decides their pixels."""
+    """Return what besides the source decides the pixels of the crops, as JSON-able values for a manifest."""
     return {
         "frames": {"rule": type(frames).__name__.lower(), **asdict(frames)},
         "crop": {**asdict(rule), "around": "landmarks", "aligned": False, "beyond": "edge repeated"},
@@ -142,7 +144,7 @@ def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
 
 @dataclass
 class _Found:
-    """What the clips of a file gave so far."""
+    """What the clips of a file have given so far."""
 
     label: int
     rule: CropRule
@@ -158,7 +160,7 @@ class _Found:
     shrunk: int = 0
 
     def add(self, frames: Iterable[Frame]) -> None:
-        """Cut the face out of each frame, of a clip by the same square, so that only the face moves."""
+        """Cut the face out of each frame. A clip has one square for all frames, so that only the face moves."""
         for _, clip in groupby(frames, key=lambda frame: frame.clip):
             self._add(clip)
 
@@ -200,7 +202,7 @@ class _Found:
             depth = depth_map(square.inward(landmarks, RASTER), RASTER)
         small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
         if self.label == 1 and self.given is not None and not _grey(small).any():
-            raise self.given.unfit("is black where the face is, which would make an attack of it")
+            raise self.given.unfit("is black where the face is; only an attack has a depth map of zeros")
         image = square.cut(frame.pixels, size)
         return Crop(
             frame=frame.number,
@@ -218,19 +220,22 @@ class _Given:
     pixels: Pixels
 
     def fitted(self, frame: Frame) -> Pixels:
-        """At the size of the picture."""
+        """Return the depth image at the size of the picture. Raises DataError if the proportions differ."""
         (tall, wide), (height, width) = frame.pixels.shape[:2], self.pixels.shape[:2]
         if abs(wide * height - tall * width) > _SLANT * tall * width:
-            raise self.unfit(f"is {width}×{height}, and the picture {wide}×{tall}: other proportions")
+            raise self.unfit(f"is {width}×{height}, but the picture is {wide}×{tall}: the proportions differ")
         return cast("Pixels", cv2.resize(self.pixels, (wide, tall), interpolation=cv2.INTER_LINEAR))
 
     def turned(self, degrees: int) -> _Given:
-        """Turned clockwise."""
+        """Return the depth image, turned clockwise."""
         return _Given(self.name, Orientation(degrees=degrees).of_pixels(self.pixels))
 
     def unfit(self, problem: str) -> DataError:
-        """An error about it."""
-        return DataError(f"{self.name} {problem}", "correct the depth image, or give none")
+        """Return an error about the depth image."""
+        return DataError(
+            f"{self.name} {problem}",
+            "correct the depth image, or give none, so that depth is computed from the face's landmarks",
+        )
 
 
 def _given(encoded: bytes | None, name: str | None) -> _Given | None:

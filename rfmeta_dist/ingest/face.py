@@ -1,7 +1,7 @@
-"""Faces in a picture: where they are (BlazeFace) and the 468 points of MediaPipe's face mesh, run by LiteRT.
+"""Find faces in a picture: boxes by BlazeFace, and the 468 points of MediaPipe's face mesh, both run by LiteRT.
 
-Lengths are pixels of the picture as floats, x to the right and y down from its upper left corner; the pixel in
-row 0 and column 0 spans [0, 1]². Depth z is in the same unit, smaller is nearer.
+Lengths are in pixels of the picture, as floats: x to the right and y down from its upper left corner. The pixel
+in row 0 and column 0 spans [0, 1]². Depth z is in the same unit; smaller is nearer.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 Points = NDArray[np.float32]
 
-_INPUT = 256  # side of the detector's input
-_STRIDES = (16, 32)  # of its two layers of anchors …
-_PER_CELL = (2, 6)  # … and the anchors of each of their cells
-CONFIDENT = 0.5  # a detection or mesh that scores less is none
-_SAME = 0.3  # two boxes that overlap by more than this are of one face
-_MESH_INPUT = 192
-_MESH_MARGIN = 1.5  # the mesh sees the box this much enlarged
+_INPUT = 256  # side of the detector's input in pixels
+_STRIDES = (16, 32)  # strides of the detector's two layers of anchors …
+_PER_CELL = (2, 6)  # … and the number of anchors in each of their cells
+CONFIDENT = 0.5  # a detection or mesh with a lower score is discarded
+_SAME = 0.3  # two boxes whose intersection over union is above this belong to one face
+_MESH_INPUT = 192  # side of the mesh network's input in pixels
+_MESH_MARGIN = 1.5  # side of that input over the longer side of the face's box
 EYES = (33, 263)  # outer corners of the right and left eye in the mesh
 
 
 class Box(NamedTuple):
-    """A rectangle: its upper left corner and its size."""
+    """A rectangle, given by its upper left corner and its size."""
 
     x: float
     y: float
@@ -42,7 +42,7 @@ class Box(NamedTuple):
     height: float
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union."""
+        """Return the intersection over union with another box."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if width <= 0 or height <= 0:
@@ -55,7 +55,7 @@ class Face(NamedTuple):
 
     Attributes:
         box: about from brow to chin.
-        score: in [0, 1].
+        score: confidence of the detector in [0, 1].
         keypoints: 6×2: right and left eye of the person, nose, mouth, right and left ear.
     """
 
@@ -65,7 +65,7 @@ class Face(NamedTuple):
 
 
 class Faces:
-    """Detector and landmarks, one thread each; a copy sent to another process loads its own models.
+    """The face detector and the landmark model, each on one thread. A pickled copy loads its own models.
 
     Raises:
         ConfigError: the models are not installed.
@@ -80,10 +80,10 @@ class Faces:
         return Faces, ()
 
     def detect(self, rgb: Pixels) -> list[Face]:
-        """The faces of an H×W×3 RGB picture, the best score first."""
+        """Return the faces of an H×W×3 RGB picture, the best score first."""
         height, width = rgb.shape[:2]
         scale = _INPUT / max(height, width)
-        # The network wants a square: padded below and to the right, so that a length only scales.
+        # The network needs a square. Padding lies below and to the right, so that coordinates are only scaled.
         small = cv2.resize(
             rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
         )
@@ -93,18 +93,19 @@ class Faces:
         return _suppressed(self._faces(regressed.reshape(-1, 8, 2), logits.ravel(), scale))
 
     def landmarks(self, rgb: Pixels, face: Face | Box) -> tuple[Points, float]:
-        """The mesh of a face.
+        """Compute the mesh of a face.
 
         Args:
             rgb: H×W×3.
-            face: as detected, or a box from elsewhere, such as an annotation.
+            face: a detected face, or a box from elsewhere, such as an annotation.
 
         Returns:
             468×3 points and a score in [0, 1].
         """
         if isinstance(face, Face):
             return self._meshed(rgb, _Region.around(face.box, face.keypoints[0], face.keypoints[1]))
-        # Boxes from elsewhere are drawn otherwise and say nothing of the eyes: look again where it was found.
+        # An annotated box may be drawn differently from the detector's and does not locate the eyes. So the
+        # mesh runs twice: the first result gives the box and the eyes for the second.
         level = np.array([[0, 0], [1, 0]], np.float32)
         points, _ = self._meshed(rgb, _Region.around(face, *level))
         return self._meshed(rgb, _Region.around(bounds(points), *points[list(EYES), :2]))
@@ -127,7 +128,9 @@ class Faces:
 
 
 def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
-    """The face meant: the one that best overlaps the annotated box, else that box; without one, the largest.
+    """Return the face to take: the one that overlaps the annotated box most, or that box if none overlaps it.
+
+    Without an annotation, the largest face is taken.
 
     Returns:
         None if there is neither a face nor an annotation.
@@ -139,7 +142,7 @@ def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
 
 
 def bounds(points: Points) -> Box:
-    """The upright box around points, N×2 or N×3."""
+    """Return the upright box around points, N×2 or N×3."""
     x, y = points[:, :2].min(0)
     right, bottom = points[:, :2].max(0)
     return Box(float(x), float(y), float(right - x), float(bottom - y))
@@ -161,9 +164,9 @@ class _Region(NamedTuple):
         return cls(*centre, max(1.0, side), math.atan2(float(down), float(across)))
 
     def cut(self, rgb: Pixels) -> Pixels:
-        """The square as the mesh's input; black beyond the picture."""
+        """Return the square as the input of the mesh network. It is black beyond the picture."""
         matrix, shift = self._affine()
-        # OpenCV counts from the middle of a pixel.
+        # For OpenCV, integer coordinates are at the middle of a pixel.
         shift = shift + matrix @ np.array([0.5, 0.5]) - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         affine, size = np.column_stack([matrix, shift]), (_MESH_INPUT, _MESH_INPUT)
@@ -171,13 +174,13 @@ class _Region(NamedTuple):
         return cut
 
     def restored(self, points: Points) -> Points:
-        """Points in the mesh's input → in the picture."""
+        """Convert points in the input of the mesh network to the picture."""
         matrix, shift = self._affine()
         flat = points[:, :2] @ matrix.T + shift
         return np.column_stack([flat, points[:, 2] * (self.side / _MESH_INPUT)]).astype(np.float32)
 
     def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Input to picture: p ↦ matrix·p + shift."""
+        """Return the map from input to picture: p ↦ matrix·p + shift."""
         scale = self.side / _MESH_INPUT
         cos, sin = math.cos(self.angle) * scale, math.sin(self.angle) * scale
         matrix = np.array([[cos, -sin], [sin, cos]])
@@ -185,7 +188,7 @@ class _Region(NamedTuple):
 
 
 class _Model:
-    """A network that takes one picture and gives two outputs: where, and how sure."""
+    """A network that takes one picture and returns two outputs: positions and confidence."""
 
     def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -204,7 +207,7 @@ class _Model:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Without what LiteRT writes to the terminal past Python, about itself; errors are raised as ever."""
+    """Suppress what LiteRT's native code writes straight to stderr. Python exceptions still propagate."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -216,7 +219,7 @@ def _hushed() -> Iterator[None]:
 
 
 def _anchors() -> Points:
-    """896×2 centres of the detector's anchors in its input, in the order of its outputs."""
+    """Return the 896×2 centres of the detector's anchors in its input, in the order of its outputs."""
     layers = []
     for stride, per_cell in zip(_STRIDES, _PER_CELL, strict=True):
         centres = (np.arange(_INPUT // stride, dtype=np.float32) + np.float32(0.5)) * stride
@@ -226,7 +229,7 @@ def _anchors() -> Points:
 
 
 def _suppressed(faces: list[Face]) -> list[Face]:
-    """The best of each group of detections that overlap."""
+    """Return the best detection of each group that overlaps."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(face.box.overlap(other.box) <= _SAME for other in kept):

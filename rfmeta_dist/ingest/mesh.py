@@ -1,4 +1,4 @@
-"""The surface of a face: triangles over the 468 landmarks, and the depth map that they rasterise to."""
+"""Rasterise the surface of a face, triangles over its 468 landmarks, to a depth map."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
 
 _TABLE = Path(__file__).with_name("mesh.csv")
-FARTHEST = 0.1  # depth of the point that is farthest away: the face stands out from the background, 0
-_FLAT = 1e-6  # square pixels; smaller triangles are seen from their edge and cover nothing
+FARTHEST = 0.1  # depth value of the face's farthest point, above the 0 of the background
+_FLAT = 1e-6  # square pixels; smaller triangles are seen edge-on and cover no pixel
 
 
 @cache
 def triangles() -> NDArray[np.intp]:
-    """T×3 landmarks of each triangle. They cover the face from hairline to chin, eyes and mouth included."""
+    """Return the landmarks of each triangle, T×3.
+
+    The triangles cover the face from hairline to chin, eyes and mouth included.
+    """
     return np.loadtxt(_TABLE, np.intp, delimiter=",")
 
 
 def fingerprint() -> str:
-    """SHA-256 in hex of the table of triangles."""
+    """Return the SHA-256 in hex of the table of triangles."""
     return hashlib.sha256(_TABLE.read_bytes()).hexdigest()
 
 
 def depth_map(landmarks: Points, side: int) -> NDArray[np.float32]:
-    """How near each pixel of a face is: 1 at its nearest point, `FARTHEST` at its farthest, 0 beside it.
+    """Return how near each pixel of a face is: 1 at the nearest point, `FARTHEST` at the farthest, 0 beside it.
 
     Args:
         landmarks: 468×3 in pixels of the map, the upper left one spanning [0, 1]²; smaller z is nearer.
-        side: of the map, in pixels.
+        side: side of the map in pixels.
 
     Returns:
-        side×side; what lies outside is cut off.
+        side×side float32. What lies outside the map is cut off.
     """
     z = landmarks[:, 2]
     near, far = float(z.min()), float(z.max())
@@ -46,13 +49,13 @@ def depth_map(landmarks: Points, side: int) -> NDArray[np.float32]:
     owner, column, row = _candidates(corners, side)
     inside, height = _pierce(corners, owner, column, row)
     canvas = np.zeros(side * side, np.float32)
-    # A turned head hides parts of itself: the nearest triangle shows.
+    # A turned head hides parts of itself. Where triangles overlap, the nearest one is kept.
     np.maximum.at(canvas, (row * side + column)[inside], height[inside].astype(np.float32))
     return canvas.reshape(side, side)
 
 
 def _candidates(corners: NDArray[np.float64], side: int) -> tuple[NDArray[np.intp], ...]:
-    """All pairs of a triangle and a pixel whose middle is in its bounding box: triangle, column and row."""
+    """Return all pairs of a triangle and a pixel centre in its bounding box: triangle, column and row."""
     low = np.clip(np.ceil(corners[..., :2].min(1) - 0.5), 0, side).astype(np.intp)
     high = np.clip(np.floor(corners[..., :2].max(1) - 0.5) + 1, 0, side).astype(np.intp)
     width, height = np.maximum(high - low, 0).T
@@ -66,7 +69,7 @@ def _candidates(corners: NDArray[np.float64], side: int) -> tuple[NDArray[np.int
 def _pierce(
     corners: NDArray[np.float64], owner: NDArray[np.intp], column: NDArray[np.intp], row: NDArray[np.intp]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether a line of sight through each pixel's middle meets the triangle, and the depth there."""
+    """Return whether the line of sight through each pixel's centre meets the triangle, and the depth there."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
     area = ux * vy - uy * vx
@@ -77,6 +80,6 @@ def _pierce(
     ax, ay, bx, by, cx, cy, base, rise_b, rise_c = weights[:, owner]
     x, y = column + 0.5 - ax, row + 0.5 - ay
     to_b, to_c = bx * x + by * y, cx * x + cy * y
-    # A hair's breadth of overlap, so that no seam opens between neighbours.
+    # The tolerance lets triangles overlap slightly, so that rounding leaves no gap between neighbours.
     inside = (to_b >= -1e-9) & (to_c >= -1e-9) & (to_b + to_c <= 1 + 1e-9)
     return inside, base + to_b * rise_b + to_c * rise_c

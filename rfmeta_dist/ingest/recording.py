@@ -1,4 +1,4 @@
-"""One recording of a source data set: a video or a still image, and what the data set says about it."""
+"""Describe a recording of a source data set: a video or still image, and what the data set says of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Literal
 
 from rfmeta_dist.core.types import Split
 
-# How a face can be faked. `warped` is a bent print, `cut` a print with holes for the eyes, `replay` a
-# photo or video on a screen, `paper_mask` a face cut out of paper, `mask` a three-dimensional one.
+# Kinds of attacks. `warped` is a bent print, `cut` a print with holes for the eyes, `replay` a photo or video
+# on a screen, `paper_mask` a face cut out of paper, `mask` a three-dimensional mask.
 ATTACK_TYPES = ("print", "warped", "cut", "replay", "paper_mask", "mask", "makeup", "partial", "other")
 
 Kind = Literal["video", "image"]
@@ -32,23 +32,25 @@ class Recording:
 
     Attributes:
         path: relative to the source's root, with `/`.
-        domain: what the data set is called among the shards, such as `O`.
-        subject: whose face it shows: `O-12`. Unique across domains.
-        video: letters, digits, `_` and `-`, starting with the domain: `O-1_1_12_3`. Unique, but that the
-            images of one clip share it and differ in `frame`.
-        split: where its samples go.
-        official: where the data set itself puts it. Differs where a set has no validation part.
+        domain: name of the data set among the shards, such as `O`.
+        subject: the person whose face it shows, such as `O-12`. Unique across domains.
+        video: name of the clip, such as `O-1_1_12_3`: letters, digits, `_` and `-`, starting with the domain.
+            It is unique, except that the images of one clip share it and differ in `frame`.
+        split: the split that its samples go to.
+        official: the split in which the data set itself puts it. It differs from `split` where a data set has
+            no validation part.
         label: 1 live, 0 attack.
-        attack_type: `live`, or one of `ATTACK_TYPES`, or another word that a table of the user's own has.
+        attack_type: `live`, one of `ATTACK_TYPES`, or another word from a user's own table.
         device: the camera.
         session: the recording session.
-        condition: light, quality, support, instrument: whatever else the data set tells apart.
-        rotation: degrees clockwise that make the pixels as stored upright. 0: whatever the container's
-            display matrix says; anything else replaces it. Faces that lie nevertheless turn the file further.
+        condition: light, quality, support, instrument: whatever else the data set distinguishes.
+        rotation: degrees clockwise that make the stored pixels upright. 0 means what the container's display
+            matrix says; another value replaces it. If faces still lie on their side, the file is turned
+            further.
         annotation: relative path of the data set's own face annotation.
         protocols: official evaluation protocols that it is in, with its part of each: `1/train`.
         kind: `video` or `image`.
-        frame: of an image, its number in its clip.
+        frame: number of an image in its clip; 0 for a video.
         depth: relative path of a depth image that came with it.
     """
 
@@ -72,7 +74,7 @@ class Recording:
 
 
 def staged_name(recording: Recording, root: Path) -> str:
-    """What a recording is called while staged: by path, size, time, and what the layout says of it."""
+    """Return the name of a recording's staged file: a hash of path, size, time, and what the layout says."""
     file = root / recording.path
     state = (file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else ()
     said = json.dumps([asdict(recording) | {"protocols": sorted(recording.protocols)}, state], sort_keys=True)

@@ -1,4 +1,4 @@
-"""One recording → its samples and its tally."""
+"""Turn one recording into its samples and a tally of what was left out."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from rfmeta_dist.storage.errors import MissingError
 def sample(
     recording: Recording, root: Path, layout: Layout, frames: FrameRule, rule: CropRule, faces: Faces
 ) -> tuple[list[Sample], Tally]:
-    """Cut a recording's faces out; a recording that cannot be read gives no samples and says why in its tally.
+    """Cut the faces out of a recording. One that cannot be read gives no samples, and its tally says why.
 
     Args:
         recording: what to read.
-        root: of the source.
-        layout: knows the data set's own annotation.
+        root: folder of the source.
+        layout: reads the data set's own annotation.
         frames: which frames to take; a still image has one.
         rule: how to cut.
-        faces: detector and landmarks.
+        faces: face detector and landmark model.
 
     Raises:
         StorageError: the source cannot be reached.
@@ -37,7 +37,9 @@ def sample(
     try:
         content = read_bytes(root, recording.path)
     except MissingError:
-        return [], Tally(recording.path, error=f"{recording.path} is not there, or is a link to what is not")
+        return [], Tally(
+            recording.path, error=f"{recording.path} does not exist, or is a link to a missing file"
+        )
     tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
     try:
         got = extract(
@@ -61,7 +63,7 @@ def sample(
 
 
 def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
-    frame = recording.frame + crop.frame  # of an image, the crop's is 0
+    frame = recording.frame + crop.frame  # recording.frame is 0 for a video, crop.frame for an image
     return Sample(
         key=f"{recording.video}-{frame:05d}",
         domain=recording.domain,

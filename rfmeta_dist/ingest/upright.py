@@ -1,7 +1,7 @@
 """Find which way up the faces of a file are, because files may give no rotation or a wrong one.
 
-The detector finds faces that lie on their side or upside down too, but scores an upright face higher. Turned
-by a wrong quarter, the face's mesh is not level or scores low.
+The detector also finds faces that lie on their side or upside down, but gives upright faces a higher score. If
+a face is turned by a wrong quarter, its mesh is not level or has a low score.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.recording import Boxes
     from rfmeta_dist.ingest.video import Frame
 
-# Measured on 156 portraits, whole, small, dark, blurred, noisy and partly hidden: the wrong way up none scored
-# above 0.89, and by these two limits none of those that stood upright would have been turned.
-_BEYOND_DOUBT = 0.9  # a face that scores this as it is stands upright: no other way up is looked at
-_SURE = 0.7  # mean score from which on faces decide …
-_CLEAR = 0.05  # … if it is this much above that of the way up that the file says
-_ENOUGH = 10  # doubtful frames of a file that are looked at all ways up
+# These limits were chosen on 156 portraits, each also small, dark, blurred, noisy and partly hidden. No face
+# that was turned wrongly scored above 0.89, and no upright face would have been turned.
+_BEYOND_DOUBT = 0.9  # from this score on, a face counts as upright and other orientations are not tried
+_SURE = 0.7  # a file is turned only if the mean score of the new orientation is at least this …
+_CLEAR = 0.05  # … and this much above the mean score of the orientation that the file gives
+_ENOUGH = 10  # number of doubtful frames of a file that are examined in all four orientations
 
 
 class Look(NamedTuple):
     """The face that was found in a frame.
 
     Attributes:
-        landmarks: 468×3 of the face meant, None without a face.
+        landmarks: 468×3 of the face to take; None if there is none.
         crowded: whether there are several faces.
-        upright: how surely the face meant stands upright, in [0, 1].
+        upright: confidence in [0, 1] that this face stands upright.
     """
 
     landmarks: Points | None
@@ -39,7 +39,7 @@ class Look(NamedTuple):
 
 
 def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
-    """Find the face meant in a frame; `box_of` has the data set's own boxes, in pixels as stored."""
+    """Find the face to take in a frame. `box_of` has the data set's own boxes, in pixels as stored."""
     detected = faces.detect(frame.pixels)
     given = box_of.get(frame.number)
     annotated = Box(*frame.orientation.of_box(given, *frame.pixels.shape[:2])) if given else None
@@ -55,10 +55,10 @@ def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
 
 
 class WayUp:
-    """Collects from a file's frames which way up its faces are.
+    """Collect, from the frames of a file, which way up its faces are.
 
     Args:
-        faces: detector and landmarks.
+        faces: face detector and landmark model.
         box_of: see `look`.
     """
 
@@ -68,7 +68,7 @@ class WayUp:
         self._doubtful = 0
 
     def add(self, frame: Frame, upright: float) -> None:
-        """Take account of a frame whose face, as it is, stands upright this surely."""
+        """Take account of a frame whose face stands upright, as the frame is, with this confidence."""
         if upright >= _BEYOND_DOUBT:
             self._scores[frame.number] = {0: upright}
         elif self._doubtful < _ENOUGH:
@@ -81,14 +81,14 @@ class WayUp:
 
     @property
     def turn(self) -> int:
-        """Return the degrees clockwise to turn the file further; 0 unless its faces are certain and agree."""
+        """Return the degrees clockwise to turn the file further; 0 unless its faces agree with confidence."""
         mean = {turn: self._mean(turn) for turn in (0, 90, 180, 270)}
         best = max(mean, key=lambda turn: mean[turn])
         return best if mean[best] >= _SURE and mean[best] - mean[0] > _CLEAR else 0
 
     @property
     def lying(self) -> tuple[int, ...]:
-        """Return the numbers of the frames whose face still seems to lie after a turn by `turn`."""
+        """Return the numbers of the frames whose face still seems to lie after a rotation by `turn`."""
         turn = self.turn
         return tuple(
             number

@@ -1,7 +1,8 @@
-"""Chosen frames of a video file, upright and in RGB; a still image is a video of one frame.
+"""Read chosen frames of a video file, upright and in RGB. A still image is read as a video of one frame.
 
-A file is decoded from its start, never sought in, and one frame is held at a time. Damage that a decoder
-notices is an error: it would rather invent what it cannot read, and an invented texture is a wrong sample.
+A file is decoded from its start without seeking, and one frame is held at a time. Damage that a decoder notices
+is an error: a decoder would otherwise invent the part that it cannot read, and an invented texture is a wrong
+sample.
 """
 
 from __future__ import annotations
@@ -26,39 +27,43 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-# Formats that hold their own pictures. Others, such as playlists, may name any file of this machine.
+# Only these formats are read: they contain their own pictures. A playlist could name any file of this machine.
 _FORMATS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,asf,flv"
-_SLACK = 0.5  # seconds by which a file without other signs may end before its header says
+_SLACK = 0.5  # seconds by which the last packet may end before the duration that the header gives
 
 
 @dataclass(frozen=True)
 class Every:
-    """Every `step`-th frame from the first on."""
+    """Take every `step`-th frame, beginning with the first."""
 
     step: int
 
     def __post_init__(self) -> None:
         if self.step < 1:
-            raise ConfigError(f"step is {self.step}", "use 1 for every frame, 2 for every second, …")
+            raise ConfigError(
+                f"step={self.step} is below 1", "use 1 to take every frame, 2 to take every second frame, …"
+            )
 
     def clips(self, total: int) -> list[range]:
-        """The frames taken from a video of `total`, each a clip of its own."""
+        """Return the frames taken from a video of `total` frames, each a clip of its own."""
         return [range(number, number + 1) for number in range(0, total, self.step)]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """`count` clips of `length` consecutive frames, evenly spaced and apart; fewer if there are not as many."""
+    """Take `count` clips of `length` consecutive frames, evenly spaced, or fewer if the video is too short."""
 
     count: int
     length: int = 1
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.length < 1:
-            raise ConfigError(f"count is {self.count} and length {self.length}", "use at least 1 of each")
+            raise ConfigError(
+                f"count={self.count} and length={self.length} would take no frame", "set both to 1 or more"
+            )
 
     def clips(self, total: int) -> list[range]:
-        """The frames taken from a video of `total`, by clip; none if it is shorter than one clip."""
+        """Return the frames taken from `total` frames, by clip; none if the video is shorter than one clip."""
         count = min(self.count, total // self.length)
         starts = ((2 * index + 1) * total // (2 * count) - self.length // 2 for index in range(count))
         return [range(start, start + self.length) for start in starts]
@@ -71,10 +76,10 @@ class Frame(NamedTuple):
     """One picture of a file.
 
     Attributes:
-        clip: which clip of the rule it belongs to, from 0.
-        number: from 0, in the order of showing.
+        clip: number of the clip that it belongs to, from 0.
+        number: number of the frame from 0, in the order of showing.
         pixels: H×W×3 uint8 RGB, upright.
-        orientation: how they were mirrored and turned to be so.
+        orientation: how the stored pixels were mirrored and turned to be upright.
     """
 
     clip: int
@@ -91,30 +96,30 @@ class Frame(NamedTuple):
 def read_frames(
     source: Path | bytes, rule: FrameRule, *, rotation: int = 0, name: str | None = None
 ) -> Iterator[Frame]:
-    """The frames that a rule takes from a video, or the one of a still image.
+    """Yield the frames that a rule takes from a video, or the one frame of a still image.
 
     Args:
-        source: a file, or its content.
+        source: a path, or the content of a file.
         rule: which frames.
-        rotation: degrees clockwise, a multiple of 90, that make the pixels as stored upright; 0 for what the
-            file itself says.
-        name: names the source in errors; the path if not given.
+        rotation: degrees clockwise, a multiple of 90, that make the stored pixels upright; 0 for what the file
+            itself says.
+        name: name of the source in errors; its path if not given.
 
     Raises:
-        ConfigError: `rotation` is no multiple of 90.
-        DataError: the file cannot be read or decoded, is cut short, or too short for the rule.
+        ConfigError: `rotation` is not a multiple of 90.
+        DataError: the file cannot be read or decoded, is cut short, or is too short for the rule.
     """
     if rotation % 90:
-        raise ConfigError(f"the rotation is {rotation} degrees", "use 0, 90, 180 or 270")
+        raise ConfigError(f"the rotation is {rotation} degrees, not a multiple of 90", "use 0, 90, 180 or 270")
     name = name or (str(source) if isinstance(source, Path) else f"a file of {len(source)} bytes")
     with _explained(name):
         head = _head(source)
         if not head:
-            raise ValueError("it is empty")
+            raise ValueError("the file is empty")
         still = is_still(head)
         clips = rule.clips(1 if still else _count(source))
         if not clips:
-            raise ValueError("it has fewer frames than one clip")
+            raise ValueError("it has fewer frames than one clip needs")
         if still:
             yield _still(source, rotation)
         else:
@@ -132,53 +137,56 @@ def _file(source: Path | bytes) -> BinaryIO:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what goes wrong with a file into one error that names it."""
+    """Convert any error about a file into a DataError that names the file."""
     from av import FFmpegError
 
     try:
         yield
-    # The text of FFmpeg's errors would end with the name of our anonymous stream.
+    # str() of an FFmpeg error would end with the name of an anonymous stream, so strerror is used.
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{name} cannot be read: {reason[0].lower()}{reason[1:]}",
-            "restore it from the data set, or leave it out",
+            "restore the file from the data set, or leave it out",
         ) from error
 
 
 @contextmanager
 def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """A container and its pictures, decoded strictly and on one thread: processes share the cores."""
+    """Open a container and its video stream. Decode strictly, on one thread because processes share cores."""
     import av
 
     with _file(source) as file, av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
         if not container.streams.video:
-            raise ValueError("it has no pictures")
+            raise ValueError("it has no video stream")
         stream = container.streams.video[0]
         decoder = stream.codec_context
         if decoder.width * decoder.height > MAX_PIXELS:
-            raise ValueError(f"its pictures claim to be {decoder.width}×{decoder.height}")
+            raise ValueError(
+                f"its pictures claim to be {decoder.width}×{decoder.height}, above {MAX_PIXELS} pixels"
+            )
         decoder.thread_count = 1
         decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
         yield container, stream
 
 
 def _count(source: Path | bytes) -> int:
-    """Count the frames that a video shows, without decoding them where the container can tell."""
+    """Count the frames that a video shows, without decoding them where the container gives the number."""
     shown = _shown(source)
     with _opened(source) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
             raise ValueError("none of its frames can be decoded")
-        # A clip cut out of a longer one may begin with frames that hang on what was cut away: they are not
-        # shown. An MPEG-4 packet may say that its frame is left out, and to decode all of them is cheap.
+        # A clip that was cut out of a longer one may begin with frames that depend on removed ones and are not
+        # shown. In MPEG-4, a packet may say that its frame is left out. In both cases, all frames are decoded
+        # to count them, which is cheap for MPEG-4.
         if stream.codec_context.name == "mpeg4" or any(time < (first.pts or 0) for time in shown):
             return 1 + sum(1 for _ in container.decode(stream))
     return len(shown)
 
 
 def _shown(source: Path | bytes) -> list[int]:
-    """Return when each frame is shown, in the unit of its stream; ValueError if the file is cut short."""
+    """Return when each frame is shown, in units of its stream. Raise ValueError if the file is cut short."""
     with _opened(source) as (container, stream):
         shown, present, start, end = [], 0, 0.0, 0.0
         for packet in container.demux(stream, *container.streams.audio):
@@ -187,19 +195,21 @@ def _shown(source: Path | bytes) -> list[int]:
             if packet.stream_index != stream.index:
                 continue
             if packet.is_corrupt:
-                raise ValueError("it is cut short in the midst of a frame")
+                raise ValueError("it is cut short in the middle of a frame")
             present += bool(packet.size)
             if packet.size and not packet.is_discard:
                 shown.append(time)
         with _file(source) as file:
             cut = is_cut_short(file, container.format.name)
         if cut or (cut is None and end - start + _SLACK < (container.duration or 0) / 1e6):
-            raise ValueError(f"it is cut short after {present} frames")
+            raise ValueError(
+                f"it is cut short after {present} frames, before the end that its header announces"
+            )
         return shown
 
 
 def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> Iterator[Frame]:
-    """The frames that `wanted` maps to their clips."""
+    """Yield the frames whose numbers are in `wanted`, which maps them to their clips."""
     from av.video.reformatter import VideoReformatter
 
     converter, last, number = VideoReformatter(), max(wanted), -1
@@ -211,17 +221,17 @@ def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> 
                 yield Frame(wanted[number], number, orientation.of_pixels(pixels), orientation)
             if number == last:
                 return
-    raise ValueError(f"only {number + 1} of its frames can be decoded, and number {last} is wanted")
+    raise ValueError(f"only its first {number + 1} frames can be decoded, but frame {last} is needed")
 
 
 def _said(frame: av.VideoFrame) -> Orientation:
-    """What the container, or the stream, says would make a frame upright."""
+    """Return the orientation that the container, or the stream, gives for a frame."""
     matrix = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
     return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
 
 
 def _still(source: Path | bytes, rotation: int) -> Frame:
-    """The picture of a still image; its own mark of rotation, or mirroring, is obeyed as for videos."""
+    """Return the picture of a still image, mirrored and turned as its EXIF block says or as `rotation` says."""
     pixels, said = decode_still(source if isinstance(source, bytes) else source.read_bytes())
     orientation = Orientation(degrees=rotation % 360) if rotation % 360 else said
     return Frame(0, 0, orientation.of_pixels(pixels), orientation)

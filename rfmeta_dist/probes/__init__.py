@@ -1,1 +1,1 @@
-"""Test shards for cues that tell live faces from attacks and should not."""
+"""Test a data set for cues that reveal the label although they have nothing to do with liveness."""

@@ -1,13 +1,14 @@
-"""Leak probes: how well cues that have nothing to do with liveness tell live faces from attacks in some shards.
+"""Leak probes: measure how well cues that have nothing to do with liveness tell live faces from attacks.
 
-A linear classifier on each cue of `probes/cues.py`, trained on some people and judged on others: on a fifth of
-a domain's people after training on the rest, in turn, and on all of them after training on the other domains.
-Splits play no part, so that as many people as there are judge. AUC is as trained and never flipped: one half or
-less says that the cue does not help; below it, the cue is reversed between training and test.
+For each cue of `probes/cues.py`, a linear classifier is trained on some people and judged on others. Within a
+domain, it is trained on four fifths of the people and judged on the rest, in five folds. Across domains, it is
+trained on all other domains and judged on everybody in this one. Splits are ignored, so that as many people as
+possible are judged. An AUC is never flipped: one half or less says that the cue does not help, and below one
+half the cue is reversed between training and test.
 
 With patches, the classifier is trained on single patches, and the score of a face is the mean of the scores of
-its patches, because a detector of patches is trained and judged in the same way. A classifier trained on
-the mean over a face's patches would use what no such detector sees.
+its patches, because a detector of patches is trained and judged in the same way. A classifier trained on the
+mean over a face's patches would use information that no such detector sees.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, FILE_SIZE, PATCH_CUES, V
 from rfmeta_dist.storage.store import Store
 
 CUES = ("background", "colour", FILE_SIZE, "geometry", "sharpness", "border", CONTROL)  # of whole faces
-PATCH = 64  # side of a patch in pixels, as data.image_size is if it is not given
+PATCH = 64  # side of a patch in pixels, the default of data.image_size for data.view=patches
 FOLDS = 5
 BATCH = 32
 RESAMPLES = 500
-SHOWN = 5  # cues that an error lists
+SHOWN = 5  # how many cues an error lists at most
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class Area:
 
 @dataclass(frozen=True)
 class Probed:
-    """What one cue tells in one domain.
+    """How well one cue tells live faces from attacks in one domain.
 
     Attributes:
         cue: one of CUES, or of PATCH_CUES.
-        domain: where it was judged.
-        within: trained on other people of the domain.
-        across: trained on all other domains; None if there are none.
+        domain: the domain that was judged.
+        within: AUC after training on other people of the domain.
+        across: AUC after training on all other domains; None if there are none.
     """
 
     cue: str
@@ -64,11 +65,11 @@ class Probed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cues of a domain's N samples, each measured M times: once a face, or once a patch.
+    """The cues of a domain's N samples, measured M times: once per face, or once per patch.
 
     Attributes:
-        cues: M×K values of each cue, those of a sample together.
-        sample: M positions of the samples that they were measured on.
+        cues: M×K values of each cue; the measurements of a sample are consecutive.
+        sample: position of the sample of each measurement, M.
         shown: N rows: who and what the samples show.
     """
 
@@ -78,11 +79,11 @@ class Measured:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """M labels."""
+        """Return the M labels."""
         return self.shown.label[self.sample]
 
     def scored(self, score: NDArray[np.float64]) -> Scores:
-        """Return N scores: the mean of each sample's of M."""
+        """Return N scores, each the mean over the sample's measurements, from M scores."""
         total = np.bincount(self.sample, score)
         return replace(self.shown, score=total / np.bincount(self.sample))
 
@@ -98,14 +99,14 @@ def probe(
 
     Args:
         store: the prefix.
-        domains: their names.
-        seed: of folds and resampling.
+        domains: names of the domains.
+        seed: seed of folds and resampling.
         on_measured: called with the number of samples measured since the last call.
         patches: how patches of PATCH pixels are cut out of each crop; None to measure whole crops.
 
     Raises:
-        DataError: a domain is unknown or damaged, lacks a class, or shows too few people of one, or its crops
-            are smaller than a patch.
+        DataError: a domain is unknown or damaged, lacks a class, shows too few people of a class, or has crops
+            smaller than a patch.
     """
     measured = {name: _measure(store, Manifest.open(store, name), on_measured, patches) for name in domains}
     folds = {name: _folds(name, found.shown, seed) for name, found in measured.items()}
@@ -114,10 +115,10 @@ def probe(
 
 
 def require(results: Iterable[Probed], most: float) -> None:
-    """Check that no cue but the control tells more than it may.
+    """Check that no cue except the control has an AUC above a limit.
 
     Raises:
-        VerificationError: an AUC is above `most`; the worst are named.
+        VerificationError: an AUC is above `most`; the error names the worst cues.
     """
     found = [
         (area.value, f"{result.cue} {how} {result.domain}: {area.value:.2f}")
@@ -128,22 +129,23 @@ def require(results: Iterable[Probed], most: float) -> None:
     if found:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
-            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst})",
-            "generate with `rfmeta synth --rho 0` to see which cues are not injected on purpose",
+            f"{len(found)} leak probe(s) tell live faces from attacks with an AUC above {most:g} ({worst})",
+            "generate the domains anew with `rfmeta synth --rho 0`, which injects no spurious cue, and probe "
+            "them: a cue that is still above the limit is an unintended leak",
         )
 
 
 def _measure(
     store: Store, manifest: Manifest, on_measured: Callable[[int], None], patches: Patches | None
 ) -> Measured:
-    """Return the cues of a domain, its samples in the manifest's order."""
+    """Return the cues of a domain, with its samples in the order of the manifest."""
     samples, side, cues = manifest.samples, manifest.image_size // 8 * 8, FACE_CUES
     if patches is not None:
         if side < PATCH:
             raise DataError(
                 f"domain {manifest.domain} holds crops of {manifest.image_size} pixels, which are smaller than "
                 f"a patch of {PATCH}",
-                "probe it with `--view face`",
+                "probe whole crops with `--view face`",
             )
         side, cues = PATCH, PATCH_CUES
     values: dict[str, list[Vector]] = {cue: [] for cue in cues}
@@ -166,7 +168,7 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
-    """Samples to train on and to judge, by person: nobody is in both, and each person is judged once."""
+    """Return the samples to train on and to judge in each fold, by person. Everybody is judged in one fold."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     shown.require_both_classes(f"domain {domain}")
@@ -174,8 +176,8 @@ def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
         people = len(np.unique(shown.subject[shown.label == label]))
         if people < FOLDS:
             raise DataError(
-                f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
-                f"probe domains with at least {FOLDS} people of each class",
+                f"domain {domain} shows {people} {name} people, too few for cross-validation in {FOLDS} folds",
+                f"probe a domain that shows at least {FOLDS} people live and {FOLDS} people in attacks",
             )
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(splitter.split(shown.label, shown.label, shown.subject))

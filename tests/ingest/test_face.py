@@ -147,7 +147,7 @@ def test_models_come_through_a_mirror_and_damage_is_repaired(faces: Faces, mirro
 
 def test_other_models_than_ours_are_refused(mirror: Path):
     serve(mirror, dict.fromkeys(models.SHA256, b"something else"))
-    with pytest.raises(ConfigError, match="of the expected hash"):
+    with pytest.raises(ConfigError, match="with the expected SHA-256"):
         models.install()
     assert not models.folder().exists()
 

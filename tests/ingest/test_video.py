@@ -164,7 +164,7 @@ def test_a_video_cut_within_its_last_frame_is_named_before_any_is_taken(tmp_path
     with av.open(str(path)) as container:
         last = [packet.pos for packet in container.demux(video=0) if packet.pos][-1]
     path.write_bytes(path.read_bytes()[: last + 20])
-    with pytest.raises(DataError, match="cut short in the midst of a frame"):
+    with pytest.raises(DataError, match="cut short in the middle of a frame"):
         next(read_frames(path, Spread(2)))
 
 

@@ -1,6 +1,6 @@
-"""How the data sets lie on disk, one data set a file; this dict is the registry.
+"""Layouts: how data sets are stored on disk, one module per data set. `LAYOUTS` is the registry.
 
-To add one: write its file, add a line here and a tree to `tests/ingest/layout_trees.py`.
+To add one, write its module, add a line here, and add a tree to `tests/ingest/layout_trees.py`.
 """
 
 from rfmeta_dist.ingest.layouts.casia_fasd import CASIA_FASD

@@ -11,8 +11,8 @@ from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording
 
-_TRAINING, _TESTING = 20, 30  # people
-# The set has no validation part: the last five of its training people, as others split it too.
+_TRAINING, _TESTING = 20, 30  # number of people
+# The data set has no validation part. The last five of its training people are used, as in other work.
 _VALIDATION = range(16, 21)
 _KINDS = {LIVE: ("1", "2", "HR_1"), "warped": ("3", "4", "HR_2"), "cut": ("5", "6", "HR_3")}
 _KINDS |= {"replay": ("7", "8", "HR_4")}

@@ -1,4 +1,4 @@
-"""Is a source whole? What was published against what was found, as a table."""
+"""Check that a source is complete: compare the published numbers of recordings with those that were found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.ingest.layouts.layout import Layout, Survey, is_media
 from rfmeta_dist.ingest.recording import Recording
 
-_SHOWN = 5  # names of each kind in an error
+_SHOWN = 5  # how many file names of each kind an error lists at most
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Count:
 
     Attributes:
         label: 1 live, 0 attack.
-        expected: as published; None if that is not known.
+        expected: the published number; None if it is not known.
+        found: the number of recordings found.
     """
 
     split: Split
@@ -30,12 +31,12 @@ class Count:
 
     @property
     def differs(self) -> bool:
-        """Whether it is known to be wrong."""
+        """Return True if a published number is known and differs from the number found."""
         return self.expected is not None and self.expected != self.found
 
 
 def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
-    """Expected and found recordings by official split and class, splits in their usual order, live first."""
+    """Return the numbers expected and found, by official split in the usual order and by class, live first."""
     found = Counter((recording.official, recording.label) for recording in recordings)
     published = layout.expected
     streams = [(split, label) for split in SPLITS for label in (1, 0)]
@@ -49,10 +50,10 @@ def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
 
 
 def require_whole(layout: Layout, survey: Survey) -> None:
-    """Refuse a source that is not as published. Files of zero bytes count as present.
+    """Check that a source is as published. Files of zero bytes count as present.
 
     Raises:
-        DataError: counts differ, listed recordings are missing, or videos or images have no place in it.
+        DataError: counts differ, listed recordings are missing, or there are unknown videos or images.
     """
     rows = compare(layout, survey.recordings)
     missing = survey.missing if layout.expected is None or any(row.differs for row in rows) else ()
@@ -61,9 +62,9 @@ def require_whole(layout: Layout, survey: Survey) -> None:
         return
     published = layout.expected is not None
     problem = (
-        f"the source is not {layout.name} as published"
+        f"the files differ from {layout.name} as it was published"
         if published
-        else "the source differs from its own lists"
+        else "the files differ from those that the data set's own lists name"
     )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
@@ -71,20 +72,20 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("zero bytes", survey.empty)
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or take what was recognised with --accept-counts",
+        "restore or rename the files listed above, or add --accept-counts to ingest only what was recognised",
     )
 
 
 def require_content(survey: Survey) -> None:
-    """Refuse recordings of zero bytes, which no decoder could read.
+    """Check that no recording is empty, because no decoder could read it.
 
     Raises:
-        DataError: there are some.
+        DataError: some recordings have zero bytes; the error names them.
     """
     if survey.empty:
         raise DataError(
             "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
-            "copy them again, or leave them out with --skip-unreadable",
+            "copy them from the data set again, or add --skip-unreadable to leave them out",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a layout is, and what looking through a source with it gives."""
+"""Define what a layout is, and what it finds in a source."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Survey:
     """What is in a source.
 
     Attributes:
-        recordings: by path.
-        missing: names of recordings that should be there and are not, as far as the layout knows them.
-        unknown: files the layout has no place for: renamed, extra, or of something else.
-        empty: recordings of zero bytes, links into nothing among them. They are in `recordings` too.
-        notes: decisions the user should know of.
+        recordings: the recordings, sorted by path.
+        missing: names of recordings that should be there but are not, as far as the layout knows the names.
+        unknown: files that are not part of the layout: renamed, additional, or of another kind.
+        empty: recordings of zero bytes and broken links. They are in `recordings` too.
+        notes: lines about decisions that the user should know of.
     """
 
     recordings: tuple[Recording, ...]
@@ -41,41 +41,41 @@ class Survey:
 
 
 class Layout(Protocol):
-    """How one data set lies on disk."""
+    """How one data set is stored on disk."""
 
     @property
     def name(self) -> str:
-        """As typed on the command line."""
+        """Return the name that is typed on the command line."""
 
     @property
     def domain(self) -> str:
-        """The domain's name if the user gives none."""
+        """Return the name of the domain if the user gives none."""
 
     @property
     def about(self) -> str:
-        """One line on the data set."""
+        """Return one line about the data set."""
 
     @property
     def expected(self) -> Counts | None:
-        """Recordings as published, by official split and label; None if only the source itself can say."""
+        """Return the published numbers of recordings by official split and label; None if not known."""
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source without opening recordings.
+        """List the recordings of a source without opening them.
 
         Args:
             root: the folder that holds the data set.
             domain: name of the domain; the layout's own if not given.
 
         Raises:
-            DataError: there is nothing of this layout, or its lists contradict its names.
+            DataError: the folder has no recordings of this layout, or its lists contradict its file names.
             StorageError: a folder or list cannot be read.
         """
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings of `survey`, by path."""
+        """Return the recordings of `survey`, sorted by path."""
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:
-        """Read the data set's own annotation.
+        """Read the data set's own face annotation of a recording.
 
         Returns:
             A box for each annotated frame, in pixels of the file as stored and numbered as the annotation
@@ -83,23 +83,23 @@ class Layout(Protocol):
 
         Raises:
             DataError: the annotation cannot be understood.
-            StorageError: it cannot be read.
+            StorageError: the annotation cannot be read.
         """
 
 
 def counts(
     *, train: tuple[int, int], test: tuple[int, int], validation: tuple[int, int] | None = None
 ) -> Counts:
-    """Published counts, each (live, attack)."""
+    """Return published numbers of recordings by split and label. Each argument is (live, attack)."""
     given = {"train": train, "validation": validation, "test": test}
     return {(split, label): pair[1 - label] for split in SPLITS if (pair := given[split]) for label in (1, 0)}
 
 
 def files_below(root: Path) -> list[str]:
-    """Relative paths of all files, sorted; hidden ones are left out.
+    """Return the relative paths of all files, sorted. Hidden files and folders are left out.
 
     Raises:
-        DataError: `root` is no folder.
+        DataError: `root` is not a folder.
         StorageError: a folder cannot be read.
     """
     if not root.is_dir():
@@ -115,46 +115,51 @@ def files_below(root: Path) -> list[str]:
 
 
 def read_text(root: Path, path: str) -> str:
-    """A text file of the source. Raises StorageError if it cannot be read."""
+    """Return a text file of the source. Raises StorageError if it cannot be read."""
     return read_bytes(root, path).decode("utf-8-sig", errors="replace")
 
 
 def read_bytes(root: Path, path: str) -> bytes:
-    """A file of the source. Raises StorageError if it cannot be read, MissingError if it is not there."""
+    """Return a file of the source. Raises MissingError if it does not exist, StorageError if unreadable."""
     try:
         return (root / path).read_bytes()
     except FileNotFoundError as error:
         raise MissingError(f"{root / path} does not exist", "restore it from the data set") from error
     except OSError as error:
-        raise StorageError(f"{root / path}: {error.strerror}", "check the file and its owner") from error
+        raise StorageError(
+            f"{root / path} cannot be read: {error.strerror}", "give this user permission to read the file"
+        ) from error
 
 
 def empty_among(root: Path, recordings: tuple[Recording, ...]) -> tuple[str, ...]:
-    """Those of zero bytes; a link into nothing is one."""
+    """Return the paths of recordings with zero bytes or a broken link."""
     return tuple(r.path for r in recordings if not (file := root / r.path).exists() or not file.stat().st_size)
 
 
 def is_companion(path: str) -> bool:
-    """Whether a file is by its ending a list, an annotation or a document, so never a recording."""
+    """Return True if a file's ending says that it is a list, annotation or document, so not a recording."""
     name = path.rsplit("/", 1)[-1].lower()
     return name.endswith(_COMPANIONS) or name.startswith(("readme", "license", "licence"))
 
 
 def is_media(path: str) -> bool:
-    """Whether a file is by its ending a video or image."""
+    """Return True if a file's ending says that it is a video or an image."""
     return path.lower().endswith((*IMAGES, *VIDEOS))
 
 
 def share(subject: str) -> float:
-    """A number in [0, 1) that depends on the subject's name alone, to deal subjects out to splits."""
+    """Return a number in [0, 1) that depends on the subject's name alone, to assign subjects to splits."""
     return int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8], "big") / 2**64
 
 
 def _circular(folder: Path) -> bool:
-    """Whether it is a link to a folder that it lies in."""
+    """Return True if a folder is a link to a folder that contains it."""
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _unreadable(error: OSError) -> None:
-    # os.walk would pass over a folder it may not enter, and its recordings would be lost without a word.
-    raise StorageError(f"{error.filename}: {error.strerror}", "give this user access to the folder") from error
+    # By default, os.walk skips a folder that it may not enter, and its recordings would be missing silently.
+    raise StorageError(
+        f"the folder {error.filename} cannot be read: {error.strerror}",
+        "give this user permission to read the folder",
+    ) from error

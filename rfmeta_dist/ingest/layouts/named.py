@@ -1,4 +1,4 @@
-"""Layouts of data sets whose file names say everything, which is all of the classic ones."""
+"""Layouts of data sets whose file names say everything about a recording, as in all classic ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Protocols = Callable[[Path, Sequence[str], Sequence[Recording]], list[Recording]
 
 @dataclass(frozen=True)
 class NamedLayout:
-    """A layout made of a rule for names; see `Layout` for its methods.
+    """A layout that is defined by a rule for file names; see `Layout` for its methods.
 
     Attributes:
-        folders: the folders at its top, to tell a user who points beside them.
+        name, domain, about, expected: see `Layout`.
+        folders: the folders at its top, named in the error if a user gives another folder.
         read: (path, domain) → the recording, or None if the name is not one of the data set's.
         names: all names as published; None if they follow no rule.
-        aside: files that belong to the data set but not to this task.
-        annotations: recording path → where its annotation may be.
+        aside: pattern of files that belong to the data set but not to this task.
+        annotations: path of a recording → where its annotation may be.
         boxes: text of an annotation → boxes.
         protocols: adds protocol membership, given the root, all files and the recordings.
     """
@@ -42,7 +43,7 @@ class NamedLayout:
     protocols: Protocols | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Look through a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         domain = domain or self.domain
         files = files_below(root)
         present = set(files)
@@ -63,7 +64,7 @@ class NamedLayout:
         return Survey(found, self._missing(videos), tuple(unknown), empty_among(root, found))
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
-        """The recordings, by path."""
+        """Return the recordings, sorted by path."""
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:
@@ -73,7 +74,8 @@ class NamedLayout:
         return read_boxes(root, recording.annotation, self.boxes)
 
     def _annotated(self, recording: Recording, present: set[str]) -> Recording:
-        # A clip that is stored upside down has its annotation in a frame nobody documented: use none.
+        # Nobody documented whether the annotation of a clip that is stored upside down refers to the stored or
+        # to the upright picture, so it is not used.
         if self.annotations is None or recording.rotation:
             return recording
         places = [place for place in self.annotations(recording.path) if place in present]
@@ -83,7 +85,7 @@ class NamedLayout:
         return is_companion(path) or bool(self.aside and self.aside.search(path))
 
     def _missing(self, videos: dict[str, Recording]) -> tuple[str, ...]:
-        # Compared by video, as one data set can be unpacked in several ways.
+        # Names are compared by video, not by path, because a data set can be unpacked in several ways.
         domain = next(iter(videos.values())).domain
         named = ((name, self.read(name, domain)) for name in (self.names() if self.names else ()))
         return tuple(name for name, recording in named if recording and recording.video not in videos)
@@ -93,6 +95,6 @@ class NamedLayout:
         inner = sorted(child for child in root.iterdir() if (child / top).is_dir())
         place = f", perhaps {inner[0]}" if inner else ""
         return DataError(
-            f"no recording of {self.name} under {root}",
+            f"no file under {root} has the name of a recording of {self.name}",
             f"give the folder that holds {', '.join(f'{folder}/' for folder in self.folders)}{place}",
         )

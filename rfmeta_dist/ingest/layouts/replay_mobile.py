@@ -21,7 +21,7 @@ _ATTACKED_ONLY = 9  # this client enrolled and was attacked, but never came back
 _PROTOCOLS = ("grandtest", "print", "mattescreen")
 _DEVICES = ("mobile", "tablet")
 _LIGHTS = ("adverse", "controlled", "diffuse", "direct", "lateral")
-# Printed photos stand fixed or are held; the screen stands fixed and shows photos or videos.
+# Printed photos are fixed or held by hand. The screen is fixed and shows photos or videos.
 _SHOWN = (
     "print_fixed_{}_photo",
     "print_hand_{}_photo",
@@ -58,7 +58,7 @@ def _read(path: str, domain: str) -> Recording | None:
         device=match["d1"] or match["d2"],
         session=str(int(match["s1"] or match["s2"])),
         condition=match["light"] or f"{how}_{match['what']}",
-        # Live clips are in all protocols, an attack in that of its instrument and in the one of all attacks.
+        # Live clips are in all protocols; an attack is in that of its instrument and in `grandtest`.
         protocols=parts(("grandtest", how.partition("_")[0]) if how else _PROTOCOLS, _SPLITS[part]),
     )
 

@@ -11,10 +11,10 @@ from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording, parts
 
-# The set has no validation part: the first ten of its training people, as in the public protocol lists.
+# The data set has no validation part. The first ten training people are used, as in public protocol lists.
 _VALIDATION = (3, 6, 7, 11, 14, 16, 17, 22, 28, 30)
 _TYPES = {"1": LIVE, "2": "print", "3": "replay"}
-# Some clips of four people carry `.m` before their ending.
+# The names of some clips of four people have `.m` before their ending.
 _NAME = re.compile(r"(Train|Test)/(live|spoof)/(\d{3})/(\3-(\d)-([123])-(\d)-(\d))(?:\.m)?\.(?:mov|mp4)")
 
 
@@ -45,7 +45,7 @@ def _read(path: str, domain: str) -> Recording | None:
 
 
 def _protocols(attack_type: str, medium: str, *, tested: bool) -> Iterator[str]:
-    """Name the protocols that a clip is in: one of all clips, and those that test what training has not seen.
+    """Yield the protocols that a clip is in: `1`, which has all clips, and those that test on unseen attacks.
 
     `2_1` to `2_4` test the replays on one medium and train on those of the other three; `3_1` trains on prints
     and tests replays, `3_2` the other way round. Live clips are in all of them.

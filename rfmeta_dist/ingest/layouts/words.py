@@ -1,4 +1,4 @@
-"""The words people write into a table for labels, splits and attacks → ours."""
+"""Translate the words that people write into a table for labels, splits and attacks to the ones used here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import MappingProxyType
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.recording import ATTACK_TYPES
 
-_LONGEST = 32  # characters of an attack type
-# What pandas, R, Excel and databases write into an empty cell, and people for want of a value.
+_LONGEST = 32  # most characters of an attack type
+# What pandas, R, Excel, databases and people write into a cell that has no value.
 _BLANK = frozenset(
     (
         *("", "nan", "-nan", "na", "n/a", "n.a.", "n.a", "nat", "<na>", "<nan>", "#na", "#n/a", "#n/a n/a"),
@@ -50,19 +50,19 @@ _OURS = {word: ours for ours, words in _ATTACKS.items() for word in (ours, *word
 
 
 def plain(word: str) -> str:
-    """A word in lower case without what only writes it otherwise: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
+    """Return a word in one spelling, lower case and without marks: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
     number = re.fullmatch(r"(\d+)\.0+", word)
-    # Only between letters: the minus of -1, which some use for attacks, must not get lost.
+    # Marks are removed between letters only, so that -1, which some tables use for attacks, keeps its minus.
     return number[1] if number else re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", "", word.lower())
 
 
 def stripped(cell: str) -> str:
-    """Return a cell without the spaces around it, those of no width among them."""
+    """Return a cell without the spaces around it, including spaces of zero width."""
     return _EDGES.sub("", cell)
 
 
 def is_blank(word: str) -> bool:
-    """Return True if a stripped cell is empty or says so: `nan`, `None`, `#N/A`, `<NA>`, `?`, dashes alone."""
+    """Return True if a stripped cell is empty or says so: `nan`, `None`, `#N/A`, `<NA>`, `?`, only dashes."""
     word = unicodedata.normalize("NFKC", word).casefold()
     return word in _BLANK or _DASHES.fullmatch(word) is not None
 
@@ -70,11 +70,12 @@ def is_blank(word: str) -> bool:
 def alike(name: str) -> str:
     """Return what all spellings of one name have in common.
 
-    Spellings differ in capitals, accents, the form of Unicode, spaces, dashes and the like, or zeros before
-    a number: `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers stays, for 1-11 is not 11-1.
+    Spellings differ in capitals, accents, Unicode form, spaces, dashes and the like, or zeros before a number:
+    `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers is kept, because 1-11 and 11-1 differ.
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
-    # Not every mark on a letter is an accent: in other scripts, marks tell letters apart, as in Japanese.
+    # Only accents (U+0300 to U+036F) are removed. Other scripts, such as Japanese, have marks that tell letters
+    # apart.
     kept = (c for c in decomposed if not "\u0300" <= c <= "\u036f" and unicodedata.category(c) != "Cf")
     marked = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in kept)
     joined = re.sub(r"(?<!\d)-+|-+(?!\d)", "", marked)
@@ -82,7 +83,7 @@ def alike(name: str) -> str:
 
 
 def attack_type(word: str) -> str | None:
-    """What an attack is called here: one of `ATTACK_TYPES`, or a word of the table's own, tidied.
+    """Return the name of an attack type: one of `ATTACK_TYPES`, or the table's own word, normalised.
 
     Returns:
         `other` for a blank cell; None for what cannot be an attack: `live` or the like, or no word at all.
@@ -96,10 +97,10 @@ def attack_type(word: str) -> str | None:
 
 
 def live_type(word: str) -> str | None:
-    """`live`, if a live recording may say so of its attack type; None if the word contradicts that."""
+    """Return `live` if a live recording may have this attack type; None if the word contradicts it."""
     return LIVE if is_blank(word) or LABELS.get(plain(word)) == 1 else None
 
 
 def is_own(kind: str) -> bool:
-    """Whether an attack type is a word of the table's own."""
+    """Return True if an attack type is a word of the table's own, not a built-in one."""
     return kind not in (*ATTACK_TYPES, LIVE)

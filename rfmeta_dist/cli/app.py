@@ -1,4 +1,4 @@
-"""The tree of commands."""
+"""Build the tree of commands, and say in which panel of `rfmeta --help` each command is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of `rfmeta doctor`: machine, packages, face models, a store, and what each command lacks."""
+"""Check for `rfmeta doctor` the machine, packages, face models and a store, and what each command lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rfmeta doctor`: what this machine has, and what is missing for which command."""
+"""`rfmeta doctor`: print what this machine has, and what is missing for which command."""
 
 from __future__ import annotations
 

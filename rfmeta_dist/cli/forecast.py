@@ -1,4 +1,4 @@
-"""How long generating will take on this machine, found by generating a little of it."""
+"""Estimate how long it takes to generate domains on this machine, by generating a small part of them."""
 
 from __future__ import annotations
 

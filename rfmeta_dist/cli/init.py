@@ -1,4 +1,4 @@
-"""`rfmeta init`: a folder to work in, with the configurations and job specs that come with the package."""
+"""`rfmeta init`: write the configurations and job specs that come with the package into a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine has: processors, memory, disks and GPUs, as far as this process may use them."""
+"""Find out what this machine has: processors, memory, disks and GPUs, as far as this process may use them."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def test_a_file_where_a_folder_is_needed_is_named(rfmeta, tmp_path, taken):
 def test_the_demo_takes_the_configuration_of_this_folder_or_else_the_shipped_one(rfmeta, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shipped = rfmeta("demo", "--set", "data.prefix=here")
-    assert "here is not in S3" in shipped.error  # everything else of the shipped one is right
+    assert "here is not an S3 address" in shipped.error  # everything else of the shipped one is right
     rfmeta("init")
     path = Path("jobs/configs/demo.yaml")
     path.write_text(path.read_text().replace("s3://rfmeta/demo", "mine"))
-    assert "mine is not in S3" in rfmeta("demo").error
+    assert "mine is not an S3 address" in rfmeta("demo").error

@@ -92,7 +92,7 @@ def test_the_demo_goes_from_nothing_to_a_page(rfmeta, tmp_path: Path) -> None:
         "4/4",
     ):
         assert line in ending.err
-    assert f"the page: {run}/report.html" in " ".join(ending.err.split())
+    assert f"the report is {run}/report.html" in " ".join(ending.err.split())
     assert "O&C&I→M" in ending.out
     figures = json.loads((run / "evaluation.json").read_text())["figures"]["video"]
     assert f"HTER {100 * figures['HTER']['value']:.1f} %" in " ".join(ending.err.split())

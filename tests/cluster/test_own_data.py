@@ -206,7 +206,7 @@ def test_what_cannot_be_read_is_listed_above_one_line(folder, ingest):
     assert code == 3
     *listed, error = said.splitlines()[-3:]
     assert [line.split(" cannot be read: ")[0] for line in listed] == ["  small/p 1.jpg", "  win.bmp"]
-    assert error.startswith("error 2 recording(s) cannot be read; repair them")
+    assert error.startswith("error 2 recording(s) cannot be read; replace them")
     code, result, _ = ingest(folder, "--skip-unreadable")
     assert (code, list(result["unreadable"])) == (0, ["small/p 1.jpg", "win.bmp"])
     (folder / "grey.png").unlink()

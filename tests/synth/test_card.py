@@ -93,7 +93,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "unlike any": (
         {"cameras": [CAMERA | {"zzz": 3}]},
-        ["cameras.0.zzz is unknown", "known here: name, focal"],
+        ["cameras.0.zzz is unknown", "use one of: name, focal"],
     ),
     "missing": ({"quality": None}, ["quality is missing", "rfmeta example M"]),
     "missing nested": ({"cameras": [{"name": "c"}]}, ["cameras.0.focal is missing"]),

@@ -1,4 +1,4 @@
-"""Finish a trained run on its sources and judge it on its target, in the process that calls. Ray is not needed."""
+"""Finish a trained run on its sources and judge it on its target, in the calling process. Ray is not needed."""
 
 from __future__ import annotations
 

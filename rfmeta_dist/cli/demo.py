@@ -62,8 +62,9 @@ def demo(
     plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # reports mistakes early
     _say_time(plans, Path(chosen.run.folder) / "s3", slots_for(chosen, None))
 
+    from rfmeta_dist.cluster.judging import evaluate_here
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run, train_run
+    from rfmeta_dist.cluster.train import train_run
     from rfmeta_dist.storage.embedded import embedded_s3
 
     # Start the server before Ray: Ray's workers inherit its address and credentials from the environment.
@@ -76,7 +77,7 @@ def demo(
         with training_display(quiet=json) as show:
             folder = train_run(chosen, show, local=local)
         say(f"judging on {chosen.data.target}, whose labels were not read until now", lead="3/4")
-        result = evaluate_run(chosen, folder)
+        result = evaluate_here(chosen, folder)
         page = write_report(folder)
     if json:
         print_json({"evaluation": result, "report": page})

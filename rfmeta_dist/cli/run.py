@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +55,13 @@ REPORT_EXAMPLES = """
   rfmeta report runs/oci_to_m
 """
 
+JudgeAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster to judge on, such as auto or ray://host:10001; if not given, this process judges, "
+        "without Ray."
+    ),
+]
 RunFolder = Annotated[
     str, typer.Argument(help="The run's folder, local or s3://…, as printed by train.", show_default=False)
 ]
@@ -101,7 +109,7 @@ def train(
         )
 
 
-def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
+def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -> None:
     """Judge a trained run on its target domain, and print HTER, AUC and EER for frames and for videos."""
     from rfmeta_dist.data.reading.domains import news_of
     from rfmeta_dist.runs import pins
@@ -114,11 +122,16 @@ def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json:
     for note in news_of(config, pins.read(folder)):
         say(note)
 
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run
+    if address or os.environ.get("RAY_ADDRESS"):
+        from rfmeta_dist.cluster.session import session
+        from rfmeta_dist.cluster.train import evaluate_run
 
-    with session(slots_for(config, slots), address):
-        result = evaluate_run(config, folder)
+        with session(address=address):
+            result = evaluate_run(config, folder)
+    else:
+        from rfmeta_dist.cluster.judging import evaluate_here
+
+        result = evaluate_here(config, folder)
     if json:
         print_json(result)
         return
@@ -184,6 +197,4 @@ def print_table(results: list[dict[str, Any]]) -> None:
 
 def slots_for(config: Config, slots: int | None) -> int:
     """Return the number of CPUs of a local Ray cluster: `slots`, or all cores, at least one for each worker."""
-    import os
-
     return slots or max(config.training.workers, os.cpu_count() or 1)

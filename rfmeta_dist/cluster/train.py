@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 import ray
 
+from rfmeta_dist.cluster import judging, room, streams, worker
 from rfmeta_dist.cluster import monitor as monitors
-from rfmeta_dist.cluster import room, streams, worker
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
 from rfmeta_dist.data.reading import domains
-from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
@@ -180,8 +179,9 @@ def train_run(
         manifests = prepare(config).manifests
         if folder.exists(runs.MODEL):
             return folder
-        label = config.run.name if monitor is not None else config.data.target
-        if monitor is None:
+        trial = monitor is not None
+        label = config.run.name if trial else config.data.target
+        if not trial:
             monitor = monitors.start()
             stack.enter_context(monitors.watched(monitor, on_news, on_notice))
 
@@ -200,16 +200,22 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        _judging(config, say, folder, right, _finish, last)
+        if local and not trial and not config.training.gpus:
+            judging.finish(
+                config, folder, last, "cpu"
+            )  # this process is waiting anyway, and has imported torch
+        else:
+            _judging(config, say, folder, right, judging.finish, last)
     return folder
 
 
 def evaluate_run(
     config: Config, folder: Store, *, on_notice: Callable[[str], None] = monitors.log_notice
 ) -> dict[str, Any]:
-    """Judge a trained run on its target domain, and return the content of evaluation.json.
+    """Judge a trained run on its target domain, on a cluster, and return the content of evaluation.json.
 
-    A run that was trained on GPUs is judged on a CPU if the cluster has no GPU.
+    A run that was trained on GPUs is judged on a CPU if the cluster has no GPU. Without a cluster,
+    `judging.evaluate_here` does the same.
 
     Args:
         config: the run.
@@ -221,7 +227,7 @@ def evaluate_run(
         RfmetaError: anything else failed.
     """
     with lease.held(folder, "judged") as right:
-        result: dict[str, Any] = _judging(config, on_notice, folder, right, _evaluate)
+        result: dict[str, Any] = _judging(config, on_notice, folder, right, judging.evaluate)
     return result
 
 
@@ -256,26 +262,3 @@ def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], loc
         failure = failure or error  # report the error that ended the run, if there was one
     if failure is not None:
         raise failure
-
-
-def _finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
-    import torch
-
-    from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes import gradient
-
-    torch.set_num_threads(config.training.threads)
-    sources = Sources.of(config, folder)
-    detector, words = gradient.from_checkpoint(config, folder.sub(checkpoint), sources, torch.device(device))
-    facts = {"step": config.training.steps, "recalibration": words}
-    judge.finish(config, folder, detector, sources, facts)
-
-
-def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
-    import torch
-
-    from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes.load import load_model
-
-    torch.set_num_threads(config.training.threads)
-    return judge.evaluate(config, folder, load_model(folder.sub("model"), device))

@@ -1,37 +1,45 @@
-# `make demo` and `make test` are all that a new user needs; each sets up what it needs in .venv.
+# A new user needs only `make demo` and `make test`. Each target first installs what it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check docs reference drill bench shift study why transfer golden clean
+.PHONY: help setup lock demo test coverage check docs reference drill bench shift study why transfer golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[all,dev]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
-setup: .venv/.ready  ## make .venv and install everything (about 2 GB, a minute or three)
+setup: .venv/.ready  ## make .venv and install everything (about 2 GB, one to three minutes)
 
-demo: setup  ## generate domains, serve S3, train two Ray workers, judge, write the page
+lock:  ## renew constraints.txt, the versions that setup installs: the newest that pyproject.toml allows
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check '.[all,dev,docs]'
+	build/lock/bin/python infra/lock.py > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+	rm -rf build/lock
+
+demo: setup  ## generate domains, serve S3, train with two Ray workers, judge, write the report
 	$(BIN)/rfmeta demo jobs/configs/demo.yaml
 
-test: setup  ## the test suite, in two processes
+test: setup  ## run the test suite, in two processes
 	$(BIN)/python -m pytest -n 2
 
-coverage: setup  ## the test suite again, with the share of lines that it runs
+coverage: setup  ## run the test suite and measure which lines it runs; fails below 90 %
 	$(BIN)/python -m pytest -n 2 --cov=rfmeta_dist --cov-report=term:skip-covered --cov-fail-under=90
 
-check: setup  ## lint, format, types and import contracts
+check: setup  ## check lint rules, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 .venv/.docs: .venv/.ready pyproject.toml
-	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 docs: .venv/.docs  ## build the documentation site in build/docs; a broken link fails
@@ -40,13 +48,13 @@ docs: .venv/.docs  ## build the documentation site in build/docs; a broken link 
 reference: setup  ## write the reference pages that are generated from the program
 	$(BIN)/python -m infra.docs reference
 
-golden: setup  ## recompute the reference figures of the distributed step, one and two processes
+golden: setup  ## compare the distributed step with its reference figures, with one and two processes
 	$(BIN)/rfmeta verify --golden tests/verification/rfmeta_float64.json --workers 1,2
 
-drill: setup  ## slow drills: killed workers and servers, every proof of parity, leak probes
+drill: setup  ## run the slow tests: killed workers and servers, every proof of parity, leak probes
 	$(BIN)/python -m pytest -m drill
 
-bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 minutes on two cores)
+bench: setup  ## run the benchmarks; each prints ratios measured in one run (about 40 minutes on two cores)
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.step --out bench/results/step.json
 	$(BIN)/python -m bench.scaling --out bench/results/scaling.json
@@ -55,16 +63,16 @@ bench: setup  ## benchmarks; each prints ratios measured in one run (about 40 mi
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 	$(BIN)/python -m bench.manifest --out bench/results/manifest.json
 
-shift: setup  ## do the generated domains differ? trained on one, tested on each, a matrix
+shift: setup  ## measure how the generated domains differ: train on each, test on each, print a matrix
 	$(BIN)/python -m bench.shift --out bench/results/shift.json
 
-study: setup  ## the learning rules compared on generated domains; goes on where it was interrupted (about 3 hours)
+study: setup  ## compare the learning rules on generated domains; continues if interrupted (about 3 hours)
 	$(BIN)/python -m bench.study
 
-why: setup  ## after the study: what the inner update changes, longer trainings, other inner rates (about 40 minutes)
+why: setup  ## after the study: effect of the inner update, longer training, other inner rates (about 40 minutes)
 	$(BIN)/python -m bench.why
 
-transfer: setup  ## trained on some recapture, judged on other; goes on where it was interrupted (about 40 minutes)
+transfer: setup  ## train on some kinds of recapture and judge on others; continues if interrupted (about 40 minutes)
 	$(BIN)/python -m bench.transfer
 
 clean:  ## remove the environment and the demo's runs

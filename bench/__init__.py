@@ -1,1 +1,1 @@
-"""Benchmarks: each prints ratios measured side by side in one run, and the seconds they come from."""
+"""Benchmarks: each measures its contestants side by side in one run, and prints ratios and the seconds."""

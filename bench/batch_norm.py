@@ -1,10 +1,10 @@
-"""How much a result jumps from one checkpoint to the next, by batch-norm policy.
+"""Measure how much a result jumps from one checkpoint to the next, for each batch-norm policy.
 
     python -m bench.batch_norm [--steps 150] [--last 10] [--out FILE]
 
-Running statistics have no part in training, so two runs of one seed have the same weights, and differ in the
-statistics alone. After each of the last steps, both are judged on the sources' validation people, and so are
-the same weights with recalibrated statistics.
+Running statistics are not used in training, so two runs with one seed have the same weights and differ in their
+statistics alone. After each of the last steps, both models are judged on the sources' validation people, and so
+are the same weights with recalibrated statistics.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ SIZE = 64
 
 
 def auc(nets: Networks, validation: list[RawBatch]) -> float:
-    """AUC per frame, over all sources together."""
+    """Return the AUC per frame over all sources together."""
     detector = GradientDetector(nets, Model())
     scores = np.concatenate([detector.score(raw.image) for raw in validation])
     return float(roc_auc_score(np.concatenate([raw.label for raw in validation]), scores))
 
 
 def judged(config: Config, sources: Sources, validation: list[RawBatch], last: int) -> dict[str, list[float]]:
-    """AUC after each of the last steps: with the run's own statistics, and recalibrated."""
+    """Return the AUC after each of the last steps, with the run's own statistics and with recalibrated ones."""
     trainer = build(config, Single(), CPU)
     needs = [Need(name, index, range(config.data.batch)) for index in range(20) for name in config.data.sources]
     source, again = (
@@ -73,7 +73,7 @@ def judged(config: Config, sources: Sources, validation: list[RawBatch], last: i
 
 
 def main() -> None:
-    """Print and write the spreads."""
+    """Print and write how much the AUC varies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--last", type=int, default=10)

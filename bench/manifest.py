@@ -1,10 +1,11 @@
-"""Seconds and memory to judge a large domain: its manifest, what it says of the scores, and the file of them.
+"""Measure seconds and memory of judging a large domain: its manifest, and reading and writing its scores.
 
     python -m bench.manifest [--samples 1000000] [--out FILE]
 
-Each step runs in processes of its own: as it is done here (`columns`), and with a row or a cell as a Python
-object (`lists`). `peak_mb` is what a step adds at most to the memory that was in use before it; `kept_mb` is
-the part of it that stays. No picture is read, and no network is run.
+Each step runs in a process of its own, in two ways: as the program does it (`columns`), and with a Python
+object for each row or cell (`lists`). `peak_mb` is the largest memory that a step adds to what was in use
+before it; `kept_mb` is the part of it that is still in use afterwards. No picture is read, and no network is
+run.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.storage.store import open_store
 
 DOMAIN = "OULU"
-SHARD, FRAMES = 1_000, 20  # samples of a shard, of a video
+SHARD, FRAMES = 1_000, 20  # samples in a shard, and in a video
 
 
 def make(folder: Path, samples: int) -> None:
-    """Write manifest and tables of a domain whose every third shard is live; there are no shards."""
+    """Write manifest and tables of a domain in which every third shard is live. No shards are written."""
     rows = np.arange(samples)
     shard, video = rows // SHARD, rows // FRAMES
     label = (np.arange(shard[-1] + 1) % 3 == 0).astype(np.int8)
@@ -84,13 +85,13 @@ def make(folder: Path, samples: int) -> None:
 
 
 def shared(names: list[str], index: Any) -> pa.DictionaryArray:
-    """A column of few names."""
+    """Return a column with few distinct names, dictionary-encoded."""
     coded = pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), pa.array(names))
     return coded.cast(pa.string()).dictionary_encode()
 
 
 def written(folder: Path, kind: str, columns: dict[str, Any], schema: pa.Schema) -> dict[str, str]:
-    """Write a table as packing does; the reference to it."""
+    """Write a table as packing does. Return the reference to it."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{kind}.parquet"
     parquet.write_table(
@@ -100,7 +101,7 @@ def written(folder: Path, kind: str, columns: dict[str, Any], schema: pa.Schema)
 
 
 class Steps:
-    """The steps; each is prepared here, and the function that is measured is returned."""
+    """The steps. Each method prepares one step, and returns the function that is measured."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -112,11 +113,11 @@ class Steps:
         return self.describe()()
 
     def open(self) -> Callable[[], Any]:
-        """Read a manifest and its tables, and compare the two."""
+        """Read a manifest and its tables, and compare them with each other."""
         return self._manifest
 
     def open_lists(self) -> Callable[[], Any]:
-        """The same; the shard of each sample compared as a list."""
+        """Do the same, and compare the shard of each sample as a list."""
 
         def run() -> Manifest:
             found = self._manifest()
@@ -127,13 +128,13 @@ class Steps:
         return run
 
     def describe(self) -> Callable[[], Any]:
-        """Say of each score what the manifest says of its sample."""
+        """Join each score with what the manifest says about its sample."""
         samples = self._manifest().samples
         values = np.random.default_rng(0).random(samples.num_rows)
         return lambda: Scores.of(samples, samples["key"], values)
 
     def describe_lists(self) -> Callable[[], Any]:
-        """The same from rows as dictionaries, into arrays of numpy's texts."""
+        """Do the same from rows as dictionaries, into arrays of numpy strings."""
         manifest = self._manifest()
         values = np.random.default_rng(0).random(manifest.samples.num_rows)
         keys = manifest.samples["key"].to_pylist()
@@ -147,11 +148,11 @@ class Steps:
         return run
 
     def write(self) -> Callable[[], Any]:
-        """Make the bytes of scores.parquet."""
+        """Encode scores.parquet."""
         return self._scores().to_parquet
 
     def write_lists(self) -> Callable[[], Any]:
-        """The same from a list of each column."""
+        """Do the same from a list for each column."""
         given = self._scores().columns()
         texts = {n: np.array(c.tolist()) for n, c in given.items()}
         numbers = {"label": pa.int8(), "score": pa.float64()}
@@ -171,7 +172,7 @@ class Steps:
         return lambda: Scores.from_parquet(data)
 
     def read_lists(self) -> Callable[[], Any]:
-        """The same through a list of each column, into arrays of numpy's texts."""
+        """Do the same through a list for each column, into arrays of numpy strings."""
         data = self._scores().to_parquet()
 
         def run() -> list[Any]:
@@ -182,11 +183,11 @@ class Steps:
         return run
 
     def videos(self) -> Callable[[], Any]:
-        """The mean of each video."""
+        """Compute the mean score of each video."""
         return self._scores().per_video
 
     def videos_lists(self) -> Callable[[], Any]:
-        """The same from arrays of numpy's texts."""
+        """Do the same from arrays of numpy strings."""
         texts = {n: np.array(c.tolist()) for n, c in self._scores().columns().items()}
 
         def run() -> list[Any]:
@@ -210,10 +211,10 @@ STEPS = ("open", "open_lists", "describe", "describe_lists", "write", "write_lis
 
 
 def measure(folder: Path, step: str) -> dict[str, float]:
-    """Seconds and MB of one step in this process."""
+    """Return the seconds and MB of one step in this process."""
     run = getattr(Steps(folder), step)()
     pa.default_memory_pool().release_unused()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
+    Path("/proc/self/clear_refs").write_text("5")  # resets the counter of peak memory
     before, started = memory("VmRSS"), time.perf_counter()
     result = run()
     seconds = time.perf_counter() - started
@@ -223,13 +224,13 @@ def measure(folder: Path, step: str) -> dict[str, float]:
 
 
 def memory(name: str) -> float:
-    """MB in use by this process (VmRSS), or the most since the counter was set back (VmHWM)."""
+    """Return the MB in use by this process (VmRSS), or the most since the counter was reset (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(name))
 
 
 def main() -> None:
-    """Make the domain, then take each step in a process of its own."""
+    """Make the domain, then run each step in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path)

@@ -1,9 +1,10 @@
-"""What the Ray Train loop costs over the bare one, and how much of its time waits for data; about 50 ms a step.
+"""Measure what the Ray Train loop costs over a bare loop, and how much of its time it waits for data.
 
     python -m bench.overhead [--steps 100] [--rounds 3] [--out FILE]
 
-In one Ray Train worker, blocks of steps through the real loop (batches from the domain actors, from S3; each
-step's row sent to the monitor) take turns with the same steps on batches in memory and no loop around them.
+A step takes about 50 ms. In one Ray Train worker, blocks of steps through the real loop alternate with blocks
+of the same steps on batches in memory, with no loop around them. The real loop reads batches from the domain
+actors and S3, and sends each step's row to the monitor.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ PREFIX = "s3://bench/faces"
 
 
 def configuration(folder: str, steps: int) -> Config:
-    """Generated domains at 32×32 on S3, one worker; about 50 ms a step on one core."""
+    """Generate domains at 32×32 on S3 and return a configuration for one worker; a step takes about 50 ms."""
     for name in "OCI":
         pack(generate(name, SCALES["tiny"], 0), open_store(PREFIX), name, contract={"seed": 0})
     return check(
@@ -64,7 +65,7 @@ def configuration(folder: str, steps: int) -> Config:
 
 
 def measure(given: dict[str, Any]) -> None:
-    """In the worker: blocks of both kinds in turn; reports seconds a step."""
+    """Run in the worker: alternate blocks of both kinds, and report their seconds per step."""
     config, block, rounds = given["config"], given["steps"], given["rounds"]
     torch.set_num_threads(1)
     device = torch.device("cpu")
@@ -99,7 +100,7 @@ def measure(given: dict[str, Any]) -> None:
 def main() -> None:
     """Print and write the ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=100, help="in a block")
+    parser.add_argument("--steps", type=int, default=100, help="steps in a block")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The same step as anyone would first write it: eager PyTorch modules, float32, NCHW, one process."""
+"""The training step as one would first write it: eager PyTorch modules, float32, NCHW, one process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rfmeta_dist.core.types import Batch
 
 
 def block(before: int, after: int) -> nn.Sequential:
-    """3×3 convolution, batch norm, ReLU."""
+    """Return a 3×3 convolution, batch norm and ReLU."""
     return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU())
 
 
 class Plain(nn.Module):
-    """F, M and D at a width; layers in the order of the paper."""
+    """The networks F, M and D at a width, with layers in the order of the paper."""
 
     def __init__(self, width: float) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Plain(nn.Module):
         self.depth = nn.Sequential(block(3 * c(128), c(128)), block(c(128), c(64)), block(c(64), 1))
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """B×6×S×S → for M, for D."""
+        """Map images B×6×S×S to the features for M and the features for D."""
         x, pools = self.stem(image), []
         for stage in self.blocks:
             x = stage(x)
@@ -48,7 +48,7 @@ class Plain(nn.Module):
         return x, torch.cat([f.adaptive_avg_pool2d(p, side) for p in pools], 1)
 
     def objective(self, batches: list[Batch], rate: float, depth_weight: float) -> Tensor:
-        """J of one episode (Algorithm 1)."""
+        """Return the objective J of one episode (Algorithm 1)."""
         *train, test = batches
         bce = f.binary_cross_entropy_with_logits
         own = dict(self.learner.named_parameters())

@@ -1,4 +1,4 @@
-"""How a benchmark ends: with its result as JSON, or with an exit code and a line that says why."""
+"""End a benchmark with its result as JSON, or with an exit code and a line that says what failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rfmeta_dist.core.errors import RfmetaError
 
 
 def give(result: dict[str, Any], out: Path | None) -> None:
-    """Print the result, and write it."""
+    """Print the result, and write it to `out` if given."""
     text = json.dumps(result, indent=1)
     print(text)
     if out:
@@ -21,13 +21,13 @@ def give(result: dict[str, Any], out: Path | None) -> None:
 
 
 def exit_code(work: Callable[[], None]) -> int:
-    """Do the work of a benchmark that can be resumed; return the exit code. A failure is told in a line."""
+    """Do the work of a resumable benchmark and return the exit code. An error is printed as one line."""
     try:
         work()
     except RfmetaError as error:
         say(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
+        say("interrupted; give the same command again to resume from here")
         return 130
     return 0

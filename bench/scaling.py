@@ -1,9 +1,10 @@
-"""What more workers bring: time against one worker, and F's operations per worker against the ideal.
+"""Measure what more workers bring: time against one worker, and the work of F per worker against the ideal.
 
     python -m bench.scaling [--size 128] [--width 0.5] [--images 6] [--rounds 3] [--out FILE]
 
-Time: one thread and one core a worker; worlds take turns, in one run. Operations: every convolution of F that a
-worker really makes, forward and backward, counted as it happens, in units of one domain's.
+Time: each worker has one thread and one core, and numbers of workers alternate within one run. Operations:
+every convolution of F that a worker really computes, forward and backward, is counted as it happens, in units
+of the work for one domain.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ aten = torch.ops.aten
 
 
 class Convolutions(TorchDispatchMode):
-    """Counts the multiplications and additions of convolutions with these weights."""
+    """Count the multiplications and additions of convolutions that use these weights."""
 
     def __init__(self, weights: set[int]) -> None:
         super().__init__()
@@ -44,7 +45,7 @@ class Convolutions(TorchDispatchMode):
         self.flop = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """See every operation as it happens."""
+        """Count an operation if it is such a convolution, and run it."""
         if func in (aten.convolution.default, aten.convolution_backward.default):
             backward = func is aten.convolution_backward.default
             x, w = args[1:3] if backward else args[:2]
@@ -55,21 +56,21 @@ class Convolutions(TorchDispatchMode):
 
 
 def trainer(strategy: Strategy, domains: int, width: float, images: int, meta_test: Any) -> Trainer:
-    """RFMeta on networks of this size."""
+    """Return a trainer of RFMeta on networks of this size."""
     objective = RFMeta(Networks(width).initialise(0), Method())
     work_split = WorkSplit(strategy.world, 1, objective.facts.count(domains), images, meta_test)
     return Trainer(objective, strategy, Adam(1e-3), work_split)
 
 
 def share(run: Trainer, domains: int, size: int, images: int) -> Work:
-    """This worker's part of an episode of random images."""
+    """Return this worker's part of an episode of random images."""
     (part,) = parts_of(run.strategy.rank, run.work_split)
     *train, test = batches(size, images, domains)
     return [(Episode((*train, test.rows(part.rows))), part)]
 
 
 def strategy_of(world: int) -> Strategy:
-    """One core a worker."""
+    """Return the strategy for a number of workers, and give this worker one core."""
     torch.set_num_threads(1)
     strategy = Single() if world == 1 else make(Training())
     cores = sorted(os.sched_getaffinity(0))
@@ -78,7 +79,7 @@ def strategy_of(world: int) -> Strategy:
 
 
 def timed(world: int, size: int, width: float, images: int, steps: int, meta_test: str) -> list[float]:
-    """Seconds of each step after a first one that does not count."""
+    """Return the seconds of each step after a first one that is not counted."""
     run = trainer(strategy_of(world), 3, width, images, meta_test)
     work, seconds = share(run, 3, size, images), []
     for _ in range(steps + 1):
@@ -89,7 +90,7 @@ def timed(world: int, size: int, width: float, images: int, steps: int, meta_tes
 
 
 def counted(world: int, domains: int, images: int, meta_test: str) -> float:
-    """F's operations of this worker in a step, in units of one domain's forward and backward."""
+    """Return F's operations of this worker in a step, in units of one domain's forward and backward pass."""
     run = trainer(strategy_of(world), domains, 0.125, images, meta_test)
     nets = run.objective.nets
     assert isinstance(nets, Networks)
@@ -108,8 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--width", type=float, default=0.5)
-    parser.add_argument("--images", type=int, default=6, help="a domain")
-    parser.add_argument("--steps", type=int, default=3, help="timed in each round")
+    parser.add_argument("--images", type=int, default=6, help="images of each domain in a step")
+    parser.add_argument("--steps", type=int, default=3, help="steps that are timed in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()

@@ -1,12 +1,13 @@
-"""Whether the generated domains differ as real data sets do: trained on one, tested on each.
+"""Test whether the generated domains differ from each other as real data sets do: train on one, test on each.
 
     python -m bench.shift [--rhos 0.5,0] [--size 64] [--width 0.125] [--steps 2400] [--out FILE]
 
-For each domain the plain network (F and M, binary cross-entropy, no depth) is trained on that domain's
-training people alone, varied at random, and tested on the test people of all four. Rows of the matrix are
-trained on, columns tested on; a column's figures are of the same recordings, so that its own domain and the
-others compare. AUC per video, 95 % intervals over the people of the test split. At the first rho, the domains
-are far enough apart if every network reaches 0.97 inside its own, and loses ten points on the others.
+For each domain, the plain network (F and M, binary cross-entropy, no depth) is trained on the augmented
+training people of that domain alone, and tested on the test people of all four. Rows of the matrix are the
+domains trained on, columns the domains tested on. All figures of a column come from the same recordings, so
+they can be compared. Figures are AUC per video with 95 % intervals over the people of the test split. At the
+first rho, the domains count as far enough apart if every network reaches 0.97 inside its own domain, and the
+mean on the others is ten points lower.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ from rfmeta_dist.storage.store import open_store
 
 CPU = torch.device("cpu")
 INSIDE, DROP = 0.97, 0.10
-RECALIBRATION = 20  # batches
-VARIED = Augmentation()  # without it, networks learn the few people by heart
+RECALIBRATION = 20  # number of batches for recalibrating statistics
+VARIED = Augmentation()  # without augmentation, networks overfit to the few people
 Array = NDArray[np.float64]
 
 
@@ -65,7 +66,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Cell:
-    """Trained on one domain, tested on another or the same: AUC, and AUC in each resample of the people."""
+    """A network trained on one domain and tested on another or the same: its AUC, and that in each resample."""
 
     rho: float
     trained_on: str
@@ -75,12 +76,12 @@ class Cell:
 
     @property
     def inside(self) -> bool:
-        """Whether the domain was seen in training."""
+        """Return True if the network was trained on the domain that it is tested on."""
         return self.trained_on == self.tested_on
 
 
 def train(prefix: str, domain: str, recipe: Recipe) -> GradientDetector:
-    """F and M after the recipe's steps on one domain's varied training split, statistics recalibrated on it.
+    """Return F and M, trained on one domain's augmented training split, with statistics recalibrated on it.
 
     Raises:
         DataError: the domain is missing, damaged or lacks a class.
@@ -110,7 +111,7 @@ def train(prefix: str, domain: str, recipe: Recipe) -> GradientDetector:
 
 
 def row(prefix: str, rho: float, domain: str, recipe: Recipe) -> list[Cell]:
-    """A row of the matrix: train on a domain, test on the test split of each."""
+    """Return a row of the matrix: train on a domain, test on the test split of each."""
     torch.set_num_threads(1)
     detector, store, cells = train(prefix, domain, recipe), open_store(prefix), []
     for other in DOMAINS:
@@ -122,7 +123,7 @@ def row(prefix: str, rho: float, domain: str, recipe: Recipe) -> list[Cell]:
 
 
 def summary(cells: Sequence[Cell]) -> dict[str, Any]:
-    """The matrix of one rho with intervals, and what it comes to; a drop is own domain less the others."""
+    """Return the matrix of one rho with intervals, and its means; a drop is the own domain less the others."""
     inside = [c for c in cells if c.inside]
     outside = [c for c in cells if not c.inside]
 
@@ -142,12 +143,12 @@ def summary(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def accepted(found: Mapping[str, Any]) -> bool:
-    """Whether every network knows its own domain, and loses enough on the others."""
+    """Return True if every network is good on its own domain, and the others are enough worse."""
     return bool(found["inside"]["lowest"] >= INSIDE and found["drop"]["value"] >= DROP)
 
 
 def table(rho: float, found: Mapping[str, Any]) -> str:
-    """The matrix as text, in percent."""
+    """Return the matrix as text, in percent."""
 
     def cell(figure: Mapping[str, float]) -> str:
         return f"{100 * figure['value']:5.1f} [{100 * figure['low']:5.1f}, {100 * figure['high']:5.1f}]"
@@ -160,7 +161,7 @@ def table(rho: float, found: Mapping[str, Any]) -> str:
 
 
 def measure(folder: Path, rhos: Sequence[float], recipe: Recipe, scale: str, slots: int | None) -> list[Cell]:
-    """All cells of all rhos, a training a CPU."""
+    """Return all cells of all rhos. One training runs on each CPU."""
     task = ray.remote(row)
     with local(slots):
         generate(folder, rhos, scale_of(scale, recipe.size), slots)
@@ -173,14 +174,16 @@ def measure(folder: Path, rhos: Sequence[float], recipe: Recipe, scale: str, slo
         while waiting:
             (done,), waiting = ray.wait(waiting)
             cells += got(done)
-            say(f"shift: {len(cells) // len(DOMAINS)} of {len(rhos) * len(DOMAINS)} trainings")
+            say(f"shift: {len(cells) // len(DOMAINS)} of {len(rhos) * len(DOMAINS)} trainings done")
     return sorted(cells, key=lambda c: (rhos.index(c.rho), *map(DOMAINS.index, (c.trained_on, c.tested_on))))
 
 
 def main() -> int:
-    """Print and write the matrices; returns the exit code."""
+    """Print and write the matrices. Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rhos", default="0.5,0", help="how strongly spurious cues follow the label")
+    parser.add_argument(
+        "--rhos", default="0.5,0", help="how strongly spurious cues follow the label, each from 0 to 1"
+    )
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--batch", type=int, default=20)
@@ -189,8 +192,12 @@ def main() -> int:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", default="study")
-    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="of the data; made if missing")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/study"), help="folder of the data, which are made if missing"
+    )
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
     recipe = Recipe(**{name: getattr(o, name) for name in Recipe.__dataclass_fields__})

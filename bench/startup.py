@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, against a bare interpreter in the same run."""
+"""Measure how long the command line takes to answer, relative to a bare interpreter in the same run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDS = 7
 
 
 def main() -> None:
-    """Time every case in turn, several rounds, and print the medians."""
+    """Time every case in turn over several rounds, and print the medians."""
     seconds: dict[str, list[float]] = {name: [] for name in CASES}
     for _ in range(ROUNDS):
         for name, arguments in CASES.items():

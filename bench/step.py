@@ -1,10 +1,10 @@
-"""One training step at the paper's size: ours against a plain eager float32 one, side by side in one run.
+"""Time one training step at the paper's size: this package against a plain eager float32 step, side by side.
 
     python -m bench.step [--size 256] [--width 1] [--images 2] [--rounds 2] [--out FILE]
 
-Each contender runs in a process of its own, ours with the environment that `rfmeta train` gives its workers;
-rounds alternate. Memory is what the graph keeps at the end of the forward pass (each tensor once, no
-parameters), and the process's peak over its start.
+Each contender runs in a process of its own; those of this package run with the environment that `rfmeta train`
+gives its workers. Rounds alternate. Memory is what the graph keeps at the end of the forward pass (each tensor
+once, without parameters), and by how much the process's peak is above its start.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ CONTENDERS = {
 }
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DOMAINS, RATE, DEPTH_WEIGHT = 3, 1e-3, 10.0
-TFLOP_AN_IMAGE = 17.31 / 60  # one step of RFMeta at 256×256 and width 1, counted (N = 3, 20 images a domain)
+# Counted in one step of RFMeta at 256×256 and width 1 (N = 3, 20 images a domain).
+TFLOP_AN_IMAGE = 17.31 / 60
 
 
 def batches(size: int, images: int, domains: int = 3) -> list[Batch]:
-    """Random images; the same for every contender."""
+    """Return random images, the same for every contender."""
     generator = torch.Generator().manual_seed(0)
     made = []
     for _ in range(domains):
@@ -59,12 +60,12 @@ def batches(size: int, images: int, domains: int = 3) -> list[Batch]:
 
 
 def networks(width: float) -> Networks:
-    """Ours, initialised."""
+    """Return this package's networks, initialised."""
     return Networks(width).initialise(0)
 
 
 def plain(width: float) -> Plain:
-    """The plain ones with the same weights: parameters come in the same order."""
+    """Return the plain networks with the same weights; their parameters come in the same order."""
     model, ours = Plain(width), networks(width)
     theirs = [*ours.F.parameters(), *ours.M.parameters(), *ours.D.parameters()]
     with torch.no_grad():
@@ -74,7 +75,7 @@ def plain(width: float) -> Plain:
 
 
 def contender(name: str, size: int, width: float, images: int) -> tuple[Callable[[], Tensor], nn.Module]:
-    """A function that computes the objective, and the module whose gradient it fills."""
+    """Return a function that computes the objective, and the module whose gradient it fills."""
     data = batches(size, images)
     if not name.startswith("ours"):
         model: nn.Module = plain(width)
@@ -99,7 +100,7 @@ def contender(name: str, size: int, width: float, images: int) -> tuple[Callable
 
 
 def run(name: str, size: int, width: float, images: int, steps: int, gradient: Path | None) -> dict[str, float]:
-    """Time steps of one contender in this process; write its first gradient where told to."""
+    """Time the steps of one contender in this process, and write its first gradient if a file is given."""
     objective, module = contender(name, size, width, images)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
@@ -129,7 +130,7 @@ def run(name: str, size: int, width: float, images: int, steps: int, gradient: P
 
 
 def peak_of_convolution(dtype: torch.dtype, size: int, images: int) -> float:
-    """TFLOP/s of this machine's fastest convolution of the step, forward and backward together."""
+    """Return the TFLOP/s of the step's fastest convolution on this machine, forward and backward together."""
     x = torch.randn(images, 128, size, size, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_()
     w = torch.randn(196, 128, 3, 3, dtype=dtype, requires_grad=True)
     best = 0.0
@@ -155,7 +156,7 @@ def apart(name: str, options: argparse.Namespace, gradient: Path | None) -> dict
 
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
-    """All contenders in turn, several rounds; ratios to the plain one."""
+    """Run all contenders in turn for several rounds. Return ratios to the plain one."""
     results: dict[str, dict[str, float]] = {}
     gradients = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -187,12 +188,12 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Compare, or be one of the compared."""
+    """Compare the contenders. With --contender, run one of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--width", type=float, default=1.0)
-    parser.add_argument("--images", type=int, default=2, help="a domain")
-    parser.add_argument("--steps", type=int, default=2, help="timed in each round")
+    parser.add_argument("--images", type=int, default=2, help="images of each domain in a step")
+    parser.add_argument("--steps", type=int, default=2, help="steps that are timed in each round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--contender", help=argparse.SUPPRESS)

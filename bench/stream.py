@@ -1,14 +1,14 @@
-"""Samples a second from S3 to decoded batches, against the least that reading and decoding them can cost.
+"""Measure samples per second from S3 to decoded batches, against the least that reading and decoding can cost.
 
     python -m bench.stream [--samples 6000] [--rounds 3] [--threads 2] [--out FILE]
 
-The least: each tar is read whole, and `tarfile`, JPEG and depth decoded by so many threads; nothing is
-checked, shuffled or stacked. Once with the tars in memory (raw), once from the S3 server (raw_s3). The
-stream reads from that server on the same cores, checks every hash, shuffles and stacks; once without and
-once with a filled cache. mosaicml-streaming and litdata read the same samples in their own formats from the
-same server, each with its better number of loader processes; they are measured where they can be imported,
-and left out elsewhere. All take turns in one run. The clock of each starts with its first batch, so that
-starting up counts for nobody.
+The least cost: each tar is read whole, and its JPEG and depth files are decoded by the given number of threads;
+nothing is checked, shuffled or stacked. It is measured with the tars in memory (raw) and from the S3 server
+(raw_s3). The stream of this package reads from that server on the same cores, checks every hash, shuffles and
+stacks; it is measured without and with a filled cache. mosaicml-streaming and litdata read the same samples in
+their own formats from the same server, each with the better of two numbers of loader processes; they are left
+out if they are not installed. All take turns in one run. The clock of each starts with its first batch, so that
+start-up time is not counted.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ SIZE, BATCH = 256, 20
 CHUNK = 16 << 20
 EPOCHS = 3
 TRIES = 4
-LOADERS = (0, 2)  # processes of the others' loaders
+LOADERS = (0, 2)  # numbers of loader processes that are tried for the other libraries
 
-Contestant = Callable[[], Iterator[int]]  # the sizes of its batches, as they are ready
+Contestant = Callable[[], Iterator[int]]  # yields the sizes of batches as they become ready
 
 
 def samples(count: int) -> Iterator[Sample]:
-    """Half live, half attacks; images of about 36 kB, as face crops at quality 95 have."""
+    """Yield samples, half live and half attacks, with images of about 36 kB like face crops at quality 95."""
     for number in range(count):
         rng, label = generator("bench", number), number % 2
         coarse = rng.integers(0, 256, (24, 24, 3), np.uint8)
@@ -77,13 +77,13 @@ def samples(count: int) -> Iterator[Sample]:
 
 
 def decoded(image: bytes, depth: bytes) -> tuple[Any, Any]:
-    """The work that all share."""
+    """Decode an image and its depth, as all contestants have to."""
     pixels = simplejpeg.decode_jpeg(image, colorspace="RGB")
     return pixels, cv2.imdecode(np.frombuffer(depth, np.uint8), cv2.IMREAD_GRAYSCALE)
 
 
 def raw(reads: list[Callable[[], bytes]], threads: int) -> Iterator[int]:
-    """Read tars and decode what is in them, a tar a thread."""
+    """Read tars and decode their content, one tar per thread."""
 
     def read(source: Callable[[], bytes]) -> int:
         found, depth = 0, b""
@@ -98,31 +98,31 @@ def raw(reads: list[Callable[[], bytes]], threads: int) -> Iterator[int]:
                     found += 1
         return found
 
-    yield 0  # nothing is ready beforehand
+    yield 0  # starts the clock: nothing is read before it
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(read, reads)
 
 
 def ours(store: Store, manifest: Manifest, cache: Cache | None) -> Iterator[int]:
-    """Some epochs of the stream: what it reads ahead of the clock, and beyond the end, matters little."""
+    """Yield the batch sizes of several epochs, so that what is read before the clock starts hardly counts."""
     stream = DomainStream(store, manifest, split="train", batch=BATCH, image_size=SIZE, seed=0, cache=cache)
     count = EPOCHS * manifest.samples.num_rows // BATCH
     return (len(batch.keys) for batch in islice(stream.batches(), count))
 
 
 def collate(rows: list[dict[str, Any]]) -> tuple[Any, Any, list[int]]:
-    """Decode and stack, as the stream does, in the loader's process."""
+    """Decode and stack rows in the loader's process, as the stream does."""
     images, depths = zip(*(decoded(row["image"], row["depth"]) for row in rows), strict=True)
     return np.stack(images), np.stack(depths), [row["label"] for row in rows]
 
 
 def row(sample: Sample) -> dict[str, Any]:
-    """A sample as the others store it."""
+    """Return a sample as the other formats store it."""
     return {"image": sample.image, "depth": sample.depth, "label": sample.label}
 
 
 def mosaic(folder: Path, workers: int) -> Iterator[int]:
-    """An epoch of mosaicml-streaming, with nothing on the local disk to begin with."""
+    """Yield the batch sizes of an epoch of mosaicml-streaming that begins with an empty local disk."""
     from streaming import StreamingDataset
     from streaming.base.util import clean_stale_shared_memory
     from torch.utils.data import DataLoader
@@ -151,7 +151,7 @@ def write_mosaic(folder: Path, count: int) -> None:
 
 
 def litdata(folder: Path, workers: int) -> Iterator[int]:
-    """An epoch of litdata, with nothing on the local disk to begin with."""
+    """Yield the batch sizes of an epoch of litdata that begins with an empty local disk."""
     from litdata import StreamingDataLoader, StreamingDataset
 
     with tempfile.TemporaryDirectory(dir=folder) as local:
@@ -184,7 +184,7 @@ OTHERS: dict[str, tuple[str, Any, Any]] = {
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Contestant], int, list[str]]:
-    """Store the samples for all; what to time by name, bytes of the shards, and who is left out."""
+    """Store the samples in all formats. Return what to time by name, bytes of the shards, who is left out."""
     store = open_store("s3://bench/ours")
     manifest = pack(samples(options.samples), store, "A", contract={})
     names = [f"A/{shard.name}" for shard in manifest.shards]
@@ -211,27 +211,27 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Contes
 
 
 def rate(run: Contestant, count: int) -> float:
-    """Samples a second of an epoch, from its first batch on."""
+    """Return the samples per second of an epoch, from its first batch on."""
     batches = iter(run())
     first = next(batches)
     started = time.perf_counter()
     rest = sum(batches)
     if first + rest < count - count % BATCH:
-        raise SystemExit(f"{first + rest} of {count} samples were delivered")
+        raise SystemExit(f"only {first + rest} of {count} samples were delivered")
     return rest / (time.perf_counter() - started)
 
 
 def patiently(name: str, run: Contestant, count: int, failures: Counter[str]) -> float:
-    """As `rate`, but a contestant that fails is noted and may try again.
+    """Return `rate`, but note failures and try again.
 
-    mosaicml-streaming 0.13 now and then reads a shard that another of its processes has not finished writing.
+    mosaicml-streaming 0.13 sometimes reads a shard that another of its processes has not finished writing.
     """
     for _ in range(TRIES - 1):
         try:
             return rate(run, count)
         except Exception as error:  # noqa: BLE001  whatever another library raises
             failures[name] += 1
-            print(f"{name} failed: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            print(f"{name} failed and is tried again: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
     return rate(run, count)
 
 
@@ -240,7 +240,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="of the raw reading; as many as there are cores")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="threads of the raw reading; use the number of cores"
+    )
     parser.add_argument("--out", type=Path)
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, embedded_s3(Path(name) / "s3") as server:

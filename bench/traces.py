@@ -1,13 +1,13 @@
-"""What recapture leaves in the generated domains: how large dots and pixels are, and what attacks lose or add.
+"""Measure what recapture leaves in the generated domains: sizes of dots and pixels, lost or added detail.
 
     python -m bench.traces [--people 12] [--size 256] [--folder FILLED] [--out FILE]
 
 First table: for every card, the period of its dots and pixels in sensor pixels and in pixels of the stored
-crop, as they follow from the physical figures, and the share of recordings in which they are too fine to be
-resolved.
-Second table: how attacks differ from live faces in fine detail, in standard deviations of the live faces of the
-same domain, by kind of attack. Negative means that attacks have less. `--folder` measures shards that are there
-already, such as those of an earlier version.
+crop, computed from the physical figures, and the share of recordings in which they are too fine to be resolved.
+
+Second table: by how many standard deviations of the live faces of the same domain attacks differ from live
+faces in fine detail, by kind of attack. A negative value means that attacks have less detail. `--folder`
+measures existing shards, such as those of an earlier version.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from rfmeta_dist.synth.optics.framing import FACE_WIDTH
 from rfmeta_dist.synth.output.generate import plan, render
 
 DRAWS = 4000
-HALF = 0.77  # half width of a crop in face units: the middle of what is drawn
-NYQUIST = 2.0  # pixels a period, below which a pattern is not resolved
+HALF = 0.77  # half width of a crop in face units, the middle of the range that is drawn
+NYQUIST = 2.0  # pixels per period below which a pattern is not resolved
 
 Pixels = NDArray[np.uint8]
 
 
 def sizes(card: Domain, size: int) -> dict[str, Any]:
-    """Periods of a card's dots and pixels, by instrument: quantiles over what may be drawn."""
+    """Return periods of a card's dots and pixels by instrument: quantiles over what may be drawn."""
     rng = np.random.default_rng(0)
     cameras = [card.cameras[k] for k in rng.integers(len(card.cameras), size=DRAWS)]
     density = np.array([c.density(rng.uniform(*c.distance)) for c in cameras])
@@ -71,7 +71,7 @@ def sizes(card: Domain, size: int) -> dict[str, Any]:
 
 
 def traces(picture: Pixels) -> dict[str, float]:
-    """Logarithms of fine detail in the middle of a crop: what a blur takes away, the highest band, edges."""
+    """Return logarithms of fine detail in the middle of a crop: residual of a blur, highest band, edges."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     rows, columns = (slice(side // 5, side - side // 5) for side in grey.shape)
     grey = grey[rows, columns]
@@ -88,7 +88,7 @@ def traces(picture: Pixels) -> dict[str, float]:
 
 
 def compared(folder: str, domain: str, size: int) -> dict[str, Any]:
-    """Attacks less live faces by kind, in standard deviations of the live faces."""
+    """Return attacks less live faces by kind, in standard deviations of the live faces."""
     store = open_store(folder)
     manifest = Manifest.open(store, domain)
     kinds = {row["key"]: row["attack_type"] for shard in manifest.shards for row in manifest.rows(shard)}
@@ -123,7 +123,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--people", type=int, default=12)
     options.add_argument("--size", type=int, default=256)
-    options.add_argument("--folder", help="shards of all bundled domains, to measure instead of new ones")
+    options.add_argument("--folder", help="prefix of shards of O, C, I and M to measure; made if not given")
     options.add_argument("--out", type=Path)
     chosen = options.parse_args()
     result: dict[str, Any] = {"sizes": {name: sizes(card, chosen.size) for name, card in DOMAINS.items()}}

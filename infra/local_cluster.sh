@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A Ray cluster of one machine with a token, and S3 beside it, all on loopback: to try `rfmeta submit` on.
+# Start a Ray cluster on this machine, to try `rfmeta submit`. It asks for a token, has an S3 server beside it, and
+# listens on the loopback interface only.
 #
-#   infra/local_cluster.sh                 in one terminal; Ctrl-C ends everything, and so does SIGTERM
-#   source runs/cluster/client.env         in another, then:
+#   infra/local_cluster.sh                 in one terminal; Ctrl-C or SIGTERM ends the cluster and the S3 server
+#   source runs/cluster/client.env         in another terminal, then:
 #   rfmeta submit jobs/synth.yaml
 #   rfmeta submit jobs/leave_one_out.yaml
 #
@@ -16,7 +17,7 @@ mkdir -p "$folder"
 RAY_AUTH_TOKEN=$(python3 -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 (
-  umask 077  # the token lets its bearer run code
+  umask 077  # only this user may read the token, because it allows running code on the cluster
   cat > "$folder/client.env" <<EOF
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$RAY_AUTH_TOKEN
 export RAY_API_SERVER_ADDRESS=http://127.0.0.1:${DASHBOARD_PORT:-28265}
@@ -26,7 +27,7 @@ temp=$(mktemp -d "${TMPDIR:-/tmp}/rf-XXXXXX")  # sockets need a short path
 export RFMETA_CLUSTER=$temp  # marks every process of this cluster, however it was started
 export TMPDIR=$temp
 
-# Processes of this cluster that are still there.
+# Print the process ids of this cluster that still run.
 ours() {
   local environment
   for environment in /proc/[0-9]*/environ; do
@@ -34,7 +35,7 @@ ours() {
   done
 }
 
-gone() {  # after so many seconds at most
+gone() {  # wait until the cluster has ended, at most $1 seconds
   for _ in $(seq $((5 * $1))); do
     kill -0 "$cluster" 2>/dev/null || return 0
     sleep 0.2
@@ -42,8 +43,8 @@ gone() {  # after so many seconds at most
   return 1
 }
 
-# Ask Ray to end. If it takes long, kill what Ray has started, and last of all the S3 server's own command, which
-# otherwise ends by itself when Ray is gone.
+# Ask Ray to end. If that takes too long, kill the processes that Ray has started, and last the command that serves
+# S3, which normally ends by itself when Ray has ended.
 end() {
   trap '' EXIT HUP INT TERM
   kill -TERM "$(cat "$temp/pid" 2>/dev/null || echo "$cluster")" 2>/dev/null || true
@@ -51,16 +52,16 @@ end() {
     for process in $(ours | grep -vx "$cluster"); do kill -KILL "$process" 2>/dev/null || true; done
     gone 10 || true
   fi
-  kill -KILL -- "-$cluster" 2>/dev/null || true  # Ray's agents, which write over their environment
+  kill -KILL -- "-$cluster" 2>/dev/null || true  # Ray's agents overwrite their environment, so `ours` misses them
   while left=$(ours) && [ -n "$left" ]; do
     for process in $left; do kill -KILL "$process" 2>/dev/null || true; done
-    sleep 0.1  # a process that is killed may just have started another
+    sleep 0.1  # a killed process may have started another one just before
   done
   rm -rf "$temp"
   exit "$1"
 }
 
-set -m  # the cluster has a process group of its own: Ctrl-C and a closed terminal reach this script alone
+set -m  # the cluster gets its own process group, so that Ctrl-C and a closed terminal reach only this script
 rfmeta s3 "$folder/s3" -- bash -c 'echo $$ > "$0/pid"; exec "$@"' "$temp" \
   ray start --head --block --disable-usage-stats --node-ip-address=127.0.0.1 \
   --port="${PORT:-26379}" --dashboard-host=127.0.0.1 --dashboard-port="${DASHBOARD_PORT:-28265}" \

@@ -35,7 +35,8 @@ def require_invocation(line: str) -> None:
     while words and words[0] in getattr(node, "commands", {}):
         name = words.pop(0)
         node = node.commands[name]
-    assert node is not COMMANDS, f"there is no command rfmeta {line}"
+    alone = bool(words) and words[0].startswith("-")  # an option of rfmeta itself, such as --version
+    assert node is not COMMANDS or alone, f"there is no command rfmeta {line}"
     assert not getattr(node, "commands", {}) or not words or words[0].startswith("-"), (
         f"no such command: {line}"
     )

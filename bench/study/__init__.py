@@ -1,1 +1,1 @@
-"""The comparison of learning rules on generated domains: run with `python -m bench.study` (see __main__.py)."""
+"""Compare learning rules on generated domains. Run `python -m bench.study`; see __main__.py for options."""

@@ -1,14 +1,14 @@
-"""Learning rules compared on generated domains: trained on three or on many, judged on a sealed one.
+"""Compare learning rules on generated domains: train on three or on many domains, judge on a sealed one.
 
-    python -m bench.study                         the whole study; again, to go on after an interruption
-    python -m bench.study --seeds 0 --rhos 0.5    a part of it
-    python -m bench.study --trained named         without the drawn domains
-    python -m bench.study --report                only the page, of what is there
+    python -m bench.study                         run the whole study; run it again to resume it
+    python -m bench.study --seeds 0 --rhos 0.5    run a part of it
+    python -m bench.study --trained named         leave out the drawn domains
+    python -m bench.study --report                write the page from the results that exist
 
-Generates the domains at each rho and trains every rule on every target's sources, which are the other three
-named domains, and once on many domains drawn at random: with the first seed at every inner rate, then with the
-other seeds at the rate that did best on the sources' validation splits. Opens the targets of the chosen
-trainings, and writes docs/study.md, its plots, and bench/results/study.json.
+The study generates the domains at each rho. It trains every rule on the sources of every target, which are the
+other three named domains, and once on many domains drawn at random. With the first seed it tries every inner
+rate; the other seeds use the rate that was best on the sources' validation splits. It then opens the targets of
+the chosen trainings, and writes docs/study.md, its plots, and bench/results/study.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def main() -> int:
-    """Run what is missing, then write the report; returns the exit code."""
+    """Run what is missing, then write the report. Return the exit code."""
     return exit_code(_study)
 
 
@@ -52,7 +52,7 @@ def _study() -> None:
 
 
 def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None:
-    """Do all that is not done: data, trainings, and a look at each chosen training's target."""
+    """Do all that is missing: data, trainings, and the evaluation of each chosen training on its target."""
     scale = scale_of(settings.scale, settings.size)
 
     from bench.study import tune
@@ -66,7 +66,7 @@ def run(grid: Grid, settings: Settings, folder: Path, slots: int | None) -> None
 
 
 def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
-    """Write page, plots and JSON from what is there, and say what is missing."""
+    """Write page, plots and JSON from the results that exist, and say how many are missing."""
     folder = options.folder.resolve()
     command = " ".join(["python -m bench.study", *(a for a in sys.argv[1:] if a != "--report")])
     data = fingerprints(folder, grid.rhos, settings.drawn)
@@ -78,28 +78,41 @@ def report(grid: Grid, settings: Settings, options: argparse.Namespace) -> None:
     options.out.write_text(json.dumps(results.as_json(), indent=1) + "\n")
     print_json({"page": str(options.page), "results": str(options.out), "verdict": page.verdict(results)})
     if results.untrained or results.unjudged:
-        say(f"missing: {results.untrained} trainings, {results.unjudged} looks at targets")
+        say(f"still missing: {results.untrained} trainings, {results.unjudged} evaluations on targets")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rhos", default="0,0.5", help="how strongly spurious cues follow the label")
+    parser.add_argument(
+        "--rhos", default="0,0.5", help="how strongly spurious cues follow the label, each from 0 to 1"
+    )
     parser.add_argument("--methods", default=",".join(RULES))
     parser.add_argument("--targets", default=",".join(DOMAINS))
     parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--trained", default=",".join(get_args(Trained)), help="on which kinds of sources")
+    parser.add_argument("--trained", default=",".join(get_args(Trained)), help="kinds of source domains")
     for name, field in Settings.__dataclass_fields__.items():
         kind = type(field.default)
         choices = ("fp32", "bf16") if name == "precision" else None
         parser.add_argument(
             f"--{name}", type=kind, default=field.default, choices=choices, help="default: %(default)s"
         )
-    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="data and runs; resumed")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
-    parser.add_argument("--report", action="store_true", help="run nothing, write the page of what is there")
-    parser.add_argument("--page", type=Path, default=Path("docs/study.md"), help="its plots go beside it")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/study"), help="where data and runs are kept, to resume from"
+    )
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing; write the page from the results that exist"
+    )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=Path("docs/study.md"),
+        help="where to write the page; its plots lie beside it",
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results/study.json"))
     return parser
 
@@ -109,7 +122,7 @@ def _each(option: str, given: str, kind: Callable[[str], T]) -> tuple[T, ...]:
         return tuple(kind(item.strip()) for item in given.split(","))
     except ValueError:
         raise ConfigError(
-            f"--{option} {given!r} is no list", "separate the items by commas, as in 0,1,2"
+            f"--{option} {given!r} is not a list of values", "separate the values by commas, as in 0,1,2"
         ) from None
 
 

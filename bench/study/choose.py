@@ -1,4 +1,4 @@
-"""The inner rate is chosen on sources alone: by the mean AUC over their validation splits."""
+"""Choose the inner rate on sources alone: by the mean AUC over their validation splits."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from typing import Any
 
 
 def source_auc(row: Mapping[str, Any], unit: str = "frame") -> float:
-    """Mean over the source domains of the AUC on each one's validation split; −1 of a failed training."""
+    """Return the mean AUC over the sources' validation splits; −1 if the training failed.
+
+    Raises:
+        ValueError: the target of the training is among the sources.
+    """
     if "failed" in row:
         return -1.0
     domains: Mapping[str, float] = row["validation"][unit]
     if row["target"] in domains:  # None, of a training that serves all targets, never is
-        raise ValueError(f"the target {row['target']} is among the domains that α is to be chosen on")
+        raise ValueError(f"the target {row['target']} is among the domains on which α is chosen")
     return sum(domains.values()) / len(domains)
 
 
 def choose(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The row of the best α, None if all trainings failed.
+    """Return the row of the best α; None if all trainings failed.
 
-    Per frame, since a tie is rarer there than per video; of equals, the smallest α.
+    The AUC is per frame, because ties are rarer there than per video. Of equal rates, the smallest is chosen.
 
     Args:
-        rows: one an α, of the same rho, rule, target and seed.
+        rows: one row for each α, of the same rho, rule, target and seed.
     """
     fit = [row for row in rows if "failed" not in row]
     return max(fit, key=lambda row: (source_auc(row), -(row["alpha"] or 0.0)), default=None)

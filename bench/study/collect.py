@@ -1,4 +1,4 @@
-"""From the files of a study to its results: rows, figures, comparisons, and what is missing."""
+"""Read the files of a study and compute its results: rows, figures, comparisons, and what is missing."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Results:
     """All that a report says.
 
     Attributes:
-        grid: what was asked for.
-        settings: of every training.
-        rows: of each finished training, by its name.
+        grid: the part of the study that was asked for.
+        settings: settings of every training.
+        rows: the row of each finished training, by its name.
         chosen: the row of the chosen α, by question.
-        runs: one a judged training.
+        runs: one for each judged training.
         comparisons: every rule with every baseline, and drawn domains with named ones; see `compare_all`.
-        untrained, unjudged: how many trainings and looks at targets are missing.
-        command: that makes or goes on with the study.
+        untrained, unjudged: how many trainings and how many evaluations on targets are missing.
+        command: the command that makes or resumes the study.
         data: fingerprints of the manifests, by rho and domain.
-        commit: of this repository, that made the data; None if that is not known.
+        commit: commit of this repository that made the data; None if it is not known.
     """
 
     grid: Grid
@@ -49,21 +49,21 @@ class Results:
     commit: str | None
 
     def of(self, arm: Arm, target: str | None = None) -> list[Run[Arm]]:
-        """The judged runs of an arm, on one target or on all."""
+        """Return the judged runs of an arm, on one target or on all."""
         return [run for run in self.runs if run.arm == arm and target in (None, run.target)]
 
     def compared(self, rho: float, figure: str) -> list[Comparison[Arm]]:
-        """The comparisons of a figure at a rho."""
+        """Return the comparisons of a figure at a rho."""
         return [c for c in self.comparisons if (c.arm.rho, c.figure) == (rho, figure)]
 
     @property
     def arms(self) -> list[Arm]:
-        """All that were asked for."""
+        """Return all arms that were asked for."""
         grid = self.grid
         return [Arm(rho, trained, m) for rho in grid.rhos for trained in grid.trained for m in grid.methods]
 
     def as_json(self) -> dict[str, Any]:
-        """As JSON holds it: everything but the resamples."""
+        """Return the results as JSON-able values, without the resamples."""
         questions: dict[str, list[Question]] = {}  # by the training that was chosen for them
         for question, row in self.chosen.items():
             questions.setdefault(Cell(question, row["alpha"]).name, []).append(question)
@@ -94,9 +94,10 @@ class Results:
         }
 
     def mean(self, arm: Arm, figure: str, target: str | None = None) -> Estimate | None:
-        """Mean over seeds (and targets, if none is named) with its interval; None without runs.
+        """Return the mean over seeds (and targets, if none is named) with its interval; None without runs.
 
-        The mean over targets needs all of them: over fewer, it would not compare with another rule's.
+        The mean over targets needs all of them, because a mean over fewer could not be compared with another
+        rule's.
         """
         runs = self.of(arm, target)
         if not runs or (target is None and {r.target for r in runs} != set(self.grid.targets)):
@@ -104,13 +105,13 @@ class Results:
         return statistics.mean(runs, figure)
 
     def in_source(self, arm: Arm) -> float | None:
-        """Mean AUC per video over the chosen trainings and their sources' validation splits."""
+        """Return the mean AUC per video over the chosen trainings and their sources' validation splits."""
         found = [source_auc(row, "video") for q, row in self.chosen.items() if Arm.of(q) == arm]
         return sum(found) / len(found) if found else None
 
 
 def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, dict[str, Any]]:
-    """The chosen training of each question all of whose trainings are done; reads rows alone, no target."""
+    """Return the chosen training of each question whose trainings are all done. No target is read."""
     found: dict[Question, dict[str, Any]] = {}
     for question in grid.questions:
         rows = [read_row(cell, settings, folder) for cell in _cells(question, grid, found) or ()]
@@ -121,13 +122,13 @@ def chosen_rows(grid: Grid, settings: Settings, folder: Path) -> dict[Question, 
 
 
 def to_train(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
-    """The trainings that are not done, of those known: the first seed's have to choose the others' α."""
+    """Return the known trainings that are not done. Other seeds are known after the first one has chosen α."""
     known = _known(grid, chosen_rows(grid, settings, folder))
     return [cell for cell in known if read_row(cell, settings, folder) is None]
 
 
 def to_judge(grid: Grid, settings: Settings, folder: Path) -> list[Cell]:
-    """The chosen trainings whose target has not been looked at."""
+    """Return the chosen trainings that were not evaluated on their target yet."""
     cells = [Cell(q, row["alpha"]) for q, row in chosen_rows(grid, settings, folder).items()]
     return [cell for cell in cells if not is_judged(cell, folder)]
 
@@ -140,7 +141,7 @@ def collect(
     data: dict[str, dict[str, str]],
     commit: str | None,
 ) -> Results:
-    """Read what is there, and compute everything that it suffices for."""
+    """Read the results that exist, and compute everything that follows from them."""
     chosen = chosen_rows(grid, settings, folder)
     rows = {cell.name: read_row(cell, settings, folder) for cell in _known(grid, chosen)}
     unknown = {Cell(q, None).name for q in grid.questions if _cells(q, grid, chosen) is None}
@@ -162,13 +163,13 @@ def collect(
 
 
 def _known(grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell]:
-    """The trainings that the study is known to need, each once."""
+    """Return the trainings that the study is known to need, each once."""
     every = [cell for q in grid.questions for cell in _cells(q, grid, chosen) or ()]
     return list({cell.name: cell for cell in reversed(every)}.values())[::-1]
 
 
 def _cells(question: Question, grid: Grid, chosen: Mapping[Question, Mapping[str, Any]]) -> list[Cell] | None:
-    """A question's trainings: with every α for the first seed, then with that chosen; None until it is."""
+    """Return a question's trainings: every α for the first seed, else the chosen α; None if not chosen yet."""
     first = replace(question, seed=grid.seeds[0])
     if question == first or question.alphas == (None,):
         return question.cells
@@ -176,9 +177,9 @@ def _cells(question: Question, grid: Grid, chosen: Mapping[Question, Mapping[str
 
 
 def compare_all(grid: Grid, runs: Sequence[Run[Arm]]) -> list[Comparison[Arm]]:
-    """Every rule against every baseline on the same sources, and each rule on drawn domains against named ones.
+    """Compare every rule with every baseline on the same sources, and for each rule drawn with named domains.
 
-    Holm's correction is over all of them, for each figure.
+    Holm's correction is over all comparisons of a figure.
     """
     of: dict[Arm, list[Run[Arm]]] = {}
     for run in runs:
@@ -193,11 +194,11 @@ def compare_all(grid: Grid, runs: Sequence[Run[Arm]]) -> list[Comparison[Arm]]:
 
 
 def _pairs(grid: Grid) -> Iterator[tuple[Arm, Arm]]:
-    """What is compared with what."""
+    """Yield the pairs of arms that are compared."""
     for rho in grid.rhos:
         for trained in grid.trained:
             for baseline in BASELINES:
-                # plain against no_meta is no_meta against plain: one test, not two
+                # plain against no_meta is the same test as no_meta against plain, so it is left out
                 methods = [m for m in grid.methods if m != baseline and (m, baseline) != ("plain", "no_meta")]
                 for method in methods:
                     yield Arm(rho, trained, method), Arm(rho, trained, baseline)
@@ -206,7 +207,7 @@ def _pairs(grid: Grid) -> Iterator[tuple[Arm, Arm]]:
 
 
 def hours(rows: Iterable[dict[str, Any]]) -> float:
-    """Hours during which at least one training ran, over all starts of the study."""
+    """Return the hours during which at least one training ran, over all starts of the study."""
     total, until = 0.0, 0.0
     for started, ended in sorted((row["started"], row["ended"]) for row in rows):
         total += max(0.0, ended - max(started, until))
@@ -215,7 +216,7 @@ def hours(rows: Iterable[dict[str, Any]]) -> float:
 
 
 def machines(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """On what it ran."""
+    """Return the machines on which it ran."""
     return sorted({row["machine"] for row in rows})
 
 

@@ -1,4 +1,4 @@
-"""The study's data: named and drawn domains at each rho, made once by the project's own generator."""
+"""Make the study's data: named and drawn domains at each rho, generated once by this package."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from rfmeta_dist.synth.domains.drawn import drawn as draw
 from rfmeta_dist.synth.domains.scale import SCALES, Scale
 from rfmeta_dist.synth.output.generate import contract, plan
 
-# Many people with few frames each: with the people of the real data sets, networks of this size learn those
-# people by heart. The same seed at every rho, so that only the spurious cues differ.
+# The study has many people with few frames each, because networks of this size overfit to as few people as the
+# real data sets have. The seed is the same at every rho, so that only the spurious cues differ.
 STUDY: Mapping[Split, int] = {"train": 150, "validation": 30, "test": 30}
 SEED = 0
 
 
 def scale_of(name: str, size: int) -> Scale:
-    """How much to generate: `study`, or one of `rfmeta synth`'s scales at this image size.
+    """Return how much to generate: `study`, or one of `rfmeta synth`'s scales at this image size.
 
     Raises:
-        ConfigError: no such scale.
+        ConfigError: there is no such scale.
     """
     if name == "study":
         return Scale("study", size, {"*": STUDY}, videos=2, frames=2)
     if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"use study, {', '.join(SCALES)}")
+        raise ConfigError(f"there is no scale {name!r}", f"choose from study, {', '.join(SCALES)}")
     known = SCALES[name]
     return Scale(name, size, known.subjects, known.videos, known.frames, known.every_attack)
 
 
 def with_drawn(scale: Scale, count: int) -> Scale:
-    """A scale whose drawn domains have, all together, about as many people as three named ones.
+    """Return a scale whose drawn domains have, all together, about as many people as three named ones.
 
     Args:
-        scale: of the named domains.
-        count: drawn domains. Nobody is judged in them, so each has one test person, the fewest there may be.
+        scale: scale of the named domains.
+        count: number of drawn domains. They are not judged on, so each has the minimum of one test person.
     """
     named = scale.subjects["*"]
     people: Mapping[Split, int] = {
@@ -56,7 +56,7 @@ def with_drawn(scale: Scale, count: int) -> Scale:
 
 
 def plans(rho: float, scale: Scale, drawn: int) -> dict[str, Planned]:
-    """Return what is generated at a rho, by domain: the named ones, then the drawn ones."""
+    """Return what is generated at a rho, by domain: the named domains, then the drawn ones."""
     cards = dict(CARDS)
     if drawn:
         cards |= draw(drawn, SEED)
@@ -69,18 +69,18 @@ def plans(rho: float, scale: Scale, drawn: int) -> dict[str, Planned]:
 
 
 def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | None, drawn: int = 0) -> None:
-    """Make what is not there yet; in a Ray session, with progress. Interrupted, it goes on from there.
+    """Make the domains that do not exist yet, in a Ray session, with progress. Interrupted work resumes.
 
     Args:
-        folder: the study's.
-        rhos: a data set for each.
-        scale: of the named domains.
-        workers: processes that render; all cores if None.
-        drawn: further domains, drawn at random.
+        folder: folder of the study.
+        rhos: a data set is made for each.
+        scale: scale of the named domains.
+        workers: processes that render; one for each core if None.
+        drawn: number of further domains, drawn at random.
 
     Raises:
-        RunError: a domain is there at another scale, or some are missing and the generator has changed since
-            the others were made: all trainings of a study should see data of one kind.
+        RunError: a domain exists at another scale, or some are missing and the generator has changed since the
+            others were made. All trainings of a study must see data of one version.
     """
     missing: dict[str, dict[str, Planned]] = {}
     made = set()
@@ -93,8 +93,9 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
             made.add((found or planned.contract)["code"])
     if missing and len(made) > 1:
         raise RunError(
-            f"some domains under {folder / 'data'} are missing, and the generator has changed since the others",
-            "give another --folder, or remove this one",
+            f"some domains under {folder / 'data'} are missing, and the generator has changed since the others "
+            "were made: a study needs domains of one version",
+            "give another --folder, or delete this one to make all domains again",
         )
     if missing and not _commit_file(folder).exists():
         _commit_file(folder).parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,7 @@ def generate(folder: Path, rhos: Sequence[float], scale: Scale, workers: int | N
 
 
 def fingerprints(folder: Path, rhos: Sequence[float], drawn: int = 0) -> dict[str, dict[str, str]]:
-    """By rho and domain, the fingerprint of the manifest; of those that are there."""
+    """Return the fingerprints of the manifests that exist, by rho and domain."""
     names = (*DOMAINS, *drawn_names(drawn))
     found: dict[str, dict[str, str]] = {}
     for rho in rhos:
@@ -116,7 +117,7 @@ def fingerprints(folder: Path, rhos: Sequence[float], drawn: int = 0) -> dict[st
 
 
 def commit(folder: Path) -> str | None:
-    """Which commit of this repository made the data, as `git describe` names it; None if that is not known."""
+    """Return the commit of this repository that made the data, as `git describe` names it; None if unknown."""
     file = _commit_file(folder)
     return (file.read_text() or None) if file.is_file() else None
 
@@ -126,7 +127,7 @@ def _commit_file(folder: Path) -> Path:
 
 
 def _commit() -> str:
-    """Empty outside of a git checkout; with `-dirty` if files differ from the commit's."""
+    """Return the present commit, with `-dirty` if files differ from it; empty outside of a git checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -135,7 +136,7 @@ def _commit() -> str:
 
 
 def _contract(out: str, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """How a domain was made, None if it is not there."""
+    """Return how a domain was made; None if it does not exist."""
     store = open_store(out)
     if not versions(store, name):
         return None
@@ -144,6 +145,6 @@ def _contract(out: str, name: str, wanted: Mapping[str, Any]) -> Mapping[str, An
         if made.get(field) != wanted[field]:
             raise RunError(
                 f"domain {name} under {store.url} was made with {field} {made.get(field)}, not {wanted[field]}",
-                "give another --folder, or the options that it was made with",
+                "give another --folder, or the options that the domain was made with",
             )
     return made

@@ -1,4 +1,4 @@
-"""What the study compares: its grid of trainings, their settings, and the configuration of each."""
+"""Define what the study compares: its grid of trainings, their settings, and the configuration of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
     "aggregate": {"name": "aggregate"},
     "rfmeta": {"name": "rfmeta"},
 }
-ADAPTING = ("first_order", "aggregate", "rfmeta")  # those that α means anything to
+ADAPTING = ("first_order", "aggregate", "rfmeta")  # the rules that have an inner rate α
 ALPHAS = (1e-3, 1e-2, 1e-1)
 
 
@@ -30,14 +30,15 @@ class Settings:
     """What is the same in every training.
 
     Attributes:
-        scale: name of how much is generated (data.py).
+        scale: name of the scale, which says how much is generated (data.py).
         size: side of the images in pixels.
-        width: of the networks; 1 is the paper.
+        width: width of the networks; 1 is that of the paper.
         batch: images per domain.
-        steps: of every training; the last one is judged.
-        rate: Adam's.
-        precision: of F and D.
-        drawn: domains that are drawn at random to be trained on; of people as many as three named ones have.
+        steps: steps of every training; the last one is judged.
+        rate: learning rate of Adam.
+        precision: precision of F and D.
+        drawn: number of randomly drawn domains to train on; together they have as many people as three named
+            ones.
     """
 
     scale: str = "study"
@@ -56,8 +57,10 @@ class Question:
 
     Attributes:
         rho: how strongly spurious cues follow the label in the data.
-        method: of RULES.
-        trained: on which domains: the named ones but for the target, or the drawn ones.
+        method: a key of RULES.
+        target: the domain that is judged on.
+        seed: seed of the training.
+        trained: the domains trained on: the named ones except the target, or the drawn ones.
     """
 
     rho: float
@@ -68,18 +71,18 @@ class Question:
 
     @property
     def alphas(self) -> tuple[float | None, ...]:
-        """The inner rates to choose from; None alone where there is none."""
+        """Return the inner rates to choose from; only None for a rule without one."""
         return ALPHAS if self.method in ADAPTING else (None,)
 
     @property
     def cells(self) -> list[Cell]:
-        """The trainings to choose from."""
+        """Return the trainings to choose from."""
         return [Cell(self, alpha) for alpha in self.alphas]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What the study compares: a rule, on sources of one kind, at one rho."""
+    """What the study compares: a rule on sources of one kind at one rho."""
 
     rho: float
     trained: Trained
@@ -87,7 +90,7 @@ class Arm:
 
     @classmethod
     def of(cls, question: Question) -> Arm:
-        """The one that a question belongs to."""
+        """Return the arm that a question belongs to."""
         return cls(question.rho, question.trained, question.method)
 
 
@@ -100,7 +103,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The run's name, such as `rho50-rfmeta-a1e-02-to_O-s0`, or `…-drawn-s0`, which all targets share."""
+        """Return the run's name, as `rho50-rfmeta-a1e-02-to_O-s0`, or `…-drawn-s0` if all targets share it."""
         q = self.question
         alpha = "" if self.alpha is None else f"-a{self.alpha:.0e}".replace("+", "")
         to = f"to_{q.target}" if q.trained == "named" else q.trained
@@ -108,18 +111,22 @@ class Cell:
 
     @property
     def judged(self) -> str:
-        """The folder below `runs/` of what the target said."""
+        """Return the folder below `runs/` with the evaluation on the target."""
         return self.name if self.question.trained == "named" else f"{self.name}/to_{self.question.target}"
 
     def columns(self) -> dict[str, Any]:
-        """Flat, as a row begins; what serves all targets names none."""
+        """Return the first columns of a row. A training that serves all targets has no target there."""
         shared = {} if self.question.trained == "named" else {"target": None}
         return asdict(self.question) | {"alpha": self.alpha} | shared
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The part of the study that is asked for."""
+    """The part of the study that is asked for.
+
+    Raises:
+        ConfigError: a rho is out of range, or a name is unknown.
+    """
 
     rhos: Sequence[float] = (0.0, 0.5)
     methods: Sequence[str] = tuple(RULES)
@@ -130,7 +137,7 @@ class Grid:
     def __post_init__(self) -> None:
         for rho in self.rhos:
             if not 0 <= rho <= 1:
-                raise ConfigError(f"--rhos holds {rho}", "a rho lies between 0 and 1")
+                raise ConfigError(f"--rhos has the value {rho}", "give values from 0 to 1")
         choices: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
             ("methods", self.methods, tuple(RULES)),
             ("targets", self.targets, DOMAINS),
@@ -139,11 +146,13 @@ class Grid:
         for option, given, known in choices:
             for name in given:
                 if name not in known:
-                    raise ConfigError(f"--{option} holds {name!r}", f"choose from {', '.join(known)}")
+                    raise ConfigError(
+                        f"--{option} has the unknown value {name!r}", f"choose from {', '.join(known)}"
+                    )
 
     @property
     def questions(self) -> list[Question]:
-        """Seed by seed, so that an interrupted study is whole for the first ones."""
+        """Return all questions, seed by seed, so that an interrupted study is complete for the first seeds."""
         return [
             Question(rho, method, target, seed, trained)
             for seed in self.seeds
@@ -155,27 +164,27 @@ class Grid:
 
 
 def percent(rho: float) -> str:
-    """0.5 → `50`, as file names have it."""
+    """Return a rho as file names have it: 0.5 → `50`."""
     return f"{round(100 * rho):02d}"
 
 
 def data_folder(folder: Path, rho: float) -> Path:
-    """Where the domains of a rho are."""
+    """Return the folder of the domains of a rho."""
     return folder / "data" / f"rho-{rho:g}"
 
 
 def drawn_names(count: int) -> list[str]:
-    """D01, D02, …: as the generator names the domains that it draws."""
+    """Return D01, D02, …: the names that the generator gives to the domains it draws."""
     return [f"D{number:02d}" for number in range(1, count + 1)]
 
 
 def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
-    """The whole configuration of a training, as `rfmeta train` would take it.
+    """Return the whole configuration of a training, as `rfmeta train` takes it.
 
     Args:
-        cell: which one.
-        settings: what all have in common.
-        folder: the study's.
+        cell: the training.
+        settings: what all trainings have in common.
+        folder: folder of the study.
     """
     question = cell.question
     rule = dict(RULES[question.method])
@@ -194,7 +203,7 @@ def configuration(cell: Cell, settings: Settings, folder: Path) -> Config:
         },
         "model": {"width": settings.width},
         "method": rule,
-        # As many images a step, and as many domains in an episode, whatever the sources.
+        # The number of images in a step and of domains in an episode is the same for both kinds of sources.
         "episode": {"domains": min(len(others), settings.drawn)} if many else {},
         "training": {
             "steps": settings.steps,

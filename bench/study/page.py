@@ -1,4 +1,4 @@
-"""The study's page in Markdown. Every sentence about a result is made from the numbers it speaks of."""
+"""Write the study's page in Markdown. Every sentence about a result is made from its numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ LOWER_IS_BETTER = {"HTER", "oracle_EER", "optimism_gap"}
 
 
 def page(results: Results, plots: Sequence[str]) -> str:
-    """The whole page. Args: results: what there is. plots: paths of the plots, relative to the page."""
+    """Return the whole page.
+
+    Args:
+        results: the results that exist.
+        plots: paths of the plots, relative to the page.
+    """
     parts = [
         "# Study: learning rules on generated domains",
         _missing(results),
@@ -38,7 +43,7 @@ def page(results: Results, plots: Sequence[str]) -> str:
 
 
 def verdict(results: Results) -> str:
-    """What the comparisons of AUC come to, in sentences."""
+    """Say in sentences what the comparisons of AUC show."""
     family = [c for c in results.comparisons if c.figure == "AUC"]
     if not family:
         return "Nothing can be compared yet."
@@ -59,7 +64,7 @@ def verdict(results: Results) -> str:
 
 
 def sentence(c: Comparison[Arm]) -> str:
-    """One comparison in words."""
+    """Describe one comparison in words."""
     d = c.difference
     says = "significant" if c.significant else "not significant"
     rule, baseline = _named(c)
@@ -70,13 +75,13 @@ def sentence(c: Comparison[Arm]) -> str:
 
 
 def _where(c: Comparison[Arm]) -> str:
-    """What both sides of a comparison have in common."""
+    """Name what both sides of a comparison have in common."""
     rho = f"at rho = {c.arm.rho:g}"
     return f"{rho} on {c.arm.trained} domains" if c.arm.trained == c.baseline.trained else rho
 
 
 def _named(c: Comparison[Arm]) -> tuple[str, str]:
-    """Both sides of a comparison, by what they differ in."""
+    """Name both sides of a comparison by what they differ in."""
     if c.arm.method == c.baseline.method:
         return f"{c.arm.method} on {c.arm.trained} domains", f"{c.baseline.method} on {c.baseline.trained} ones"
     return c.arm.method, c.baseline.method
@@ -91,8 +96,8 @@ def _missing(results: Results) -> str:
     if not results.untrained and not results.unjudged:
         return ""
     return (
-        f"**Incomplete**: {results.untrained} trainings and {results.unjudged} looks at targets are missing. "
-        "What follows is of those that are there; a mean over targets is given where no target is missing."
+        f"**Incomplete**: {results.untrained} trainings and {results.unjudged} evaluations on targets are "
+        "missing. The page covers the others; a mean over targets is given where no target is missing."
     )
 
 
@@ -106,7 +111,8 @@ def _what(results: Results) -> str:
     diverged = f" {failed} diverged (a loss that is not finite) and count as the worst α." if failed else ""
     return "\n\n".join(
         [
-            f"`{results.command}`, again to go on where it was interrupted, `--report` for this page alone.",
+            f"Made by `{results.command}`. Give the command again to resume it, or with `--report` to write "
+            "this page alone.",
             _bullets(
                 f"""**Data**: `rfmeta synth`'s four named domains, scale {s.scale}, {s.size}×{s.size}, at rho =
                 {_list(grid.rhos)}: how strongly each domain's spurious cues follow the label, 0 not at all, 1
@@ -125,10 +131,10 @@ def _what(results: Results) -> str:
                 sources, that with the best mean AUC (per frame) over the *sources'* validation splits with
                 seed {grid.seeds[0]}, kept for the other seeds. Nothing else differs
                 between the rules; [the log](log.md) says what was tried before.""",
-                """**Judging**: batch-norm statistics recalibrated on the sources, threshold from the sources'
-                validation, then the sealed target, all its people, once, for the chosen training only;
-                [why](why.md), which looks for causes, opened others of an earlier study. Figures are per
-                video, in percent.""",
+                """**Judging**: batch-norm statistics are recalibrated on the sources, and the threshold comes
+                from their validation people. Then the sealed target is judged once, on all its people, for the
+                chosen training only. ([why](why.md) looks for causes, and opened other targets of an earlier
+                study.) Figures are per video, in percent.""",
                 f"""**[ ]**: 95 % interval, {RESAMPLES} resamples of the target's subjects (the same ones for
                 all rules) and of seeds; targets are fixed. **p**: Wilcoxon's signed-rank test over pairs of
                 target and seed, then Holm's correction over all comparisons of that figure on this page.
@@ -153,7 +159,11 @@ def _many(results: Results) -> str:
 
 
 def _made_by(results: Results) -> str:
-    return f" These are of commit {results.commit}: check it out to make them again." if results.commit else ""
+    return (
+        f" These data were made by commit {results.commit}: check it out to make them again."
+        if results.commit
+        else ""
+    )
 
 
 def _figures(results: Results, rho: float, trained: Trained) -> str:
@@ -200,20 +210,20 @@ def _differences(results: Results, figure: str) -> str:
 
 
 def _sources(results: Results) -> str:
-    """Whether the sources are learnt out, and what knowing the target's threshold would gain."""
+    """Tabulate how well the sources are learnt, and what knowing the target's best threshold would gain."""
     columns, head = _columns(results)
     inside = [[m, *(_number(results.in_source(arm(m))) for arm in columns)] for m in results.grid.methods]
     gap = [[m, *(_cell(results.mean(arm(m), "optimism_gap")) for arm in columns)] for m in results.grid.methods]
     return (
         "AUC per video on the sources' validation people, mean over targets and seeds:\n\n"
         f"{_table(head, inside)}\n\n"
-        "Optimism gap: HTER less the target's own equal error rate, which nobody could know:\n\n"
+        "Optimism gap: HTER less the target's own equal error rate, which needs the target's labels:\n\n"
         f"{_table(head, gap)}"
     )
 
 
 def _columns(results: Results) -> tuple[list[Callable[[str], Arm]], list[str]]:
-    """By rho and sources: what makes an arm of a rule, and the heads of a table whose rows are rules."""
+    """Return what makes an arm of a rule, and table heads, for each rho and kind of sources; rows are rules."""
     pairs = [(rho, trained) for rho in results.grid.rhos for trained in results.grid.trained]
     return [partial(Arm, rho, trained) for rho, trained in pairs], [
         "", *(f"rho = {rho:g}, {trained}" for rho, trained in pairs),
@@ -225,13 +235,13 @@ def _alphas(results: Results) -> str:
     methods = [m for m in results.grid.methods if m in ADAPTING]
 
     def counts(arm: Arm) -> str:
-        # One training on drawn domains serves all targets, and is one choice.
+        # A training on drawn domains serves all targets, so it counts as one choice.
         chosen = {Cell(q, row["alpha"]).name: row for q, row in results.chosen.items() if Arm.of(q) == arm}
         taken = Counter(row["alpha"] for row in chosen.values())
         return " / ".join(str(taken[alpha]) for alpha in ALPHAS)
 
     if not methods:
-        return "No rule of these has one."
+        return "None of these rules has an inner rate."
     head = [f"times {' / '.join(f'{a:g}' for a in ALPHAS)}", *head[1:]]
     return _table(head, [[m, *(counts(arm(m)) for arm in columns)] for m in methods])
 

@@ -1,4 +1,4 @@
-"""The study's two plots as SVG files, the same bytes for the same numbers."""
+"""Draw the study's two plots as SVG files, with the same bytes for the same numbers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rfmeta_dist.report.plots import BLUE, GREEN, GREY, ORANGE, PINK
 
 COLOURS = {"plain": GREY, "no_meta": "#000000", "first_order": GREEN, "aggregate": PINK, "rfmeta": ORANGE}
 MARKS = {"plain": "s", "no_meta": "o", "first_order": "^", "aggregate": "v", "rfmeta": "D"}
-ASIDE = 0.012  # between the rules at one rho, so that their intervals do not hide each other
+ASIDE = 0.012  # horizontal distance between rules at one rho, so that their intervals do not overlap
 STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same layout everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so that the layout is the same everywhere
     "font.size": 9,
     "svg.fonttype": "none",
     "svg.hashsalt": "study",
@@ -32,7 +32,7 @@ STYLE = {
 
 
 def draw(results: Results, folder: Path) -> list[str]:
-    """Write `auc.svg` and `differences.svg`, those that there are numbers for; returns their names."""
+    """Write `auc.svg` and `differences.svg` if there are numbers for them. Return their names."""
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         plots = {"auc.svg": _against_rho(results), "differences.svg": _differences(results)}

@@ -1,8 +1,8 @@
-"""Intervals and tests of the study, paired wherever two rules share a target and a seed.
+"""Compute intervals and tests of the study, paired wherever two rules share a target and a seed.
 
-A run's figures are resampled over the target's subjects (evaluation/bootstrap.py). All runs on one target draw
-the same subjects in the same resample, so the difference of two runs is paired by person. On top of it seeds
-are drawn with replacement, the same for both rules; targets are fixed, and each counts alike.
+The figures of a run are resampled over the target's subjects (evaluation/bootstrap.py). In each resample, all
+runs on one target use the same subjects, so the difference of two runs is paired by person. In addition, seeds
+are drawn with replacement, the same for both rules. Targets are fixed and have equal weights.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from rfmeta_dist.core.seeds import seed as seed_of
 from rfmeta_dist.evaluation import bootstrap, figures
 from rfmeta_dist.evaluation.scores import Scores
 
-A = TypeVar("A")  # what a comparison is between: a rule, a set of sources, …
+A = TypeVar("A")  # what is compared: a rule, a set of sources, …
 Array = NDArray[np.float64]
 FIGURES = ("AUC", "HTER", "oracle_EER", "optimism_gap")
 RESAMPLES = 1000
-LEVEL = 0.05  # of significance
+LEVEL = 0.05  # level of significance
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Run(Generic[A]):
     """One judged training.
 
     Attributes:
-        arm: what it is of; comparable runs have another.
+        arm: what it is a run of; two arms can be compared.
+        target: the domain judged on.
+        seed: seed of the training.
         value: each of FIGURES on the target, per video.
         draws: the same in each resample of the target's subjects.
     """
@@ -55,14 +57,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison(Generic[A]):
-    """An arm against another, over the targets and seeds that both have.
+    """An arm against another one, over the targets and seeds that both have.
 
     Attributes:
-        figure: of FIGURES.
+        arm, baseline: the two arms.
+        figure: one of FIGURES.
         difference: mean of the arm less the baseline.
-        pairs: how many.
-        above: in how many of them the arm's figure is the higher one.
-        p: of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
+        pairs: number of pairs of runs.
+        above: in how many of them the arm's figure is higher.
+        p: p of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
         holm: p after Holm's correction, within the family given to `holm`.
     """
 
@@ -77,19 +80,19 @@ class Comparison(Generic[A]):
 
     @property
     def significant(self) -> bool:
-        """Corrected p below 0.05, and 0 outside the interval."""
+        """Return True if the corrected p is below 0.05, and 0 is outside the interval."""
         return self.holm < LEVEL and not self.difference.low <= 0 <= self.difference.high
 
 
 def draw(
     scores: Scores, threshold: float, resamples: int = RESAMPLES
 ) -> tuple[dict[str, float], dict[str, Array]]:
-    """A run's figures per video, and the same in resamples that are alike for all runs on this target.
+    """Return a run's figures per video, and the same in resamples that are equal for all runs on this target.
 
     Args:
         scores: frame scores of one target.
-        threshold: of the run, for videos.
-        resamples: how many.
+        threshold: threshold of the run, for videos.
+        resamples: number of resamples.
 
     Raises:
         DataError: a subject lacks a class, so that resamples of two runs cannot be paired.
@@ -100,19 +103,19 @@ def draw(
     drawn = bootstrap.resample(videos, threshold, seed_of("study", target), resamples)
     if drawn.skipped:
         raise DataError(
-            f"{drawn.skipped} resamples of {target} lack a class",
-            "every subject needs live and attack recordings",
+            f"{drawn.skipped} bootstrap resamples of domain {target} lack a class, so they cannot be paired",
+            "use a domain in which every subject has live and attack recordings",
         )
     return {f: points[f] for f in FIGURES}, {f: drawn.values[f] for f in FIGURES}
 
 
 def mean(runs: Sequence[Run[A]], figure: str) -> Estimate:
-    """Mean over seeds, then over targets, of the runs of one arm."""
+    """Return the mean over seeds, then over targets, of the runs of one arm."""
     return _estimate(runs, lambda run: (run.value[figure], run.draws[figure]))
 
 
 def compare(runs: Sequence[Run[A]], others: Sequence[Run[A]], figure: str) -> Comparison[A] | None:
-    """Runs of an arm against those of another; None if no target and seed has both."""
+    """Compare runs of an arm with those of another one; None if they share no target and seed."""
     partner = {(run.target, run.seed): run for run in others}
     pairs = [(run, partner[run.target, run.seed]) for run in runs if (run.target, run.seed) in partner]
     if not pairs:
@@ -137,7 +140,7 @@ def compare(runs: Sequence[Run[A]], others: Sequence[Run[A]], figure: str) -> Co
 
 
 def wilcoxon(differences: Array) -> float:
-    """Two-sided p of the signed-rank test that the differences are symmetric about 0; 1 if all are 0."""
+    """Return the two-sided p of the signed-rank test that differences are symmetric about 0; 1 if all are 0."""
     from scipy import stats
 
     moved = differences[np.round(differences, 12) != 0]
@@ -145,7 +148,7 @@ def wilcoxon(differences: Array) -> float:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): chances that stay below the level for the whole family at once."""
+    """Return p after Holm's step-down correction (1979), which controls the error rate of the whole family."""
     order = np.argsort(ps, kind="stable")
     corrected, highest = [0.0] * len(ps), 0.0
     for rank, index in enumerate(order):
@@ -155,7 +158,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def _estimate(runs: Sequence[Run[A]], figure: Callable[[Run[A]], tuple[float, Array]]) -> Estimate:
-    """Mean over seeds then targets, with an interval over subjects and seeds."""
+    """Return the mean over seeds then targets, with an interval over subjects and seeds."""
     values, draws = [], []
     for target in sorted({run.target for run in runs}):
         found = [figure(run) for run in sorted(runs, key=lambda run: run.seed) if run.target == target]

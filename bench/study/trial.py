@@ -1,8 +1,8 @@
-"""One training of the study, and one look at its target: plain functions, run anywhere, resumed by their files.
+"""Run one training of the study, or evaluate it on its target: plain functions that resume from their files.
 
-Below `runs/` each training has a folder, as `rfmeta train` would leave it: configuration, ledger, model. Its
-`row.json` is written last and says that it is done; the target's `evaluation.json` comes only for those
-trainings whose α was chosen.
+Each training has a folder below `runs/`, as `rfmeta train` would leave it: configuration, ledger, model. Its
+`row.json` is written last and says that the training is done. The target's `evaluation.json` is written only
+for trainings whose α was chosen.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.storage.store import Store, open_store
 
-LATELY = 20  # steps over which the last losses are averaged
-TOLD = 10  # steps between words of progress
+LATELY = 20  # number of last steps over which losses are averaged
+TOLD = 10  # number of steps between reports of progress
 Tell = Callable[[int], None]
 
 
 def train_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None:
-    """Train, finish on the sources' validation splits, and write the row; the target is not opened.
+    """Train, evaluate on the sources' validation splits, and write the row. The target is not opened.
 
-    A training whose loss or gradient is not finite has a row that says so, and no model.
+    If a loss or gradient is not finite, the row says so, and there is no model.
 
     Args:
-        cell: which one.
-        settings: what all have in common.
-        folder: the study's.
+        cell: the training.
+        settings: what all trainings have in common.
+        folder: folder of the study.
         tell: called with the number of steps done since the last call.
 
     Raises:
-        RunError: there is a training of this name with other settings.
+        RunError: a training of this name exists with other settings.
         DataError: a source is missing, damaged or has one class only.
     """
     started = time.time()
@@ -74,16 +74,16 @@ def train_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
 
 
 def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None:
-    """Open the sealed target of a training that was chosen, once; a ledger line says so beforehand.
+    """Open the sealed target of a chosen training, once. A ledger line says so before it is read.
 
     Args:
-        cell: which one; it is trained.
-        settings: what all have in common.
-        folder: the study's.
+        cell: the training, which is done.
+        settings: what all trainings have in common.
+        folder: folder of the study.
         tell: called with 1 at the end.
 
     Raises:
-        RunError: it has no model.
+        RunError: the training has no model.
         DataError: the target is missing or damaged.
     """
     torch.set_num_threads(1)
@@ -97,10 +97,10 @@ def judge_cell(cell: Cell, settings: Settings, folder: Path, tell: Tell) -> None
 
 
 def read_row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any] | None:
-    """The row of a training, None if it is not done.
+    """Return the row of a training; None if it is not done.
 
     Raises:
-        RunError: it was made with other settings.
+        RunError: the training was made with other settings.
     """
     path = folder / "runs" / cell.name / "row.json"
     if not path.is_file():
@@ -109,19 +109,19 @@ def read_row(cell: Cell, settings: Settings, folder: Path) -> dict[str, Any] | N
     for name, value in asdict(settings).items():
         if row["settings"][name] != value:
             raise RunError(
-                f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
+                f"the training in {path.parent} was made with {name}={row['settings'][name]}, not {value}",
                 f"give --{name} {row['settings'][name]}, or another --folder",
             )
     return row
 
 
 def is_judged(cell: Cell, folder: Path) -> bool:
-    """Whether the target's figures are there."""
+    """Return True if the figures on the target exist."""
     return (folder / "runs" / cell.judged / "evaluation.json").is_file()
 
 
 def validation(scores: Scores) -> dict[str, dict[str, float]]:
-    """AUC on each source's validation split, by unit and domain."""
+    """Return the AUC on each source's validation split, by unit and domain."""
     found: dict[str, dict[str, float]] = {}
     for unit in UNITS:
         rows = scores.per(unit)
@@ -133,7 +133,7 @@ def validation(scores: Scores) -> dict[str, dict[str, float]]:
 
 
 def machine() -> str:
-    """Processor, cores and PyTorch, in words."""
+    """Return processor, cores and PyTorch version in words."""
     model = platform.processor() or platform.machine()
     listing = Path("/proc/cpuinfo")
     if listing.is_file():
@@ -145,13 +145,13 @@ def machine() -> str:
 
 
 def networks_of(run: Path) -> Networks:
-    """The networks of a trained cell's model.
+    """Return the networks of a trained cell's model.
 
     Args:
-        run: the training's folder.
+        run: folder of the training.
 
     Raises:
-        RunError: it has no model, or its model is damaged.
+        RunError: there is no model, or it is damaged.
     """
     return gradient.read_detector(package.read(open_store(str(run)).sub("model")), "cpu").nets
 
@@ -175,7 +175,7 @@ def _train(config: Config, store: Store, tell: Tell) -> list[StepRow]:
 
 
 def _lately(rows: list[StepRow]) -> dict[str, float]:
-    """Mean loss and parts over the last steps."""
+    """Return the mean loss and its parts over the last steps."""
     last = rows[-LATELY:]
     names = [name for name in last[-1] if name == "loss" or name.startswith(("cls", "dep"))]
     return {name: float(np.mean([row[name] for row in last])) for name in names}

@@ -1,4 +1,4 @@
-"""Trainings and looks at targets as Ray Tune trials of one CPU each, with progress."""
+"""Run trainings and evaluations on targets as Ray Tune trials of one CPU each, with progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import RfmetaError
 
 STAGES = {"train": trial.train_cell, "judge": trial.judge_cell}
-LINES = 50  # a log without a terminal gets this many lines a stage
+LINES = 50  # lines of progress for each stage if the output is not a terminal
 ENVIRONMENT = {**KEEP_MEMORY, "OMP_NUM_THREADS": "1", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
 
 
@@ -32,9 +32,9 @@ class Work:
     """What a stage does.
 
     Attributes:
-        stage: which function of trial.py.
-        cells: what it has yet to be done to.
-        units: of progress a cell has.
+        stage: which function of trial.py is called.
+        cells: the trainings for which it is called.
+        units: units of progress of a training.
     """
 
     stage: Literal["train", "judge"]
@@ -44,18 +44,18 @@ class Work:
 
 @contextmanager
 def local(slots: int | None) -> Iterator[None]:
-    """A local Ray whose processes keep their memory and use one thread each."""
+    """Start a local Ray whose processes keep their memory and use one thread each."""
     os.environ.update(ENVIRONMENT)  # Ray's processes inherit it, and must have it when they start
     with session(slots):
         yield
 
 
 def run(work: Work, settings: Settings, folder: Path) -> None:
-    """Do it to all cells, as many at a time as there are CPUs.
+    """Do the work for all cells, as many at a time as there are CPUs.
 
     Raises:
-        RfmetaError: of the first cell that failed, after the others have ended.
-        ClusterError: a trial died; what others finished is kept.
+        RfmetaError: the error of the first cell that failed, after the others have ended.
+        ClusterError: a trial died. What other trials finished is kept.
     """
     if not work.cells:
         return
@@ -108,7 +108,7 @@ def _shown(work: Work, monitor: Any) -> Iterator[None]:
                 return
             said = int(shown.completed * LINES // total)
             left = (shown.elapsed or 0.0) * (total / shown.completed - 1)
-            say(f"{work.stage} {shown.completed / total:.0%}, {left / 60:.0f} minutes left")
+            say(f"{work.stage}: {shown.completed / total:.0%} done, about {left / 60:.0f} minutes left")
 
         with watched(monitor, advance):
             yield

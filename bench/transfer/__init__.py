@@ -1,1 +1,1 @@
-"""Whether what is learned from some kinds of recapture holds for others: leave one physics out."""
+"""Test whether what is learned from some kinds of recapture holds for others, by leaving one kind out."""

@@ -1,15 +1,15 @@
 """Measure transfer without outside data: train on one kind of recapture, judge on another.
 
-    python -m bench.transfer                    all of it; again, to go on after an interruption
-    python -m bench.transfer --quick            a small one, with one seed
-    python -m bench.transfer --folder PREFIX    also train and judge on the shards that are there
-    python -m bench.transfer --report           only the page, of what is there
+    python -m bench.transfer                    run all of it; run it again to resume it
+    python -m bench.transfer --quick            run a small one with one seed
+    python -m bench.transfer --folder PREFIX    also train and judge on existing shards
+    python -m bench.transfer --report           write the page from the results that exist
 
-Generates seven sets of drawn domains: with dots and pixels that all cameras resolve, with such that none
-resolves, as drawn, with prints alone, with replays alone, and with cameras of few and of many pixels. The
-recordings of a person are the same in all sets but for that one part. Networks and linear classifiers are
-trained on each set. They are judged on other people in other domains, in the same set and in its counterpart.
-Writes docs/transfer.md and bench/results/transfer.json.
+Seven sets of drawn domains are generated: with dots and pixels that all cameras resolve, with dots and pixels
+that none resolves, as drawn, with prints alone, with replays alone, with cameras of few pixels, and with
+cameras of many. The recordings of a person are the same in all sets except for that one part. Networks and
+linear classifiers are trained on each set. They are judged on other people in other domains, in the same set
+and in its counterpart. The results are written to docs/transfer.md and bench/results/transfer.json.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rfmeta_dist.storage.store import open_store
 
 
 def main() -> int:
-    """Do what is missing, then write the report; returns the exit code."""
+    """Do what is missing, then write the report. Return the exit code."""
     return exit_code(_transfer)
 
 
@@ -54,17 +54,17 @@ def _transfer() -> None:
 
 
 def run(settings: Settings, seeds: Sequence[int], keep: Path, given: str | None, slots: int | None) -> None:
-    """Make the sets and train the cells that are missing, one a CPU.
+    """Make the sets and train the cells that are missing, one on each CPU.
 
     Args:
         settings: what all trainings have in common.
-        seeds: of the networks.
-        keep: where all is kept.
-        given: the prefix of shards that are there already, if any.
-        slots: how many at a time; the machine's cores if not given.
+        seeds: seeds of the networks.
+        keep: folder of data and trainings.
+        given: prefix of existing shards, if any.
+        slots: how many run at a time; one for each core if not given.
 
     Raises:
-        RunError: what is there was made with other settings.
+        RunError: existing data or trainings were made with other settings.
         DataError: the given shards are damaged, too small or lack a class.
     """
     names = [name for group in data.domains(settings) for name in group]
@@ -85,7 +85,7 @@ def _each(what: str, function: Callable[..., None], arguments: Sequence[tuple[An
     while waiting:
         (done,), waiting = ray.wait(waiting)
         got(done)
-        say(f"transfer: {len(arguments) - len(waiting)} of {len(arguments)} {what}")
+        say(f"transfer: {len(arguments) - len(waiting)} of {len(arguments)} {what} done")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,16 +94,26 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="fewer domains, people, steps, and one seed")
+    parser.add_argument(
+        "--quick", action="store_true", help="use fewer domains, people and steps, and one seed"
+    )
     for name, field in Settings.__dataclass_fields__.items():
         kind, choices = type(field.default), ("fp32", "bf16") if name == "precision" else None
         words = f"default: {field.default}" + (f", quick: {QUICK[name]}" if name in QUICK else "")
         parser.add_argument(f"--{name}", type=kind, choices=choices, help=words)
-    parser.add_argument("--seeds", help="of the networks; default: 0,1,2, quick: 0")
-    parser.add_argument("--folder", help="prefix of shards that are there, as a further set")
-    parser.add_argument("--keep", type=Path, help="data and trainings; default: runs/transfer, or -quick")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
-    parser.add_argument("--report", action="store_true", help="run nothing, write the page of what is there")
+    parser.add_argument("--seeds", help="seeds of the networks; default: 0,1,2, quick: 0")
+    parser.add_argument("--folder", help="prefix of existing shards, to train and judge on as a further set")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="where data and trainings are kept; default: runs/transfer, quick: runs/transfer-quick",
+    )
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="train nothing; write the page from the results that exist"
+    )
     parser.add_argument("--page", type=Path, default=Path("docs/transfer.md"))
     parser.add_argument("--out", type=Path, default=Path("bench/results/transfer.json"))
     return parser
@@ -120,7 +130,9 @@ def _seeds(options: argparse.Namespace) -> tuple[int, ...]:
     try:
         return tuple(int(item) for item in given.split(","))
     except ValueError:
-        raise ConfigError(f"--seeds {given!r} is no list", "separate whole numbers by commas: 0,1,2") from None
+        raise ConfigError(
+            f"--seeds {given!r} is not a list of numbers", "separate whole numbers by commas: 0,1,2"
+        ) from None
 
 
 def _keep(options: argparse.Namespace) -> Path:
@@ -135,8 +147,8 @@ def _given(folder: str | None) -> str | None:
     url = folder if "://" in folder else str(Path(folder).resolve())
     if len(found := domains_of(open_store(url))) < 2:
         raise ConfigError(
-            f"--folder {folder} holds {len(found)} domains, and networks are trained on at least two",
-            "give the prefix of several domains, such as `rfmeta synth` writes",
+            f"--folder {folder} holds {len(found)} domains, but training needs at least two",
+            "give a prefix with several domains, such as `rfmeta synth` writes",
         )
     return url
 

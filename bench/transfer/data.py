@@ -1,4 +1,4 @@
-"""The sets of recordings: each drawn domain as it is, and with one part of its physics changed."""
+"""Make the sets of recordings: each drawn domain as it is, and with one part of its physics changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rfmeta_dist.synth.domains.scale import Scale
 from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.output.generate import contract, plan, render
 
-# How the card of a set is made, and which attacks the set has; live faces are in all.
+# How the card of a set is made from a drawn one, attacks included. Live faces are in all sets.
 CHANGES: Mapping[str, Callable[[Domain], Domain]] = {
     "drawn": lambda card: card,
     "resolved": resolved,
@@ -45,7 +45,7 @@ def set_folder(folder: Path, name: str) -> Path:
 
 
 def planned(domain: str, settings: Settings) -> dict[str, list[Video]]:
-    """Return the recordings of a domain in every set: of people to train on, or of others if it is judged in.
+    """Return the recordings of a domain in every set: of training people, or of others if it is judged in.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -60,10 +60,10 @@ def planned(domain: str, settings: Settings) -> dict[str, list[Video]]:
 
 
 def missing(domain: str, settings: Settings, folder: Path) -> list[str]:
-    """Return the sets in which a domain is not there yet.
+    """Return the sets in which a domain does not exist yet.
 
     Raises:
-        RunError: it is there, made with other settings or by another version of the generator.
+        RunError: the domain was made with other settings or by another version of the generator.
     """
     left, plans = [], planned(domain, settings)
     contracts = _contracts(plans, settings)
@@ -73,14 +73,14 @@ def missing(domain: str, settings: Settings, folder: Path) -> list[str]:
             left.append(name)
         elif json_bytes(Manifest.open(store, domain).contract) != json_bytes(contracts[name]):
             raise RunError(
-                f"domain {domain} under {store.url} was made with other settings or another generator",
-                "give another --keep, or remove this one",
+                f"domain {domain} under {store.url} was made with other settings or another generator version",
+                "give another --keep, or delete this one to make all domains again",
             )
     return left
 
 
 def code(settings: Settings, folder: Path) -> str | None:
-    """Return the hash of the generator's code that made the sets; None if they are not there yet."""
+    """Return the hash of the generator's code that made the sets; None if they do not exist yet."""
     store, domain = open_store(str(set_folder(folder, "drawn"))), domains(settings)[0][0]
     if not versions(store, domain):
         return None
@@ -119,14 +119,14 @@ def _together(plans: Mapping[str, list[Video]], wanted: Iterable[str]) -> list[t
 
 
 def _decides(video: Video) -> str:
-    """Return what tells a recording from the same one in another set."""
+    """Return what distinguishes a recording from the same one in another set."""
     card = video.card
     shown = () if video.attack_type == LIVE else card.papers if video.attack_type in PRINTED else card.screens
     return repr((video.name, card.cameras, shown))
 
 
 def _contracts(plans: Mapping[str, list[Video]], settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return what decides the bytes of each set; the generator's code is hashed once."""
+    """Return what decides the bytes of each set. The generator's code is hashed once."""
     first = next(iter(plans.values()))
     shared = contract(_scale(first[0].domain, settings), first) | {"split": first[0].split}
     return {name: shared | {"card": asdict(videos[0].card)} for name, videos in plans.items()}

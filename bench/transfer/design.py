@@ -1,4 +1,4 @@
-"""What the bench compares: sets of recordings that differ in one part of their physics, and ways to learn."""
+"""Define what is compared: sets of recordings that differ in one part of their physics, and ways to learn."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Any, Literal
 from rfmeta_dist.core.errors import ConfigError
 
 REFERENCE = "patches"  # the arm that others are compared with
-GIVEN = "given"  # the set of shards that are there already
+GIVEN = "given"  # the name of the set of existing shards
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same in every training; what is trained with other settings is not mixed.
+    """What is the same in every training. Trainings with other settings are not mixed with these.
 
     Attributes:
-        domains: that are trained on.
-        few: of these, for the arm that is trained on fewer.
-        judged: further domains, in which all is judged.
-        people: trained on, in each domain.
-        others: judged, in each domain.
+        domains: number of domains trained on.
+        few: how many of these the arm with fewer domains is trained on.
+        judged: number of further domains, in which all arms are judged.
+        people: people trained on in each domain.
+        others: people judged in each domain.
         size: side of the stored crops in pixels.
         episode: domains in an episode.
         batch: images of a domain in an episode.
-        steps: of every training.
-        width: of the networks; 1 is the paper.
-        rate: Adam's.
-        precision: of the feature extractor.
+        steps: steps of every training.
+        width: width of the networks; 1 is that of the paper.
+        rate: learning rate of Adam.
+        precision: precision of the feature extractor.
         drawn: seed of the domains.
+
+    Raises:
+        ConfigError: the numbers do not fit together.
     """
 
     domains: int = 16
@@ -49,13 +52,13 @@ class Settings:
     def __post_init__(self) -> None:
         if not 2 <= self.episode <= self.few <= self.domains:
             raise ConfigError(
-                f"--episode {self.episode}, --few {self.few} and --domains {self.domains} do not grow",
-                "give 2 <= episode <= few <= domains",
+                f"--episode {self.episode}, --few {self.few}, --domains {self.domains} are not in rising order",
+                "give numbers with 2 <= --episode <= --few <= --domains",
             )
         if self.judged < 1 or self.people < 1 or self.others < 2:
             raise ConfigError(
                 f"--judged {self.judged}, --people {self.people} and --others {self.others} are too few",
-                "give at least 1 domain to judge, 1 person to train on and 2 to judge",
+                "give --judged at least 1, --people at least 1 and --others at least 2",
             )
 
 
@@ -69,7 +72,7 @@ class Arm:
     """A way to learn.
 
     Attributes:
-        learner: a rule of learning for networks, or the cue of a linear classifier.
+        learner: the learning rule of a network, or the cue of a linear classifier.
         view: whole faces at 64×64, or patches of 64×64.
         few: whether it is trained on fewer domains.
     """
@@ -80,7 +83,7 @@ class Arm:
 
     @property
     def network(self) -> bool:
-        """Whether it trains a network, whose figure depends on a seed."""
+        """Return True if it trains a network, whose figures depend on a seed."""
         return self.learner in ("no_meta", "rfmeta")
 
 
@@ -96,7 +99,7 @@ ARMS: Mapping[str, Arm] = {
     "cooccurrence_faces": Arm("cooccurrence", view="face"),
     "cooccurrence_few": Arm("cooccurrence", few=True),
 }
-# Which arm is compared with which, on the same recordings.
+# Which arms are compared with each other, on the same recordings.
 COMPARED = (
     ("patches", "faces"),
     ("texture", "texture_faces"),
@@ -116,9 +119,9 @@ class Question:
     """Sets that are trained on, and sets that each result is judged in.
 
     Attributes:
-        sides: the two that leave each other out.
+        sides: the two sets that leave each other out.
         further: other sets to train on.
-        arms: of ARMS.
+        arms: keys of ARMS.
     """
 
     name: str
@@ -136,7 +139,7 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One training, and what it is judged in."""
+    """One training, and the sets in which it is judged."""
 
     trained: str
     arm: str
@@ -145,16 +148,16 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Its folder's name, such as `resolved-patches-s0`."""
+        """Return the name of its folder, such as `resolved-patches-s0`."""
         return f"{self.trained}-{self.arm}-s{self.seed}"
 
 
 def cells(seeds: tuple[int, ...], *, given: bool) -> list[Cell]:
-    """All trainings, seed by seed, so that an interrupted bench is whole for the first ones.
+    """Return all trainings, seed by seed, so that an interrupted bench is complete for the first seeds.
 
     Args:
-        seeds: of networks; a linear classifier is trained once.
-        given: whether there is a set of shards besides.
+        seeds: seeds of networks; a linear classifier is trained once.
+        given: whether there is also a set of existing shards.
     """
     found: dict[Cell, None] = {}
     for seed in seeds:
@@ -162,7 +165,7 @@ def cells(seeds: tuple[int, ...], *, given: bool) -> list[Cell]:
             extra = (GIVEN,) if given and question.name == "patterns" else ()
             for trained in (*extra, *question.sides, *question.further):
                 for arm in question.arms:
-                    # Of shards that are there already, all domains are trained on.
+                    # With existing shards, all domains are trained on, so there are no arms with fewer domains.
                     if not (trained == GIVEN and (ARMS[arm].few or ARMS[arm].learner == "rfmeta")):
                         number = seed if ARMS[arm].network else 0
                         found[Cell(trained, arm, number, (*question.sides, *extra))] = None

@@ -1,4 +1,4 @@
-"""The bench's page: what was measured, on what, and every figure with its interval."""
+"""Write the page of the benchmark: what was measured, on what, and every figure with its interval."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ TITLES = {
     "instruments": "Prints and replays",
     "cameras": "Cameras of few and of many pixels",
 }
-WIDEST = 6  # columns of a table, beside the first
+WIDEST = 6  # most columns of a table, besides the first
 HEAD = """# Transfer: trained on some physics, judged on other
 
-A measure that needs no outside data. Networks and linear classifiers are trained on one kind of recapture and
-judged on another kind, which they have not seen. `python -m bench.transfer`, again to go on where it was
-interrupted, `--quick` for a small size, `--report` for this page alone.
+This measure needs no outside data. Networks and linear classifiers are trained on one kind of recapture and
+judged on another kind, which they have not seen. Made by `python -m bench.transfer`. Give the command again to
+resume it; `--quick` runs a small size, and `--report` writes this page alone.
 
 {size}
 
 All AUC are in percent, with 95 % intervals in brackets. An AUC is the mean over the judged domains of the AUC
 in each, then over seeds. {interval}
-The judged domains are fixed: another draw of domains would move the figures further. The generated
-sets are judged on people who are trained on in no set, with other cameras, rooms and light. No spurious cue is
-injected in them (rho = 0).
+The judged domains are fixed: another draw of domains would change the figures further. The generated
+sets are judged on people who are not in any training set, with other cameras, rooms and light. No spurious cue
+is injected in them (rho = 0).
 """
 LEARNED = """## What was compared
 
@@ -85,7 +85,7 @@ def page(found: Figures) -> str:
 
 
 def _size(found: Figures) -> str:
-    """Say how large the bench was that made the figures."""
+    """Describe the size of the benchmark run that made the figures."""
     s = found["settings"]
     known = {"the default size": Settings(), "`--quick`, too small to decide anything": Settings(**QUICK)}
     name = next((words for words, other in known.items() if asdict(other) == s), "a size of its own")
@@ -107,7 +107,7 @@ def _interval(seeds: Sequence[int]) -> str:
 
 
 def _question(found: Figures, question: Question, number: int) -> str:
-    """Tabulate the AUC of one question: a row a way to learn, a column a pair of sets."""
+    """Tabulate the AUC of one question: each row is a way to learn, each column a pair of sets."""
     trained = (*question.sides, *question.further, *((GIVEN,) if question.further else ()))
     rows = [row for row in found["auc"] if row["trained"] in trained and row["arm"] in question.arms]
     rows.sort(key=lambda row: (trained.index(row["trained"]), question.arms.index(row["arm"])))
@@ -116,18 +116,18 @@ def _question(found: Figures, question: Question, number: int) -> str:
 
 
 def _sets(found: Figures, number: int) -> str:
-    """Tabulate what training on one set rather than another changes: a row a way to learn."""
+    """Tabulate the effect of training on one set instead of another: each row is a way to learn."""
     cells = {
         (NAMES[r["arm"]], f"{_plain(r['trained'])} less {_plain(r['less'])} → {_plain(r['judged'])}"): r
         for r in found["sets"]
     }
-    words = "Points of AUC, paired by person and seed. Bold: the interval does not hold 0."
+    words = "Points of AUC, paired by person and seed. Bold: the interval does not contain 0."
     title = f"## {number}. What the set that is trained on changes"
     return f"{title}\n\n{words} {_count(found['sets'])}\n\n{_tables(cells, _difference)}\n"
 
 
 def _arms(found: Figures, number: int) -> str:
-    """Tabulate what a way to learn gains over another, where the judged kind was left out of training."""
+    """Tabulate what one way to learn gains over another, where the judged kind was left out of training."""
     rows = [row for row in found["arms"] if row["trained"] != row["judged"]]
     cells = {
         (f"{NAMES[r['arm']]} less {NAMES[r['less']]}", f"{_plain(r['trained'])} → {_plain(r['judged'])}"): r
@@ -153,9 +153,12 @@ def _tables(cells: Mapping[tuple[str, str], Figures], shown: Callable[[Figures],
 
 
 def _count(rows: Sequence[Figures]) -> str:
-    """Say how many differences stand out, and how many would if none were real."""
+    """Say how many intervals exclude 0, and how many would if there were no differences."""
     out, chance = sum(_stands_out(row) for row in rows), 0.05 * len(rows)
-    return f"Of {len(rows)} intervals {out} do not hold 0; without any difference about {chance:.0f} would not."
+    return (
+        f"Of {len(rows)} intervals, {out} do not contain 0; if there were no differences, about {chance:.0f} "
+        "would not contain it."
+    )
 
 
 def _stands_out(row: Figures) -> bool:

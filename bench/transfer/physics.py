@@ -1,6 +1,6 @@
-"""Domains that differ in one part of their physics alone: how fine patterns are, or how cameras sample them.
+"""Make domains that differ in one part of their physics: how fine patterns are, or how cameras sample them.
 
-A changed card keeps everything else. So the same seed gives the same people, rooms, light and moments.
+All else in a changed card stays the same. So the same seed gives the same people, rooms, light and moments.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from rfmeta_dist.synth.instruments.screens import Screen
 from rfmeta_dist.synth.optics.camera import Camera
 from rfmeta_dist.synth.optics.framing import FACE_WIDTH
 
-RESOLVED, UNRESOLVED = 2.0, 0.7  # sensor pixels a period: at least, and at most
-SPARE = 1.1  # a carrier that is tilted or nearer than meant should not cross the bound
-LINES = 1.15  # from the lowest to the highest number of lines of a changed paper
+RESOLVED, UNRESOLVED = 2.0, 0.7  # sensor pixels per period: at least this if resolved, at most that if not
+SPARE = 1.1  # safety factor, so that a carrier that is tilted or nearer does not cross the bound
+LINES = 1.15  # highest over lowest number of lines per inch of a changed paper
 FEW, MANY = (56.0, 112.0), (240.0, 480.0)  # sensor pixels across the face where the camera is nearest
-# Half of the pixels of a diamond panel have no red, the others no blue, so these repeat on the slant.
+# Half of the pixels of a diamond panel have no red, the others no blue, so red and blue repeat diagonally.
 COARSEST: Mapping[str, float] = {"stripe": 1.0, "diamond": math.sqrt(2.0)}
 
 
 def base_cards(count: int, seed: int) -> dict[str, Domain]:
-    """Draw domains, each with one of its cameras, so that a domain is of few or of many pixels.
+    """Draw domains with one camera each, so that a domain has either few or many pixels.
 
     Args:
         count: how many; see `drawn` for its range and the error.
-        seed: of the draw.
+        seed: seed of the draw.
     """
     return {name: replace(card, cameras=card.cameras[:1]) for name, card in drawn(count, seed).items()}
 
@@ -73,14 +73,14 @@ def across_face(camera: Camera) -> float:
 
 
 def _units(card: Domain, instrument: Paper | Screen) -> tuple[float, float]:
-    """Return the shortest and the longest period of a pattern of one element an inch, in sensor pixels."""
+    """Return the shortest and the longest period of one element per inch, in sensor pixels."""
     densities = [camera.density(distance) for camera in card.cameras for distance in camera.distance]
     inch = MM_PER_INCH * FACE_WIDTH
     return inch / instrument.face[1] * min(densities), inch / instrument.face[0] * max(densities)
 
 
 def _changed(card: Domain, highest: Callable[[float, float], float]) -> Domain:
-    """Set the lines and pixels an inch from the extreme periods of one an inch."""
+    """Set lines and pixels per inch, computed from the extreme periods of one element per inch."""
 
     def paper(given: Paper) -> Paper:
         lines = highest(*_units(card, given))

@@ -1,4 +1,4 @@
-"""From scores to figures: AUC with intervals, and paired differences between ways to learn and between sets.
+"""Compute figures from scores: AUC with intervals, and paired differences between arms and between sets.
 
 A figure is the mean over the judged domains of the AUC in each, then over seeds. Intervals are over people and
 seeds (bench/study/statistics.py); domains are fixed. Everything that is compared was judged on the same
@@ -30,10 +30,10 @@ def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | N
     """Return all figures of the cells that are done, as JSON-able values.
 
     Args:
-        settings: they were made with.
-        seeds: of the networks.
-        keep: where they are kept.
-        given: the prefix of shards that were there already, if any.
+        settings: settings of the trainings.
+        seeds: seeds of the networks.
+        keep: folder of data and trainings.
+        given: prefix of shards that existed already, if any.
 
     Raises:
         RunError: a cell was made with other settings.
@@ -57,7 +57,7 @@ def collect(settings: Settings, seeds: Sequence[int], keep: Path, given: str | N
 
 
 def table(done: Sequence[Cell], seeds: Sequence[int], keep: Path) -> dict[Place, list[Run[str]]]:
-    """Return the runs of every set trained on, set judged in, and arm; one for each seed and judged domain."""
+    """Return the runs by set trained on, set judged in, and arm: one for each seed and judged domain."""
     found: dict[Place, list[Run[str]]] = {}
     for cell in done:
         # A linear classifier does not depend on a seed. It is compared with the network of each.
@@ -92,7 +92,7 @@ def between_arms(found: Table) -> Iterator[dict[str, Any]]:
 
 
 def between_sets(found: Table, question: Question) -> Iterator[dict[str, Any]]:
-    """Yield the paired differences of training one arm on one set rather than another, judged alike."""
+    """Yield the paired differences between training one arm on one set and on another, judged in one set."""
     first, second = question.sides
     pairs = [(further, side) for further in (*question.further, GIVEN) for side in question.sides]
     pairs += [(GIVEN, further) for further in question.further]

@@ -1,4 +1,4 @@
-"""Linear classifiers beside the networks: on spectrum rings, and on co-occurrences of residuals."""
+"""Linear classifiers to compare the networks with: on spectrum rings, and on co-occurrences of residuals."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rfmeta_dist.probes.cues import texture
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
-# What a 3×3 neighbourhood does not predict of its middle pixel (Fridrich & Kodovský 2012, "square 3×3").
+# The residual of predicting a pixel from its 3×3 neighbourhood (Fridrich & Kodovský 2012, "square 3×3").
 RESIDUAL = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32) / 4
-MOST = 2  # residuals are rounded to whole numbers, and cut off at plus and minus this
+MOST = 2  # residuals are rounded to whole numbers and clipped to ± this
 LEVELS = 2 * MOST + 1
 
 
@@ -47,8 +47,8 @@ class LinearDetector:
     """Logistic regression on a cue.
 
     Args:
-        cue: of CUES.
-        batches: of every source, each picture once; of patches, each is a sample of its own.
+        cue: a key of CUES.
+        batches: batches of every source, each picture once. A patch is a sample of its own.
     """
 
     kind = "linear"
@@ -64,7 +64,7 @@ class LinearDetector:
         for batch in batches:
             features.append(self._features(batch.image))
             labels.append(batch.label)
-        # Classes weigh alike; strength and number of iterations are those of the leak probes.
+        # The classes have equal weights. Regularisation and iterations are those of the leak probes.
         model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
         self._model = make_pipeline(StandardScaler(), model)
         self._model.fit(np.concatenate(features), np.concatenate(labels).ravel())

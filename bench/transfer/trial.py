@@ -1,6 +1,6 @@
-"""One training and its scores: plain functions, run anywhere, resumed by their files.
+"""Run one training and score its sets: plain functions that resume from their files.
 
-Below `cells/` each training has a folder with the scores in every set that it is judged in. Its `row.json` is
+Each training has a folder below `cells/` with the scores in every set that it is judged in. Its `row.json` is
 written last and says that it is done.
 """
 
@@ -33,18 +33,18 @@ from rfmeta_dist.recipes.api import Context
 from rfmeta_dist.recipes.gradient import GradientRecipe
 from rfmeta_dist.storage.store import open_store
 
-SIDE = 64  # of what networks and classifiers see, in pixels
-VARIED = {"crop": 0.0}  # otherwise as is usual; nothing is resampled, of faces as little as of patches
+SIDE = 64  # side in pixels of what networks and classifiers see
+VARIED = {"crop": 0.0}  # the default augmentation without random crops, so that no face or patch is resampled
 
 
 def run(cell: Cell, settings: Settings, folder: Path, given: str | None) -> None:
     """Train a cell and judge it, and write its scores and its row.
 
     Args:
-        cell: which one.
-        settings: what all have in common.
-        folder: the bench's.
-        given: the prefix of shards that are there already.
+        cell: the training.
+        settings: what all trainings have in common.
+        folder: folder of data and trainings.
+        given: prefix of existing shards.
 
     Raises:
         DataError: a set is missing, damaged or lacks a class.
@@ -70,10 +70,10 @@ def run(cell: Cell, settings: Settings, folder: Path, given: str | None) -> None
 
 
 def done(cell: Cell, settings: Settings, folder: Path, given: str | None) -> tuple[str, ...]:
-    """Return the sets that a cell is to be judged in and was; none if it was not trained.
+    """Return the sets in which a cell is to be judged and was; none if it was not trained.
 
     Raises:
-        RunError: it was trained with other settings.
+        RunError: the cell was trained with other settings.
     """
     path = folder / "cells" / cell.name / "row.json"
     if not path.is_file():
@@ -82,7 +82,7 @@ def done(cell: Cell, settings: Settings, folder: Path, given: str | None) -> tup
     for name, value in asdict(settings).items():
         if row["settings"][name] != value:
             raise RunError(
-                f"{path.parent} was made with {name}={row['settings'][name]}, not {value}",
+                f"the training in {path.parent} was made with {name}={row['settings'][name]}, not {value}",
                 f"give --{name} {row['settings'][name]}, or another --keep",
             )
     same = row["given"] == given

@@ -1,1 +1,1 @@
-"""Why the rules of the study differ so little."""
+"""Analyse why the rules of the study differ so little."""

@@ -1,10 +1,11 @@
-"""Why the rules of the study differ so little: what the inner update changes, and what else might have been it.
+"""Analyse why the rules of the study differ so little: what the inner update changes, and other causes.
 
-    python -m bench.why                  after python -m bench.study; again, to go on after an interruption
+    python -m bench.why                  run it after python -m bench.study; run it again to resume it
     python -m bench.why --rho 0.9
 
-Opens targets that the study left sealed, as for inner rates that were not chosen: these figures explain the
-study's, and nothing may be chosen by them. Writes bench/results/why.json, the figures of docs/why.md.
+It opens targets that the study left sealed, such as those of inner rates that were not chosen. These figures
+explain the study's, and nothing may be chosen by them. They are written to bench/results/why.json, and
+docs/why.md cites them.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ class Variation:
     """Trainings beyond the study's: a rule at one inner rate, on every target.
 
     Attributes:
-        alpha: None for a rule without.
-        longer: times the study's steps.
+        method: a key of the study's RULES.
+        alpha: inner rate; None for a rule without one.
+        seeds: seeds of the trainings.
+        longer: number of steps as a multiple of the study's.
     """
 
     method: str
@@ -43,16 +46,16 @@ class Variation:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Return its name in words."""
         alpha = "" if self.alpha is None else f" α={self.alpha:g}"
         return f"{self.method}{alpha}" + (f", {self.longer} × the steps" if self.longer > 1 else "")
 
     def cells(self, rho: float) -> list[Cell]:
-        """Its trainings."""
+        """Return its trainings."""
         return [Cell(Question(rho, self.method, t, seed), self.alpha) for seed in self.seeds for t in DOMAINS]
 
 
-# At α = 0 nothing adapts: what is left of `rfmeta` is `no_meta` that counts one domain's loss once a pair.
+# At α = 0 nothing adapts: `rfmeta` is then `no_meta`, except that a domain's loss counts once for each pair.
 VARIATIONS = (
     Variation("rfmeta", 0.0, (0, 1, 2)),
     Variation("rfmeta", 1.0, (0, 1, 2)),
@@ -62,13 +65,17 @@ VARIATIONS = (
 
 
 def main() -> int:
-    """Run what is missing; returns the exit code."""
+    """Run what is missing. Return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.why", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rho", type=float, default=0.5, help="of the study's data (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="the study's")
-    parser.add_argument("--slots", type=int, help="trainings at a time; the machine's cores if not given")
+    parser.add_argument(
+        "--rho", type=float, default=0.5, help="which of the study's data to use (default: %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("runs/study"), help="folder of the study")
+    parser.add_argument(
+        "--slots", type=int, help="how many trainings run at a time; one for each core if not given"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench/results/why.json"))
     options = parser.parse_args()
 
@@ -83,13 +90,13 @@ def main() -> int:
 
 
 def explain(folder: Path, grid: Grid, settings: Settings, slots: int | None) -> dict[str, Any]:
-    """All of it.
+    """Run what is missing and return all figures.
 
     Args:
-        folder: the study's.
-        grid: the study's, at one rho.
-        settings: the study's.
-        slots: trainings at a time.
+        folder: folder of the study.
+        grid: the study's grid, at one rho.
+        settings: the study's settings.
+        slots: how many trainings run at a time.
 
     Raises:
         RunError: the study at this rho is not complete.
@@ -97,7 +104,7 @@ def explain(folder: Path, grid: Grid, settings: Settings, slots: int | None) -> 
     rho = grid.rhos[0]
     if collect.to_train(grid, settings, folder) or collect.to_judge(grid, settings, folder):
         raise RunError(
-            f"the study under {folder} is not complete at rho = {rho:g}",
+            f"the study under {folder} is not complete at rho = {rho:g}, and this analysis reads its results",
             f"run python -m bench.study --rhos {rho:g} first",
         )
     tried = [Cell(Question(rho, m, t, 0), a) for m in ADAPTING for t in DOMAINS for a in ALPHAS]
@@ -142,7 +149,7 @@ def _settings(variation: Variation, settings: Settings) -> Settings:
 
 
 def _place(folder: Path, variation: Variation) -> Path:
-    """A folder beside the study's runs, with the study's data."""
+    """Return a folder beside the study's runs that shares the study's data."""
     place = folder / "why" / f"{variation.longer}x"
     place.mkdir(parents=True, exist_ok=True)
     if not (place / "data").exists():

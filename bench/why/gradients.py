@@ -1,4 +1,4 @@
-"""How far the inner update turns the gradient, beside what else turns it."""
+"""Measure how far the inner update turns the gradient, and compare with other things that turn it."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch
 
 CPU = torch.device("cpu")
-RATES = (*ALPHAS, 1.0)  # the largest is beyond what the study tries
-EPISODES = 4  # that gradients are taken on, for each target
+RATES = (*ALPHAS, 1.0)  # the last rate is larger than those that the study tries
+EPISODES = 4  # number of episodes of each target for which gradients are computed
 
 
 def gradients(folder: Path, rho: float, settings: Settings) -> list[dict[str, Any]]:
-    """Means over targets and episodes, at the initial weights and at those of the trained `no_meta`.
+    """Return means over targets and episodes, at the initial weights and at those of the trained `no_meta`.
 
-    Kept in a file below `why/`, since it takes minutes.
+    The result is cached in a file below `why/`, because it takes minutes.
 
     Args:
-        folder: the study's.
-        rho: of its data.
-        settings: of its trainings.
+        folder: folder of the study.
+        rho: rho of its data.
+        settings: settings of its trainings.
 
     Returns:
-        Rows with `weights`, and what `turns` says.
+        Rows with `weights` and with what `turns` yields.
     """
     kept = folder / "why" / f"gradients-{rho:g}.json"
     if kept.is_file():
@@ -70,11 +70,11 @@ def gradients(folder: Path, rho: float, settings: Settings) -> list[dict[str, An
 def turns(
     nets: Networks, config: Config, given: Iterable[Episode]
 ) -> Iterator[Mapping[str, tuple[float, float]]]:
-    """For each episode, ‖g − g₀‖ / ‖g₀‖ and the cosine of g and g₀, by what g differs in.
+    """Yield for each episode ‖g − g₀‖ / ‖g₀‖ and the cosine of g and g₀, by what distinguishes g from g₀.
 
-    g₀ is the gradient of J with respect to F, M and D at α = 0, where nothing adapts, in float64; so are the
-    others, but for those named by their precision. Second order alone: g₀ and what `rfmeta` has more than
-    `first_order`.
+    g₀ is the gradient of J with respect to F, M and D at α = 0, where nothing adapts, in float64. The gradients
+    g are in float64 too, except those named by their precision. "Second order alone" is g₀ plus what `rfmeta`
+    has more than `first_order`.
     """
     exact, last = copy.deepcopy(nets).double(), None
     for episode in given:
@@ -95,7 +95,7 @@ def turns(
 
 
 def episodes(config: Config) -> Iterator[Episode]:
-    """The first of a run."""
+    """Yield the first episodes of a run."""
     sources = Sources.of(config)
     source = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
     for step in range(EPISODES):
@@ -112,7 +112,7 @@ def gradient(
     name: str = "rfmeta",
     bf16: bool = False,
 ) -> Tensor:
-    """Of J with respect to F, M and D, as one float64 vector; the networks stay as they are."""
+    """Return the gradient of J for F, M and D as one float64 vector. The networks are not changed."""
     nets.train()
     rule = config.method.model_copy(update={"name": name, "inner_learning_rate": rate})
     objective = METHODS[name](nets, rule, bf16=bf16)

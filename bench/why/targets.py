@@ -1,4 +1,4 @@
-"""What targets say that the study left sealed."""
+"""Evaluate on targets that the study left sealed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CPU = torch.device("cpu")
 
 
 def summary(name: str, cells: Sequence[Cell], settings: Settings, folder: Path) -> dict[str, Any]:
-    """AUC per video on sources and target, mean over trainings that did not diverge.
+    """Return the AUC per video on sources and target, as means over trainings that did not diverge.
 
     Args:
-        name: of the row.
+        name: name of the row.
         cells: its trainings, done and judged.
-        settings: they were made with.
-        folder: they lie in.
+        settings: settings of these trainings.
+        folder: folder of these trainings.
 
     Returns:
         `sources`, `target`, `loss` (means), `seed_deviation` (standard deviation of seeds on one target),
@@ -56,12 +56,12 @@ def summary(name: str, cells: Sequence[Cell], settings: Settings, folder: Path) 
 
 
 def hindsight(cells: Sequence[Cell], settings: Settings, folder: Path) -> list[dict[str, Any]]:
-    """AUC on the target, mean over targets, by who chooses α: the target's own labels, the sources, or chance.
+    """Return the AUC on the target, as mean over targets, by what chooses α: target labels, sources, or chance.
 
     Args:
-        cells: at every α, of one seed; done and judged, unless they diverged.
-        settings: they were made with.
-        folder: they lie in.
+        cells: trainings at every α with one seed, done and judged unless they diverged.
+        settings: settings of these trainings.
+        folder: folder of these trainings.
     """
     found = []
     for method in ADAPTING:
@@ -79,13 +79,15 @@ def hindsight(cells: Sequence[Cell], settings: Settings, folder: Path) -> list[d
 
 @torch.no_grad()
 def statistics(method: str, cells: Sequence[Cell], settings: Settings, folder: Path) -> dict[str, Any]:
-    """AUC on the target with batch-norm statistics of the sources, and of the target's images, without labels.
+    """Return the AUC on the target with batch-norm statistics of the sources, and of the target's images.
+
+    The images of the target are used without their labels.
 
     Args:
-        method: of the cells.
-        cells: trainings, judged.
-        settings: they were made with.
-        folder: they lie in.
+        method: rule of the cells.
+        cells: trainings that were judged.
+        settings: settings of these trainings.
+        folder: folder of these trainings.
     """
     rows = []
     for cell in cells:
@@ -104,7 +106,7 @@ def statistics(method: str, cells: Sequence[Cell], settings: Settings, folder: P
 
 
 def target_auc(cell: Cell, folder: Path) -> float:
-    """Per video, of a training that was judged."""
+    """Return the AUC per video on the target of a training that was judged."""
     scores = Scores.from_parquet((folder / "runs" / cell.name / "scores.parquet").read_bytes()).per("video")
     there = scores.domain == cell.question.target
     return rates.auc(scores.label[there], scores.score[there])

@@ -1,4 +1,4 @@
-"""The `rfmeta` command. Heavy packages are imported where they are used, so that `--help` stays quick."""
+"""Start the `rfmeta` command. Functions import the heavy packages that they need, so `--help` is quick."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run a command; an error of ours is one line on stderr and its exit code."""
+    """Run the command that `sys.argv` names. An `RfmetaError` becomes one line on stderr and an exit code."""
     from rfmeta_dist.cli.app import app
     from rfmeta_dist.cli.terminal import open_terminal
     from rfmeta_dist.core.errors import ConfigError, RfmetaError, StorageError
@@ -22,7 +22,7 @@ def main() -> None:
 
     open_terminal()
     _end_in_order()
-    bypass_proxies()  # before Ray, and before any child process
+    bypass_proxies()  # must come before Ray and child processes start, because they inherit the environment
     try:
         app()
     except RfmetaError as error:
@@ -32,22 +32,23 @@ def main() -> None:
         if explained is None:
             raise
         _fail(explained)
-    except UnicodeEncodeError as error:  # of a name that was given in the bytes of another encoding
+    except UnicodeEncodeError as error:  # a name holds bytes that are not text in the system's encoding
         said = f"a name is not text in the encoding {sys.getfilesystemencoding()}: {error.object!r}"
         _fail(ConfigError(said, "set PYTHONUTF8=1 in the environment, or rename the file or domain"))
-    except OSError as error:  # a file or a disk that nobody nearer could say more about
-        _fail(StorageError(str(error), "check the path, its owner and mode, and the space on its disk"))
+    except OSError as error:  # an error that no function below could explain better
+        said = f"the operating system reports an error: {error}"
+        _fail(StorageError(said, "check the path, its owner and mode, and the space on its disk"))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
 
 def _end_in_order() -> None:
-    """Let SIGTERM and a closed terminal end the command as an exception does.
+    """Make SIGTERM and a closed terminal (SIGHUP) raise SystemExit.
 
-    Servers, workers and temporary folders that the command has started and made then end and go with it.
+    The command then stops the servers and workers that it started, and deletes its temporary folders.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup SIGHUP is ignored, and stays so
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has set SIGHUP to be ignored, so leave it alone
             signal.signal(number, _end)
 
 

@@ -1,4 +1,4 @@
-"""The tree of commands."""
+"""Build the tree of commands, and say in which panel of `rfmeta --help` each command is listed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import typer
 from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
     demo,
+    doctor,
     example,
     ingest,
+    init,
     leave_one_out,
     probe,
     run,
@@ -27,6 +29,7 @@ app = typer.Typer(
     name="rfmeta",
     help="Train face anti-spoofing detectors that also work on domains they were not trained on.",
     no_args_is_help=True,
+    add_completion=True,  # --install-completion and --show-completion
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -49,6 +52,8 @@ def _root(
 
 
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
+app.command(rich_help_panel=PROOF, epilog=init.EXAMPLES)(init.init)
+app.command(rich_help_panel=PROOF, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
 app.command(rich_help_panel=PROOF, epilog=example.EXAMPLES)(example.example)
 app.command(rich_help_panel=PROOF, epilog=verify.EXAMPLES)(verify.verify)

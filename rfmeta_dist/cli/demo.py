@@ -1,4 +1,4 @@
-"""`rfmeta demo`: the whole main path on this machine, with nothing to set up."""
+"""`rfmeta demo`: generate data, train, judge and report on this machine, without any set-up."""
 
 from __future__ import annotations
 
@@ -8,51 +8,66 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli.init import demo_configuration
 from rfmeta_dist.cli.synth import Identities
-from rfmeta_dist.cli.terminal import ConfigFile, Json, Overrides, print_json, say
+from rfmeta_dist.cli.terminal import Json, Overrides, print_json, say
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rfmeta_dist.cli.synth import Planned
     from rfmeta_dist.config.schema import Config
 
-RHO = 0.0  # with spurious cues, so short a training ends at chance on the target
+RHO = 0.0  # with spurious cues in the data, a training as short as the demo's ends at chance on the target
 
 EXAMPLES = """
 [bold]Examples[/]
 
+  rfmeta demo
+
+  rfmeta demo --identities portraits/ --set run.folder=runs/portraits
+
   rfmeta example demo > demo.yaml
 
   rfmeta demo demo.yaml
-
-  rfmeta demo demo.yaml --identities portraits/ --set run.folder=runs/portraits
 """
 
 
 def demo(
-    config: ConfigFile,
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Configuration file. If not given: the demo.yaml that `rfmeta init` wrote into this folder, "
+            "or else the one that comes with rfmeta.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "demo",
     identities: Identities = None,
     json: Json = False,
 ) -> None:
-    """Generate domains into a local S3 server, train on the sources, judge on the target, write a report."""
+    """Generate face domains, train a detector on some of them, judge it on another one, and write a report."""
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
     from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
     from rfmeta_dist.config.load import load_config
     from rfmeta_dist.synth.domains.card import DOMAINS
 
-    chosen = load_config(config, overrides or ())
+    chosen = load_config(config or demo_configuration(), overrides or ())
     domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
     bucket = _bucket(chosen)
-    plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # before anything is started
+    plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # reports mistakes early
+    _say_time(plans, Path(chosen.run.folder) / "s3", slots_for(chosen, None))
 
+    from rfmeta_dist.cluster.judging import evaluate_here
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run, train_run
+    from rfmeta_dist.cluster.train import train_run
     from rfmeta_dist.storage.embedded import embedded_s3
 
-    # Ray starts inside the server, whose address and credentials its workers inherit.
+    # Start the server before Ray: Ray's workers inherit its address and credentials from the environment.
     with embedded_s3(Path(chosen.run.folder) / "s3") as server, session(slots_for(chosen, None)) as local:
         server.make_bucket(bucket)
         say(f"S3 server at {server.endpoint}; generating {', '.join(domains)}", lead="1/4")
@@ -61,25 +76,41 @@ def demo(
         say(f"training {what} with {workers} Ray Train workers", lead="2/4")
         with training_display(quiet=json) as show:
             folder = train_run(chosen, show, local=local)
-        say(f"judging on {chosen.data.target}, sealed until now", lead="3/4")
-        result = evaluate_run(chosen, folder)
+        say(f"judging on {chosen.data.target}, whose labels were not read until now", lead="3/4")
+        result = evaluate_here(chosen, folder)
         page = write_report(folder)
     if json:
         print_json({"evaluation": result, "report": page})
         return
     print_table([result])
     _explain(result)
-    say(f"done in {(time.time() - started) / 60:.1f} minutes; the page: {page}", lead="4/4")
+    say(f"done in {(time.time() - started) / 60:.1f} minutes; the report is {page}", lead="4/4")
 
 
 def _bucket(config: Config) -> str:
     scheme, _, rest = config.data.prefix.partition("s3://")
     if scheme or not rest.strip("/"):
         raise ConfigError(
-            f"data.prefix={config.data.prefix} is not in S3, which demo serves",
+            f"the demo stores its data in S3, but data.prefix={config.data.prefix} is not an S3 address",
             "set data.prefix=s3://bucket/name",
         )
     return rest.split("/")[0]
+
+
+def _say_time(plans: Mapping[str, Planned], store: Path, slots: int) -> None:
+    """Print how long generating takes, unless an earlier call may have done a part, whose size is unknown."""
+    from rfmeta_dist.cli import forecast
+    from rfmeta_dist.cli.machine import cores
+
+    if store.exists():
+        say(f"faces that an earlier call has generated in {store} are not generated again")
+        return
+    frames, processes = sum(v.frames for p in plans.values() for v in p.videos), min(slots, cores())
+    minutes = forecast.seconds([p.videos for p in plans.values()], processes) / 60
+    say(
+        f"generating {frames} frames will take about {minutes:.1f} minutes with {processes} processes; "
+        "training and judging follow"
+    )
 
 
 def _explain(result: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`rfmeta example`: configurations, job specs and cards to start from, as they come with the package."""
+"""`rfmeta example`: print the configurations, job specs and domain cards that come with the package."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLES = """
 def example(
     name: Annotated[
         str | None,
-        typer.Argument(help="Name of the example; if not given, the names are listed.", show_default=False),
+        typer.Argument(help="Name of the example; if not given, all names are listed.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:

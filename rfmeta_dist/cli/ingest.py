@@ -1,4 +1,4 @@
-"""`rfmeta ingest` and `rfmeta faces`: a data set as its makers ship it → shards."""
+"""`rfmeta ingest` and `rfmeta faces`: turn a data set, with its publisher's folders and names, into shards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXAMPLES = """
 
   rfmeta ingest siw /data/SiW --out s3://bucket/native --size native     [dim]# for data.view=patches[/]
 
-If ingest is interrupted, give the same command again: it continues, and keeps what was done.
+If ingest is interrupted, give the same command again: it continues, and finished recordings are kept.
 """
 SHOWN = 10  # names of each kind in the summary
 
@@ -46,7 +46,7 @@ def install(json: Json = False) -> None:
     if json:
         print_json({"folder": folder})
     else:
-        say(f"face models at {folder}")
+        say(f"the face models are installed in {folder}")
 
 
 def ingest(
@@ -63,23 +63,29 @@ def ingest(
         str, typer.Option(help="Where to write the shards: a folder or s3://….", show_default=False)
     ],
     domain: Annotated[
-        str | None, typer.Option(help="Name of the domain; the layout's own if not given.")
+        str | None, typer.Option(help="Name of the domain; if not given, the layout's default, such as O.")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to take from each video, evenly spaced.")] = 10,
     every: Annotated[
         int | None,
-        typer.Option(min=1, help="Take every n-th frame instead; --frames and --clip have no effect."),
+        typer.Option(
+            min=1, help="Take every n-th frame of each video. --frames and --clip then have no effect."
+        ),
     ] = None,
     clip: Annotated[
-        int, typer.Option(min=1, help="Consecutive frames to take at each of the --frames places.")
+        int, typer.Option(min=1, help="Consecutive frames to take at each of the --frames positions.")
     ] = 1,
     size: Annotated[
-        str, typer.Option(help="Side of the crops in pixels; or native, to keep the pixels of the source.")
+        str,
+        typer.Option(
+            help="Side of the square crops in pixels, or native to cut them out without changing their size."
+        ),
     ] = "256",
     smallest: Annotated[
         int | None,
         typer.Option(
-            help="With --size native: leave out faces whose crop has a smaller side. 64 if not given.",
+            help="With --size native: smallest side of a crop in pixels (64 if not given). Faces whose crops "
+            "would be smaller are left out.",
         ),
     ] = None,
     margin: Annotated[float, typer.Option(help="Side of the crop as a multiple of the face's side.")] = 1.5,
@@ -88,10 +94,13 @@ def ingest(
     ] = False,
     full_depth: Annotated[
         bool,
-        typer.Option("--full-depth", help="Store depth maps of 256×256 pixels too, beside those of 32×32."),
+        typer.Option("--full-depth", help="Store depth maps of 256×256 pixels as well as those of 32×32."),
     ] = False,
     accept_counts: Annotated[
-        bool, typer.Option("--accept-counts", help="Accept a data set with missing, extra or renamed files.")
+        bool,
+        typer.Option(
+            "--accept-counts", help="Ingest the recognised files even if others are missing, extra or renamed."
+        ),
     ] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be decoded.")
@@ -110,16 +119,19 @@ def ingest(
     from rfmeta_dist.ingest.video import Every, Spread
 
     if layout not in LAYOUTS:
-        raise ConfigError(f"there is no layout {layout!r}", f"use {', '.join(LAYOUTS)}")
+        raise ConfigError(f"there is no layout {layout!r}", f"choose from {', '.join(LAYOUTS)}")
     chosen = LAYOUTS[layout]
     name = domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ConfigError(f"{name!r} is not a valid domain name", "use letters, digits, '_' and '-' only")
+        raise ConfigError(
+            f"{name!r} is not a valid domain name",
+            "use letters, digits, '_' and '-' only, and begin with a letter or a digit",
+        )
     rule, chosen_frames = (
         CropRule(_size(size, smallest), margin, lossless, full_depth),
         Every(every) if every else Spread(frames, clip),
     )
-    read_models()  # a missing model should show before a large tree is walked
+    read_models()  # report a missing face model before the data set's folder, which may be large, is searched
     survey = chosen.survey(source.resolve(), name)
     _say_strays(survey)
     with _listed():
@@ -150,16 +162,20 @@ def _size(size: str, smallest: int | None) -> int | Native:
         return Native() if smallest is None else Native(smallest)
     if smallest is not None:
         raise ConfigError(
-            f"--smallest is {smallest}, but crops of one size are asked for", "give --size native too"
+            f"--smallest {smallest} applies to native crops only, but --size is {size}",
+            "add --size native, or leave --smallest out",
         )
     if not size.isdecimal():
-        raise ConfigError(f"--size is {size!r}", "give a number of pixels, or native")
+        raise ConfigError(
+            f"--size {size!r} is neither a number of pixels nor the word native",
+            "write --size 256 or --size native",
+        )
     return int(size)
 
 
 @contextmanager
 def _listed() -> Iterator[None]:
-    """Print what an error lists, one a line, above the error itself, which is one line."""
+    """Print all lines of a DataError's problem but the last, and raise the error again with the last line."""
     try:
         yield
     except DataError as error:
@@ -173,7 +189,7 @@ def _tell_some(lines: Sequence[str]) -> None:
     for line in lines[:SHOWN]:
         say(line)
     if len(lines) > SHOWN:
-        say(f"  and {len(lines) - SHOWN} more; all of them with --json")
+        say(f"  and {len(lines) - SHOWN} more; --json prints all of them")
 
 
 def _say_strays(survey: Survey) -> None:
@@ -200,7 +216,7 @@ def _result(done: Ingested) -> dict[str, Any]:
 
 
 def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
-    """The table of recordings and samples, then what was left out, by name."""
+    """Print the tables of recordings and samples, then the names of what was left out or changed."""
     from rfmeta_dist.data.upkeep.stats import stats
     from rfmeta_dist.ingest.layouts.check import compare
 
@@ -237,21 +253,21 @@ def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
 
 
 def _say_sizes(done: Ingested) -> None:
-    """Say which native crops were left out or shrunk."""
+    """Print which native crops were left out or reduced in size."""
     small = [side for t in done.tallies for side in t.small]
     if small:
         counts = done.manifest.contract["faces_too_small"]
         say(
             f"{len(small)} faces ({counts['live']} live, {counts['attack']} attack) are left out, because "
             f"their crops would have only {min(small)} to {max(small)} pixels. A lower --smallest keeps them; "
-            "the side of patches, data.image_size, can then be no larger"
+            "data.image_size, the side of a patch, must then not be larger than --smallest"
         )
         _tell_some([f"  too small: {t.path}, {len(t.small)} face(s)" for t in done.tallies if t.small])
     if shrunk := sum(t.shrunk for t in done.tallies):
-        say(f"{shrunk} crops were too large and were shrunk, so their pixels are not the source's own")
+        say(f"{shrunk} crops were too large and were reduced, so their pixels are not those of the source")
 
 
 def _frames(tally: Tally, numbers: Sequence[int]) -> str:
-    """Which frames, if there is more than the one of a still image."""
+    """Return the numbers of the frames as text, or an empty text for a still image."""
     some = ", ".join(map(str, numbers[:SHOWN]))
     return f", frames {some}{', …' if len(numbers) > SHOWN else ''}" if tally.read > 1 else ""

@@ -1,4 +1,4 @@
-"""`rfmeta leave-one-out`: the leave-one-domain-out protocol, one table at the end."""
+"""`rfmeta leave-one-out`: train and judge a run for each held-out domain, and print one table of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ EXAMPLES = """
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
 If the command is interrupted, give it again: it continues, and finished runs are kept. A run that fails does
-not stop the others; the command then ends with the exit code of the first run that failed. Short: rfmeta loo
+not stop the others; the command then ends with the exit code of the first run that failed. The command
+`rfmeta loo` is a short name for this one.
 """
 
 
@@ -44,10 +45,10 @@ def leave_one_out(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Train and judge one run for each held-out target domain; as many at a time as the CPUs or GPUs allow."""
+    """Train and judge one run for each held-out target domain, as many at a time as the CPUs or GPUs allow."""
     from rfmeta_dist.config.load import load_config
 
-    chosen = load_config(config, overrides or ())  # before Ray's slow import
+    chosen = load_config(config, overrides or ())  # before Ray is imported, which takes seconds
     numbered = numbers("seeds", seeds)
 
     from rfmeta_dist.cluster import tune
@@ -58,7 +59,7 @@ def leave_one_out(
     from rfmeta_dist.storage.store import open_store
 
     runs = targets_of(chosen, names(methods), numbered, names(targets))
-    for note in pin_together(runs):  # a mistake should show before Ray starts
+    for note in pin_together(runs):  # reports a mistake in the data before Ray starts
         say(note)
     notices = Notices()
     with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
@@ -80,12 +81,12 @@ def leave_one_out(
             say(line)
         if results:
             print_table(results)
-            say(f"page at {page}")
+            say(f"wrote the page {page}")
     _raise_first(failed)
 
 
 def _raise_first(failed: Mapping[str, RfmetaError]) -> None:
-    """Name the runs that failed, and end the command with the error of the first."""
+    """Print each run that failed, and raise the error of the first one, which sets the exit code."""
     for name, error in failed.items():
         say(f"failed: {name}: {error}")
     if failed:

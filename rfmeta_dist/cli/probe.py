@@ -1,4 +1,4 @@
-"""`rfmeta synth probe`: does anything but liveness tell the classes of some shards apart?"""
+"""`rfmeta synth probe`: measure whether background, colour and other cues reveal the label of a sample."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ def probe(
     ] = None,
     view: Annotated[
         Literal["face", "patches"],
-        typer.Option(help="Measure whole crops, or the patches of 64 pixels that are scored of each face."),
+        typer.Option(help="Measure whole crops (face), or the 64×64 patches of data.view=patches (patches)."),
     ] = "face",
     require: Annotated[
         float | None,
-        typer.Option(help="End with an error if the AUC of a cue is above this; the control is not counted."),
+        typer.Option(help="End with an error if a cue other than the control has an AUC above this value."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and of the confidence intervals.")] = 0,
     json: Json = False,
 ) -> None:
-    """Test whether cues that should not tell live faces from attacks do so: background, colour, file size, …"""
+    """Test whether background, colour, file size and other cues reveal which samples are live or attacks.
+
+    A cue reveals the label if a classifier that sees this cue alone can tell live samples from attacks.
+    """
     from rfmeta_dist.core.patches import Patches
     from rfmeta_dist.data.shards.manifest import domains as found
     from rfmeta_dist.data.shards.prefix import not_found
@@ -67,7 +70,7 @@ def probe(
 def _show(results: list[Probed]) -> None:
     from rfmeta_dist.probes.cues import CONTROL
 
-    trained = ("trained on others there", "trained on other domains")
+    trained = ("trained on its other people", "trained on other domains")
     rows: list[tuple[str, ...] | None] = []
     for cue, group in groupby(results, key=lambda result: result.cue):
         for index, result in enumerate(group):
@@ -77,8 +80,9 @@ def _show(results: list[Probed]) -> None:
         rows.append(None)
     show_table(("cue", "judged on", *trained), rows, title="AUC [95 % interval]")
     say(
-        "A cue that leaks lies well above 0.5 on people it was not trained on. 0.5 is chance, and so is less: "
-        "there the cue is reversed. The control should tell, since recapture leaves its trace in texture."
+        "An AUC well above 0.5 means that the cue reveals the label on people that its classifier was not "
+        "trained on. 0.5 is chance. Less than 0.5 is no leak either: the cue points the other way than in "
+        "training. The control is expected to be high, because recapture changes the texture of a face."
     )
 
 

@@ -1,7 +1,8 @@
-"""`rfmeta train`, `evaluate` and `report`: one run, from its configuration to its page."""
+"""`rfmeta train`, `rfmeta evaluate` and `rfmeta report`: train a run, judge its model, and write its page."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +55,13 @@ REPORT_EXAMPLES = """
   rfmeta report runs/oci_to_m
 """
 
+JudgeAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray cluster to judge on, such as auto or ray://host:10001; if not given, this process judges, "
+        "without Ray."
+    ),
+]
 RunFolder = Annotated[
     str, typer.Argument(help="The run's folder, local or s3://…, as printed by train.", show_default=False)
 ]
@@ -66,11 +74,10 @@ def train(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Train on the source domains; the target domain is not read for training."""
-
+    """Train a detector on the source domains. The labels of the target domain are not read."""
     from rfmeta_dist.config.load import load_config
 
-    chosen = load_config(config, overrides or ())  # before Ray's slow import
+    chosen = load_config(config, overrides or ())  # before Ray is imported, which takes seconds
 
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import look, train_run
@@ -78,7 +85,8 @@ def train(
     from rfmeta_dist.storage.lease import refuse_if_held
     from rfmeta_dist.storage.requirements import require_put_if_absent
 
-    found = look(chosen)  # a mistake should show before Ray starts, and so should a folder that is not writable
+    # Mistakes in the data and a folder that cannot be written are reported before Ray starts.
+    found = look(chosen)
     folder = found.folder
     require_put_if_absent(folder)
     refuse_if_held(folder)
@@ -86,7 +94,7 @@ def train(
         say(note)
     notices = Notices()
     if folder.exists(MODEL):
-        train_run(chosen, lambda _: None)  # corrects what the run is judged on, without Ray
+        train_run(chosen, lambda _: None)  # only changes the target in the run's folder, which needs no Ray
         say(f"run {folder.url} is trained already; there is nothing to train")
     else:
         with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
@@ -96,13 +104,13 @@ def train(
         print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})
     else:
         say(
-            f"model of {chosen.data.protocol} at {folder.url}/model; next, judge it: "
+            f"the model of {chosen.data.protocol} is at {folder.url}/model; next, judge it: "
             f"rfmeta evaluate {folder.url}"
         )
 
 
-def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json: Json = False) -> None:
-    """Judge a finished run on its target domain: HTER, AUC and EER, by frame and by video."""
+def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -> None:
+    """Judge a trained run on its target domain, and print HTER, AUC and EER for frames and for videos."""
     from rfmeta_dist.data.reading.domains import news_of
     from rfmeta_dist.runs import pins
     from rfmeta_dist.runs.folder import read_config, require_model
@@ -114,11 +122,16 @@ def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json:
     for note in news_of(config, pins.read(folder)):
         say(note)
 
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import evaluate_run
+    if address or os.environ.get("RAY_ADDRESS"):
+        from rfmeta_dist.cluster.session import session
+        from rfmeta_dist.cluster.train import evaluate_run
 
-    with session(slots_for(config, slots), address):
-        result = evaluate_run(config, folder)
+        with session(address=address):
+            result = evaluate_run(config, folder)
+    else:
+        from rfmeta_dist.cluster.judging import evaluate_here
+
+        result = evaluate_here(config, folder)
     if json:
         print_json(result)
         return
@@ -129,7 +142,8 @@ def evaluate(run: RunFolder, slots: Slots = None, address: Address = None, json:
 def report(
     run: RunFolder,
     out: Annotated[
-        Path | None, typer.Option(help="File to write the page to; the run's folder if not given.")
+        Path | None,
+        typer.Option(help="File to write the page to; report.html in the run's folder if not given."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -140,14 +154,19 @@ def report(
     if json:
         print_json({"report": where})
     else:
-        say(f"report at {where}")
+        say(f"wrote the report {where}")
 
 
 def write_report(folder: Store, out: Path | None = None) -> str:
-    """Write the page of a run folder and return where it is.
+    """Write the report of a run and return the URL or path of the page.
+
+    Args:
+        folder: the run's folder.
+        out: file to write; `report.html` in the run's folder if None.
 
     Raises:
-        RunError: there is no run, a file of it is missing or damaged, or it was judged on another target.
+        RunError: there is no run, one of its files is missing or damaged, or it was last judged on a target
+            other than the one in its configuration.
     """
     from rfmeta_dist.report import page, records
     from rfmeta_dist.runs.folder import read_config
@@ -170,14 +189,12 @@ def write_report(folder: Store, out: Path | None = None) -> str:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    """The figures as a table on stdout."""
+    """Print the figures of some evaluations as a table on stdout."""
     from rfmeta_dist.report import table
 
     show_rich(table.rich_table(table.rows(results)))
 
 
 def slots_for(config: Config, slots: int | None) -> int:
-    """Logical CPUs of a local cluster: what the user said, or enough for the run's workers."""
-    import os
-
+    """Return the number of CPUs of a local Ray cluster: `slots`, or all cores, at least one for each worker."""
     return slots or max(config.training.workers, os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""`rfmeta s3`: the embedded S3 server around a command."""
+"""`rfmeta s3`: run a command while an embedded S3 server serves a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def s3(
         list[str], typer.Argument(help="Command to run while the server is up.", show_default=False)
     ],
 ) -> None:
-    """Serve a folder as S3 on this machine while a command runs; its environment holds endpoint and keys."""
+    """Serve a folder as S3 on this machine while a command runs.
+
+    The command finds the server's address and keys in its AWS_… environment variables.
+    """
     import subprocess
 
     from rfmeta_dist.storage.embedded import embedded_s3
@@ -36,9 +39,11 @@ def s3(
         raise ConfigError("there is no command to run", "write rfmeta s3 FOLDER -- COMMAND")
     with embedded_s3(folder) as server:
         server.make_bucket(BUCKET)
-        say(f"S3 at {server.endpoint}, bucket {BUCKET}")
+        say(f"the S3 server is at {server.endpoint}, with the bucket {BUCKET}")
         try:
             code = subprocess.run(program, check=False).returncode
         except FileNotFoundError:
-            raise ConfigError(f"there is no command {program[0]!r}", "check its spelling") from None
+            raise ConfigError(
+                f"the command {program[0]!r} was not found", "check its spelling, and that PATH has its folder"
+            ) from None
     raise typer.Exit(code)

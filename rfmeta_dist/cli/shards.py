@@ -1,4 +1,4 @@
-"""`rfmeta shards`: what a prefix holds, whether it is whole, and what must go from it."""
+"""`rfmeta shards`: list, check, compare and preview shards, delete leftovers, and erase people."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN = 8  # names printed of each kind of difference
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards ls s3://bucket/faces")
 def ls(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
-    """List the shards of a prefix."""
+    """List the shards of a prefix, with their sizes and hashes."""
     _, manifests = _open(prefix, domain)
     if json:
         print_json({m.domain: [asdict(shard) for shard in m.shards] for m in manifests})
@@ -73,13 +73,13 @@ def stats(
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards verify s3://bucket/faces")
 def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
-    """Hash and decode every sample again; list what is wrong, and objects that interrupted work left behind."""
+    """Check the hash of every sample and decode it. List errors, and leftovers of interrupted work."""
     from rfmeta_dist.data.upkeep.orphans import orphans
     from rfmeta_dist.data.upkeep.verify import verify as find
 
     store, names = _domains(prefix, domain)
     found = {name: find(store, name) for name in names}
-    # What a damaged manifest names cannot be known; the finding says that it is damaged.
+    # Without an intact manifest, leftovers cannot be told from data, so only intact domains are searched.
     left = {name: [] if found[name] else orphans(store, name) for name in names}
     if json:
         print_json(
@@ -91,21 +91,27 @@ def verify(prefix: Prefix, domain: Domain = None, json: Json = False) -> None:
             say(f"  {finding.where}: {finding.problem}")
         for orphan in left[name]:
             say(
-                f"  {orphan}: named by no manifest; if nothing is being packed now, delete it with "
-                "`rfmeta shards clean`"
+                f"  {orphan}: left over from interrupted work, since no manifest names it; if no rfmeta ingest "
+                "or synth is writing there now, delete it with `rfmeta shards clean`"
             )
     if any(found.values()):
         bad = ", ".join(name for name in names if found[name])
-        raise DataError(f"shards under {store.url} are not as their manifests say ({bad})", "ingest them again")
+        raise DataError(
+            f"shards under {store.url} are damaged or differ from their manifests, in domain(s) {bad}",
+            "ingest or generate these domains again",
+        )
 
 
 @app.command(epilog="[bold]Example[/]\n\n  rfmeta shards clean s3://bucket/faces --domain O")
 def clean(prefix: Prefix, domain: Domain = None, yes: Yes = False, json: Json = False) -> None:
-    """Delete objects that interrupted work left behind: named by no manifest, and older than the newest one."""
+    """Delete the objects that interrupted work left behind.
+
+    These are objects that no manifest names and that are older than the newest manifest.
+    """
     from rfmeta_dist.data.upkeep.orphans import clean as remove
 
     store, names = _domains(prefix, domain)
-    _confirm(f"Is nothing being packed under {store.url} now?", yes)
+    _confirm(f"Delete leftovers under {store.url}? No rfmeta ingest or synth may be writing there now.", yes)
     removed = {name: remove(store, name) for name in names}
     if json:
         print_json(removed)
@@ -151,7 +157,7 @@ def preview(
     ] = 6,
     json: Json = False,
 ) -> None:
-    """Draw a contact sheet: images beside their depth maps, equally many of each attack type."""
+    """Write a PNG contact sheet: images beside their depth maps, the same number for each attack type."""
     from rfmeta_dist.data.upkeep.preview import contact_sheet
     from rfmeta_dist.storage.store import open_store
 
@@ -177,7 +183,7 @@ def forget(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Erase a person: publish the domain without the subject, then delete all objects that hold or name it."""
+    """Erase a person: publish the domain without the subject, then delete objects that hold or name them."""
     from rfmeta_dist.data.reading.cache import Cache, default_folder
     from rfmeta_dist.data.upkeep.forget import forget as erase
 
@@ -193,7 +199,7 @@ def forget(
     say(f"{len(done.deleted)} object(s) deleted:")
     for name in done.deleted:
         say(f"  {name}")
-    kept = "" if done.reclaimed else "what the S3 server's own disk keeps of deleted objects, "
+    kept = "" if done.reclaimed else "what the S3 server keeps of deleted objects on its disk, "
     say(
         f"This command cannot delete: {kept}older versions that a versioned bucket keeps, shard caches of "
         "other machines, examples in evaluations and reports, and the raw data. Delete these yourself. Runs "
@@ -206,13 +212,14 @@ def _confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError(
-            "this command deletes data, and without a terminal it cannot ask for confirmation", "add --yes"
+            "this command deletes data, and without a terminal it cannot ask for confirmation",
+            "add --yes to confirm",
         )
     ask(question)
 
 
 def _manifests(side: str, domain: str | None) -> dict[str, Manifest]:
-    """Manifests by domain: of a prefix, or the one whose own path is given."""
+    """Return manifests by domain: all of a prefix, or one if `side` is the path of a manifest."""
     from rfmeta_dist.data.shards.manifest import parse
     from rfmeta_dist.storage.store import open_store
 

@@ -1,4 +1,4 @@
-"""`rfmeta submit`: a job spec to a running cluster."""
+"""`rfmeta submit`: run a job spec on a running Ray cluster."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def submit(
     ],
     address: Annotated[
         str | None,
-        typer.Option(help=f"The cluster's dashboard; RAY_API_SERVER_ADDRESS or {DEFAULT} if not given."),
+        typer.Option(
+            help=f"URL of the cluster's Ray dashboard; RAY_API_SERVER_ADDRESS or {DEFAULT} if not given."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

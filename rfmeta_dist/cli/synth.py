@@ -1,4 +1,4 @@
-"""`rfmeta synth`: generated domains, straight into shards."""
+"""`rfmeta synth`: generate face domains and write them as shards."""
 
 from __future__ import annotations
 
@@ -38,34 +38,38 @@ EXAMPLES = """
 
   rfmeta synth probe runs/data                       [dim]# test the shards for cues that leak the label[/]
 
-If the command is interrupted, give it again: it continues, and what was done is kept.
+If the command is interrupted, give it again: it continues, and finished recordings are kept.
 """
-LINES = 10  # a log without a terminal gets this many lines a domain
+LINES = 10  # lines of progress for each domain if the output is not a terminal
 
 app = typer.Typer()
 
-Seed = Annotated[int, typer.Option(min=0, help="Seed; with the other options it decides every pixel.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Random seed; the same seed and options generate the same faces again.")
+]
 Rho = Annotated[
     float, typer.Option(help="How strongly spurious cues follow the label: from 0, not at all, to 1, always.")
 ]
 Domains = Annotated[str | None, typer.Option(help="Domains to use, separated by commas; all if not given.")]
 Cards = Annotated[
-    list[Path] | None, typer.Option("--card", help="A domain of your own, as a YAML file; may be repeated.")
+    list[Path] | None,
+    typer.Option("--card", help="YAML file that describes a domain of your own; may be repeated."),
 ]
 Drawn = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Number of domains to draw at random (D01, D02, …), from the ranges that real cameras span."
+        min=1,
+        help="Number of random domains to generate (D01, D02, …), with cameras and light in realistic ranges.",
     ),
 ]
 Identities = Annotated[
-    Path | None, typer.Option(help="A folder of portraits; our own procedural heads if not given.")
+    Path | None, typer.Option(help="Folder of portraits to use as people; if not given, heads are generated.")
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes; one for each CPU if not given.")]
 
 
 class Planned(NamedTuple):
-    """A domain to generate: its recordings, and what decides their bytes."""
+    """The plan of a domain: its recordings, and the contract, which holds all settings that they depend on."""
 
     videos: list[Video]
     contract: dict[str, Any]
@@ -93,9 +97,12 @@ def synth(
     if context.invoked_subcommand:
         return
     if out is None and sheet is None:
-        raise ConfigError("neither --out nor --sheet is given", "give --out PREFIX, --sheet FILE, or both")
+        raise ConfigError(
+            "neither --out nor --sheet is given, so there is nothing to write",
+            "give --out PREFIX, --sheet FILE, or both",
+        )
     known, names = choose_domains(domains, cards, drawn, seed)
-    plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray's slow import
+    plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray is imported
     if sheet is not None:
         _write_sheet(sheet, plans)
     if out is None:
@@ -112,16 +119,16 @@ def synth(
 def choose_domains(
     domains: str | None, cards: list[Path] | None, count: int | None = None, seed: int = 0
 ) -> tuple[Mapping[str, Domain], list[str]]:
-    """All domains there are, and the names of those asked for.
+    """Return all known domains by name, and the names of those to generate.
 
     Args:
-        domains: names, separated by commas; None for the drawn ones, or for all if none are drawn.
-        cards: of the user's own domains.
-        count: domains to draw.
-        seed: of the draw.
+        domains: names, separated by commas. None selects the drawn domains, or all domains if none are drawn.
+        cards: YAML files that describe the user's own domains.
+        count: number of domains to draw at random; None for none.
+        seed: seed of the random draw.
 
     Raises:
-        ConfigError: a card cannot be used, or so many domains cannot be drawn.
+        ConfigError: a card cannot be used, its name is taken, or `count` is out of range.
     """
     from rfmeta_dist.synth.domains.card import join
     from rfmeta_dist.synth.domains.drawn import drawn
@@ -140,10 +147,10 @@ def plan_domains(
     rho: float,
     domains: Mapping[str, Domain],
 ) -> dict[str, Planned]:
-    """What is to be generated, by domain; every mistake of the user shows here.
+    """Return the plan of each domain, and report mistakes in the options before anything is generated.
 
     Raises:
-        ConfigError: no such scale or domain, or rho is out of range.
+        ConfigError: the scale or a domain is unknown, or rho is out of range.
         DataError: the portraits are missing, unusable or too few.
     """
     from rfmeta_dist.synth.output.generate import contract, plan
@@ -154,7 +161,7 @@ def plan_domains(
 
 
 def _survey(folder: Path) -> Survey:
-    """Who is in a folder of portraits; with the face mesh, each gets a relief of their own."""
+    """Find the people in a folder of portraits, and the shape of each face if the face models are installed."""
     from rfmeta_dist.ingest.face import CONFIDENT, Faces
     from rfmeta_dist.synth.person.portraits import survey
 
@@ -162,7 +169,7 @@ def _survey(folder: Path) -> Survey:
         faces = Faces()
     except ConfigError:
         say(
-            "the face models are not installed, so every portrait gets the relief of the mean face; "
+            "the face models are not installed, so every portrait gets the 3-D shape of an average face; "
             "`rfmeta faces install` installs them"
         )
         return survey(folder.resolve())
@@ -178,7 +185,11 @@ def _survey(folder: Path) -> Survey:
 def generate_domains(
     out: str, plans: Mapping[str, Planned], workers: int | None, *, quiet: bool
 ) -> dict[str, Any]:
-    """Generate and publish domains, with progress, in a Ray session; samples by domain, split and class."""
+    """Generate and publish domains, and show the progress. A Ray session must be open.
+
+    Returns:
+        The number of samples by domain, split and class.
+    """
     from rfmeta_dist.cluster.synth import synthesise
     from rfmeta_dist.storage.store import open_store
 
@@ -195,7 +206,7 @@ def generate_domains(
 
 
 class Shown:
-    """The progress of one domain: a bar on a terminal, a few lines elsewhere."""
+    """Shows the progress of one domain: a bar on a terminal, and `LINES` lines elsewhere."""
 
     def __init__(self, bars: Progress, name: str, quiet: bool) -> None:
         self._bars, self._task = bars, bars.add_task(f"synth {name}", total=None)
@@ -203,7 +214,7 @@ class Shown:
         self._said = 0
 
     def update(self, done: int, total: int) -> None:
-        """So many frames of all are done."""
+        """Show that `done` of `total` frames are finished."""
         self._bars.update(self._task, completed=done, total=total)
         tenth = LINES * done // total
         if self._lines and tenth > self._said:
@@ -218,12 +229,12 @@ def _rate(task: Task) -> str:
 
 
 def rate_column() -> Any:
-    """A column of the progress display: frames a second."""
+    """Return a column of the progress display that shows frames per second."""
     from rich.progress import ProgressColumn
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Frames a second, lately."""
+        """Shows the recent speed of a task."""
 
         def render(self, task: Task) -> Text:
             return Text(_rate(task))
@@ -235,7 +246,7 @@ def _scale(name: str) -> Scale:
     from rfmeta_dist.synth.domains.scale import SCALES
 
     if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"use {', '.join(SCALES)}")
+        raise ConfigError(f"there is no scale {name!r}", f"choose from {', '.join(SCALES)}")
     return SCALES[name]
 
 
@@ -245,4 +256,4 @@ def _write_sheet(path: Path, plans: Mapping[str, Planned]) -> None:
 
     picture = contact_sheet({name: planned.videos for name, planned in plans.items()})
     open_store(str(path.parent)).write(path.name, picture)
-    say(f"contact sheet at {path}")
+    say(f"wrote the contact sheet {path}")

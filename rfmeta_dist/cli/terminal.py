@@ -1,7 +1,7 @@
-"""Everything that commands print goes through here: progress and prose on stderr, results on stdout.
+"""Print everything that commands print: progress and messages on stderr, results on stdout.
 
-Names come from data, stores and clusters, so a printed text may hold anything. No text is read as markup, and
-characters that would steer the terminal or reorder a line are shown as escapes, such as `\\x1b`.
+Names come from data, stores and clusters, so a printed text may contain any character. No text is read as
+markup, and characters that would control the terminal or reorder a line are shown as escapes, such as `\\x1b`.
 """
 
 from __future__ import annotations
@@ -45,28 +45,30 @@ Json = Annotated[
 ]
 Slots = Annotated[
     int | None,
-    typer.Option(min=1, help="CPUs that a local Ray may use; all cores of the machine if not given."),
+    typer.Option(
+        min=1, help="Number of CPUs that a local Ray cluster may use; all cores of this machine if not given."
+    ),
 ]
 Address = Annotated[
     str | None,
     typer.Option(
-        help="Ray cluster to use, such as auto or ray://host:10001; if not given, Ray is started here."
+        help="Ray cluster to use, such as auto or ray://host:10001; if not given, Ray starts on this machine."
     ),
 ]
 
-CLOSED = 141  # what a shell reports of a process whose reader has gone, as after `| head -1`
-_JOINERS = "\u200c\u200d"  # parts of Persian and Indian words, and of emoji
+CLOSED = 141  # exit code if the reader of the output is gone, as after `| head -1`; 128 + SIGPIPE
+_JOINERS = "\u200c\u200d"  # invisible, but needed to write Persian, Indian languages and emoji
 _COLOUR = re.compile(r"(\x1b\[[\d;:]*m)")
 
 
 def _closed(stream: IO[str]) -> None:
-    """End quietly, since nobody reads the stream any longer."""
+    """End the command without a message, because the reader of the stream has closed it."""
     _discard(stream)
     raise SystemExit(CLOSED)
 
 
 def _discard(stream: IO[str]) -> None:
-    # Python flushes the stream once more at its exit, and would print a traceback.
+    # Python flushes the stream again when it exits. That would fail and print a traceback.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -76,22 +78,22 @@ def _gone(console: Console) -> None:
     _closed(console.file)
 
 
-# Of the class, since typer prints the help with a console of its own; rich would exit with code 1.
+# Set for the whole class, because typer prints the help with its own console. Rich itself exits with code 1.
 Console.on_broken_pipe = _gone  # type: ignore[method-assign, assignment]
 console = Console(stderr=True)
 
 
 def open_terminal() -> None:
-    """Make stdout and stderr take whatever is printed, and be there.
+    """Make sure that stdout and stderr exist and accept every character.
 
-    A character that their encoding lacks is shown as an escape. A stream that the caller has closed leads
-    nowhere: its number would otherwise go to the next file that is opened, for libraries to print into.
+    A character that their encoding lacks is shown as an escape. A standard stream that the caller has closed is
+    opened on /dev/null. Otherwise the next file would get its descriptor, and libraries would print into it.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -100,10 +102,10 @@ def open_terminal() -> None:
 
 
 def plain(text: str, keep: str = "") -> str:
-    """Escape what a terminal would obey instead of showing: controls, line ends, marks that reorder a line.
+    """Escape characters that a terminal obeys instead of showing: controls, line ends, marks that reorder text.
 
     Args:
-        text: from anywhere.
+        text: any text.
         keep: control characters to leave as they are.
     """
     return "".join(char if _harmless(char) or char in keep else _escape(char) for char in text)
@@ -125,20 +127,20 @@ def print_json(result: Any) -> None:
 
 
 def show(*lines: str) -> None:
-    """Print lines on stdout: the result of a command."""
+    """Print lines of a command's result on stdout."""
     _write("\n".join(map(plain, lines)) + "\n")
 
 
 def show_log(piece: str) -> None:
     """Print a piece of a job's log on stdout.
 
-    Line ends, tabs and colours are kept. What would retitle, clear or query the terminal is shown as an escape.
+    Line ends, tabs and colours are kept. Sequences that retitle, clear or query a terminal are escaped.
     """
     _write(_log(piece))
 
 
 def say_log(piece: str) -> None:
-    """Print a piece of a job's log on stderr, as `show_log` does on stdout."""
+    """Print a piece of a job's log on stderr, in the same way as `show_log`."""
     _write(_log(piece), sys.stderr)
 
 
@@ -146,7 +148,7 @@ def _log(piece: str) -> str:
     parts = _COLOUR.split(piece)
     colourless = (plain(part, "\n\r\t") for part in parts[::2])
     text = "".join(part for pair in zip(colourless, [*parts[1::2], ""], strict=True) for part in pair)
-    return text + "\x1b[0m" if len(parts) > 1 else text  # a colour ends with its piece
+    return text + "\x1b[0m" if len(parts) > 1 else text  # reset the colour at the end
 
 
 def _write(text: str, stream: IO[str] | None = None) -> None:
@@ -159,12 +161,13 @@ def _write(text: str, stream: IO[str] | None = None) -> None:
     except OSError as error:
         _discard(stream)
         raise StorageError(
-            f"the output cannot be written: {error.strerror}", "write it to a disk with room"
+            f"the output cannot be written: {error.strerror}",
+            "redirect the output to a disk that has free space, and give the command again",
         ) from error
 
 
 def say(*lines: str, lead: str = "", style: str = "bold") -> None:
-    """Print lines of prose on stderr, for people; `lead` stands before the first and is highlighted."""
+    """Print messages for the user on stderr, each on its own line; `lead` is highlighted before the first."""
     start = (lead, style), " " if lead else ""
     for line in lines:
         console.print(Text.assemble(*start, plain(line)), highlight=False, soft_wrap=True)
@@ -172,7 +175,7 @@ def say(*lines: str, lead: str = "", style: str = "bold") -> None:
 
 
 def ask(question: str) -> None:
-    """Ask on stderr and go on if the answer is yes; end the command otherwise."""
+    """Ask a question on stderr. Return if the answer is yes; otherwise end the command."""
     typer.confirm(plain(question), abort=True, err=True)
 
 
@@ -192,7 +195,7 @@ def show_table(
 
 
 def show_rich(shown: RenderableType) -> None:
-    """Print something that rich has laid out on stdout, controls escaped."""
+    """Print a rich renderable on stdout, with control characters escaped."""
     from rich.segment import Segment, Segments
 
     out = Console()
@@ -202,7 +205,7 @@ def show_rich(shown: RenderableType) -> None:
 
 @contextmanager
 def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
-    """Show a rich progress display, or a silent one."""
+    """Yield a rich progress display, which shows nothing if `quiet` or if stderr is not a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     shown = (
@@ -217,9 +220,9 @@ def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
 
 
 class Notices(list[str]):
-    """The lines for people that a command was told while it ran; `tell` shows each as it comes."""
+    """The messages that a command got from its workers, in order. `tell` also prints each at once."""
 
     def tell(self, line: str) -> None:
-        """Keep a line, for `--json`, and show it."""
+        """Keep a message for the output of `--json`, and print it on stderr."""
         self.append(line)
         say(line)

@@ -1,4 +1,4 @@
-"""`rfmeta verify`: proofs on the user's own machine."""
+"""`rfmeta verify`: check on the user's machine that several workers compute the same step as one process."""
 
 from __future__ import annotations
 
@@ -36,10 +36,13 @@ Choice = TypeVar("Choice", bound=str)
 def verify(
     golden: Annotated[
         Path | None,
-        typer.Option(help="Compare one RFMeta step with the reference figures in this JSON file instead."),
+        typer.Option(
+            help="JSON file with reference figures: compare one RFMeta step with them, instead of comparing "
+            "several processes with one."
+        ),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Numbers of processes to compare; 2,3 if not given (1,2 with --golden).")
+        str | None, typer.Option(help="Numbers of processes to check; 2,3 if not given (1,2 with --golden).")
     ] = None,
     method: Annotated[
         Names, typer.Option(help="Methods to check, repeated or separated by commas; all if not given.")
@@ -52,18 +55,22 @@ def verify(
     ] = None,
     meta_test: Annotated[
         Names,
-        typer.Option(help="Meta-test batch: shard, replicate; both if not given (shard with --golden)."),
+        typer.Option(
+            help="Modes of the meta-test batch: shard (split among the workers) or replicate (each worker "
+            "computes all of it); both if not given, shard with --golden."
+        ),
     ] = None,
     domains: Annotated[
         str | None,
         typer.Option(
-            help="Numbers of source domains to check; 3,4 if not given (one and two more than an episode has, "
-            "if that is given)."
+            help="Numbers of source domains to check; 3,4 if not given. With --episode-domains N: N+1 and N+2."
         ),
     ] = None,
     episode_domains: Annotated[
         int | None,
-        typer.Option(min=2, help="Source domains of an episode, as episode.domains; all if not given."),
+        typer.Option(
+            min=2, help="Number of source domains in an episode, as in episode.domains; all if not given."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the networks and episodes; 0 if not given.")
@@ -72,14 +79,17 @@ def verify(
 ) -> None:
     """Check on this machine that several processes compute the same training step as one, in float64.
 
-    Small random networks are trained for one step in local processes. Gradients, parameters after Adam, running
-    statistics and losses are compared. The exit code is 1 if a relative difference is more than 1e-9.
+    Small random networks are trained for one step in local processes. Gradients, parameters after the update,
+    running statistics and losses are compared. The exit code is 1 if a relative difference is more than 1e-9.
     """
     if golden is not None:
         options = {"method": method, "domains": domains, "episode-domains": episode_domains, "seed": seed}
         for option, given in options.items():
             if given is not None:
-                raise ConfigError(f"--{option} has no meaning with --golden", "leave one of them out")
+                raise ConfigError(
+                    f"--{option} cannot be used with --golden, whose reference figures are of one fixed step",
+                    "leave one of the two options out",
+                )
         _golden(golden, workers or "1,2", strategy or ["ddp"], meta_test or ["shard"], json)
         return
     counts = sorted({*numbers("workers", workers or "2,3", least=1)})
@@ -114,7 +124,7 @@ def verify(
 
 
 def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str], json: bool) -> None:
-    """Recompute the reference figures in each way asked for."""
+    """Recompute the reference figures with each number of workers, strategy and meta-test mode asked for."""
     counts = numbers("workers", workers, least=1)
 
     from rfmeta_dist.verification import golden, parity
@@ -140,16 +150,17 @@ def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str],
     for name, d in rows:
         if not d.relative <= parity.TOLERANCE:
             raise VerificationError(
-                f"with {name} {d.name} differs by {d.relative:.2e}, more than {parity.TOLERANCE:.0e}",
-                "models trained with this PyTorch on this machine would be wrong: use another PyTorch version",
+                f"with {name}, the relative difference of {d.name} is {d.relative:.2e} (limit "
+                f"{parity.TOLERANCE:.0e}), so models trained with this PyTorch on this machine would be wrong",
+                "use another PyTorch version, and give this command again",
             )
 
 
 def _strategies(given: Names) -> list[Distributed]:
-    """Those asked for; all that are installed if none is named.
+    """Return the strategies asked for; all that are installed if none is named.
 
     Raises:
-        ConfigError: one is unknown or not installed.
+        ConfigError: a strategy is unknown or not installed.
     """
     from importlib.util import find_spec
 
@@ -158,7 +169,10 @@ def _strategies(given: Names) -> list[Distributed]:
     here = [s for s in STRATEGIES if s == "ddp" or find_spec(s)]
     chosen = pick("strategy", given, STRATEGIES if given else here)
     if missing := [s for s in chosen if s not in here]:
-        raise ConfigError(f"--strategy {missing[0]} is not installed here", "pip install 'rfmeta_dist[train]'")
+        raise ConfigError(
+            f"--strategy {missing[0]} needs the package {missing[0]}, which is not installed",
+            "install it with: pip install 'rfmeta_dist[train]'",
+        )
     return chosen
 
 
@@ -178,7 +192,7 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 def _print_table(results: Sequence[Result]) -> None:
-    """Workers and strategy down, methods across; the largest relative difference in each cell, on stdout."""
+    """Print a table of the largest relative differences: workers and strategy down, methods across."""
     from rich.table import Column
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`rfmeta synth videos`: generated domains as raw clips, laid out like the data sets they imitate."""
+"""`rfmeta synth videos`: write generated domains as video clips, named like the data sets that they imitate."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXAMPLES = """
 
   rfmeta ingest oulu_npu raw/O --out s3://bucket/faces --accept-counts
 
-If the command is interrupted, give it again: it continues, and keeps what was done.
+If the command is interrupted, give it again: it continues, and finished clips are kept.
 """
 
 
@@ -54,7 +54,7 @@ def videos(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Write domains as H.264 clips in the layouts of the real data sets, with their annotations and lists."""
+    """Write generated domains as H.264 clips, with the folders, annotations and lists of real data sets."""
     known, names = choose_domains(domains, cards)
     plans = plan_domains(names, scale, seed, identities, rho, known)
 
@@ -75,12 +75,12 @@ def videos(
 
 
 def _next(root: Path, planned: Planned, clips: list[Clip]) -> str:
-    """The command that takes the clips on."""
+    """Return the `rfmeta ingest` command for the clips of a domain."""
     from rfmeta_dist.ingest.layouts import LAYOUTS
 
     card = planned.videos[0].card
     expected = LAYOUTS[card.layout].expected
-    # Fewer people or recordings than published must be asked for.
+    # Ingest refuses another number of recordings than the published one, unless it is told to accept it.
     part = "" if expected is None or sum(expected.values()) == len(clips) else " --accept-counts"
     named = "" if card.name == LAYOUTS[card.layout].domain else f" --domain {card.name}"
     return f"rfmeta ingest {card.layout} {root / card.name} --out PREFIX{named}{part}"

@@ -1,4 +1,4 @@
-"""The display of training: one line a run with its losses, images/s and time to go."""
+"""Show the progress of training: a line for each run, with its losses, images per second and the time left."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SHORT = {
     "cls_meta_test": "cls'",
     "dep_meta_test": "dep'",
 }
-LINES = 10  # a log without a terminal gets this many lines a run
+LINES = 10  # lines of progress for each run if the output is not a terminal
 
 
 @contextmanager
 def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yields the function to call with every step's row (training/loop.py, with `label` and `steps`)."""
+    """Yield the function to call with the row of each step (see training/loop.py), plus `label` and `steps`."""
     from rich.progress import TextColumn
 
     with progress(quiet, TextColumn("{task.fields[figures]}")) as bars:
@@ -41,7 +41,7 @@ def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _figures(row: dict[str, Any]) -> str:
     if row.get("skipped"):
-        return "skipped: loss or gradient is not finite"
+        return "step skipped, because its loss or gradient is not finite"
     names = ("loss", "cls", "dep", *SHORT)
     parts = " ".join(f"{SHORT.get(name, name)} {row[name]:.3g}" for name in names if name in row)
     return f"{parts}  {row['images_per_second']:.0f} images/s"

@@ -1,1 +1,1 @@
-"""Everything on Ray: sessions, domain actors, Ray Train workers, Tune trials and jobs."""
+"""Run work on Ray: sessions, domain actors, Ray Train workers, Tune trials and jobs."""

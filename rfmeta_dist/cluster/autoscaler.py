@@ -1,4 +1,7 @@
-"""Read from the configuration on the head what a cluster's autoscaler may add; Ray has no interface for it."""
+"""Find out which machines a cluster's autoscaler may add.
+
+Ray has no interface for this, so the autoscaler's configuration is read on the head.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 import ray
 import yaml
 
-ANSWER_S = 30.0  # for the head to start a process and read a file
+ANSWER_S = 30.0  # seconds for the head to start a process and read a file
 MONITORS = "autoscaler/_private/monitor.py", "autoscaler/v2/monitor.py"
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -23,8 +26,8 @@ class Growth:
 
     Attributes:
         known: False if there may be an autoscaler whose configuration cannot be read.
-        machines: resources of each worker machine that it may run, largest number of each type.
-        at_most: how many of them at the same time.
+        machines: resources of the worker machines that it may run; a type is listed once for each machine.
+        at_most: largest number of worker machines at the same time.
     """
 
     known: bool = True
@@ -33,42 +36,42 @@ class Growth:
 
 
 def growth() -> Growth:
-    """Return what the autoscaler of the connected cluster may add; nothing if it has none."""
+    """Return what the autoscaler of the connected cluster may add; nothing if the cluster has no autoscaler."""
     node = ray._private.worker._global_node
-    if node is not None and node.head:  # a cluster of our own, which has none
+    if node is not None and node.head:  # a local cluster that this process started has no autoscaler
         return Growth()
     try:
         gcs = ray.get_runtime_context().gcs_address
-    except AttributeError:  # a client's connection
+    except AttributeError:  # a connection through Ray Client does not know the address
         return Growth(known=False)
-    # A trial's placement group would take the task in, and has no room for it.
+    # Without DEFAULT, a task of a Tune trial joins the trial's placement group, which has no room for it.
     options = {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}, "scheduling_strategy": "DEFAULT"}
     answer = ray.remote(max_retries=0, **options)(_read).remote(gcs)
     try:
         found: Growth = ray.get(answer, timeout=ANSWER_S)
-    except ray.exceptions.RayError:  # the head runs no processes of ours
+    except ray.exceptions.RayError:  # the head does not run tasks
         ray.cancel(answer)
         return Growth(known=False)
     return found
 
 
 def parse(config: Mapping[str, Any]) -> Growth:
-    """Return what an autoscaler's configuration, as `ray up` takes it, allows beside the head.
+    """Return the machines that an autoscaler's configuration, as `ray up` takes it, allows beside the head.
 
-    Nothing is known if it does not say what a machine has, as for machines of one's own (`provider: local`).
+    `known` is False if the configuration does not list a machine's resources, as with `provider: local`.
     """
     most = int(config.get("max_workers", 2))  # Ray's default
     machines: list[Mapping[str, float]] = []
     for name, kind in config["available_node_types"].items():
         if name != config.get("head_node_type"):
             machines += [kind.get("resources", {})] * min(int(kind.get("max_workers", most)), most)
-    if not all(machines):  # machines of one's own, of which Ray's configuration tells no resources
+    if not all(machines):  # with `provider: local` the configuration lists no resources
         return Growth(known=False)
     return Growth(True, tuple(machines), min(most, len(machines)))
 
 
 def _read(gcs: str) -> Growth:
-    """Find the autoscaler and its configuration; runs on the head, where Ray keeps one monitor a cluster."""
+    """Find the autoscaler's configuration. Runs on the head, where each cluster has one monitor process."""
     for line in _command_lines():
         if f"--gcs-address={gcs}" in line and any(part.endswith(MONITORS) for part in line):
             return _of_monitor(line)
@@ -79,12 +82,12 @@ def _of_monitor(line: list[str]) -> Growth:
     option = "--autoscaling-config="
     paths = [part.removeprefix(option) for part in line if part.startswith(option)]
     if not paths:
-        return Growth()  # a cluster of fixed size: its monitor only watches
+        return Growth()  # the cluster has a fixed size, and its monitor adds no machines
     return parse(yaml.safe_load(Path(paths[0]).expanduser().read_text(encoding="utf-8")))
 
 
 def _of_kubernetes() -> Growth:
-    """Read the head's RayCluster; KubeRay runs the autoscaler in a container beside the head's."""
+    """Read the head's RayCluster object: KubeRay runs the autoscaler in another container of the pod."""
     from ray.autoscaler._private.kuberay import autoscaling_config, node_provider
 
     name = os.environ.get("RAY_CLUSTER_NAME")
@@ -94,11 +97,11 @@ def _of_kubernetes() -> Growth:
         if not cluster["spec"].get("enableInTreeAutoscaling"):
             return Growth()
         return parse(autoscaling_config._derive_autoscaling_config_from_ray_cr(cluster))
-    except Exception:  # noqa: BLE001  no Kubernetes, no permission, another version: nothing is known then
+    except Exception:  # noqa: BLE001  not in Kubernetes, no permission, or another version of KubeRay
         return Growth(known=False)
 
 
 def _command_lines() -> Iterator[list[str]]:
     for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended meanwhile
             yield file.read_bytes().decode(errors="replace").split("\0")

@@ -1,4 +1,4 @@
-"""Generated domains as raw videos, named, annotated and listed as the data sets that they imitate; on Ray."""
+"""Write generated domains as video clips on Ray, named and annotated like the data sets that they imitate."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.output.annotations import lists
 from rfmeta_dist.synth.output.clip import Clip, write, write_text
 
-CONTRACT = ".contract.json"  # hidden: no layout looks at it
+CONTRACT = ".contract.json"  # begins with a dot, so that ingest ignores the file
 
 
 def clips_of(videos: Sequence[Video], seconds: float) -> list[Clip]:
-    """The recordings of a domain's plan as clips of its card's layout.
+    """Return the clips to film for a domain, with file names of the data set that its card imitates.
 
-    People and recordings take names of that data set, of their split and kind; there may be fewer names than
-    recordings, and those left over are not filmed.
+    Each person and recording gets a name of the same split and attack type in that data set. If the data set
+    has fewer names than the plan has recordings, the remaining recordings are not filmed.
 
     Args:
         videos: the domain's plan.
@@ -59,7 +59,7 @@ def clips_of(videos: Sequence[Video], seconds: float) -> list[Clip]:
 
 
 def _numbered(videos: Sequence[Video]) -> Iterator[tuple[int, Video]]:
-    """Each video with its subject's number in its split."""
+    """Yield each video with the number of its subject within the split, counted from 0."""
     for split in SPLITS:
         people = dict.fromkeys(video.subject for video in videos if video.split == split)
         order = {subject: number for number, subject in enumerate(people)}
@@ -67,7 +67,7 @@ def _numbered(videos: Sequence[Video]) -> Iterator[tuple[int, Video]]:
 
 
 def _people(layout: NamedLayout, domain: str, seed: int) -> dict[str, list[dict[str, list[Recording]]]]:
-    """By split, for each person the data set's names by attack type, in an order drawn for that person."""
+    """Return for each split a list of people: the data set's recordings by attack type, in a random order."""
     named = (layout.read(name, domain) for name in (layout.names or list)())
     people: dict[str, dict[str, list[Recording]]] = {split: {} for split in SPLITS}
     for recording in filter(None, named):
@@ -92,11 +92,11 @@ def _named(video: Video, recording: Recording) -> Clip:
 
 
 def _narrowed(card: Domain, recording: Recording) -> Domain:
-    """The card with that camera, session and instrument alone that a recording's name tells."""
+    """Return the card reduced to the camera, session and instrument that the recording's name refers to."""
     condition = {recording.condition, *re.split("[-_]", recording.condition)}
 
     def told(parts: tuple[Any, ...], *words: set[str]) -> tuple[Any, ...]:
-        """The parts named by the first words that name any; all if none do."""
+        """Return the parts that the first fitting set of words names; all parts if none fits."""
         named = (tuple(part for part in parts if part.name in some) for some in words)
         return next(filter(None, named), parts)
 
@@ -110,7 +110,7 @@ def _narrowed(card: Domain, recording: Recording) -> Domain:
 
 
 def _own(video: Video) -> Clip:
-    """A clip of a domain that imitates no data set."""
+    """Return the clip of a recording whose domain imitates no data set."""
     number = permutation(len(video.card.cameras), video.seed, video.name)[0]
     card = replace(video.card, cameras=(video.card.cameras[number],))
     return Clip(f"{video.split}/{video.subject}/{video.name}.mp4", replace(video, card=card))
@@ -123,18 +123,18 @@ def film_clips(
     workers: int | None,
     on_done: Callable[[int, int], None],
 ) -> None:
-    """Film and write the clips of one domain, a task a person; those that are there already are kept.
+    """Film and write the clips of one domain, with one task for each person. Existing clips are kept.
 
     Args:
-        root: the data set's folder, reachable from every machine.
+        root: the data set's folder, on a disk that all machines share.
         clips: from `clips_of`.
-        contract: all that decides them, as JSON-able values.
-        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
-        on_done: called with the number of finished frames and of all, as they finish.
+        contract: all settings that the clips depend on, as JSON-able values.
+        workers: number of parallel tasks, each with one CPU; all CPUs of the cluster if None.
+        on_done: called with the number of finished frames and the number of all frames.
 
     Raises:
         DataError: the folder holds clips of another contract.
-        StorageError: the folder cannot be written. The same call may be made again and goes on.
+        StorageError: the folder cannot be written. The same call continues where this one stopped.
     """
     _claim(root, contract)
     pending = [clip for clip in clips if not (root / clip.path).exists()]
@@ -150,14 +150,15 @@ def film_clips(
 
 
 def _claim(root: Path, contract: Mapping[str, Any]) -> None:
-    """Note what the folder's clips are made of, so that those of other settings are never kept among them."""
+    """Write the contract into the folder, so that clips of different settings are never mixed in it."""
     path, text = root / CONTRACT, json.dumps(contract, sort_keys=True, indent=1)
     with _writable(root):
         if not path.exists():
             write_text(path, text)
         elif path.read_text(encoding="utf-8") != text:
             raise DataError(
-                f"{root} holds clips made with other settings, or by another version", "give another folder"
+                f"{root} holds clips made with other settings or by another version, which cannot be mixed",
+                "give another folder, or delete this one",
             )
 
 
@@ -167,12 +168,13 @@ def _writable(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{root} cannot be written: {error.strerror or error}", "make room there, or give another folder"
+            f"{root} cannot be written: {error.strerror or error}",
+            "check its owner, its mode and the space on its disk, or give another folder",
         ) from error
 
 
 def _table(clips: Sequence[Clip]) -> Iterator[tuple[str, str]]:
-    """The labels of a domain that imitates no data set, for `rfmeta ingest folder`."""
+    """Yield labels.csv for `rfmeta ingest folder`, if the domain imitates no data set."""
     if clips[0].video.card.layout != "folder":
         return
     text = io.StringIO()
@@ -192,10 +194,10 @@ def _filmed(root: Path, clips: Sequence[Clip], workers: int) -> Iterator[int]:
 
 @ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]
 def _film(person: list[Clip], root: Path) -> Iterator[int]:
-    """Write one person's clips; yields the frames of each."""
+    """Write the clips of one person, and yield the number of frames of each."""
     import cv2
 
-    cv2.setNumThreads(1)  # a CPU each
+    cv2.setNumThreads(1)  # a task has one CPU
     for clip in person:
         with _writable(root):
             write(clip, root)

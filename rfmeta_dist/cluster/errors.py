@@ -1,8 +1,8 @@
-"""Convert errors from Ray's processes for the driver: ours keep their class, all others are explained in words.
+"""Convert errors from Ray's processes: an `RfmetaError` keeps its class, any other error is explained in words.
 
 Ray wraps what a task, an actor, a worker of Ray Train, a trial of Ray Tune or a stage of Ray Data raises, often
-more than once, and each part of Ray in its own way. Inside workers use `got`, which leaves Ray's own errors
-alone, so that Ray may restart what died. Use `ours` or `explained` where an error leaves Ray for the user.
+more than once, and each part of Ray in its own way. Inside workers use `got`, which does not convert Ray's own
+errors, so that Ray can restart what died. Use `ours` or `explained` where an error goes to the user.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from rfmeta_dist.core.errors import ClusterError, RfmetaError, StorageError
 
 AGAIN = "give the same command again: what was finished is kept"
 CAUSED = "The above exception was the direct cause of the following exception"
-LONGEST = 400  # characters of a foreign message
+LONGEST = 400  # characters of another library's message that are shown
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
-# By name, since importing Ray Train and Ray Data takes seconds and readers import this module.
+# Names instead of classes: importing Ray Train and Ray Data takes seconds, and readers import this module.
 WRAPPINGS = {
     "RayTaskError",
     "SystemException",
@@ -63,7 +63,7 @@ CONNECTION = (
     "see that the cluster is up, then " + AGAIN,
 )
 
-# What died, by class of Ray's error and a pattern of its text. The first row that fits counts.
+# Problem and remedy by the class of Ray's error and a pattern in its text. The first row that fits is used.
 DEATHS: tuple[tuple[type[Exception], str, tuple[str, str]], ...] = (
     (OutOfMemoryError, "", MEMORY),
     (RayActorError, "low on memory", MEMORY),
@@ -80,11 +80,11 @@ DEATHS: tuple[tuple[type[Exception], str, tuple[str, str]], ...] = (
 
 
 def got(reference: Any) -> Any:
-    """Wait for a result, as `ray.get` does.
+    """Wait for a result and return it, as `ray.get` does.
 
     Raises:
-        RfmetaError: the very error that the task raised, if it is one of ours.
-        RayError: any other failure, as Ray raises it.
+        RfmetaError: the task raised this error.
+        RayError: anything else failed; the error is as Ray raises it.
     """
     try:
         return ray.get(reference)
@@ -97,11 +97,15 @@ def got(reference: Any) -> Any:
 
 @contextmanager
 def explained(what: str = "") -> Iterator[None]:
-    """Raise every failure of the body as an RfmetaError, see `ours`. Use it around calls into Ray only."""
+    """Convert every error that the body raises with `ours`. Use it around calls into Ray only.
+
+    Args:
+        what: what failed, such as "ingest failed"; begins the message about a library's error.
+    """
     try:
         yield
     except RfmetaError as error:
-        if isinstance(error, RayError):  # Ray's double: both the error and its wrapping
+        if isinstance(error, RayError):  # Ray makes a class that is both our error and its own wrapper
             raise ours(error) from None
         raise
     except Exception as error:
@@ -111,13 +115,12 @@ def explained(what: str = "") -> Iterator[None]:
 def ours(error: BaseException, what: str = "") -> RfmetaError:
     """Return the error to show to the user for anything that came out of Ray.
 
-    An RfmetaError of any class, however deeply wrapped, is returned itself. Of other errors the innermost is
-    put into one line: a full or read-only disk, or a file that cannot be used, is a StorageError; all else is a
-    ClusterError.
+    If the error is or wraps an RfmetaError, that is returned. Otherwise the innermost error becomes one line: a
+    StorageError if a disk is full or read-only or a file cannot be used, and a ClusterError in all other cases.
 
     Args:
         error: what was caught.
-        what: what failed, such as "training of runs/a failed"; begins the line about a foreign error.
+        what: what failed, such as "training of runs/a failed"; begins the message about a library's error.
     """
     mine = own(error)
     if mine is not None:
@@ -131,11 +134,13 @@ def ours(error: BaseException, what: str = "") -> RfmetaError:
     death = _death(inner)
     if death:
         return ClusterError(lead + death[0], death[1])
-    return ClusterError(f"{lead}{_named(inner)}", AGAIN + "; if it fails the same way, report this line")
+    return ClusterError(
+        f"{lead}{_named(inner)}", AGAIN + "; if it fails the same way, report this line as a bug"
+    )
 
 
 def own(error: BaseException) -> RfmetaError | None:
-    """Return the first error of ours among an error and all that it carries, as an object or as text."""
+    """Return the first RfmetaError among an error and all that it carries as objects or text; None if none."""
     everything = list(_carried(error))
     for one in everything:
         if isinstance(one, RfmetaError) and not isinstance(one, RayError):
@@ -144,7 +149,7 @@ def own(error: BaseException) -> RfmetaError | None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the original cause: the last error that is not one of Ray's wrappings."""
+    """Return the original cause: the last carried error that is not one of Ray's wrappers."""
     return [error, *(one for one in _carried(error) if not _wraps(one))][-1]
 
 
@@ -173,10 +178,9 @@ def _carried(error: BaseException) -> Iterator[BaseException]:
 
 
 def _from_text(error: BaseException) -> RfmetaError | None:
-    """Return the error of ours that ends a traceback in Ray's text, or that its last error was raised from.
+    """Return the RfmetaError at the end of a traceback in the text of Ray's error, or of that error's cause.
 
-    The text is all that Ray keeps of an error in an actor's constructor, of one that cannot be pickled, and of
-    causes.
+    Ray keeps only the text of an error in an actor's constructor, of one that cannot be pickled, and of causes.
     """
     if not isinstance(error, RayError):
         return None
@@ -192,7 +196,7 @@ def _from_text(error: BaseException) -> RfmetaError | None:
 
 
 def _class(module: str, name: str) -> Any:
-    """Return the class of this name; None if there is none, because a worker may run another version."""
+    """Return the class of this name, or None if this version has none: a worker may run another version."""
     try:
         return getattr(importlib.import_module(module), name, None)
     except ImportError:
@@ -201,7 +205,7 @@ def _class(module: str, name: str) -> Any:
 
 def _death(error: BaseException) -> tuple[str, str] | None:
     if getattr(error, "actor_init_failed", False):
-        return None  # no death: its constructor raised, and the text says what
+        return None  # the actor did not die: its constructor raised an error, which is in the text
     for kind, pattern, (problem, remedy) in DEATHS:
         if isinstance(error, kind) and re.search(pattern, str(error)):
             return problem + _place(error), remedy
@@ -209,7 +213,7 @@ def _death(error: BaseException) -> tuple[str, str] | None:
 
 
 def _place(error: BaseException) -> str:
-    """Return where it happened, if the error's text tells an address."""
+    """Return the machine's address in the error's text, as ` (at 10.0.0.1)`; empty if there is none."""
     found = re.search(r"(?:\bip(?:=|: )|IP: ?|ip address:? ?)(\d+\.\d+\.\d+\.\d+)", str(error))
     return f" (at {found[1]})" if found else ""
 
@@ -221,7 +225,7 @@ def _named(error: BaseException) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """Return an error's message in one line: the first of its own, or the last of a traceback."""
+    """Return an error's message in one line: its first line, or the last line if it holds a traceback."""
     text = str(error).strip() or type(error).__name__
     line = _last(text) if "Traceback" in text or isinstance(error, RayError) else text.splitlines()[0]
     return line if len(line) <= LONGEST else line[:LONGEST] + " …"

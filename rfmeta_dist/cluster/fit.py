@@ -1,7 +1,7 @@
 """Run the workers under Ray Train: start them, restart them when one is lost, and end after too many restarts.
 
-Ray Train restarts workers by itself, a few times in a run. Its bookkeeping is not used: each start gets a new
-experiment in a temporary folder, and workers choose the checkpoint to continue from in the run's own folder.
+Ray Train restarts workers by itself, a few times in a run. Its own records are not used: each start is a new
+experiment in a temporary folder, and the workers choose the checkpoint to continue from in the run's folder.
 So a run can continue if Ray's files are lost, and restarts are counted from zero after each checkpoint.
 """
 
@@ -29,7 +29,7 @@ from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import kept
 
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
-PATIENT_S, LOOK_S = 5.0, 1.0  # workers that start as usual wait less than that for their slots
+PATIENT_S, LOOK_S = 5.0, 1.0  # seconds before the first message (workers usually start sooner); between looks
 
 
 class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
@@ -51,16 +51,16 @@ class _LocalTrainer(_Trainer):
 
 
 def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, local: bool) -> None:
-    """Train to the last step, from the newest whole checkpoint.
+    """Train to the last step, from the newest intact checkpoint if there is one.
 
     Args:
         task: what each worker is given.
         folder: the run's.
-        say: called with a line for people.
-        local: whether the cluster is our own (see session.py).
+        say: called with each message for the user.
+        local: whether this process started the cluster (see session.py).
 
     Raises:
-        RfmetaError: an error of ours in a worker, as it was raised there.
+        RfmetaError: a worker raised this error.
         ClusterError: Ray or a worker failed, and again after `training.restarts` restarts without a new
             checkpoint, or there were no slots for all workers within `training.wait_s` seconds.
     """
@@ -75,9 +75,9 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
             except Exception as error:
                 if final := _final(error, config):
                     raise final from error
-                # The errors of workers that fit() raises have used up Ray's own restarts.
+                # When fit() raises an error of workers, Ray has used up its own restarts.
                 used_up = isinstance(error, ray.train.WorkerGroupError)
-                # A later step may have been deleted since, because it was damaged. So the newest says nothing.
+                # Compare the sets of checkpoints, not the newest steps: a damaged later one may be deleted.
                 failures = 0 if kept.written(folder) - before else failures + 1
                 if failures > (0 if used_up else config.training.restarts):
                     restarts = config.training.restarts
@@ -103,7 +103,7 @@ def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
             storage_path=scratch,
             failure_config=ray.train.FailureConfig(
                 max_failures=training.restarts,
-                controller_failure_limit=0,  # `fit` counts these, for Ray would count them over the whole run
+                controller_failure_limit=0,  # `fit` counts them, because Ray counts over the whole run
             ),
             callbacks=[worker.EndAtOnce()],
             worker_runtime_env={
@@ -130,7 +130,7 @@ def _final(error: Exception, config: Config) -> RfmetaError | None:
 
 @contextmanager
 def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
-    """While the context is open, call `say` from a thread if the workers do not get their slots."""
+    """Call `say` from a thread, while the context is open, if the workers do not get their slots."""
     waited, said = 0.0, ""
     ask, limit = room.for_training(config), config.training.wait_s
 
@@ -140,16 +140,16 @@ def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
             waited = waited + LOOK_S if _pending(config) else 0.0
             if waited >= PATIENT_S and (text := room.missing(ask)) != said:
                 said = text
-                say(f"waiting for {text}; the run ends after training.wait_s={limit:g} seconds")
+                say(f"waiting for {text}; the run ends with an error after training.wait_s={limit:g} seconds")
 
     with periodically(LOOK_S, look):
         yield
 
 
 def _pending(config: Config) -> bool:
-    """Return True if this job has asked for slots for so many workers and they are not there yet.
+    """Return True if this job waits for a placement group with as many slots as the run has workers.
 
-    Runs that one job trains at the same time, such as the trials of a leave-one-out, are not told apart.
+    Runs that one job trains at the same time, such as those of a leave-one-out, cannot be distinguished.
     """
     job = ray.get_runtime_context().get_job_id()
     return any(

@@ -1,4 +1,4 @@
-"""Ingest as a Ray Data pipeline: recordings → faces, in parallel tasks → staging → shards."""
+"""Run ingest with Ray Data: parallel tasks crop faces into a staging area, which is then packed into shards."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ SHOWN = 5  # recordings that an error lists
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be ingested, and how.
+    """The data set to ingest, and the settings.
 
     Attributes:
         layout: name of the layout.
-        root: folder of the source, reachable from every machine.
+        root: the data set's folder, on a disk that all machines share.
         out: prefix to write to.
-        domain: the domain's name.
-        frames: which frames of a video.
-        rule: how faces are cut out.
-        skip_unreadable: leave out recordings that do not decode, instead of refusing.
+        domain: name of the domain.
+        frames: rule that chooses the frames of a video.
+        rule: how faces are cropped.
+        skip_unreadable: True to leave out recordings that cannot be decoded; False to raise an error.
     """
 
     layout: str
@@ -61,14 +61,14 @@ class Order:
 
     @property
     def stage(self) -> Stage:
-        """Where finished recordings wait."""
+        """Return the staging area, which keeps samples of finished recordings until all of them are packed."""
         rule = {"layout": self.layout, **contract(self.frames, self.rule)}
         return Stage(open_store(self.out), self.domain, rule)
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What came of it: the manifest, and a tally for each recording."""
+    """The result of an ingest: the published manifest, and a tally for each recording."""
 
     manifest: Manifest
     tallies: tuple[Tally, ...]
@@ -76,14 +76,14 @@ class Ingested:
 
 @lru_cache(maxsize=1)
 def _tools(order: Order) -> tuple[Stage, Faces]:
-    """The staging area and the face models; a process makes them once, however many rows it gets."""
+    """Return the staging area and the face models, which each process opens only once."""
     from rfmeta_dist.ingest.face import Faces
 
     return order.stage, Faces()
 
 
 def _extract(row: dict[str, Any], order: Order) -> dict[str, Any]:
-    """Turn one recording into staged samples."""
+    """Write the samples of one recording to the staging area; a Ray Data task calls this for each row."""
     from rfmeta_dist.ingest.sampling import sample
 
     recording, (stage, faces) = _parse(row["recording"]), _tools(order)
@@ -93,17 +93,18 @@ def _extract(row: dict[str, Any], order: Order) -> dict[str, Any]:
 
 
 def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[[int, int], None]) -> Ingested:
-    """Ingest what a survey found; what an interrupted ingest of the same order finished is not done again.
+    """Ingest the recordings of a survey. Recordings that an interrupted ingest has finished are kept.
 
     Args:
-        order: what and how.
-        survey: of the source.
-        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
-        on_done: called with the number of finished recordings and of all, as they finish.
+        order: the data set and the settings.
+        survey: the recordings found in the data set's folder.
+        workers: number of parallel tasks, each with one CPU; all CPUs of the cluster if None.
+        on_done: called with the number of finished recordings and the number of all recordings.
 
     Raises:
-        DataError: recordings cannot be read, unless they are to be skipped; or there is no face at all.
-        StorageError: the store cannot be written. The same ingest may be started again and goes on.
+        DataError: recordings cannot be read and are not to be skipped; no face was found; or all crops are
+            smaller than the smallest native crop.
+        StorageError: the store cannot be written. The same ingest continues where this one stopped.
     """
     require_put_if_absent(open_store(order.out))
     names = {staged_name(r, order.root): r for r in survey.recordings}
@@ -121,22 +122,22 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
 def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints a traceback of every error
     context = ray.data.DataContext.get_current()
-    context.raise_original_map_exception = True  # or only the text of our errors would arrive
+    context.raise_original_map_exception = True  # otherwise only the text of an RfmetaError arrives
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
     tasks = max(1, min(workers, len(rows)))
     with warnings.catch_warnings():
-        # Ray 2.60 deprecates the one way to set `max_retries`; it is pinned, and the next has another.
+        # The pinned Ray 2.60 has only one way to set `max_retries`, and warns that it is deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Tasks, not a pool of actors: an actor of a stage that failed keeps its CPU for as long as anybody
-        # keeps the error, whose traceback refers to it.
+        # Tasks instead of a pool of actors: when a stage fails, an actor keeps its CPU as long as the error
+        # object exists, because the error's traceback refers to the actor.
         pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * tasks)).map(
             _extract,
             fn_args=(order,),
             compute=ray.data.TaskPoolStrategy(size=tasks),
             num_cpus=1,
-            # A process that died ends the ingest, and starting it again goes on: rare, and simpler to trust.
+            # If a process dies, the ingest ends, and giving the command again continues it. This is rare.
             ray_remote_args_fn=lambda: {"max_retries": 0},
         )
     with explained("ingest failed"):
@@ -148,14 +149,14 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
     tallies = tuple(stage.read(name)[1] for name in names)
     unreadable = [t for t in tallies if t.error]
     if unreadable and not order.skip_unreadable:
-        # Once repaired they must be read again, even if nothing about the file shows that it was.
+        # Forget them, so that the next ingest reads them again after they were repaired.
         stage.remove([name for name, tally in zip(names, tallies, strict=True) if tally.error])
         lines = [f"  {t.error}" for t in unreadable[:SHOWN]]
         lines += [f"  and {len(unreadable) - SHOWN} more"] if len(unreadable) > SHOWN else []
         raise DataError(
             "\n".join([*lines, f"{len(unreadable)} recording(s) cannot be read"]),
-            "repair them and give the same command again, which keeps what was done; or leave them out with "
-            "--skip-unreadable",
+            "replace them with intact copies and give the same command again (finished recordings are kept), "
+            "or leave them out with --skip-unreadable",
         )
     read, faceless = sum(t.read for t in tallies), sum(len(t.faceless) for t in tallies)
     if read == faceless > 0:
@@ -187,27 +188,28 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
 
 
 def _require_large(order: Order, tallies: Sequence[Tally], faces: int) -> None:
-    """Check that native crops are left: not all faces are too small."""
+    """Raise a DataError if every face is too small for a native crop."""
     small = [side for t in tallies for side in t.small]
     if isinstance(order.rule.size, Native) and small and len(small) == faces:
         fit = max(small) // STEP * STEP
         raise DataError(
-            f"all {faces} face(s) have crops under {order.rule.size.smallest} pixels, {max(small)} at most",
+            f"all {faces} face(s) have crops under {order.rule.size.smallest} pixels, the limit of --smallest "
+            f"(the largest crop has {max(small)})",
             f"give --smallest {fit}, and train with data.image_size={fit}"
             if fit
-            else "give --size 64, which enlarges them, for a training with data.view=face",
+            else "give --size 64, which enlarges the crops, and train with data.view=face",
         )
 
 
 def _sizes(tallies: Sequence[Tally], survey: Survey) -> dict[str, Any]:
-    """How many faces were left out as too small, by class, and how many were shrunk."""
+    """Return how many faces were left out as too small, by class, and how many crops were reduced."""
     label = {recording.path: recording.label for recording in survey.recordings}
     small = {name: sum(len(t.small) for t in tallies if label[t.path] == n) for n, name in enumerate(CLASSES)}
     return {"faces_too_small": small, "faces_shrunk": sum(t.shrunk for t in tallies)}
 
 
 def _source_hash(tallies: Sequence[Tally]) -> str:
-    """Over the paths and contents of all recordings."""
+    """Return a SHA-256 over the paths and contents of all recordings."""
     whole = json.dumps([[t.path, t.sha256] for t in tallies])
     return hashlib.sha256(whole.encode()).hexdigest()
 

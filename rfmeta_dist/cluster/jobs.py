@@ -1,7 +1,7 @@
-"""`rfmeta submit`: a job spec submitted to a running cluster through the Jobs API, and followed to its end.
+"""`rfmeta submit`: submit a job spec to a running cluster through Ray's Jobs API, and follow it to its end.
 
-A job lives on the cluster. Following it can fail while it runs on, as when a load balancer cuts the log or the
-head is restarted. What fails after the cluster has taken a job is said of the connection, not of the job.
+The job runs on the cluster even if following it fails, for example because a load balancer cuts the log or the
+head is restarted. So an error after the cluster has accepted the job is reported as one of the connection.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     from rfmeta_dist.cluster.jobspec import Job
 
 CONNECT_S = 5
-ANSWER_S = 30  # for one answer; Ray's client would wait without end
-QUIET_S = 10  # a log may be silent before its job is asked about
-RETRY_S = 2  # between two connections to a log
-LOST_S = 60  # without any answer: longer than a head takes to come back, if it does
-NO_AGENT = "No available agent"  # Ray's answer while a head that has just started takes no jobs yet
-STOPPED = 143  # what a shell reports of a process that was asked to end
+ANSWER_S = 30  # seconds for one answer; Ray's client would wait for ever
+QUIET_S = 10  # seconds without a line of the log before the job's status is asked for
+RETRY_S = 2  # seconds between two connections to a log
+LOST_S = 60  # seconds without any answer before giving up; a head that restarts needs less
+NO_AGENT = "No available agent"  # Ray's answer while a head that has just started does not accept jobs yet
+STOPPED = 143  # exit code of a process that SIGTERM ended; 128 + 15
 
 Say = Callable[[str], None]
 
 
 def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
-    """Submit a job, follow its log, retry as it says, and return how it ended.
+    """Submit a job, follow its log, retry it up to `backoffLimit` times, and return how it ended.
 
     Args:
         job: from `jobspec.read`.
         address: the dashboard, such as http://127.0.0.1:8265. The token comes from RAY_AUTH_TOKEN or
             RAY_AUTH_TOKEN_PATH with RAY_AUTH_MODE=token.
-        on_log: called with every piece of the job's log.
-        say: called with each line that there is to say about the job and the connection.
+        on_log: called with each piece of the job's log.
+        say: called with each message for the user about the job and the connection.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the request, or a job that it has taken can be
-            followed no longer; that job is named, and how to come back to it.
+        ClusterError: the cluster cannot be reached or refuses the request; or it has accepted the job but does
+            not answer any longer, and the error names the job and the command that follows it again.
         ConfigError: the job's environment cannot be packed for the cluster.
     """
     client = _connect(address)
@@ -56,7 +56,7 @@ def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
             code = asyncio.run(_Follower(client, identifier, address, come_back, on_log, say).follow())
         except RfmetaError:
             raise
-        except BaseException:  # Ctrl-C, a closed terminal, a reader of the output that has gone
+        except BaseException:  # Ctrl-C, a closed terminal, or a reader of the output that has ended
             say(f"job {identifier} keeps running on the cluster; {come_back}")
             raise
         if code in (0, STOPPED):
@@ -65,7 +65,7 @@ def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
 
 
 class Ended(NamedTuple):
-    """The last attempt of a job, and its driver's exit code."""
+    """How a job ended: the identifier of its last attempt, and the exit code of its driver."""
 
     identifier: str
     code: int
@@ -79,15 +79,18 @@ def _connect(address: str) -> Any:
     from ray.job_submission import JobSubmissionClient
 
     class Client(JobSubmissionClient):  # type: ignore[misc]
-        """Ray's client, but no request waits without end or carries more than a dashboard takes."""
+        """Ray's client, with a time limit for each request and a check of its size before it is sent."""
 
         def _do_request(self, method: str, endpoint: str, *, data: bytes | None = None, **options: Any) -> Any:
             if data is not None and len(data) > DASHBOARD_CLIENT_MAX_SIZE:
-                raise _too_large(f"{len(data) >> 20} MiB, a dashboard takes {DASHBOARD_CLIENT_MAX_SIZE >> 20}")
+                limit = DASHBOARD_CLIENT_MAX_SIZE >> 20
+                raise _too_large(f"{len(data) >> 20} MiB, and Ray's dashboard accepts {limit} MiB")
             return super()._do_request(method, endpoint, data=data, **options, timeout=ANSWER_S)
 
     for name in ("ray", "ray.dashboard.modules.job.sdk", "ray.dashboard.modules.dashboard_sdk"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # packages and sockets are no news to a user
+        logging.getLogger(name).setLevel(
+            logging.ERROR
+        )  # their lines about packages and sockets do not help a user
     try:
         _require_answer(address)
         return Client(address)
@@ -96,12 +99,12 @@ def _connect(address: str) -> Any:
 
 
 def _require_answer(address: str) -> None:
-    """Fail unless somebody answers there; Ray's client takes longer to find out."""
+    """Raise an OSError unless a server answers at the address. Ray's client would take longer to fail."""
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
     if address.startswith(("http://", "https://")):
-        with suppress(HTTPError):  # an answer, which Ray's client explains
+        with suppress(HTTPError):  # the server did answer; Ray's client explains the refusal
             urlopen(f"{address.rstrip('/')}/api/version", timeout=CONNECT_S).close()
 
 
@@ -109,30 +112,31 @@ def _hand_over(client: Any, job: Job, identifier: str, address: str, say: Say) -
     from ray.exceptions import RayError
 
     try:
-        _submit_when_ready(client, job, identifier, lambda: say(f"the cluster at {address} is starting"))
+        waiting = f"waiting for the cluster at {address}, which is still starting"
+        _submit_when_ready(client, job, identifier, lambda: say(waiting))
     except RfmetaError:
         raise
-    except OSError as error:  # of requests: the question or its answer was lost on the way
+    except OSError as error:  # from the HTTP client: the request or its answer was lost
         with suppress(Exception):
             client.get_job_info(identifier)
             return
         raise ClusterError(
             f"the cluster at {address} did not answer ({_first_line(error)}), so it is not known whether it "
-            f"has taken job {identifier}",
-            f"ask before you submit it again: ray job status {identifier} --address {address}",
+            f"has accepted job {identifier}",
+            f"before you submit it again, check with: ray job status {identifier} --address {address}",
         ) from error
-    except (RuntimeError, RayError) as error:  # the cluster's answer
+    except (RuntimeError, RayError) as error:  # the cluster answered and refused
         if "status code 413" in str(error):
             raise _too_large(_first_line(error)) from error
         raise _refusal(address, error) from error
-    except Exception as error:  # of Ray's own look at the environment, many kinds
+    except Exception as error:  # Ray's check of the runtime environment raises many kinds
         raise ConfigError(
             f"spec.runtimeEnvYAML cannot be used: {_first_line(error)}", "correct it in the job spec"
         ) from error
 
 
 def _submit_when_ready(client: Any, job: Job, identifier: str, on_wait: Callable[[], None]) -> None:
-    """Submit a job; wait up to LOST_S for a cluster that is still starting, and call `on_wait` once then."""
+    """Submit a job. If the cluster is still starting, call `on_wait` once and wait for it, at most LOST_S."""
     spec, until, waited = job.spec, time.monotonic() + LOST_S, False
     while True:
         try:
@@ -156,16 +160,16 @@ def _submit_when_ready(client: Any, job: Job, identifier: str, on_wait: Callable
 
 
 class _Follower:
-    """Follows one job that the cluster has taken, over as many connections as it needs."""
+    """Follows one job that the cluster has accepted, and connects again if a connection is lost."""
 
     def __init__(
         self, client: Any, identifier: str, address: str, come_back: str, on_log: Say, say: Say
     ) -> None:
         self._client, self._identifier, self._address = client, identifier, address
         self._come_back, self._on_log, self._say = come_back, on_log, say
-        self._shown = 0  # characters of the log; each connection sends it from its start
+        self._shown = 0  # characters of the log passed on; each connection sends the log from its start
         self._heard = time.monotonic()
-        self._known = "submitted"  # its status when last asked
+        self._known = "submitted"  # the job's last known status
         self._said = ""
         self._reason = ""  # why the last connection failed
 
@@ -173,7 +177,7 @@ class _Follower:
         """Return the exit code of the job's driver.
 
         Raises:
-            ClusterError: nothing has been heard of the job for LOST_S.
+            ClusterError: the cluster has not answered for LOST_S seconds.
         """
         last = False
         while True:
@@ -184,7 +188,7 @@ class _Follower:
             elif whole or last:
                 break
             else:
-                last = True  # the job is over, but its log has broken off: the rest, if it can be had
+                last = True  # the job has ended, but its log was cut off: try once more to read the rest
         if not whole:
             self._say(f"the end of the log was not received ({self._reason}); {self._come_back}")
         if info.status.value == "FAILED":
@@ -193,14 +197,14 @@ class _Follower:
         return int(ends.get(info.status.value, info.driver_exit_code or 1))
 
     async def _read_log(self) -> bool:
-        """Pass on what has not been passed on before; true if the log came to its own end."""
+        """Pass on the new part of the log. Return True if the log was received to its end."""
         seen = 0
         pieces = self._client.tail_job_logs(self._identifier)
         while True:
             step = asyncio.ensure_future(anext(pieces))
             over = False
             while not (await asyncio.wait([step], timeout=QUIET_S))[0]:
-                # Silence: the job may be waiting, or over, or the connection dead without a word to either end.
+                # No data: the job may wait or have ended, or the connection may be broken without a notice.
                 if over:
                     step.cancel()
                 info = None if over else self._ask()
@@ -216,14 +220,14 @@ class _Follower:
                 self._on_log(new)
 
     def _ask(self) -> Any:
-        """Ask the cluster about the job; None if it does not answer.
+        """Return what the cluster says about the job; None if it does not answer.
 
         Raises:
-            ClusterError: it has not answered for too long.
+            ClusterError: the cluster has not answered for LOST_S seconds.
         """
         try:
             info = self._client.get_job_info(self._identifier)
-        except Exception as error:  # of Ray, requests and what lies below them
+        except Exception as error:  # Ray, the HTTP client and the layers below raise many kinds
             self._reason = _first_line(error)
             silent = time.monotonic() - self._heard
             if silent < LOST_S:
@@ -247,8 +251,8 @@ def _first_line(reason: Any) -> str:
 def _too_large(how: str) -> ConfigError:
     return ConfigError(
         f"the working directory is too large to send ({how})",
-        "list what the job does not need in .gitignore, or under excludes in spec.runtimeEnvYAML, or make "
-        "working_dir the URL of a .zip",
+        "list files that the job does not need in .gitignore or under excludes in spec.runtimeEnvYAML, or set "
+        "working_dir to the URL of a .zip",
     )
 
 
@@ -261,5 +265,5 @@ def _refusal(address: str, error: Exception) -> ClusterError:
         )
     return ClusterError(
         f"the cluster at {address} did not accept the job: {reason}",
-        "check --address, and that the cluster is up",
+        "check --address, which must be the URL of Ray's dashboard, and that the cluster is up",
     )

@@ -1,7 +1,7 @@
-"""A job spec: the RayJob manifest that KubeRay takes, read and checked before a cluster is asked.
+"""Read and check a job spec, which is a RayJob manifest as KubeRay uses it, before a cluster is contacted.
 
-We use metadata.name and the fields of `Spec`. Credentials do not belong in it: the cluster's nodes have them in
-their environment.
+Only metadata.name and the fields of `Spec` are used. A job spec must not contain credentials: the nodes of the
+cluster have them in their environment.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ ARCHIVES = (".zip", ".jar", ".whl")
 
 
 class Metadata(BaseModel):
-    """The manifest's name and what else Kubernetes keeps with it."""
+    """The manifest's metadata, of which only the name is used."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
 
 
 class Spec(BaseModel):
-    """The part of the manifest that says what to run; names as KubeRay has them."""
+    """The part of the manifest that says what to run. The field names are those of KubeRay."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -42,7 +42,7 @@ class Spec(BaseModel):
 
 
 class Environment(BaseModel):
-    """The parts of runtimeEnvYAML whose values are texts: names of files, and environment variables."""
+    """The fields of runtimeEnvYAML whose values are texts: names of files, and environment variables."""
 
     env_vars: dict[str, str] = {}
     working_dir: str | None = None
@@ -62,11 +62,11 @@ Part = TypeVar("Part", bound=BaseModel)
 
 
 def read(path: Path) -> Job:
-    """Read a RayJob manifest. A value is the word that is written unless `Spec` declares a number.
+    """Read a RayJob manifest. A value is read as text, unless `Spec` declares a number.
 
     Raises:
-        ConfigError: it is missing, not a RayJob, has a field that we do not use or a value that does not fit,
-            names a folder that is not there, or holds a credential.
+        ConfigError: the file is missing or not a RayJob, has an unknown field or a value that does not fit,
+            names a folder that does not exist, or contains a credential.
     """
     if not path.is_file():
         raise ConfigError(f"job spec {path} does not exist", START)
@@ -74,7 +74,9 @@ def read(path: Path) -> Job:
     if not isinstance(manifest, dict):
         raise ConfigError(f"{path} is not a RayJob manifest: it is not a mapping", START)
     if manifest.get("kind") != "RayJob":
-        raise ConfigError(f"{path} has kind {manifest.get('kind')}", f"a job spec has kind RayJob; {START}")
+        raise ConfigError(
+            f"{path} has kind {manifest.get('kind')}, but a job spec has kind RayJob", f"correct it, or {START}"
+        )
     name = _checked(path, "metadata", Metadata, manifest.get("metadata")).name
     fields = manifest.get("spec")
     if isinstance(fields, dict) and isinstance(resources := fields.get("entrypointResources"), str):
@@ -100,12 +102,12 @@ def _parsed(path: Path, parse: Callable[[str], Any], content: bytes) -> Any:
 
 
 def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
-    """Check a mapping of words against what it should hold. Values are not shown: one may be a credential."""
+    """Check a mapping of texts against a model. Errors do not show values, because one may be a credential."""
     if not isinstance(fields, dict):
         raise ConfigError(f"{path} is not a RayJob manifest: {where} is not a mapping", START)
     given = {
         name: value for name, value in fields.items() if value not in NULLS
-    }  # a field left empty is left out
+    }  # an empty field counts as absent
     try:
         return part.model_validate(typed(given, part))
     except ValidationError as error:
@@ -113,7 +115,7 @@ def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
         name = ".".join(str(step) for step in (where, *first["loc"]))
     if first["type"] == "extra_forbidden":
         raise ConfigError(
-            f"{path}: field {name} is unknown", f"known are {', '.join(sorted(part.model_fields))}"
+            f"{path}: field {name} is unknown", f"use one of {', '.join(sorted(part.model_fields))}"
         )
     raise ConfigError(f"{path} is not a RayJob manifest: {name}: {first['msg']}", "correct the file")
 
@@ -124,8 +126,8 @@ def _runtime_env(path: Path, text: bytes) -> dict[str, Any]:
     for name in words.env_vars:
         if any(mark in name.upper() for mark in SECRETS):
             raise ConfigError(
-                f"{path} sets {name}, a credential",
-                "remove it; set it in the environment of the cluster's nodes",
+                f"{path} sets {name}, a credential, which everyone who can read the job spec could use",
+                "remove it, and set it in the environment of the cluster's nodes",
             )
     for place in filter(None, (words.working_dir, *words.py_modules)):
         _require_place(path, place)
@@ -136,11 +138,11 @@ def _runtime_env(path: Path, text: bytes) -> dict[str, Any]:
 
 
 def _require_place(path: Path, place: str) -> None:
-    """Refuse a folder or archive of this machine that is not there."""
+    """Raise a ConfigError if a folder or archive of this machine does not exist."""
     if "://" in place or Path(place).is_dir():
         return
     if not (Path(place).is_file() and place.endswith(ARCHIVES)):
         raise ConfigError(
-            f"{path}: {Path(place).absolute()}, which spec.runtimeEnvYAML names, is not a folder",
-            "give a folder as seen from the one you are in, a .zip, or the URL of one",
+            f"{path}: {Path(place).absolute()}, which spec.runtimeEnvYAML names, is not a folder or archive",
+            "give a folder relative to the current one, a .zip file, or the URL of a .zip file",
         )

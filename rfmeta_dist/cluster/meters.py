@@ -1,7 +1,7 @@
-"""What a run reads and waits for, as counters that Ray hands to Prometheus on every node.
+"""Count what a run reads and waits for, in counters that Ray exports to Prometheus on every node.
 
-ray_rfmeta_stream_NAME_total{run, domain}   NAME as in core/totals.py: bytes_read, cache_hits, stalled, …
-ray_rfmeta_train_NAME_total{run, worker}    steps, seconds, and data_seconds: waited for batches
+ray_rfmeta_stream_NAME_total{run, domain}   NAME is a field of core/totals.py: bytes_read, cache_hits, …
+ray_rfmeta_train_NAME_total{run, worker}    steps, seconds, and data_seconds (spent waiting for batches)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Totals:
-    """Counters that follow totals which never fall."""
+    """Counters that are raised to totals. Totals must not decrease."""
 
     def __init__(self, prefix: str, names: Mapping[str, str], tags: dict[str, str]) -> None:
         self._counters = {
@@ -39,27 +39,31 @@ class _Totals:
 
 
 class StreamMeter(_Totals):
-    """Shows the `StreamTotals` of one domain's stream."""
+    """Exports the `StreamTotals` of one domain's stream."""
 
     def __init__(self, run: str, domain: str) -> None:
-        names = {field.name: f"{field.name} of a domain's shards" for field in fields(StreamTotals)}
+        names = {field.name: f"{field.name} of a domain's stream" for field in fields(StreamTotals)}
         super().__init__("stream", names, {"run": run, "domain": domain})
 
     def read(self, totals: StreamTotals) -> None:
-        """Bring the counters up to the totals."""
+        """Raise the counters to the totals."""
         self.show(asdict(totals))
 
 
 class StepMeter(_Totals):
-    """Shows a worker's steps, the seconds they took, and the seconds of these in which it waited for data."""
+    """Exports a worker's steps, the seconds that they took, and the part of them spent waiting for data."""
 
     def __init__(self, run: str, worker: int) -> None:
-        names = {"steps": "optimiser steps", "seconds": "of these steps", "data_seconds": "waited for batches"}
+        names = {
+            "steps": "optimiser steps",
+            "seconds": "seconds that the steps took",
+            "data_seconds": "seconds that the steps waited for batches",
+        }
         super().__init__("train", names, {"run": run, "worker": str(worker)})
         self._now = dict.fromkeys(names, 0.0)
 
     def step(self, row: StepRow) -> None:
-        """Count a step's row."""
+        """Add the row of one step to the counters."""
         self._now["steps"] += 1
         for name in ("seconds", "data_seconds"):
             self._now[name] += row[name]

@@ -1,6 +1,7 @@
-"""News from the workers to whoever watches: one small actor that rows are pushed to and drained from.
+"""Send rows of figures and messages from the workers to the driver, through one small actor.
 
-News may be lost and nothing depends on them: a run ends well without its monitor. Errors travel with Ray Train.
+Rows may be lost, and no result depends on them: a run finishes even if this actor dies. Errors go through Ray
+Train instead.
 """
 
 from __future__ import annotations
@@ -18,39 +19,39 @@ from rfmeta_dist.core.periodic import periodically
 News = dict[str, Any]
 EVERY_S = 0.25
 ANSWER_S = 10.0
-NOTICE = "notice"  # a row with this field holds a line for people, beside its label, and no step
+NOTICE = "notice"  # a row with this field carries a message for the user instead of the figures of a step
 
 _log = logging.getLogger(__name__)
 
 
 class NewsDesk:
-    """Collects rows until they are drained."""
+    """Collects the rows that workers push, until the driver drains them."""
 
     def __init__(self) -> None:
         self._rows: list[News] = []
 
     def push(self, rows: list[News]) -> None:
-        """Add some rows."""
+        """Append rows."""
         self._rows.extend(rows)
 
     def drain(self) -> list[News]:
-        """Take all rows."""
+        """Return all rows and forget them."""
         rows, self._rows = self._rows, []
         return rows
 
 
-# Ray starts one that died again; the rows that it held are lost.
+# Ray restarts a monitor that died; the rows that it held are lost.
 Monitor = ray.remote(num_cpus=0, max_restarts=-1)(NewsDesk)
 
 
 def start() -> Any:
-    """Start a monitor on this process's own node, whose loss would end the process too; return its handle."""
+    """Start a monitor on this process's node, so that no other lost node can end it, and return its handle."""
     node = ray.get_runtime_context().get_node_id()
     return Monitor.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
 
 
 def log_notice(text: str) -> None:
-    """Log a line for people; without any set-up of logging, Python prints it on stderr."""
+    """Log a message for the user as a warning, which Python prints on stderr if logging is not configured."""
     _log.warning(text)
 
 
@@ -58,12 +59,12 @@ def log_notice(text: str) -> None:
 def watched(
     monitor: Any, on_news: Callable[[News], None], on_notice: Callable[[str], None] = log_notice
 ) -> Iterator[None]:
-    """Hand over what the monitor gets, from a thread of this process, while the context is open.
+    """Pass on the rows of a monitor, from a thread of this process, while the context is open.
 
     Args:
-        monitor: from `start`. If it cannot be reached there is no news meanwhile.
-        on_news: called with every row.
-        on_notice: called with every line for people.
+        monitor: handle from `start`. While it cannot be reached, no rows are passed on.
+        on_news: called with the row of each step.
+        on_notice: called with each message for the user.
     """
 
     def drain() -> None:

@@ -19,12 +19,10 @@ from rfmeta_dist.cluster.autoscaler import Growth, growth
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError
 
-PATIENCE_S = 5.0  # before the first line about waiting
-REMINDER_S = 60.0  # between the lines after it
-PROBE = (
-    "rfmeta-room-"  # begins the names of the placement groups that are only asked for to see if there is room
-)
-LOG = logging.getLogger(__name__)  # its warnings reach stderr, whatever the program
+PATIENCE_S = 5.0  # seconds before the first message about waiting
+REMINDER_S = 60.0  # seconds between the messages after it
+PROBE = "rfmeta-room-"  # begins the names of placement groups that only test whether there is room
+LOG = logging.getLogger(__name__)  # Python prints its warnings on stderr if logging is not configured
 
 Resources = Mapping[str, float]
 SLOT: Resources = {"CPU": 1}
@@ -32,13 +30,13 @@ SLOT: Resources = {"CPU": 1}
 
 @dataclass(frozen=True)
 class Ask:
-    """The processes that a command asks the cluster for.
+    """A request for processes, which a command makes to the cluster.
 
     Attributes:
         what: the work, such as "training of a"; begins the message.
-        each: resources of one process; one machine must have all of them.
-        count: processes at the same time.
-        remedy: what to do if the cluster can never hold them.
+        each: resources of one process, which a single machine must have.
+        count: number of processes that run at the same time.
+        remedy: what the user can do if the cluster can never hold the processes.
     """
 
     what: str
@@ -51,28 +49,29 @@ class Ask:
 
 
 def wait_for_room(ask: Ask, say: Callable[[str], None] = LOG.warning, limit_s: float = math.inf) -> None:
-    """Wait until the cluster has room for what is asked for, and say what is waited for.
+    """Wait until the cluster has room for the requested processes, and tell the user what is missing.
 
-    The autoscaler, if there is one, is made to add machines. Nothing stays reserved afterwards.
+    The request makes an autoscaler add machines. Nothing stays reserved afterwards.
 
     Args:
-        ask: what is asked for.
-        say: called with a line for people.
+        ask: the request.
+        say: called with each message for the user.
         limit_s: seconds to wait at most.
 
     Raises:
-        ClusterError: the cluster can never hold it, with all that its autoscaler may add, or the time is up.
+        ClusterError: the cluster can never hold the processes, even with all machines that its autoscaler may
+            add, or the time is up.
     """
     now, more = _held(_machines(), ask.each), None
     if now < ask.count:
         more = growth()
         if more.known and _limit(ask.each, more) < ask.count:
-            raise ClusterError(f"{ask.what} needs {ask}, and {_has(ask.each, more)}", ask.remedy)
-    # Ray refuses a name that another group has.
+            raise ClusterError(f"{ask.what} needs {ask}, but {_has(ask.each, more)}", ask.remedy)
+    # The name must be unique, or Ray refuses the group.
     group = placement_group([dict(ask.each)] * ask.count, strategy="PACK", name=PROBE + uuid4().hex)
     try:
         end, patience = time.monotonic() + limit_s, PATIENCE_S
-        # Ray cuts the fraction of a second off.
+        # Ray drops the fraction of a second, so round up.
         while not group.wait(max(0, math.ceil(min(patience, end - time.monotonic())))):
             if time.monotonic() >= end:
                 raise late(ask, limit_s)
@@ -93,9 +92,9 @@ def late(ask: Ask, limit_s: float) -> ClusterError:
 
 
 def missing(ask: Ask) -> str:
-    """Return which workers have no slot, such as "1 of 2 workers: the cluster has 1 free slot(s) of 1 CPU"."""
+    """Return which workers lack a slot, such as "1 of 2 workers: the cluster has 1 free slot(s) of 1 CPU"."""
     fits = _fits(ray.available_resources(), ask.each)
-    # Slots that are free in sum may lie in pieces on several nodes, so at least one worker is missing.
+    # The free resources are a sum over nodes. A slot may not fit on any single one, so report at least one.
     return (
         f"{max(1, ask.count - fits)} of {ask.count} workers: the cluster has {fits} free slot(s) of "
         f"{_words(ask.each)}"
@@ -103,15 +102,15 @@ def missing(ask: Ask) -> str:
 
 
 def most(each: Resources) -> int:
-    """Return how many processes the cluster can hold at a time, with all that its autoscaler may add."""
+    """Return how many processes fit on the cluster at the same time, with all that its autoscaler may add."""
     now, more = _held(_machines(), each), growth()
     return max(now, int(_limit(each, more))) if more.known else now
 
 
 def for_training(config: Config) -> Ask:
-    """Return what the workers of one run ask for."""
+    """Return the request for the workers of a run."""
     training = config.training
-    remedy = f"set training.workers lower, or give --slots {training.workers} or a larger cluster"
+    remedy = f"set training.workers lower, or give --slots {training.workers}, or use a larger cluster"
     if training.gpus:
         remedy = (
             "set training.gpus=0 to train on CPUs, or training.workers lower, or use a cluster with more GPUs"
@@ -125,10 +124,10 @@ def for_training(config: Config) -> Ask:
 
 
 def for_judging(config: Config, say: Callable[[str], None] = LOG.warning) -> Ask:
-    """Return what the process asks for that finishes or judges the run's model.
+    """Return the request for the process that finishes or judges the model of a run.
 
-    A model of GPUs is judged on a CPU where the cluster has no GPU: the device is no part of what was trained.
-    `say` is then called with a line for people.
+    A model that was trained on GPUs is judged on a CPU if the cluster has no GPU, because the model does not
+    depend on the device. `say` is then called with a message for the user.
     """
     ask = for_tasks("judging")
     if not config.training.gpus:
@@ -141,7 +140,7 @@ def for_judging(config: Config, say: Callable[[str], None] = LOG.warning) -> Ask
 
 
 def workers_for(what: str, given: int | None) -> int:
-    """Wait until a process with a CPU has room; return how many to use: those given, or all that have room.
+    """Wait until one process with a CPU has room, and return how many to start: `given`, or all that have room.
 
     Raises:
         ClusterError: no machine has a CPU.
@@ -151,7 +150,7 @@ def workers_for(what: str, given: int | None) -> int:
 
 
 def for_tasks(what: str) -> Ask:
-    """Return what is asked for by work that any number of processes can do: one process with a CPU."""
+    """Return the request for one process with one CPU, which is enough for work that can be divided freely."""
     return Ask(what, SLOT, 1, "use a cluster in which at least one machine gives Ray a CPU")
 
 
@@ -160,7 +159,7 @@ def _machines() -> list[Resources]:
 
 
 def _held(machines: Iterable[Resources], each: Resources) -> int:
-    """Return how many processes fit on some machines if nothing else is there."""
+    """Return how many processes fit on some machines if nothing else runs there."""
     return sum(_fits(machine, each) for machine in machines)
 
 
@@ -169,7 +168,7 @@ def _fits(machine: Resources, each: Resources) -> int:
 
 
 def _limit(each: Resources, more: Growth) -> float:
-    """Return how many processes fit on the head and all that may be added to it; infinite if unknown."""
+    """Return how many processes fit on the head and the machines that may be added; infinity if unknown."""
     if not more.known:
         return math.inf
     head = [machine for machine in _machines() if "node:__internal_head__" in machine]
@@ -179,13 +178,13 @@ def _limit(each: Resources, more: Growth) -> float:
 
 
 def _has(each: Resources, more: Growth) -> str:
-    """Say what the cluster has of the resources, and what may be added."""
+    """Return a text that says what the cluster has of the resources, and what may be added."""
     machines = _machines()
     have = _total(machines, each)
     free = {name: ray.available_resources().get(name, 0) for name in each}
     text = f"the cluster has {_words(have)} on {len(machines)} machine(s), {_words(free)} free"
     if not more.known:
-        return text + "; what can be added to it is not known"
+        return text + "; it is not known which machines can be added"
     if more.at_most:
         added = _words(_total(more.machines, each))
         text += f"; its autoscaler may run up to {more.at_most} machine(s) beside the head, with {added}"

@@ -1,4 +1,4 @@
-"""A connection to Ray: an existing cluster, or one of our own on this machine for as long as it is needed."""
+"""Connect to Ray: to an existing cluster, or to a local one that is started for as long as it is needed."""
 
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ import ray
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
 
-# Ray Train polls its workers this often, and reports wait for it; the default of 2 s suits day-long runs.
+# Ray Train polls its workers at this interval, and a report waits for the next poll. Ray's 2 s slow short runs.
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_maximum_startup_concurrency": "12",  # below it, Ray warns of every readers and monitors process
+    "RAY_worker_maximum_startup_concurrency": "12",  # with less, Ray warns when readers and monitors start
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the command
-    "RAY_AIR_NEW_OUTPUT": "0",  # Tune's own tables; we print ours
+    "RAY_AIR_NEW_OUTPUT": "0",  # no tables of Ray Tune, because rfmeta prints its own
 }
 CONNECT_S = 5
-HEAD_LOST_S = 30.0  # Ray itself gives up after 60
-LOCAL_OBJECT_STORE = 1 << 30  # batches are a few megabytes; Ray's default would take a third of the memory
+HEAD_LOST_S = 30.0  # seconds without an answer of the head; Ray itself gives up after 60
+LOCAL_OBJECT_STORE = 1 << 30  # bytes; batches are a few megabytes, and Ray's default is a third of the memory
 
 
 @contextmanager
 def session(slots: int | None = None, address: str | None = None) -> Iterator[bool]:
-    """Connect to Ray; yields whether the cluster is our own.
+    """Connect to Ray while the context is open. Yield True if a local cluster was started for it.
+
+    A process that is connected to Ray already keeps its connection.
 
     Args:
-        slots: logical CPUs of a local cluster; the machine's cores if not given.
-        address: a cluster to use instead; RAY_ADDRESS counts as one. A process that is connected already stays
-            connected.
+        slots: number of CPUs of a local cluster; the machine's cores if None.
+        address: cluster to use instead of a local one; the environment variable RAY_ADDRESS if None.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the token, this process is connected to another,
-            or no local one can be started.
-        RfmetaError: whatever left Ray for the caller as an error of Ray's, see `errors.ours`.
+        ClusterError: the cluster cannot be reached or refuses the token, this process is connected to another
+            cluster, or a local cluster cannot be started.
+        RfmetaError: the body raised an error of Ray's, which `errors.ours` has converted.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -58,7 +59,7 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
     try:
         _init(address, slots, folder)
-        direct = folder is None and not (address or "").startswith("ray://")  # a client raises errors itself
+        direct = folder is None and not (address or "").startswith("ray://")  # Ray Client raises errors itself
         with _head_watched() if direct else nullcontext():
             yield folder is not None
     except ray.exceptions.RayError as error:
@@ -84,11 +85,11 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
                 _temp_dir=folder,
                 **quiet,
             )
-    except Exception as error:  # Ray raises many kinds here, some of them bare RuntimeErrors
+    except Exception as error:  # Ray raises many kinds here, also plain RuntimeErrors
         reason = str(error).strip().splitlines()[0]
         if not address:
             raise ClusterError(
-                f"cannot start a local Ray: {reason}",
+                f"cannot start a local Ray cluster: {reason}",
                 "try again when the machine is less busy, or with fewer --slots",
             ) from error
         raise ClusterError(
@@ -99,7 +100,10 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
 
 @contextmanager
 def _head_watched() -> Iterator[None]:
-    """Raise a ClusterError if the cluster's head is gone; Ray would end this process a minute later."""
+    """Raise a ClusterError in the body if the cluster's head does not answer any longer.
+
+    Without it, Ray would end this process after a minute.
+    """
     address = ray.get_runtime_context().gcs_address
     lost, done = threading.Event(), threading.Event()
 
@@ -112,7 +116,7 @@ def _head_watched() -> Iterator[None]:
             except OSError:
                 if time.monotonic() - seen > HEAD_LOST_S:
                     lost.set()
-                    _thread.interrupt_main()  # which waits inside Ray, and wakes up for signals alone
+                    _thread.interrupt_main()  # the main thread waits inside Ray, where only a signal wakes it
                     return
 
     threading.Thread(target=watch, daemon=True).start()
@@ -130,19 +134,19 @@ def _head_watched() -> Iterator[None]:
 
 
 def _require_connected_to(address: str | None) -> None:
-    """Raise a ClusterError if this process is connected to another cluster, as it can be to one alone."""
+    """Raise a ClusterError if this process is connected to another cluster. A process can use only one."""
     connected = ray.get_runtime_context().gcs_address
     port = (address or "").rpartition(":")[2]
-    # A host has many names, but no two clusters share a port; "auto" names none.
+    # Compare ports only, because a host has many names. "auto" has no port and fits any cluster.
     if port.isdigit() and port != connected.rpartition(":")[2]:
         raise ClusterError(
             f"cannot reach the Ray cluster at {address}: this process is connected to the one at {connected}",
-            "use that one, or call ray.shutdown() first",
+            "use the connected cluster, or call ray.shutdown() first",
         )
 
 
 def _require_listener(address: str) -> None:
-    """Whether anybody listens there; Ray itself would try for minutes, and print every attempt."""
+    """Raise an OSError unless a process listens there. Ray itself would try for minutes and print each try."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()

@@ -1,8 +1,8 @@
-"""Actors read and decode the source domains' shards: each byte once, whatever the number of workers.
+"""Read and decode the source domains' shards in actors: each byte once, whatever the number of workers.
 
-Each domain has one reader; an actor holds the readers of one domain or several. It has no state worth saving: a
-batch is a pure function of (seed, domain, step), so an actor that died is started again by Ray and goes on at
-the step it is asked for. Its process loads neither torch nor the learning rules.
+Each domain has one reader, and an actor holds the readers of one or several domains. A batch is a pure function
+of (seed, domain, step), so an actor has no state to save: if it dies, Ray restarts it, and it continues at the
+step that is asked for. An actor's process loads neither torch nor the learning rules.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from rfmeta_dist.episode.plan import Need
 from rfmeta_dist.episode.schedule import most_batches
 from rfmeta_dist.storage.store import open_store
 
-KEEP = 16  # steps by which workers' requests may lie apart; they run in lockstep but for what they prefetch
-METER_S = 1.0  # Prometheus asks every few seconds
-ACTORS = 2  # at most, for each worker: decoding leaves Python's lock, so a process serves many domains
+KEEP = 16  # steps that a batch is kept; workers run in lockstep, but prefetch different numbers of steps
+METER_S = 1.0  # seconds between updates of the counters; Prometheus asks every few seconds
+ACTORS = 2  # largest number for each worker; decoding releases Python's lock, so one can serve many domains
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class DomainReader:
 
     def __init__(self, config: Config, domain: str, fingerprint: str) -> None:
         self._given = config, domain, fingerprint
-        # A domain that is in some episodes only goes on by fewer batches in the same number of steps.
+        # A domain that is not in every episode uses fewer batches in the same number of steps.
         episodes, domains = KEEP * config.training.episodes, len(config.data.sources)
         self._keep = min(episodes, most_batches(episodes, domains, config.episode_domains) + 1)
         self._meter = StreamMeter(config.run.name, domain)
@@ -54,21 +54,21 @@ class DomainReader:
 
     @cached_property
     def _stream(self) -> DomainStream:
-        # Opened by the first request, whose answer can carry our error; a constructor's would reach the
-        # worker as the text of a traceback.
+        # Open the stream at the first request. Ray returns the error of a request as an object, but the error
+        # of a constructor only as the text of a traceback.
         config, domain, fingerprint = self._given
         store = open_store(config.data.prefix)
         manifest = Manifest.open(store, domain, fingerprint)
         return DomainStream.of_run(store, manifest, config.data, config.training.seed)
 
     def totals(self) -> StreamTotals:
-        """What this reader has read and waited for since it was last started."""
+        """Return what this reader has read and waited for since its actor was last started."""
         found = self._stream.totals
         self._meter.read(found)
         return found
 
     def batch(self, index: int, start: int, stop: int) -> RawBatch:
-        """Rows of batch `index`; the second worker that asks for it is served from the one already decoded."""
+        """Return rows of batch `index`. A batch is decoded once and kept for the other workers."""
         if index not in self._kept:
             if not self._next <= index < self._next + self._keep or not self._kept:
                 self._batches, self._next, self._kept = self._stream.batches(index), index, {}
@@ -83,9 +83,9 @@ class DomainReader:
 
 
 class DomainReaders:
-    """Serves the training batches of some domains.
+    """Serves the training batches of several domains.
 
-    Each domain has a thread of its own, so that one that waits for its store holds up no other.
+    Each domain has its own thread, so that a domain that waits for its store does not delay the others.
     """
 
     def __init__(self, config: Config, fingerprints: Mapping[str, str]) -> None:
@@ -95,11 +95,11 @@ class DomainReaders:
         }
 
     async def batch(self, domain: str, index: int, start: int, stop: int) -> RawBatch:
-        """Rows of batch `index` of a domain."""
+        """Return rows `start` to `stop` of batch `index` of a domain."""
         return await self._in_turn(domain, lambda reader: reader.batch(index, start, stop))
 
     async def totals(self, domain: str) -> StreamTotals:
-        """What the domain's reader has read and waited for since it was last started."""
+        """Return what the domain's reader has read and waited for since its actor was last started."""
         return await self._in_turn(domain, lambda reader: reader.totals())
 
     async def _in_turn(self, domain: str, work: Callable[[DomainReader], T]) -> T:
@@ -108,7 +108,7 @@ class DomainReaders:
 
 
 def totals(actors: Mapping[str, Any]) -> dict[str, StreamTotals]:
-    """What the actors have read and waited for, by domain; of one that does not answer, nothing."""
+    """Return what the actors have read and waited for, by domain. An actor that does not answer is left out."""
     found = {}
     for name, actor in actors.items():
         with suppress(ray.exceptions.RayError, RfmetaError):
@@ -116,22 +116,26 @@ def totals(actors: Mapping[str, Any]) -> dict[str, StreamTotals]:
     return found
 
 
-# They take no slot, and are started again for as long as anybody asks for batches. They ask for one byte of
-# memory because Ray starts an actor that asks for nothing on a random node, whatever soft affinity it is given.
+# An actor takes no slot, and is restarted whenever a batch is requested. It asks for one byte of memory because
+# Ray ignores the soft affinity of an actor that asks for nothing, and starts it on a random node.
 ReadingActor = ray.remote(num_cpus=0, memory=1, max_restarts=-1, max_task_retries=-1)(DomainReaders)
 
 
 def start(config: Config, fingerprints: Mapping[str, str]) -> dict[str, Any]:
-    """Start the actors that read the source domains; their handles by domain.
+    """Start the actors that read the source domains, and return their handles by domain.
 
-    There are `ACTORS` for each worker, or fewer if there are fewer domains. They are spread over the nodes that
-    can hold a worker, so that batches cross the network no more than they must; if its node is lost, Ray starts
-    an actor elsewhere.
+    There are `ACTORS` actors for each worker, or one for each domain if that is fewer. They are spread over the
+    nodes that can hold a worker, to keep traffic between nodes small. If a node is lost, Ray starts its actors
+    elsewhere.
+
+    Args:
+        config: the run's.
+        fingerprints: fingerprint of the manifest to read, by domain.
     """
     sources, training = config.data.sources, config.training
     count = min(len(sources), ACTORS * training.workers)
     nodes = _nodes_for_workers("GPU" if training.gpus else "CPU")
-    first = zlib.crc32(config.run.name.encode())  # runs side by side begin at different nodes
+    first = zlib.crc32(config.run.name.encode())  # runs that train at the same time begin at different nodes
     actors: dict[str, Any] = {}
     for k in range(count):
         where: Any = "DEFAULT"
@@ -144,16 +148,16 @@ def start(config: Config, fingerprints: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _nodes_for_workers(resource: str) -> list[str]:
-    """Ids of the nodes that have one of what a worker takes; a head without slots is none of them."""
+    """Return the ids of the nodes that have at least one of the resource that a worker takes."""
     alive = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(resource, 0) >= 1]
     return sorted(node["NodeID"] for node in alive)
 
 
 class RayBatches:
-    """The `BatchSource` of a worker: asks the domain actors, ahead of time where told to.
+    """The `BatchSource` of a worker, which requests batches from the actors.
 
     Args:
-        actors: handles by domain, as `start` gives them.
+        actors: handles by domain, from `start`.
     """
 
     def __init__(self, actors: Mapping[str, Any]) -> None:
@@ -161,17 +165,17 @@ class RayBatches:
         self._coming: dict[Need, Any] = {}
 
     def prefetch(self, need: Need) -> None:
-        """Ask for rows without waiting for them."""
+        """Request rows of a batch without waiting for them."""
         rows = need.rows
         self._coming[need] = self._actors[need.domain].batch.remote(
             need.domain, need.index, rows.start, rows.stop
         )
 
     def batch(self, need: Need) -> RawBatch:
-        """Rows of a batch of a domain.
+        """Return rows of a batch of a domain; request them first if they were not prefetched.
 
         Raises:
-            DataError, StorageError: what the actor met, as it met it.
+            DataError, StorageError: the actor raised this error while it read the batch.
         """
         if need not in self._coming:
             self.prefetch(need)

@@ -1,4 +1,4 @@
-"""Generated domains on Ray: a task a person, recordings to the staging area as they are done, then shards."""
+"""Generate domains on Ray: a task for each person writes recordings to a staging area, which is then packed."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def synthesise(
     workers: int | None,
     on_done: Callable[[int, int], None],
 ) -> Manifest:
-    """Render the videos of one domain and publish it; what an interrupted call finished is not done again.
+    """Render the videos of one domain and publish it. Recordings that an interrupted call finished are kept.
 
-    The result depends on the plan alone, not on the workers, nor on what happened to them. A domain that is
-    there already, under the same contract, is left as it is.
+    The result depends only on the plan, not on the number of workers or on interruptions. A domain that was
+    published before with the same contract is not changed.
 
     Args:
         out: prefix to write to.
         videos: the domain's plan.
-        contract: see `generate.contract`.
-        workers: tasks at a time, a CPU each; as many as the cluster has CPUs if not given.
-        on_done: called with the number of finished frames and of all, as they finish.
+        contract: all settings that the videos depend on, from `generate.contract`.
+        workers: number of parallel tasks, each with one CPU; all CPUs of the cluster if None.
+        on_done: called with the number of finished frames and the number of all frames.
 
     Raises:
         DataError: a portrait cannot be read.
-        StorageError: the store cannot be written. The same call may be made again and goes on.
+        StorageError: the store cannot be written. The same call continues where this one stopped.
     """
     store, domain = open_store(out), videos[0].domain
     total = sum(video.frames for video in videos)
@@ -66,35 +66,35 @@ def synthesise(
 
 
 def _published(store: Store, domain: str, contract: Mapping[str, Any]) -> Manifest | None:
-    """The domain's latest state, if it came of this contract and is whole."""
+    """Return the domain's newest manifest if it has this contract and all its shards exist; None otherwise."""
     if not versions(store, domain):
         return None
     try:
         latest = Manifest.open(store, domain)
     except DataError:
-        return None  # damaged, which publishing repairs
+        return None  # the manifest is damaged; publishing the domain again repairs it
     there = set(store.sub(domain).list())
     whole = all(shard.name in there for shard in latest.shards)
     return latest if whole and json_bytes(latest.contract) == json_bytes(contract) else None
 
 
 def _rendered(videos: Sequence[Video], stage: Stage, workers: int) -> Iterator[int]:
-    """Frames of each recording as it is done, in any order; no more than `workers` tasks are under way."""
-    # A person's recordings together, since painting the person is part of the work.
+    """Yield the number of frames of each recording when it is finished, in any order."""
+    # One task renders all recordings of a person, because painting the person is part of the work.
     people = (list(group) for _, group in groupby(videos, key=lambda video: video.subject))
     yield from in_parallel(people, lambda person: _render.remote(person, stage), workers)
 
 
 def in_parallel(items: Iterable[T], start: Callable[[T], Any], workers: int) -> Iterator[Any]:
-    """What streaming tasks yield, in any order.
+    """Run a streaming task for each item, and yield what the tasks yield, in any order.
 
     Args:
-        items: one for each task.
-        start: begins the task of an item.
-        workers: tasks at a time.
+        items: one item for each task.
+        start: starts the task of an item and returns its generator of references.
+        workers: number of tasks that run at the same time.
 
     Raises:
-        RfmetaError: what a task raised.
+        RfmetaError: a task raised this error.
     """
     rest = iter(items)
     tasks = [start(item) for item in islice(rest, workers)]
@@ -109,12 +109,12 @@ def in_parallel(items: Iterable[T], start: Callable[[T], Any], workers: int) -> 
 
 @ray.remote(num_cpus=1, num_returns="streaming")  # type: ignore[untyped-decorator]
 def _render(person: list[Video], stage: Stage) -> Iterator[int]:
-    """Render one person's recordings into the staging area; yields the frames of each."""
+    """Render the recordings of one person into the staging area, and yield the number of frames of each."""
     import cv2
 
     from rfmeta_dist.synth.output.generate import render
 
-    cv2.setNumThreads(1)  # a CPU each
+    cv2.setNumThreads(1)  # a task has one CPU
     for video in person:
         samples = render(video)
         stage.write(_name(video), samples, Tally(path=video.name, read=len(samples)))
@@ -122,5 +122,5 @@ def _render(person: list[Video], stage: Stage) -> Iterator[int]:
 
 
 def _name(video: Video) -> str:
-    """What a recording is called while staged: the staging area is of one plan, where names are unique."""
+    """Return a recording's name in the staging area. Names are unique, because the area holds one plan only."""
     return f"{video.name}.parquet"

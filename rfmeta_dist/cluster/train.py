@@ -1,4 +1,4 @@
-"""`rfmeta train` and `rfmeta evaluate`: a run from its configuration to its model, and on to its figures."""
+"""`rfmeta train` and `rfmeta evaluate`: train the model of a configuration, and judge it on its target."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any, NamedTuple
 
 import ray
 
+from rfmeta_dist.cluster import judging, room, streams, worker
 from rfmeta_dist.cluster import monitor as monitors
-from rfmeta_dist.cluster import room, streams, worker
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
 from rfmeta_dist.data.reading import domains
-from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
@@ -28,14 +27,14 @@ from rfmeta_dist.training import checkpoint, kept, trend
 
 
 class Prepared(NamedTuple):
-    """A run whose domains are fit for it.
+    """A run whose domains have been checked.
 
     Attributes:
-        folder: the run's.
-        manifests: of the sources, in the state that the run reads; none if its model is there already.
+        folder: the run's folder.
+        manifests: manifests of the sources that the run reads; empty if the run has a model already.
         pins: the fingerprint of the manifest to read, for each domain.
-        deleted: the target, if the state that it was pinned to is no longer stored.
-        notes: what the user should know, a line each.
+        deleted: the target's name, if the data that the run was pinned to was deleted; empty otherwise.
+        notes: messages for the user.
     """
 
     folder: Store
@@ -46,21 +45,21 @@ class Prepared(NamedTuple):
 
 
 def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
-    """Check the domains of a run, and that its folder is free or its own; nothing is written.
+    """Check the domains of a run, and that its folder is free or belongs to it. Nothing is written.
 
-    It needs no Ray, so that a mistake shows before Ray starts.
+    This needs no Ray, so mistakes are reported before Ray starts.
 
     Args:
         config: the run's.
-        chosen: fingerprints of the manifests to read, by domain, where the run is not pinned yet; the newest of
-            any other domain.
+        chosen: fingerprints of the manifests to read, by domain, where the run is not pinned yet. The newest
+            manifest is read for a domain that is in neither.
 
     Raises:
-        RfmetaError: a domain is unfit, or the folder belongs to another run.
+        RfmetaError: a domain cannot be used for the run, or the folder belongs to another run.
     """
     folder = runs.open_folder(config)
     started = runs.is_started(folder, config)
-    # Runs that are compared are pinned before they start.
+    # The runs of a leave-one-out are pinned before they start.
     held = pins.read(folder) if started or folder.exists(pins.FILE) else {}
     pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
@@ -71,7 +70,7 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
     notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
     notes += [
-        f"the data of target {name} that this run was to read was deleted; the newest is used"
+        f"the data of target {name} that this run was to read was deleted; the newest data is used instead"
         for name in deleted
     ]
     notes += _changes(folder, config) if started else []
@@ -80,7 +79,7 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
 
 
 def _changes(folder: Store, config: Config) -> list[str]:
-    """Say what of an earlier start of the run is corrected by this one, a line each."""
+    """Return a message for each setting of an earlier start of the run that this start changes."""
     changed, notes = set(runs.corrections(folder, config)), []
     if "data.prefix" in changed:
         notes.append(f"the run reads its data from {config.data.prefix} from now on")
@@ -91,21 +90,21 @@ def _changes(folder: Store, config: Config) -> list[str]:
 
 
 def prepare(config: Config) -> Prepared:
-    """Check the domains, take the run's folder and pin the data. Call it while the folder's lease is held.
+    """Check the domains, claim the run's folder and pin the data. The caller holds the folder's lease.
 
-    It needs no Ray. An earlier start of the run is gone on with; if it was to be judged on another target, its
-    configuration is corrected.
+    This needs no Ray. A run that was started before is continued, and a change of its target or of the
+    place of its data is written to its configuration.
 
     Raises:
-        RfmetaError: a domain is unfit, or the folder cannot be written or belongs to another run.
+        RfmetaError: a domain cannot be used, or the folder cannot be written or belongs to another run.
     """
     found = look(config)
     folder = found.folder
     first = not runs.claim(folder, config)
     if not pins.add(folder, found.pins, replace=found.deleted).items() >= found.pins.items():
         raise RunError(
-            f"run {folder.url} was started by two processes at the same moment, on different data",
-            "give the same command again: it then reads the data that the first process chose",
+            f"run {folder.url} was started by two processes at the same moment with different data",
+            "give the same command again, which then reads the data that the first process chose",
         )
     if first:
         for name, manifest in found.manifests.items():
@@ -117,16 +116,16 @@ def prepare(config: Config) -> Prepared:
 
 
 def pin_together(configs: Sequence[Config]) -> list[str]:
-    """Check the domains of runs that will be compared, and pin all of them to the same state of each domain.
+    """Check the domains of runs that will be compared, and pin all runs to the same manifest of each domain.
 
-    Runs that are pinned already decide; the newest state is read of a domain that no run is pinned to. Without
-    it, runs that start before and after data have landed would differ in their data.
+    If a run is pinned already, the others follow it; otherwise the newest manifest is chosen. Without this,
+    runs that start before and after new data are published would train on different data.
 
     Returns:
-        What the user should know, a line each.
+        Messages for the user.
 
     Raises:
-        RfmetaError: a domain is unfit, or the folder of a run belongs to another.
+        RfmetaError: a domain cannot be used, or the folder of a run belongs to another run.
     """
     chosen: dict[str, str] = {}
     notes: list[str] = []
@@ -135,7 +134,9 @@ def pin_together(configs: Sequence[Config]) -> list[str]:
         runs.is_started(folder, config)
         for name, state in pins.read(folder).items():
             if chosen.setdefault(name, state) != state:
-                notes.append(f"run {config.run.name} reads another state of domain {name} than the others")
+                notes.append(
+                    f"run {config.run.name} was started on other data of domain {name} than the other runs"
+                )
     for config in configs:
         found = look(config, chosen)
         chosen = {**found.pins, **chosen}
@@ -153,32 +154,34 @@ def train_run(
     monitor: Any = None,
     local: bool = False,
 ) -> Store:
-    """Train to the last step, or go on from the newest whole checkpoint, then finish the model on its sources.
+    """Train a run to its last step, from its newest intact checkpoint if there is one, and finish its model.
 
-    A run that has its model is only corrected, for which Ray need not be running.
+    To finish a model means to recalibrate it and to set its thresholds on the sources. If the run has a model
+    already, only a change of its target is written to its configuration, and Ray need not run.
 
     Args:
         config: the run.
-        on_news: called with every step's row, unless a monitor is given.
-        on_notice: called with every line for people, unless a monitor is given.
-        monitor: an actor that somebody else watches; its rows are labelled with the run's name.
-        local: whether the cluster is our own (see session.py).
+        on_news: called with the row of each step, unless a monitor is given.
+        on_notice: called with each message for the user, unless a monitor is given.
+        monitor: actor that the caller watches; rows are then labelled with the run's name, not the target's.
+        local: whether this process started the cluster (see session.py).
 
     Returns:
-        The run's folder; it holds a model.
+        The run's folder, which holds a model.
 
     Raises:
         RunError: another process is training this run.
-        RfmetaError: of every other kind; the run can be started again and resumes.
+        RfmetaError: anything else failed. The same call continues the run.
     """
     folder = runs.open_folder(config)
-    runs.is_started(folder, config)  # raises if the folder is another run's, in which no lease is written then
+    runs.is_started(folder, config)  # raises an error before a lease is written into another run's folder
     with lease.held(folder, "trained") as right, ExitStack() as stack:
         manifests = prepare(config).manifests
         if folder.exists(runs.MODEL):
             return folder
-        label = config.run.name if monitor is not None else config.data.target
-        if monitor is None:
+        trial = monitor is not None
+        label = config.run.name if trial else config.data.target
+        if not trial:
             monitor = monitors.start()
             stack.enter_context(monitors.watched(monitor, on_news, on_notice))
 
@@ -197,28 +200,34 @@ def train_run(
         if line := trend.no_better(trained.progress.metrics):
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
-        _judging(config, say, folder, right, _finish, last)
+        if local and not trial and not config.training.gpus:
+            judging.finish(
+                config, folder, last, "cpu"
+            )  # this process is waiting anyway, and has imported torch
+        else:
+            _judging(config, say, folder, right, judging.finish, last)
     return folder
 
 
 def evaluate_run(
     config: Config, folder: Store, *, on_notice: Callable[[str], None] = monitors.log_notice
 ) -> dict[str, Any]:
-    """Judge a finished run on its sealed target; returns the content of evaluation.json.
+    """Judge a trained run on its target domain, on a cluster, and return the content of evaluation.json.
 
-    A run trained on GPUs is judged on a CPU where the cluster has no GPU.
+    A run that was trained on GPUs is judged on a CPU if the cluster has no GPU. Without a cluster,
+    `judging.evaluate_here` does the same.
 
     Args:
         config: the run.
-        folder: its folder.
-        on_notice: called with every line for people.
+        folder: the run's folder.
+        on_notice: called with each message for the user.
 
     Raises:
-        RunError: another process is training or judging this run; both would write its ledger.
-        RfmetaError: of every other kind.
+        RunError: another process is training or judging this run, and both would write its ledger.
+        RfmetaError: anything else failed.
     """
     with lease.held(folder, "judged") as right:
-        result: dict[str, Any] = _judging(config, on_notice, folder, right, _evaluate)
+        result: dict[str, Any] = _judging(config, on_notice, folder, right, judging.evaluate)
     return result
 
 
@@ -230,18 +239,18 @@ def _judging(
     work: Callable[..., Any],
     *given: Any,
 ) -> Any:
-    """Call `work` with configuration, folder, what is given and a device, in a process on any machine."""
+    """Call `work(config, folder, *given, device)` in a process on any machine of the cluster."""
     ask = room.for_judging(config, say)
     room.wait_for_room(ask, say)
     gpus = ask.each.get("GPU", 0)
-    # A Tune trial that calls holds no slots for its children: they are scheduled on their own.
+    # If a Tune trial calls this, it has reserved no slots, so the task must not join its placement group.
     task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(worker.judge)
     return got(task.remote(work, config, folder, right.token, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
     for left in ("checkpoint_manager_snapshot.json", ".validate_storage_marker"):
-        folder.delete(left)  # Ray's, from a start by an earlier version
+        folder.delete(left)  # Ray wrote this file in a start by an earlier version
     failure: RfmetaError | None = None
     try:
         fit(task, folder, say, local=local)
@@ -250,29 +259,6 @@ def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], loc
     try:
         runs.add_streams(folder, streams.totals(task.actors))
     except StorageError as error:
-        failure = failure or error  # what ended the run is what there is to tell
+        failure = failure or error  # report the error that ended the run, if there was one
     if failure is not None:
         raise failure
-
-
-def _finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
-    import torch
-
-    from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes import gradient
-
-    torch.set_num_threads(config.training.threads)
-    sources = Sources.of(config, folder)
-    detector, words = gradient.from_checkpoint(config, folder.sub(checkpoint), sources, torch.device(device))
-    facts = {"step": config.training.steps, "recalibration": words}
-    judge.finish(config, folder, detector, sources, facts)
-
-
-def _evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
-    import torch
-
-    from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes.load import load_model
-
-    torch.set_num_threads(config.training.threads)
-    return judge.evaluate(config, folder, load_model(folder.sub("model"), device))

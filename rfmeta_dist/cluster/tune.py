@@ -1,8 +1,8 @@
-"""`rfmeta leave-one-out`: one domain after the other as the target, as Ray Tune trials, each a run of its own.
+"""`rfmeta leave-one-out`: train a run for each target domain, as a trial of Ray Tune.
 
-A trial drives its run and reserves nothing: its workers take the slots. No more trials run at once than have
-slots for all their workers, so that none waits for workers while it holds others up. Each run resumes by its
-name, so a leave-one-out that was interrupted goes on when it is started again.
+A trial drives its run and reserves no slots, because the workers of the run take them. Only as many trials run
+at once as have slots for all their workers, so that no trial waits for slots that another one holds. Each run
+resumes by its name, so an interrupted leave-one-out continues when it is started again.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
-NOTHING = {"node:__internal_head__": 0.001}  # trials live on the head and take no slot
+NOTHING = {"node:__internal_head__": 0.001}  # trials run on the head and take no slot
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a leave-one-out.
+    """The outcome of one run of a leave-one-out.
 
     Attributes:
-        config: its configuration.
-        started: seconds since the leave-one-out began; NaN if it failed.
-        ended: likewise.
-        evaluation: the content of evaluation.json; empty if it failed.
-        error: what ended it, if it failed.
+        config: the run's configuration.
+        started: seconds from the beginning of the leave-one-out to the run's start; NaN if the run failed.
+        ended: seconds from the beginning of the leave-one-out to the run's end; NaN if the run failed.
+        evaluation: the content of evaluation.json; empty if the run failed.
+        error: the error that ended the run; None if it succeeded.
     """
 
     config: Config
@@ -49,16 +49,16 @@ class Outcome:
 def targets_of(
     config: Config, methods: Sequence[str], seeds: Sequence[int], targets: Sequence[str] = ()
 ) -> list[Config]:
-    """Return a configuration for every target, method and seed; sources are all the other domains.
+    """Return a configuration for each target, method and seed. Its sources are all other domains.
 
     Args:
-        config: its sources and target are the domains.
-        methods: names of learning rules; the configuration's if empty.
-        seeds: the configuration's if empty.
-        targets: domains to hold out; each in turn if empty.
+        config: configuration whose sources and target together are the domains.
+        methods: names of learning rules; the method of `config` if empty.
+        seeds: seeds of training; the seed of `config` if empty.
+        targets: domains to hold out; each domain in turn if empty.
 
     Raises:
-        ConfigError: a target is none of the domains, a method is unknown or a seed out of range.
+        ConfigError: a target is not one of the domains, a method is unknown, or a seed is out of range.
     """
     from rfmeta_dist.config.load import check
 
@@ -89,19 +89,19 @@ def leave_one_out(
     on_notice: Callable[[str], None] = log_notice,
     local: bool,
 ) -> list[Outcome]:
-    """Train and evaluate the runs, as many at once as the slots hold. One that fails does not stop the others.
+    """Train and judge runs, as many at once as the cluster holds. A run that fails does not stop the others.
 
     Args:
         runs: from `targets_of`.
-        on_news: called with every step's row of every run; `label` is the run's name.
-        on_notice: called with every line for people; it begins with the run's name.
-        local: whether the cluster is our own.
+        on_news: called with the row of each step of each run; `label` is the run's name.
+        on_notice: called with each message for the user, which begins with the run's name.
+        local: whether this process started the cluster.
 
     Returns:
-        What came of each run, in their order.
+        The outcome of each run, in the order of `runs`.
 
     Raises:
-        ClusterError: the cluster cannot hold even one run, or has no slots for one within `training.wait_s`
+        ClusterError: the cluster can never hold even one run, has no slots for one within `training.wait_s`
             seconds, or Ray Tune itself failed.
     """
     together = at_once(runs, on_notice)
@@ -124,12 +124,12 @@ def leave_one_out(
 
 
 def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> int:
-    """Return how many runs the cluster can hold at a time, with what its autoscaler may add.
+    """Return how many runs the cluster can hold at the same time, with all that its autoscaler may add.
 
     Raises:
-        ClusterError: it can never hold even one, or does not within `training.wait_s` seconds.
+        ClusterError: it can never hold even one, or has no slots for one within `training.wait_s` seconds.
     """
-    # Most runs ask for the same; each question to the autoscaler costs a task on the head.
+    # Most runs need the same resources. Ask once for each need, because a question starts a task on the head.
     asks = list({(tuple(sorted(ask.each.items())), ask.count): ask for ask in map(for_training, runs)}.values())
     largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
     wait_for_room(largest, say, max(run.training.wait_s for run in runs))
@@ -148,7 +148,7 @@ def _trial(given: dict[str, Any]) -> None:
             folder = train_run(config, lambda _: None, monitor=monitor, local=given["local"])
             evaluation = evaluate_run(config, folder, on_notice=say)
     except RfmetaError as error:
-        # Reported, not raised: Tune would print it, and keep its text alone.
+        # Report the error instead of raising it: Tune would print a raised error, and keep only its text.
         tune.report({"error": error})
         return
     tune.report({"started": started, "ended": time.time(), "evaluation": evaluation})
@@ -163,7 +163,7 @@ def _outcome(run: Config, result: Any, clock: float) -> Outcome:
 
 
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return when each finished run ran, a line each: shows what ran at the same time."""
+    """Return a line with the start and end of each finished run, which shows what ran at the same time."""
     finished = [o for o in outcomes if o.error is None]
     return [
         f"{o.config.run.name}: {o.started:6.0f} s → {o.ended:6.0f} s"
@@ -172,5 +172,5 @@ def timeline(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def summary_name(config: Config) -> str:
-    """Name of the summary page, beside the runs."""
+    """Return the file name of the summary page, which lies beside the runs' folders."""
     return f"{config.run.name}-leave_one_out.html"

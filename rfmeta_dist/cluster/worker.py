@@ -1,4 +1,4 @@
-"""What one Ray Train worker does: assemble the parts for its rank, resume if there is a checkpoint, train."""
+"""The code of a Ray Train worker: build the trainer for its rank, load a checkpoint if there is one, train."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from rfmeta_dist.verification.certificate import prove
 T = TypeVar("T")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NEWS_S = 0.1  # a message costs a worker about half a millisecond, which a short step would feel
+NEWS_S = 0.1  # seconds between messages; each costs a worker half a millisecond, which slows short steps
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """All a worker is given.
+    """Everything that a worker is given.
 
     Attributes:
         config: the run's.
-        fingerprints: of configuration and data, as this version and the first one compute them; a checkpoint
-            must carry one of these, and is written with the first of them.
-        actors: domain readers by domain.
-        monitor: where news goes.
-        label: what the news is about, such as the target's name.
-        lease: token of the driver's right to write into the run's folder.
+        fingerprints: two fingerprints of configuration and data: as this version computes it, and as the first
+            version did. A checkpoint is loaded if it has either of them, and is written with the first.
+        actors: handles of the actors that read the domains, by domain.
+        monitor: handle of the actor that collects rows and messages for the driver.
+        label: name that the rows and messages carry: the target's or the run's.
+        lease: token of the driver's lease of the run's folder.
     """
 
     config: Config
@@ -62,24 +62,24 @@ class Assignment:
 
 
 class EndAtOnce(ray.train.UserCallback):  # type: ignore[misc]  # Ray is not typed
-    """Ends a run at the first error of ours; it runs in Ray Train's controller.
+    """Ends a run at the first RfmetaError of a worker. It runs in Ray Train's controller.
 
     An `RfmetaError` is deterministic: it would occur again after a restart. Raised in the controller, it ends
     the run and reaches the caller of `fit` as the `controller_failure` of Ray's error.
     """
 
     def after_exception(self, run_context: Any, worker_exceptions: Mapping[int, Exception]) -> None:  # noqa: ARG002
-        """Raise the first error of ours among the workers'."""
+        """Raise the first RfmetaError among the workers' errors."""
         for error in worker_exceptions.values():
             if isinstance(error, RfmetaError):
                 raise error
 
 
 def run(given: dict[str, Assignment]) -> None:
-    """The function Ray Train runs on every worker.
+    """Train as one worker. Ray Train calls this function on every worker.
 
     Raises:
-        RfmetaError: what no restart mends.
+        RfmetaError: an error that would occur again after a restart.
     """
     try:
         _train(given["assignment"])
@@ -88,32 +88,33 @@ def run(given: dict[str, Assignment]) -> None:
             raise
         place, node = error.filename or tempfile.gettempdir(), ray.util.get_node_ip_address()
         raise StorageError(
-            f"the disk of {place} on {node} is full",
-            "free some disk space there and give the same command again; the run resumes",
+            f"the disk that holds {place} on machine {node} is full",
+            "free some space there and give the same command again; the run resumes",
         ) from error
 
 
 def require_folder(folder: Store, token: str) -> None:
-    """Check that a run's folder is seen from this machine, and that the driver still has the right to it.
+    """Check that this machine sees the run's folder, and that the driver still holds the folder's lease.
 
     Raises:
-        StorageError: the folder is not there, as it is on a disk that the machines do not share.
+        StorageError: the folder does not exist here, because the machines do not share its disk.
         RunError: another driver has taken the run over.
     """
     try:
         lease.require(folder, token)
     except MissingError:
         raise StorageError(
-            f"{folder.url} is not there on {ray.util.get_node_ip_address()}",
+            f"the run's folder {folder.url} does not exist on machine {ray.util.get_node_ip_address()}, so it "
+            "is on a disk that the machines of the cluster do not share",
             "set run.folder to a folder that all machines share, or to s3://…",
         ) from None
 
 
 def judge(work: Callable[..., T], config: Config, folder: Store, token: str, *given: Any) -> T:
-    """Call `work` with the configuration, the run's folder and what is given, if the folder is there.
+    """Call `work(config, folder, *given)` after the checks of `require_folder`, and return its result.
 
     Raises:
-        RfmetaError: as `require_folder`, and what `work` raises.
+        RfmetaError: the checks failed, or `work` raised this error.
     """
     require_folder(folder, token)
     return work(config, folder, *given)
@@ -136,7 +137,8 @@ def _train(task: Assignment) -> None:
         differing = starts.record(folder, progress.step, starts.facts(config, versions, gpu), certificate)
         if differing:
             news.notice(
-                f"this start differs from the one before: {differing}. Results stay the same up to rounding"
+                f"this start of the run differs from the one before: {differing}. Results stay the same up to "
+                "rounding"
             )
     meter = StepMeter(config.run.name, trainer.strategy.rank)
 
@@ -153,7 +155,7 @@ def _train(task: Assignment) -> None:
 
 
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
-    """Go on from the newest whole checkpoint, which the first worker chooses and all load."""
+    """Load the newest intact checkpoint, which the first worker chooses, and return its progress."""
     folder, strategy = open_folder(task.config), trainer.strategy
     found = kept.newest(folder) if strategy.rank == 0 else Found(None)
     step = found.saved.progress.step if found.saved else 0
@@ -167,13 +169,13 @@ def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News
 
 
 def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
-    """Write down which samples this worker held when something was not finite."""
+    """Write the keys of this worker's samples to a file when a loss or gradient was not finite."""
     name = f"not_finite/step-{step:07d}-worker-{trainer.strategy.rank}.json"
     open_folder(task.config).write(name, json.dumps(keys, indent=1).encode())
 
 
 class News:
-    """Sends rows and notices to the monitor: from the first worker, and a few at a time if steps are short."""
+    """Sends rows and messages to the monitor, from the first worker only; several short steps at once."""
 
     def __init__(self, task: Assignment, trainer: Trainer) -> None:
         self._task = task
@@ -182,7 +184,7 @@ class News:
         self._sent = time.monotonic()
 
     def tell(self, row: StepRow) -> None:
-        """Send the row, now or soon."""
+        """Send the row of a step, at once or with one of the next rows."""
         if self._silent:
             return
         training = self._task.config.training
@@ -192,13 +194,13 @@ class News:
             self._rows, self._sent = [], time.monotonic()
 
     def notice(self, text: str) -> None:
-        """Send a line for people, now."""
+        """Send a message for the user at once."""
         if not self._silent:
             self._task.monitor.push.remote([{"label": self._task.label, NOTICE: text}])
 
 
 def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
-    """Write a checkpoint from rank 0; every rank must call this, because all put the moments together."""
+    """Write a checkpoint from rank 0. Every rank must call this, because the moments are gathered from all."""
     moments = trainer.strategy.moments()
     if trainer.strategy.rank != 0:
         return
@@ -212,7 +214,7 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         raise StorageError(
             f"the checkpoint at step {done.step} cannot be written: {error.problem}",
-            "free some disk space and give the same command again; the run resumes"
+            "free some space on that disk and give the same command again; the run resumes"
             if full
             else "check run.folder and its credentials, then give the same command again; the run resumes",
         ) from error

@@ -1,1 +1,1 @@
-"""What a run is: one frozen, self-checking configuration, from YAML files and dotted overrides."""
+"""Read and check the configuration of a run, from a YAML file and overrides on the command line."""

@@ -1,4 +1,4 @@
-"""YAML file + dotted overrides → a checked configuration."""
+"""Load a configuration: read a YAML file, apply `--set` overrides, check all fields."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ START = "write one to start from with: rfmeta example demo > demo.yaml"
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file and apply overrides such as `training.steps=100` or `data.sources=[O,C]`.
 
-    A name is the word that is written, such as NO, 0123 or 1e5; a number is a plain decimal (config/words.py).
+    A field that holds a name keeps the text as written, such as NO, 0123 or 1e5. A field that holds a number
+    accepts plain decimals (see config/words.py).
 
     Raises:
-        ConfigError: the file is missing or not YAML; a field is unknown, of the wrong type or out of range.
+        ConfigError: the file is missing or not YAML; or a field is unknown, of the wrong type or out of range.
     """
     from omegaconf import OmegaConf
 
@@ -48,9 +49,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def _override(text: str) -> Any:
-    """Return a tree of the one field that `text` sets.
+    """Return a tree with the one field that `text` sets.
 
-    Its value is one word, whatever stands in it, or YAML if it opens a list, a mapping or quotes.
+    The value is taken as text, or parsed as YAML if it begins with a bracket, a brace or a quotation mark.
     """
     from omegaconf import OmegaConf
 
@@ -59,8 +60,8 @@ def _override(text: str) -> Any:
         raise ConfigError(f"override {text!r} is not of the form field=value", "write --set training.steps=100")
     try:
         value.encode()
-    except UnicodeEncodeError:  # bytes of another encoding, or of any under an ASCII locale
-        remedy = "set PYTHONUTF8=1 in the environment, or rename what is called so"
+    except UnicodeEncodeError:  # the bytes are of another encoding, or the locale is ASCII
+        remedy = "set PYTHONUTF8=1 in the environment, or rename the file or domain that it names"
         raise ConfigError(f"override {text!r} is not text in UTF-8", remedy) from None
     tree = OmegaConf.create()
     OmegaConf.update(tree, name, read_words(value) if value.startswith(("[", "{", '"', "'")) else value)
@@ -76,7 +77,7 @@ def _schema() -> type[Config]:
 
 @contextmanager
 def _explained(what: str, remedy: str) -> Iterator[None]:
-    """Turn what the parsers raise about `what` into our error."""
+    """Convert an error of the parsers into a ConfigError that begins with `what`."""
     from omegaconf.errors import OmegaConfBaseException
     from yaml import MarkedYAMLError, YAMLError
 
@@ -90,14 +91,14 @@ def _explained(what: str, remedy: str) -> Iterator[None]:
 
 
 def check(plain: Any, origin: str) -> Config:
-    """A nested mapping → a checked configuration.
+    """Return the configuration that a nested mapping describes, after checking all fields.
 
     Args:
-        plain: what the YAML held.
-        origin: what to call it in an error.
+        plain: content of the YAML file.
+        origin: how errors name the mapping, such as the file's path.
 
     Raises:
-        ConfigError: naming the first field at fault, its value and what to do.
+        ConfigError: a field is wrong; the error names the first such field, its value and a remedy.
     """
     from pydantic import ValidationError
 
@@ -110,14 +111,14 @@ def check(plain: Any, origin: str) -> Config:
 
 
 def dump(config: Config) -> str:
-    """The configuration as YAML that `load` reads back."""
+    """Return the configuration as YAML text, which `load_config` reads back."""
     import yaml
 
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def fields_that_differ(a: Config, b: Config) -> list[str]:
-    """Dotted names of the fields in which two configurations differ."""
+    """Return the sorted dotted names of the fields in which two configurations differ."""
     left, right = _flat(a.model_dump(mode="json")), _flat(b.model_dump(mode="json"))
     return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
@@ -129,7 +130,7 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-# What pydantic says of a value of the wrong kind, in words that know neither Python nor pydantic.
+# Problem and remedy for pydantic's types of error whose own messages use terms of Python.
 PLAINLY = {
     "tuple_type": (" is not a list", "write it as [O,C,I]"),
     "model_type": (" is a section, not a value", "give one of its fields, such as training.steps=100"),

@@ -1,7 +1,7 @@
-"""The facts of every learning rule, which configuration, planning and the registry of rules read.
+"""Describe every learning rule, for the configuration, for planning and for the registry of rules.
 
-A new rule is its file in methods/rules/, an entry here, and an independent computation of it in
-tests/reference.py. Nothing here imports the rules, so that a process that only plans or reads loads no torch.
+To add a rule, add its file in methods/rules/, an entry here, and an independent computation of it in
+tests/reference.py. This module does not import the rules, so processes that plan or read do not load torch.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class MethodFacts:
     """The facts of a learning rule that are known without loading its code.
 
     Attributes:
-        rule: its class, as `package.module:Class`.
-        tasks: of an episode of N domains. `pairs`: N − 1 tasks, one for each meta-train domain. `domains`: N
-            tasks, one for each domain. `one`: a single task for all of them.
-        meta_test: whether the last domain of an episode is a meta-test domain, which all tasks are judged on.
-        adapts: what its inner update changes: `M`, or `all` of F, M and D. For `all`, F and D are computed
-            through autograd, and each worker forwards the whole meta-test batch.
-        fields: its own fields of the configuration's `method` section: name → type and pydantic `Field` with
-            default, bounds and description. A field that two rules share is the same object in both.
-        refuses: strategies that cannot train it, each with the reason.
+        rule: the rule's class, as `package.module:Class`.
+        tasks: number of tasks in an episode of N domains. `pairs`: N − 1, one for each meta-train domain.
+            `domains`: N, one for each domain. `one`: a single task for all domains.
+        meta_test: True if the last domain of an episode is a meta-test domain, on which all tasks are judged.
+        adapts: networks that the inner update changes: `M`, or `all` of F, M and D. For `all`, F and D are
+            differentiated by autograd, and each worker computes the whole meta-test batch.
+        fields: the rule's own fields in the configuration's `method` section: name → type and pydantic `Field`
+            with default, bounds and description. A field that two rules share must be the same object in both.
+        refuses: strategies that cannot train the rule, each with the reason.
     """
 
     rule: str
@@ -46,7 +46,7 @@ class MethodFacts:
 
     @property
     def second_order(self) -> bool:
-        """True if F and D are differentiated twice, and must be computed through autograd."""
+        """Return True if F and D are differentiated twice, and must therefore be computed with autograd."""
         return self.adapts == "all"
 
     def count(self, domains: int) -> int:
@@ -54,15 +54,15 @@ class MethodFacts:
         return {"pairs": domains - 1, "domains": domains, "one": 1}[self.tasks]
 
     def most_workers(self, domains: int, meta_test: MetaTestMode) -> int:
-        """Return the largest number of workers that all have something to do in an episode of N domains.
+        """Return the largest number of workers that all have work in an episode of N domains.
 
-        Where the meta-test batch is split, one worker may do nothing but forward its part of that batch.
+        If the meta-test batch is split, one worker may have no task and only compute its part of that batch.
         """
         spare = meta_test == "shard" and self.meta_test and not self.second_order
         return self.count(domains) + int(spare)
 
     def needs(self, task: int, domains: int) -> tuple[int, ...]:
-        """Return the positions of the batches that a task forwards, without that of the meta-test domain."""
+        """Return the positions of the domains whose batches a task computes, without the meta-test domain."""
         if self.tasks == "one":
             return tuple(range(domains - 1 if self.meta_test else domains))
         return (task,)
@@ -77,11 +77,15 @@ METHODS: Mapping[str, MethodFacts] = {
         fields={
             "aggregation": (
                 Literal["mean", "sum"],
-                Field("mean", description="its losses are means or sums over the meta-train domains"),
+                Field("mean", description="take the mean or the sum of the losses of the meta-train domains"),
             ),
             "aggregation_batch_norm": (
                 Literal["domain", "joint"],
-                Field("domain", description="batch norm sees the meta-train domains one by one, or joined"),
+                Field(
+                    "domain",
+                    description="take batch-norm statistics over each meta-train domain alone, or over all "
+                    "of them jointly",
+                ),
             ),
         },
     ),
@@ -94,13 +98,13 @@ def own_fields() -> dict[str, OwnField]:
     """Return the rules' own fields, by name.
 
     Raises:
-        ValueError: two rules define a field of one name differently.
+        ValueError: two rules define a field of the same name differently.
     """
     found: dict[str, OwnField] = {}
     for name, facts in METHODS.items():
         for key, spec in facts.fields.items():
             if found.setdefault(key, spec) is not spec:
-                raise ValueError(f"field {key} of method {name} is another rule's too, but not the same object")
+                raise ValueError(f"field {key} of method {name} is not the same object as another rule's field")
     return found
 
 

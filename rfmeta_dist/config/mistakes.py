@@ -1,4 +1,4 @@
-"""Find the first mistake in a configuration or a card among pydantic's errors, and put it into plain words."""
+"""Choose which of pydantic's errors about a configuration or a card to report, and describe it plainly."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ class Mistake:
     """One mistake that a user made.
 
     Attributes:
-        kind: the field is `unknown` or `missing`; it has a `value` that does not do; or our own validator
-            `explained` it.
-        location: the field's place in the tree.
-        name: the same with dots; empty for the whole.
-        value: as JSON, cut to `LONGEST`.
-        type: pydantic's name for the fault.
-        message: pydantic's words; of an explained mistake, the problem.
-        remedy: of an explained mistake.
+        kind: `unknown` or `missing` field; `value` that is not allowed; or `explained` by a validator of ours.
+        location: keys that lead to the field in the tree.
+        name: the same, joined with dots; empty for the whole tree.
+        value: the value as JSON, cut to `LONGEST` characters.
+        type: pydantic's name for the type of error.
+        message: pydantic's message; for an explained mistake, the problem that the validator states.
+        remedy: the remedy that the validator states; empty for other kinds.
     """
 
     kind: Literal["unknown", "missing", "value", "explained"]
@@ -41,7 +40,7 @@ class Mistake:
 
 
 def first(error: ValidationError) -> Mistake:
-    """Return the mistake to report. A misspelt field is missing too; then the misspelling is reported."""
+    """Return the mistake to report: an unknown field first, since a misspelt field also counts as missing."""
     found = min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN)
     location: Location = found["loc"]
     name = ".".join(str(part) for part in location if part != "[key]")
@@ -59,6 +58,6 @@ def first(error: ValidationError) -> Mistake:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return the remedy for an unknown name: the one that was probably meant, or all that are known."""
+    """Return the remedy for an unknown name: suggest the most similar known name, or list all known names."""
     close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"use one of: {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Translate former names of configuration fields, which files, overrides and stored runs may still use."""
+"""Translate former names of configuration fields, which old files and stored runs may still contain."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ RENAMED = {
     "training.recompute": "activation_checkpointing",
     "method.inner_rate": "inner_learning_rate",
 }
-LOG = logging.getLogger(__name__)  # its warnings reach stderr, whatever the program
+LOG = logging.getLogger(__name__)  # Python prints its warnings on stderr if logging is not configured
 
 
 def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """Return a configuration's mapping with today's names, and warn of the former ones in one line.
+    """Return a configuration's mapping with the current names, and log one warning about former names.
 
     Args:
-        tree: what a file or an override holds.
-        origin: what to call it in the warning.
+        tree: content of a file or an override.
+        origin: how the warning names it, such as the file's path.
 
     Raises:
-        ConfigError: a field stands there under both names.
+        ConfigError: a field is given under both names.
     """
     current, found = dict(tree), []
     for former, name in RENAMED.items():
@@ -36,15 +36,16 @@ def renamed(tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
             continue
         if name in fields:
             raise ConfigError(
-                f"{origin} has both {former} and {section}.{name}", f"remove {former}, its former name"
+                f"{origin} has both {former} and {section}.{name}",
+                f"remove {former}, the former name of {section}.{name}",
             )
         found.append(f"{former} is now called {section}.{name}")
         current[section] = {name if key == before else key: value for key, value in fields.items()}
     if found:
-        _warn(f"{origin}: {', '.join(found)}; the former names are still read")
+        _warn(f"{origin}: {', '.join(found)}; the former names still work, and nothing needs to be done")
     return current
 
 
 @functools.cache
 def _warn(line: str) -> None:
-    LOG.warning(line)  # once a process, however often a file is read
+    LOG.warning(line)  # the cache prints each warning once in a process

@@ -1,4 +1,4 @@
-"""The configuration of a run. Every field checks itself; an error names the field, its value and the remedy."""
+"""Define the configuration of a run. An error about a field names the field, its value and a remedy."""
 
 from __future__ import annotations
 
@@ -23,54 +23,69 @@ PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
 class Run(Section):
-    """Where results go: `folder/name`, a local path or an `s3://` prefix. The name is the resume key."""
+    """Where a run writes its results: the folder `folder/name`. A run is resumed by its name."""
 
-    name: Name = Field(description="of the run; the same name again resumes the run")
-    folder: Place = Field("runs", validate_default=True, description="where the folders of runs are")
+    name: Name = Field(description="name of the run; the same name again resumes the run")
+    folder: Place = Field(
+        "runs", validate_default=True, description="folder of runs, a local path or an s3:// prefix"
+    )
 
 
 class Augmentation(Section):
-    """How much training samples are varied, anew in each epoch; the paper does not.
+    """How training samples are varied at random, differently in each epoch. The paper does not vary them.
 
-    Hue is left alone: it is among what tells a print or a screen from skin.
+    Hue is not varied, because it helps to distinguish prints and screens from skin.
     """
 
-    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring the image")
     crop: float = Field(
-        0.2, ge=0, lt=1, description="largest part of the side that is cut off; of a patch nothing is"
+        0.2, ge=0, lt=1, description="largest share of the side that is cropped away; patches are not cropped"
     )
-    brightness: float = Field(0.1, ge=0, le=1, description="largest change, of the full range")
-    contrast: float = Field(0.2, ge=0, le=1, description="largest change, relative")
-    saturation: float = Field(0.2, ge=0, le=1, description="largest change, relative")
-    cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, of the image's")
-    blur: float = Field(0.0, ge=0, le=10, description="largest deviation of a Gaussian, in pixels")
+    brightness: float = Field(0.1, ge=0, le=1, description="largest change, as a share of the full range")
+    contrast: float = Field(0.2, ge=0, le=1, description="largest relative change")
+    saturation: float = Field(0.2, ge=0, le=1, description="largest relative change")
+    cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, as a share of the image's side")
+    blur: float = Field(
+        0.0, ge=0, le=10, description="largest standard deviation of a Gaussian blur, in pixels"
+    )
     noise: float = Field(
-        0.0, ge=0, le=1, description="largest deviation of a sensor's noise at middle grey, of the full range"
+        0.0,
+        ge=0,
+        le=1,
+        description="largest standard deviation of sensor noise at middle grey, as a share of the full range",
     )
-    sharpness: float = Field(0.0, ge=0, le=5, description="largest part of the fine detail that is added again")
+    sharpness: float = Field(
+        0.0, ge=0, le=5, description="largest share of the fine detail that is added once more"
+    )
     coding: int = Field(
-        100, ge=1, le=100, description="lowest quality of a JPEG that the sample passes through; 100 for none"
+        100, ge=1, le=100, description="lowest JPEG quality at which a sample is coded again; 100 for never"
     )
 
 
 class Data(Section):
-    """Which shards, and how a batch is cut from them."""
+    """Which shards a run reads, and how batches are made of them."""
 
-    prefix: Place = Field(description="the folder or s3:// address that holds the domains")
-    sources: tuple[Name, ...] = Field(description="domains to train on; at least two")
-    target: Name = Field(description="domain to judge on; it must not be a source")
-    view: Literal["face", "patches"] = Field("face", description="the whole crop, or patches of its own pixels")
-    image_size: int = Field(
-        256, ge=32, le=1024, multiple_of=32, description="side in pixels; of a patch 64, if not given"
+    prefix: Place = Field(description="place of the shards: a local folder or an s3:// prefix")
+    sources: tuple[Name, ...] = Field(description="domains to train on, two or more")
+    target: Name = Field(description="domain to judge on; training does not read its labels")
+    view: Literal["face", "patches"] = Field(
+        "face", description="what the networks see: the crop scaled to image_size, or patches cut out of it"
     )
-    patch_grid: int = Field(3, ge=1, le=8, description="scored patches of a face, across and down")
-    batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images per domain, half live")
-    augmentation: Augmentation | None = Field(None, description="of training samples; none if not given")
+    image_size: int = Field(
+        256,
+        ge=32,
+        le=1024,
+        multiple_of=32,
+        description="side of the networks' input in pixels; 64 if not given and view is patches",
+    )
+    patch_grid: int = Field(3, ge=1, le=8, description="patches across and down a face that are scored")
+    batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images of each domain, half of them live")
+    augmentation: Augmentation | None = Field(None, description="variation of training samples, if given")
     cache_gb: float = Field(
         50.0,
         ge=0,
         le=1e6,
-        description="of each machine's disk, for copies of shards in object storage; 0 for none",
+        description="gigabytes of each machine's disk for copies of shards from S3; 0 for none",
     )
 
     @model_validator(mode="before")
@@ -84,7 +99,7 @@ class Data(Section):
     def _grid_of_patches(self) -> Self:
         if self.view == "face" and self.patch_grid != type(self).model_fields["patch_grid"].default:
             raise ValueError(
-                f"patch_grid={self.patch_grid} is a field of view patches, not of view face; "
+                f"patch_grid={self.patch_grid} has no effect, because data.view is face; "
                 "remove it, or set data.view=patches"
             )
         return self
@@ -93,14 +108,17 @@ class Data(Section):
     @classmethod
     def _sources(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
         if len(sources) < 2:
-            raise ValueError("needs at least two source domains: one to meta-train on, one to meta-test on")
+            raise ValueError(
+                "there must be at least two source domains, one to meta-train on and one to meta-test on; "
+                "add a domain to data.sources"
+            )
         if len({source.casefold() for source in sources}) < len(sources):
-            raise ValueError("names a domain twice; remove the repetition")
+            raise ValueError("a domain is named twice; remove the repetition")
         return sources
 
     @model_validator(mode="after")
     def _target_is_sealed(self) -> Data:
-        # Some disks and people take O and o for the same domain.
+        # Compare without case: some disks do not distinguish the folders O and o.
         if self.target.casefold() in {source.casefold() for source in self.sources}:
             raise ValueError(
                 f"target {self.target!r} is among the sources {', '.join(self.sources)}; "
@@ -110,29 +128,31 @@ class Data(Section):
 
     @property
     def patches(self) -> Patches | None:
-        """How patches are cut and pooled; None if the networks see whole faces."""
+        """Return how patches are cut out and their scores pooled; None if the networks see whole faces."""
         return Patches(self.patch_grid) if self.view == "patches" else None
 
     @property
     def protocol(self) -> str:
-        """The split as the field writes it, such as `O&C&I→M`."""
+        """Return the protocol in the notation of the literature, such as `O&C&I→M`."""
         return f"{'&'.join(self.sources)}→{self.target}"
 
 
 class Model(Section):
-    """The networks."""
+    """The networks F (feature extractor), M (meta-learner, which classifies) and D (depth estimator)."""
 
     backbone: Literal["paper", "vit_micro", "vit_tiny", "vit_small", "convnext_micro", "convnext_tiny"] = Field(
-        "paper", description="the feature extractor F; M and D attach to its feature map"
+        "paper", description="architecture of the feature extractor F; M and D read its feature map"
     )
-    width: float = Field(1.0, gt=0, le=4, description="channel multiplier; 1 is the paper")
+    width: float = Field(1.0, gt=0, le=4, description="factor of the numbers of channels; 1 as in the paper")
     batch_norm: Literal["stable", "paper"] = Field(
         "stable",
-        description="M's running statistics: a moving average, or as the paper's release the last batch",
+        description="running statistics of M: a moving average (stable), or the last batch (paper), as in the "
+        "code that the paper's authors published",
     )
     weights: Place | None = Field(
         None,
-        description="timm's safetensors of the backbone, on every machine that trains; nothing is downloaded",
+        description="file with pretrained weights of the backbone, timm's safetensors; it must be on every "
+        "machine that trains, and nothing is downloaded",
     )
 
     @model_validator(mode="after")
@@ -146,26 +166,26 @@ class Model(Section):
 
 
 class _Method(Section):
-    """What every learning rule has: the paper's α, λ and μ, and how domains take turns."""
+    """The settings that all learning rules share: the paper's α, λ and μ, and the order of domains."""
 
     name: str = Field("rfmeta", description=NAMED)
-    inner_learning_rate: float = Field(1e-3, ge=0, le=10, description="α, the rate of the inner update")
-    inner_steps: int = Field(1, ge=1, le=10, description="gradient steps of an inner update")
-    depth_weight: float = Field(10.0, ge=0, le=1e4, description="λ, the weight of the depth loss")
-    meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="μ, the weight of the meta-test loss")
+    inner_learning_rate: float = Field(
+        1e-3, ge=0, le=10, description="learning rate of the inner update; α in the paper"
+    )
+    inner_steps: int = Field(1, ge=1, le=10, description="gradient steps of the inner update")
+    depth_weight: float = Field(10.0, ge=0, le=1e4, description="weight of the depth loss; λ in the paper")
+    meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="weight of meta-test losses; the paper's μ")
     schedule: Literal["uniform", "balanced"] = Field(
-        "uniform",
-        description="order of an episode of all domains: at random, or so that each domain is the meta-test "
-        "domain equally often",
+        "uniform", description="meta-test domains are drawn at random (uniform), or take turns (balanced)"
     )
 
     @property
     def facts(self) -> MethodFacts:
-        """What is known of the rule; see config/methods.py."""
+        """Return the description of the rule in config/methods.py."""
         return METHODS[self.name]
 
     def renamed(self, name: str) -> dict[str, Any]:
-        """The same settings for another rule, still to be checked; own fields that it lacks are left out."""
+        """Return the same settings for another rule, not checked yet, without the fields that it lacks."""
         theirs = METHODS[name].fields if name in METHODS else {}
         settings = self.model_dump(mode="json")
         kept = {k: v for k, v in settings.items() if k not in self.facts.fields or k in theirs}
@@ -173,7 +193,7 @@ class _Method(Section):
 
     @model_validator(mode="after")
     def _own_fields_alone(self) -> Self:
-        # Files of earlier versions hold every rule's fields: at its default, a foreign one says nothing.
+        # Files of earlier versions contain the fields of all rules. Accept those at their defaults.
         for key in own_fields().keys() - self.facts.fields.keys():
             value = getattr(self, key)
             if value != type(self).model_fields[key].default:
@@ -193,7 +213,7 @@ class _Method(Section):
 if TYPE_CHECKING:
 
     class Method(_Method):
-        """The learning rule; a rule's own fields are attributes too."""
+        """The learning rule. Its own fields are attributes too."""
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -202,7 +222,7 @@ else:
         "Method",
         __base__=_Method,
         __module__=__name__,
-        __doc__="The learning rule, with the fields of every rule; those of others stay at their default.",
+        __doc__="The learning rule, with the fields of all rules; those of other rules stay at their defaults.",
         name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
     )
@@ -212,15 +232,18 @@ class Evaluation(Section):
     """How the trained model is judged."""
 
     recalibration_batches: int = Field(
-        10, ge=1, le=100_000, description="batches per source domain for the batch-norm statistics"
+        10,
+        ge=1,
+        le=100_000,
+        description="batches of each source domain from which the final batch-norm statistics are computed",
     )
     target_split: Literal["all", "train", "validation", "test"] = Field(
-        "all", description="part of the target to judge on"
+        "all", description="part of the target domain to judge on"
     )
 
 
 class Config(Section):
-    """A run, whole."""
+    """The whole configuration of a run."""
 
     run: Run
     data: Data
@@ -232,12 +255,12 @@ class Config(Section):
 
     @property
     def episode_domains(self) -> int:
-        """The number of source domains in an episode."""
+        """Return the number of source domains in an episode."""
         return self.episode.domains or len(self.data.sources)
 
     @property
     def shown_domains(self) -> str:
-        """The number of source domains in words: `5`, or `3 of 5` if an episode has 3 of them."""
+        """Return the number of source domains as text: `5`, or `3 of 5` if an episode has 3 of them."""
         chosen, sources = self.episode_domains, len(self.data.sources)
         return f"{chosen} of {sources}" if chosen < sources else f"{sources}"
 

@@ -1,4 +1,4 @@
-"""What every section of the configuration is made of."""
+"""Define what all sections of the configuration share: the base class, and the types of names and places."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def _absolute(place: str) -> str:
     try:
         require_no_credentials(place)
         return place if "://" in place else str(absolute(place))
-    except ConfigError as error:  # pydantic adds the field's name to a ValueError alone
+    except ConfigError as error:  # pydantic adds the field's name only to a ValueError
         raise ValueError(str(error)) from None
 
 
-Place = Annotated[str, AfterValidator(_absolute)]  # Ray's workers run in another directory
+Place = Annotated[str, AfterValidator(_absolute)]  # absolute, because Ray's workers run in another directory
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 
 
 class Section(BaseModel):
-    """Frozen; unknown fields are errors."""
+    """Base class of the sections. Instances are immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

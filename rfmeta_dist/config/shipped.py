@@ -1,4 +1,4 @@
-"""Find the files that are shipped with the package, in an installed package or in a checkout."""
+"""Find the example files that come with rfmeta_dist, in an installed package or in a checkout."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ JOBS = (PACKAGE / "jobs", PACKAGE.parent / "jobs")
 
 
 def shipped(places: tuple[Path, Path], *needed: str) -> Path:
-    """Return the first of the two folders that exists and holds what is needed.
+    """Return the first of two folders that exists and contains the needed files.
 
     Args:
         places: `CARDS` or `JOBS`.
-        needed: names of what must be in the folder.
+        needed: names of files or folders that must be in the folder.
 
     Raises:
-        InstallationError: neither does.
+        InstallationError: neither folder does.
     """
     for place in places:
         if place.is_dir() and all((place / name).exists() for name in needed):

@@ -1,4 +1,4 @@
-"""The sections of the configuration that say how a run trains: its episodes, its optimisation, its workers."""
+"""Define the sections of the configuration about training: episodes, optimisation and workers."""
 
 from __future__ import annotations
 
@@ -11,44 +11,58 @@ from rfmeta_dist.config.section import Section
 
 
 class EpisodeChoice(Section):
-    """Which source domains meet in an episode."""
+    """How many of the source domains an episode has."""
 
     domains: int | None = Field(
         None,
         ge=2,
-        description="source domains of an episode, meta-train and meta-test together; all if not given. Fewer "
-        "are chosen in turn: in N episodes each of N sources is used equally often and meta-tests once",
+        description="number of source domains in an episode, meta-train and meta-test domains together; all if "
+        "not given. If fewer, domains take turns: in N episodes each of N sources is in equally many episodes, "
+        "and is the meta-test domain once",
     )
 
 
 class Training(Section):
-    """The optimisation, and what it runs on."""
+    """The optimisation, and the workers that it runs on."""
 
-    steps: int = Field(1000, ge=1, le=10_000_000, description="training steps in all")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="β, Adam's rate")
-    seed: int = Field(0, ge=0, lt=2**31, description="decides weights at the start, and the order of data")
-    episodes: int = Field(1, ge=1, le=1024, description="episodes a step; their gradients are averaged")
-    clip: float | None = Field(None, gt=0, le=1e6, description="largest norm of the whole gradient")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of F and D; M and the losses are fp32")
-    not_finite: Literal["stop", "skip"] = Field("stop", description="what to do about a NaN or an infinity")
-    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
-    workers: int = Field(2, ge=1, le=1024, description="processes that share each step")
-    strategy: Literal["single", "ddp", "deepspeed"] = Field(
-        "ddp", description="how gradients of the workers are added; single is one worker"
+    steps: int = Field(1000, ge=1, le=10_000_000, description="number of optimiser steps")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam; β in the paper")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of initial weights, batches and episodes")
+    episodes: int = Field(1, ge=1, le=1024, description="episodes in a step; their gradients are averaged")
+    clip: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="norm to which the gradient of all parameters is clipped; none if not given",
     )
-    zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed")
-    offload: bool = Field(False, description="keep the optimiser of strategy deepspeed in main memory")
-    bf16_reduce: bool = Field(False, description="send gradients between workers in bf16")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="precision of F and D; M and the losses always use fp32"
+    )
+    not_finite: Literal["stop", "skip"] = Field(
+        "stop",
+        description="if a loss or gradient is NaN or infinite, end the run (stop) or leave out the step (skip)",
+    )
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
+    workers: int = Field(2, ge=1, le=1024, description="number of Ray Train workers")
+    strategy: Literal["single", "ddp", "deepspeed"] = Field(
+        "ddp", description="how workers add their gradients; single is for one worker"
+    )
+    zero: int = Field(2, ge=0, le=3, description="ZeRO stage of strategy deepspeed: 0, 1 or 2")
+    offload: bool = Field(
+        False, description="keep the optimiser's state in main memory; for strategy deepspeed"
+    )
+    bf16_reduce: bool = Field(False, description="send gradients between workers as bf16, which is less exact")
     meta_test: MetaTestMode = Field(
-        "shard", description="split the meta-test batch among workers, or have each forward all of it"
+        "shard",
+        description="split the meta-test batch among the workers (shard), or let each compute all of it",
     )
     activation_checkpointing: bool = Field(
-        False, description="keep little for the backward pass, compute it again"
+        False, description="compute activations again in the backward pass, which needs less memory"
     )
-    threads: int = Field(1, ge=1, le=256, description="CPU threads of one worker")
-    gpus: int = Field(0, ge=0, le=1, description="GPUs of one worker")
+    threads: int = Field(1, ge=1, le=256, description="CPU threads of a worker")
+    gpus: int = Field(0, ge=0, le=1, description="GPUs of a worker")
     restarts: int = Field(
-        3, ge=0, le=1000, description="restarts of the workers without a new checkpoint in between"
+        3, ge=0, le=1000, description="times that workers are restarted without a new checkpoint in between"
     )
     wait_s: float = Field(
         300.0, gt=0, le=1e6, description="seconds to wait until the cluster has slots for all workers"
@@ -67,8 +81,8 @@ class Training(Section):
     def _something_to_offload(self) -> Training:
         if self.offload and (self.strategy != "deepspeed" or self.zero == 0):
             raise ValueError(
-                "offload is for strategy deepspeed with ZeRO 1 or 2; "
-                "set training.strategy=deepspeed and training.zero, or training.offload=false"
+                "offload is for strategy deepspeed with ZeRO stage 1 or 2; "
+                "set training.strategy=deepspeed and training.zero=2, or set training.offload=false"
             )
         return self
 

@@ -1,9 +1,9 @@
-"""Read YAML without guessing types: each scalar is the text as written; the declared type gives its meaning.
+"""Read YAML without guessing types: each scalar is first read as text, and the field's type gives its meaning.
 
-YAML 1.1 takes `NO` for a truth value, `0123` for octal 83, `1_1_1` for 111, `12:30` for 750, `2026-01-01` for a
-date and `1e-3` for a text. Names look like all of these. So names stay the words they are, and a field that is
-declared as a number reads plain decimals: `0123` is 123, `1_000` is 1000, `1e-3` is 0.001; `0x10` and `12:30`
-are refused.
+YAML 1.1 reads `NO` as false, `0123` as octal 83, `1_1_1` as 111, `12:30` as 750, `2026-01-01` as a date and
+`1e-3` as text. Names of domains and runs can look like all of these, so names are kept as written. A field that
+is declared as a number accepts plain decimals: `0123` is 123, `1_000` is 1000, `1e-3` is 0.001; `0x10` and
+`12:30` are refused.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import yaml
 from pydantic import BaseModel
 
-NULLS = ("", "~", "null", "Null", "NULL")  # of a field that may be left out; elsewhere they are words
+NULLS = ("", "~", "null", "Null", "NULL")  # mean None in an optional field; elsewhere they are texts
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?\.?inf", re.IGNORECASE)
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, in which `<<` is the only word with a meaning of its own; all others are texts."""
+    """PyYAML's safe loader, which reads every scalar as text, except the merge key `<<`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 -- yaml's own class attribute
         first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:merge"]
@@ -44,20 +44,21 @@ def read_words(text: str) -> Any:
     """Parse YAML into mappings, lists and texts; an empty document is None.
 
     Raises:
-        yaml.YAMLError: the text is not YAML, or a key stands twice in a mapping.
+        yaml.YAMLError: the text is not YAML, or a mapping contains a key twice.
     """
     return yaml.load(text, _Loader)
 
 
 def typed(value: Any, kind: Any) -> Any:
-    """Give the texts in `value` the types that `kind` declares.
+    """Convert the texts in `value` to the types that `kind` declares.
 
     Args:
-        value: mappings, lists and texts, as from `read_words`.
-        kind: a pydantic model, a dataclass, or a type that one of their fields has.
+        value: mappings, lists and texts, from `read_words`.
+        kind: a pydantic model, a dataclass, or the type of one of their fields.
 
     Returns:
-        The same tree. A text that does not fit its type is left as it is, for pydantic to refuse by name.
+        The same tree with converted values. A text that does not fit its type is kept, so that pydantic can
+        report it with the field's name.
     """
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
@@ -74,7 +75,7 @@ def typed(value: Any, kind: Any) -> Any:
 
 
 def _field(kind: Any, key: Any) -> Any:
-    """Return the type of one field of a section, or of every value of a mapping; text if none is declared."""
+    """Return the type of a field of a section, or of the values of a mapping; `str` if none is declared."""
     if isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, BaseModel)):
         return get_type_hints(kind, include_extras=True).get(key, str)
     return get_args(kind)[1] if get_origin(kind) in (dict, Mapping) else str
@@ -98,7 +99,7 @@ def _integer(text: str) -> Any:
 
 
 def _float(text: str) -> Any:
-    """Return the number, or the text if it is none."""
+    """Return the number that a text is, or the text itself if it is not a number."""
     try:  # the pattern allows some underscores that Python refuses, such as in `1__0`
         if _NUMBER.fullmatch(text):
             return float(text)

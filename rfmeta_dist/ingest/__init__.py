@@ -1,1 +1,1 @@
-"""Read raw data sets and make samples for shards: face crops, depth maps and labels."""
+"""Turn raw data sets into shards: find recordings, cut out faces, compute depth maps, check and pack them."""

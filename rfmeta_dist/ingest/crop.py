@@ -1,4 +1,4 @@
-"""Cut a face out of a picture and encode the crop."""
+"""Define how a face is cut out of a picture, and how the crop is encoded."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ QUALITY = 95  # of JPEG crops
 
 @dataclass(frozen=True)
 class Native:
-    """Limits on the size of crops that are not resized. Such a crop has the side of the face's square.
+    """The sizes of crops that keep the pixels of the picture: a crop is as large as the face's square.
 
     Attributes:
-        smallest: side in pixels; a face with a smaller square is left out, because no patch would fit into it.
-        largest: side in pixels; a larger square is resized to this side, so it loses its original pixels.
+        smallest: side in pixels. A face with a smaller square is left out, because no patch would fit into it.
+        largest: side in pixels. A larger square is shrunk to it, so it does not keep the picture's own pixels.
+
+    Raises:
+        ConfigError: `smallest` is out of range.
     """
 
     smallest: int = 64
@@ -37,22 +40,23 @@ class Native:
     def __post_init__(self) -> None:
         if not 0 < self.smallest <= self.largest <= MAX_SIDE:
             raise ConfigError(
-                f"the smallest size of a native crop is {self.smallest} pixels, which is not possible",
+                f"the smallest size of a native crop is {self.smallest} pixels, which is out of range",
                 f"use 1 to {self.largest} pixels",
             )
 
 
 @dataclass(frozen=True)
 class CropRule:
-    """The rule by which a face is cut out: an upright square around the centre of its landmarks' bounding box.
-
-    The face is not rotated or aligned.
+    """How a face is cut out: an upright square around the middle of the landmarks' bounding box, not aligned.
 
     Attributes:
-        size: side of the crop in pixels; or `Native` to keep the pixels without resizing.
-        margin: ratio of the square's side to the longer side of the box, which reaches from hairline to chin.
-        lossless: True for PNG, False for JPEG. Methods that look at texture need PNG.
-        full_depth: True to store the depth map of 256×256 in addition.
+        size: side of the crop in pixels; or `Native`, which does not resize.
+        margin: side of the square over the longer side of the box, which spans from hairline to chin.
+        lossless: encode crops as PNG instead of JPEG, for methods that examine texture.
+        full_depth: also keep the depth map of 256×256.
+
+    Raises:
+        ConfigError: size or margin is out of range.
     """
 
     size: int | Native = 256
@@ -64,24 +68,24 @@ class CropRule:
         size = self.size
         if isinstance(size, int) and (not 0 < size <= MAX_SIDE or size % DEPTH_STRIDE):
             raise ConfigError(
-                f"the size of crops is {size}, which is not a multiple of {DEPTH_STRIDE} up to {MAX_SIDE}",
-                f"use a multiple of {DEPTH_STRIDE} of at most {MAX_SIDE}",
+                f"size={size} is not a possible side of a crop",
+                f"use a multiple of {DEPTH_STRIDE} from {DEPTH_STRIDE} to {MAX_SIDE}",
             )
         if not 1 <= self.margin <= 4:
             raise ConfigError(
-                f"the margin of crops is {self.margin}, which is not between 1 and 4",
-                "use 1 for the face alone, up to 4 for more background",
+                f"margin={self.margin} is out of range",
+                "use 1 to cut out the face alone, up to 4 to include more around it",
             )
 
     def side(self, square: int) -> int | None:
-        """Return the side of the crop for a face whose square has side `square`; None if it is too small."""
+        """Return the side of the crop of a face whose square has this side; None if the face is too small."""
         if isinstance(self.size, int):
             return self.size
         return min(square, self.size.largest) if square >= self.size.smallest else None
 
 
 class Square(NamedTuple):
-    """A square of whole pixels. It may extend beyond the picture."""
+    """A square of whole pixels, which may extend beyond the picture."""
 
     left: int
     top: int
@@ -95,9 +99,9 @@ class Square(NamedTuple):
         return cls(round(x + (width - side) / 2), round(y + (height - side) / 2), side)
 
     def cut(self, rgb: Pixels, size: int) -> Pixels:
-        """Return the square as size×size RGB.
+        """Cut out the square and resize it to size×size RGB.
 
-        Beyond the picture its edge pixels are repeated, because black pixels could become a spurious cue.
+        The picture's edge is repeated beyond the picture, because a black area would be a spurious cue.
         """
         rows, columns = (
             np.clip(np.arange(start, start + self.side), 0, length - 1)
@@ -108,7 +112,7 @@ class Square(NamedTuple):
         return crop
 
     def inward(self, landmarks: Points, size: int) -> Points:
-        """Convert points of the picture to points of the square, cut at this size. Depth is scaled alike."""
+        """Convert points of the picture to the crop of this size; depth is scaled alike."""
         moved = landmarks - np.array([self.left, self.top, 0], np.float32)
         return moved * np.float32(size / self.side)
 

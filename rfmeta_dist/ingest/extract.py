@@ -1,4 +1,4 @@
-"""Extract face crops with depth maps from one file of a data set, and report what was left out."""
+"""Turn one file of a data set into face crops with depth maps, and record what was left out."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.face import Points
     from rfmeta_dist.ingest.recording import Boxes
 
-RASTER = DEPTH_SIZE * DEPTH_STRIDE  # side of a depth map before it is reduced to its stored size
-_SLANT = 0.05  # relative tolerance for a depth image's proportions, because the sides of small ones are rounded
+RASTER = DEPTH_SIZE * DEPTH_STRIDE  # side of a depth map before it is reduced
+_SLANT = 0.05  # relative difference of proportions that a depth image may have; small sizes are rounded
 
 
 class Crop(NamedTuple):
-    """The crop of one face.
+    """One face.
 
     Attributes:
-        frame: number of the frame in the video.
+        frame: number of the frame in the video, from 0.
         image: encoded square RGB crop.
         depth: encoded 32×32 grey PNG; 255 is nearest; zeros for an attack.
-        full_depth: the same depth map at 256×256; None if the crop rule does not ask for it.
+        full_depth: the same as 256×256; None unless the rule asks for it.
     """
 
     frame: int
@@ -49,18 +49,18 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Extracted:
-    """The crops of a file, and facts about what was left out.
+    """The crops of a file, and the frames that gave none.
 
     Attributes:
-        crops: the crops, in the order of the frames.
-        read: number of frames that were searched for a face.
-        faceless: numbers of the frames without a face. If a clip has such a frame, the whole clip is left out.
-        crowded: numbers of the frames with several faces, of which one was used.
-        turned: degrees clockwise by which the file was rotated in addition to its own rotation mark, because
-            its faces lay on their side or upside down.
-        lying: numbers of the frames whose face seems to lie on its side or upside down and was not rotated.
-        small: sides in pixels of the faces that were left out, because they are smaller than the smallest crop.
-        shrunk: number of crops that were resized, because they were larger than the largest crop.
+        crops: the crops, by frame.
+        read: how many frames were examined.
+        faceless: numbers of the frames without a face. A clip with such a frame is left out as a whole.
+        crowded: numbers of the frames with several faces, of which one was taken.
+        turned: degrees clockwise by which the file was turned beyond what it says, because its faces were
+            lying.
+        lying: numbers of the frames whose face seems to be on its side or upside down and was left like that.
+        small: sides in pixels of the squares of faces that were left out because they are too small.
+        shrunk: how many crops were too large to keep their own pixels, and were shrunk.
     """
 
     crops: tuple[Crop, ...]
@@ -73,7 +73,7 @@ class Extracted:
     shrunk: int = 0
 
 
-def extract(  # noqa: PLR0913  a data set may give all of these for a file
+def extract(  # noqa: PLR0913  all that a data set may say of a file
     source: Path | bytes,
     *,
     label: int,
@@ -87,29 +87,29 @@ def extract(  # noqa: PLR0913  a data set may give all of these for a file
 ) -> Extracted:
     """Cut the faces out of a video or still image.
 
-    Live faces and attacks are cut out in the same way, where the landmarks are, so that neither the framing nor
-    the choice of frames tells them apart. A frame without landmarks counts as a frame without a face, whatever
-    its label.
+    A face is cut out around its landmarks, for live faces and attacks alike, because neither the framing nor
+    the selection of frames may depend on the class. So a frame in which no landmarks are found counts as one
+    without a face, whatever its label.
 
-    If the faces still lie on their side or upside down after the file's own rotation, the file is rotated
-    further until they are upright.
+    If the faces of a file lie on their side or upside down although the file was turned as it says, the file is
+    turned further until they are upright.
 
     Args:
-        source: a file, or its content.
+        source: a path, or the content of a file.
         label: 1 live, 0 attack; an attack has no depth.
         frames: which frames to take.
-        faces: the face detector and landmark model.
+        faces: face detector and landmark model.
         rule: how to cut.
-        rotation: degrees clockwise that make the stored pixels upright; 0 to use the file's own rotation mark.
-        box_of: the data set's own face box by frame, in pixels of the file as stored. It says which face to
-            take if there are several, and where to look if none is detected.
-        given_depth: an encoded depth image of a live still image, 255 nearest, to be used instead of depth from
-            the landmarks. Its size may differ from the picture's, but not its proportions.
-        name: name of the source in errors; the path if not given.
+        rotation: degrees clockwise that make the stored pixels upright; 0 for what the file itself says.
+        box_of: the data set's own face box by frame number, in pixels as stored. It decides which face is taken
+            if there are several, and where to look if none is detected.
+        given_depth: an encoded depth image that replaces the depth of the landmarks, for a live still image;
+            255 is nearest; any size with the proportions of the picture.
+        name: name of the source in errors; its path if not given.
 
     Raises:
-        DataError: the file or its depth image cannot be read (see `read_frames`), or the depth image has other
-            proportions than the picture, or is black where the face is.
+        DataError: the file or its depth image cannot be read (see `read_frames`), the depth image differs in
+            proportions from the picture, or it is empty where the face is.
     """
     given, boxes = _given(given_depth, name), box_of or {}
     way_up = WayUp(faces, boxes)
@@ -131,7 +131,7 @@ def extract(  # noqa: PLR0913  a data set may give all of these for a file
 
 
 def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
-    """Return all settings on which the pixels of crops depend, for the contract of a manifest."""
+    """Return what besides the source decides the pixels of the crops, as JSON-able values for a manifest."""
     return {
         "frames": {"rule": type(frames).__name__.lower(), **asdict(frames)},
         "crop": {**asdict(rule), "around": "landmarks", "aligned": False, "beyond": "edge repeated"},
@@ -144,7 +144,7 @@ def contract(frames: FrameRule, rule: CropRule) -> dict[str, Any]:
 
 @dataclass
 class _Found:
-    """The crops and facts that were collected from the clips of a file so far."""
+    """What the clips of a file have given so far."""
 
     label: int
     rule: CropRule
@@ -202,7 +202,7 @@ class _Found:
             depth = depth_map(square.inward(landmarks, RASTER), RASTER)
         small = cv2.resize(depth, (DEPTH_SIZE, DEPTH_SIZE), interpolation=cv2.INTER_AREA)
         if self.label == 1 and self.given is not None and not _grey(small).any():
-            raise self.given.unfit("is black where the face is, but only an attack has a depth map of zeros")
+            raise self.given.unfit("is black where the face is; only an attack has a depth map of zeros")
         image = square.cut(frame.pixels, size)
         return Crop(
             frame=frame.number,
@@ -214,29 +214,27 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Given:
-    """A depth image that the data set gives for a picture, H×W×3 grey."""
+    """A depth image that came with a picture, H×W×3 grey."""
 
     name: str
     pixels: Pixels
 
     def fitted(self, frame: Frame) -> Pixels:
-        """Return its pixels resized to the size of the picture."""
+        """Return the depth image at the size of the picture. Raises DataError if the proportions differ."""
         (tall, wide), (height, width) = frame.pixels.shape[:2], self.pixels.shape[:2]
         if abs(wide * height - tall * width) > _SLANT * tall * width:
-            raise self.unfit(
-                f"is {width}×{height} pixels and the picture {wide}×{tall}, so their proportions differ"
-            )
+            raise self.unfit(f"is {width}×{height}, but the picture is {wide}×{tall}: the proportions differ")
         return cast("Pixels", cv2.resize(self.pixels, (wide, tall), interpolation=cv2.INTER_LINEAR))
 
     def turned(self, degrees: int) -> _Given:
-        """Return this depth image, rotated clockwise."""
+        """Return the depth image, turned clockwise."""
         return _Given(self.name, Orientation(degrees=degrees).of_pixels(self.pixels))
 
     def unfit(self, problem: str) -> DataError:
-        """Return the error that says what is wrong with this depth image."""
+        """Return an error about the depth image."""
         return DataError(
             f"{self.name} {problem}",
-            "correct the depth image, or leave its cell empty to compute depth from the landmarks",
+            "correct the depth image, or give none, so that depth is computed from the face's landmarks",
         )
 
 

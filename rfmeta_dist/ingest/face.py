@@ -1,7 +1,7 @@
-"""Detect faces (BlazeFace) and compute the 468 landmarks of MediaPipe's face mesh, with LiteRT.
+"""Find faces in a picture: boxes by BlazeFace, and the 468 points of MediaPipe's face mesh, both run by LiteRT.
 
-Lengths are floats in pixels of the picture, x to the right and y down from its upper left corner. The pixel in
-row 0 and column 0 covers [0, 1]². Depth z is in the same unit; smaller is nearer.
+Lengths are in pixels of the picture, as floats: x to the right and y down from its upper left corner. The pixel
+in row 0 and column 0 spans [0, 1]². Depth z is in the same unit; smaller is nearer.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 Points = NDArray[np.float32]
 
-_INPUT = 256  # side of the detector's input
-_STRIDES = (16, 32)  # strides of the detector's two layers of anchors
-_PER_CELL = (2, 6)  # number of anchors in each cell of these layers
-CONFIDENT = 0.5  # detections and meshes with a lower score are ignored
-_SAME = 0.3  # two boxes with a larger intersection over union belong to the same face
-_MESH_INPUT = 192  # side of the mesh network's input
-_MESH_MARGIN = 1.5  # the mesh network gets the face's box enlarged by this factor
+_INPUT = 256  # side of the detector's input in pixels
+_STRIDES = (16, 32)  # strides of the detector's two layers of anchors …
+_PER_CELL = (2, 6)  # … and the number of anchors in each of their cells
+CONFIDENT = 0.5  # a detection or mesh with a lower score is discarded
+_SAME = 0.3  # two boxes whose intersection over union is above this belong to one face
+_MESH_INPUT = 192  # side of the mesh network's input in pixels
+_MESH_MARGIN = 1.5  # side of that input over the longer side of the face's box
 EYES = (33, 263)  # outer corners of the right and left eye in the mesh
 
 
 class Box(NamedTuple):
-    """A rectangle: its upper left corner and its size."""
+    """A rectangle, given by its upper left corner and its size."""
 
     x: float
     y: float
@@ -54,8 +54,8 @@ class Face(NamedTuple):
     """One detected face.
 
     Attributes:
-        box: the face from about the brow to the chin.
-        score: the detector's confidence in [0, 1].
+        box: about from brow to chin.
+        score: confidence of the detector in [0, 1].
         keypoints: 6×2: right and left eye of the person, nose, mouth, right and left ear.
     """
 
@@ -65,7 +65,7 @@ class Face(NamedTuple):
 
 
 class Faces:
-    """The face detector and the landmark model, each on one thread. Unpickling loads the models anew.
+    """The face detector and the landmark model, each on one thread. A pickled copy loads its own models.
 
     Raises:
         ConfigError: the models are not installed.
@@ -80,11 +80,10 @@ class Faces:
         return Faces, ()
 
     def detect(self, rgb: Pixels) -> list[Face]:
-        """Return the faces in an H×W×3 RGB picture, the highest score first."""
+        """Return the faces of an H×W×3 RGB picture, the best score first."""
         height, width = rgb.shape[:2]
         scale = _INPUT / max(height, width)
-        # The network needs a square. Padding below and to the right keeps the origin, so lengths are only
-        # scaled.
+        # The network needs a square. Padding lies below and to the right, so that coordinates are only scaled.
         small = cv2.resize(
             rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
         )
@@ -98,15 +97,15 @@ class Faces:
 
         Args:
             rgb: H×W×3.
-            face: a detected face, or a box from another source, such as an annotation.
+            face: a detected face, or a box from elsewhere, such as an annotation.
 
         Returns:
             468×3 points and a score in [0, 1].
         """
         if isinstance(face, Face):
             return self._meshed(rgb, _Region.around(face.box, face.keypoints[0], face.keypoints[1]))
-        # Boxes from other sources have other margins and no eyes. So run the mesh once on the box, and again on
-        # the region that the first result gives.
+        # An annotated box may be drawn differently from the detector's and does not locate the eyes. So the
+        # mesh runs twice: the first result gives the box and the eyes for the second.
         level = np.array([[0, 0], [1, 0]], np.float32)
         points, _ = self._meshed(rgb, _Region.around(face, *level))
         return self._meshed(rgb, _Region.around(bounds(points), *points[list(EYES), :2]))
@@ -129,11 +128,12 @@ class Faces:
 
 
 def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
-    """Choose the face to cut out of a picture.
+    """Return the face to take: the one that overlaps the annotated box most, or that box if none overlaps it.
+
+    Without an annotation, the largest face is taken.
 
     Returns:
-        With an annotated box, the detected face that overlaps it most, or the box itself if none overlaps it.
-        Without an annotation, the largest face. None if there is neither a face nor an annotation.
+        None if there is neither a face nor an annotation.
     """
     if annotated is None:
         return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
@@ -142,16 +142,16 @@ def choose(faces: Sequence[Face], annotated: Box | None) -> Face | Box | None:
 
 
 def bounds(points: Points) -> Box:
-    """Return the axis-parallel bounding box of points, N×2 or N×3."""
+    """Return the upright box around points, N×2 or N×3."""
     x, y = points[:, :2].min(0)
     right, bottom = points[:, :2].max(0)
     return Box(float(x), float(y), float(right - x), float(bottom - y))
 
 
 class _Region(NamedTuple):
-    """A square of a picture, rotated so that the eyes are level."""
+    """A square of a picture, turned so that the eyes are level."""
 
-    x: float  # of the centre, like y
+    x: float  # of its centre
     y: float
     side: float
     angle: float  # in radians, clockwise as seen
@@ -164,9 +164,9 @@ class _Region(NamedTuple):
         return cls(*centre, max(1.0, side), math.atan2(float(down), float(across)))
 
     def cut(self, rgb: Pixels) -> Pixels:
-        """Return the square as the mesh network's input. It is black beyond the picture."""
+        """Return the square as the input of the mesh network. It is black beyond the picture."""
         matrix, shift = self._affine()
-        # In OpenCV, whole coordinates are the centres of pixels.
+        # For OpenCV, integer coordinates are at the middle of a pixel.
         shift = shift + matrix @ np.array([0.5, 0.5]) - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         affine, size = np.column_stack([matrix, shift]), (_MESH_INPUT, _MESH_INPUT)
@@ -174,13 +174,13 @@ class _Region(NamedTuple):
         return cut
 
     def restored(self, points: Points) -> Points:
-        """Convert points in the mesh network's input to points in the picture."""
+        """Convert points in the input of the mesh network to the picture."""
         matrix, shift = self._affine()
         flat = points[:, :2] @ matrix.T + shift
         return np.column_stack([flat, points[:, 2] * (self.side / _MESH_INPUT)]).astype(np.float32)
 
     def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return matrix and shift of the map p ↦ matrix·p + shift from the network's input to the picture."""
+        """Return the map from input to picture: p ↦ matrix·p + shift."""
         scale = self.side / _MESH_INPUT
         cos, sin = math.cos(self.angle) * scale, math.sin(self.angle) * scale
         matrix = np.array([[cos, -sin], [sin, cos]])
@@ -188,7 +188,7 @@ class _Region(NamedTuple):
 
 
 class _Model:
-    """A LiteRT network that takes one picture and returns two outputs: positions and scores."""
+    """A network that takes one picture and returns two outputs: positions and confidence."""
 
     def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -219,7 +219,7 @@ def _hushed() -> Iterator[None]:
 
 
 def _anchors() -> Points:
-    """Return 896×2 centres of the detector's anchors in its input, in the order of its outputs."""
+    """Return the 896×2 centres of the detector's anchors in its input, in the order of its outputs."""
     layers = []
     for stride, per_cell in zip(_STRIDES, _PER_CELL, strict=True):
         centres = (np.arange(_INPUT // stride, dtype=np.float32) + np.float32(0.5)) * stride
@@ -229,7 +229,7 @@ def _anchors() -> Points:
 
 
 def _suppressed(faces: list[Face]) -> list[Face]:
-    """Return the detection with the highest score of each group that overlaps (non-maximum suppression)."""
+    """Return the best detection of each group that overlaps."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(face.box.overlap(other.box) <= _SAME for other in kept):

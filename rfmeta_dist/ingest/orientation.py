@@ -1,4 +1,4 @@
-"""Read how a file says that its pixels must be mirrored and rotated to be upright, and apply this to them."""
+"""Mirror and turn stored pixels to be upright, in the eight ways that files can ask for."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-_FLAT = 1e-3  # a matrix with a smaller determinant, relative to its scale, is degenerate and ignored
-_TAG = 0x0112  # EXIF's tag of the orientation
+_FLAT = 1e-3  # relative area below which a matrix maps the picture to nothing, and is ignored
+_TAG = 0x0112  # EXIF tag of the orientation
 
 
 class Orientation(NamedTuple):
     """The mirroring and the rotation that make stored pixels upright.
 
     Attributes:
-        mirrored: True if left and right are swapped first.
-        degrees: the clockwise rotation after that: 0, 90, 180 or 270.
+        mirrored: whether left and right are swapped first.
+        degrees: clockwise rotation after that: 0, 90, 180 or 270.
     """
 
     mirrored: bool = False
@@ -30,22 +30,22 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of_matrix(cls, matrix: bytes) -> Orientation:
-        """Read FFmpeg's display matrix: 3×3 int32, applied to the row vector (x, y, 1), x right and y down.
+        """Read FFmpeg's display matrix: 3×3 int32 that map (x, y, 1) as a row vector to the right and down.
 
-        A matrix between two of the eight orientations counts as the nearer one. The scale is ignored. A
-        degenerate matrix, which would leave no picture, counts as no rotation.
+        A matrix between two of the eight orientations is taken as the nearer one. Its scale is ignored. A
+        matrix that would map the picture to nothing counts as no rotation.
         """
         a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
         area = a * d - b * c
         if abs(area) <= _FLAT * (a * a + b * b + c * c + d * d) / 2:
             return cls()
         if area < 0:
-            a, b = -a, -b  # the rotation that remains after mirroring
+            a, b = -a, -b  # what remains of the matrix after mirroring
         return cls(area < 0, round(math.degrees(math.atan2(b - c, a + d)) / 90) * 90 % 360)
 
     @classmethod
     def of_exif(cls, exif: bytes) -> Orientation:
-        """Read the orientation from an EXIF block. If it is missing or invalid, the pixels stay as stored."""
+        """Read the orientation in an EXIF block. A missing or invalid one means upright as stored."""
         exif = exif.removeprefix(b"Exif\0\0")
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
         if order is None or len(exif) < 8:
@@ -59,23 +59,17 @@ class Orientation(NamedTuple):
         return cls()
 
     def then(self, degrees: int) -> Orientation:
-        """Return this orientation with a further clockwise rotation."""
+        """Return this orientation, turned further clockwise."""
         return Orientation(self.mirrored, (self.degrees + degrees) % 360)
 
     def of_pixels(self, stored: Pixels) -> Pixels:
-        """Return H×W×3 stored pixels, mirrored and rotated so that they are upright."""
+        """Turn H×W×3 stored pixels upright."""
         return np.ascontiguousarray(np.rot90(stored[:, ::-1] if self.mirrored else stored, -self.degrees // 90))
 
     def of_box(
         self, box: tuple[float, float, float, float], tall: int, wide: int
     ) -> tuple[float, float, float, float]:
-        """Convert a box in stored pixels to a box in the upright picture.
-
-        Args:
-            box: x, y, width, height in stored pixels.
-            tall: height of the upright picture in pixels.
-            wide: width of the upright picture in pixels.
-        """
+        """Convert a box (x, y, width, height) in stored pixels to the upright picture of `tall`×`wide`."""
         x, y, width, height = box
         across, down = (tall, wide) if self.degrees % 180 else (wide, tall)  # size as stored
         if self.mirrored:

@@ -1,4 +1,4 @@
-"""Make the samples of one recording, and a tally of what was left out."""
+"""Turn one recording into its samples and a tally of what was left out."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ from rfmeta_dist.storage.errors import MissingError
 def sample(
     recording: Recording, root: Path, layout: Layout, frames: FrameRule, rule: CropRule, faces: Faces
 ) -> tuple[list[Sample], Tally]:
-    """Cut out the faces of a recording.
-
-    If the recording cannot be read, there are no samples, and the tally's `error` says why.
+    """Cut the faces out of a recording. One that cannot be read gives no samples, and its tally says why.
 
     Args:
-        recording: the recording to read.
-        root: the root folder of the source.
-        layout: the layout, which reads the data set's own face annotation.
+        recording: what to read.
+        root: folder of the source.
+        layout: reads the data set's own annotation.
         frames: which frames to take; a still image has one.
         rule: how to cut.
-        faces: the face detector and landmark model.
+        faces: face detector and landmark model.
 
     Raises:
         StorageError: the source cannot be reached.
@@ -39,7 +37,9 @@ def sample(
     try:
         content = read_bytes(root, recording.path)
     except MissingError:
-        return [], Tally(recording.path, error=f"{recording.path} is missing, or is a link to a missing file")
+        return [], Tally(
+            recording.path, error=f"{recording.path} does not exist, or is a link to a missing file"
+        )
     tally = Tally(recording.path, hashlib.sha256(content).hexdigest())
     try:
         got = extract(
@@ -63,7 +63,7 @@ def sample(
 
 
 def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
-    frame = recording.frame + crop.frame  # one of the two is 0: the first for a video, the second for an image
+    frame = recording.frame + crop.frame  # recording.frame is 0 for a video, crop.frame for an image
     return Sample(
         key=f"{recording.video}-{frame:05d}",
         domain=recording.domain,

@@ -1,4 +1,4 @@
-"""Decode still images to RGB pixels and an orientation: JPEG, PNG, BMP or WebP, recognised by content."""
+"""Decode a still image to RGB pixels and its orientation: JPEG, PNG, BMP or WebP, recognised by its content."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-MAX_PIXELS = 1 << 26  # limit on the size in a picture's header, because decoding allocates that much memory
-HEAD = 12  # number of first bytes by which the type of a file is recognised
+MAX_PIXELS = 1 << 26  # largest picture; a header may claim any size, and decoding would allocate memory for it
+HEAD = 12  # how many first bytes of a file identify its format
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-# Formats that occur in files named .jpg and that are refused. They are recognised by their bytes from byte 4
-# (_BOXED) or from byte 0 (_FOREIGN). FFmpeg would open some of them as videos, and return a part of the
-# picture, or the picture without its rotation.
+# Unsupported formats that occur under names ending in .jpg, by their first bytes from byte 4 (_BOXED) or from
+# byte 0 (_FOREIGN). FFmpeg would read some of these as videos and return a part of the picture, or not turn it.
 _BOXED = {b"ftyp" + brand: "a HEIC picture" for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")}
 _BOXED |= {b"ftypmif1": "a HEIC picture", b"ftypmsf1": "a HEIC picture"}
 _BOXED |= {b"ftypavif": "an AVIF picture", b"ftypavis": "an AVIF picture", b"JXL ": "a JPEG XL picture"}
@@ -31,51 +30,48 @@ def still_size(data: bytes) -> tuple[int, int]:
     """Return width and height of a still image, in pixels as stored, from its header alone.
 
     Raises:
-        ValueError: the data is not a still image that can be read here, or its header says 0 pixels or more
-            than `MAX_PIXELS`.
+        ValueError: the data are not a supported still image, or claim to be empty or above `MAX_PIXELS`.
     """
     if not is_still(data[:HEAD]):
         raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
     if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"its header says {width}×{height} pixels, but 1 to {MAX_PIXELS} can be read")
+        raise ValueError(f"it claims to be {width}×{height} pixels, which is none or above {MAX_PIXELS}")
     return width, height
 
 
 def is_still(head: bytes) -> bool:
-    """Return True if a file with these first bytes is a still image that can be read here.
+    """Return True if a file with these first bytes is a still image of a supported format.
 
     Raises:
-        ValueError: the bytes are those of a known format that is not read, such as HEIC or PDF.
+        ValueError: the file has a known format that is neither a supported image nor a video.
     """
     for table, start in ((_FOREIGN, head), (_BOXED, head[4:])):
         for mark, what in table.items():
             if start.startswith(mark):
-                remedy = (
-                    ", which rfmeta does not read; save it as JPEG or PNG" if what.endswith("picture") else ""
-                )
+                remedy = ", which is not supported; save it as JPEG or PNG" if what.endswith("picture") else ""
                 raise ValueError(f"by its content it is {what}{remedy}")
     return head.startswith((_JPEG, _PNG, b"BM")) or _is_webp(head)
 
 
 def decode_still(data: bytes) -> tuple[Pixels, Orientation]:
-    """Decode a still image to 8-bit RGB; also grey, transparent, CMYK images and those with more than 8 bits.
+    """Decode a still image. Grey, transparent and CMYK images, and those above 8 bits, become 8-bit RGB.
 
     Returns:
-        H×W×3 uint8 as stored, and the orientation from its EXIF, which would make the pixels upright.
+        H×W×3 uint8 as stored, and the orientation that its EXIF block gives.
 
     Raises:
-        ValueError: the image is damaged, or its header says more than `MAX_PIXELS`.
+        ValueError: the image is damaged, or claims more than `MAX_PIXELS`.
     """
     import cv2
     import numpy as np
 
-    still_size(data)  # check the size before memory is allocated
+    still_size(data)  # checks the size before memory is allocated for the pixels
     if data.startswith(_JPEG):
         import simplejpeg
 
-        simplejpeg.decode_jpeg(data, strict=True)  # raises if damaged; OpenCV would fill in the missing pixels
-    # Do not let OpenCV rotate the picture: it does not report the rotation, which is needed for boxes too.
+        simplejpeg.decode_jpeg(data, strict=True)  # raises for damage, which OpenCV would fill in silently
+    # Tell OpenCV not to turn the picture: it would not say how, and annotated boxes must be turned alike.
     pixels, kinds, notes = cv2.imdecodeWithMetadata(
         np.frombuffer(data, np.uint8), flags=cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     )
@@ -90,7 +86,7 @@ def _is_webp(data: bytes) -> bool:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return width and height from the header; 0×0 if the header is cut short."""
+    """Return width and height as the header gives them; 0 if the header is cut short."""
     if data.startswith(_JPEG):
         import simplejpeg
 
@@ -105,7 +101,7 @@ def _size(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack("<HH", head[18:22])
     else:
         width, height = struct.unpack("<ii", head[18:26])
-    return abs(width), abs(height)  # a negative height means that the rows of a BMP start at the top
+    return abs(width), abs(height)  # a negative height of a BMP says that its rows are stored from the top
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:

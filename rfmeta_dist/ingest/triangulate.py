@@ -1,9 +1,10 @@
-"""Make `mesh.csv`: `python -m rfmeta_dist.ingest.triangulate FOLDER`. No other code uses this module.
+"""Make `mesh.csv`, the triangles of a face: `python -m rfmeta_dist.ingest.triangulate FOLDER`.
 
-The landmark model gives points, and depth maps need a surface without holes. Projected onto a cylinder around
-an upright axis behind the ears, no part of a face hides another, so every triangulation of the projected points
-is such a surface. This one is the Delaunay triangulation of the mean of the frontal faces in a folder, each
-rotated and scaled so that its eyes are in the same place. `mesh.csv` was made from 102 generated portraits.
+Nothing else in the package needs this module. The landmark model gives points, but a depth map needs a surface
+without holes. Seen from an upright axis behind the ears and rolled flat, no part of a face hides another, so
+any triangulation of the flat points is a surface. This module takes the Delaunay triangulation of the mean of
+the frontal faces in a folder, each turned and scaled to have its eyes in the same place. The published table
+was made from 102 generated portraits.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from rfmeta_dist.ingest.face import EYES, Faces
 from rfmeta_dist.ingest.video import Every, read_frames
 
 _NOSE, _CHEEKS = 1, (234, 454)
-_BEHIND = 0.1  # how far the axis lies behind the farthest point, in distances between the eyes
-_FRONTAL = 0.06  # how far the nose may be off the middle between the cheeks, in widths of the face
+_BEHIND = 0.1  # distance of the axis behind the farthest point, in distances between the eyes
+_FRONTAL = 0.06  # largest distance of the nose from the middle between the cheeks, in widths of the face
 
 
 def triangulate(faces: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return T×3 indices of the triangles over the mean of N×468×3 landmarks, sorted."""
+    """Return the triangles over the mean of N×468×3 landmarks. Their order depends only on the triangles."""
     from scipy.spatial import Delaunay
 
     x, y, z = np.mean([_in_place(face) for face in faces if _is_frontal(face)], axis=0).T
@@ -37,7 +38,7 @@ def _is_frontal(face: NDArray[np.float32]) -> bool:
 
 
 def _in_place(face: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the points rotated and scaled so that the eyes' outer corners lie at x = −½ and ½."""
+    """Return the points upright, with the eyes' outer corners at x = −½ and ½."""
     right, left = face[list(EYES)] * [1, 1, 0]
     across, down, _ = left - right
     turn = np.array([[across, down, 0], [-down, across, 0], [0, 0, np.hypot(across, down)]])

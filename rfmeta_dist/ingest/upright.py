@@ -1,7 +1,7 @@
-"""Find out by how much a file must be rotated so that its faces are upright: its rotation mark may be wrong.
+"""Find which way up the faces of a file are, because files may give no rotation or a wrong one.
 
-The detector also finds faces that lie on their side or upside down, but gives an upright face a higher score.
-If a face is rotated wrongly, the eyes of its mesh are not level, or the mesh has a low score.
+The detector also finds faces that lie on their side or upside down, but gives upright faces a higher score. If
+a face is turned by a wrong quarter, its mesh is not level or has a low score.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.recording import Boxes
     from rfmeta_dist.ingest.video import Frame
 
-# These limits were measured on 156 portraits: unchanged, small, dark, blurred, noisy and partly hidden. Rotated
-# wrongly, none scored above 0.89. With _SURE and _CLEAR, no upright portrait would have been rotated.
-_BEYOND_DOUBT = 0.9  # a face with this score is upright, and other rotations are not tried
-_SURE = 0.7  # a file is rotated only if the mean score of the new rotation is at least this,
-_CLEAR = 0.05  # and is higher than the mean score without rotation by more than this
-_ENOUGH = 10  # number of doubtful frames of a file for which all rotations are tried
+# These limits were chosen on 156 portraits, each also small, dark, blurred, noisy and partly hidden. No face
+# that was turned wrongly scored above 0.89, and no upright face would have been turned.
+_BEYOND_DOUBT = 0.9  # from this score on, a face counts as upright and other orientations are not tried
+_SURE = 0.7  # a file is turned only if the mean score of the new orientation is at least this …
+_CLEAR = 0.05  # … and this much above the mean score of the orientation that the file gives
+_ENOUGH = 10  # number of doubtful frames of a file that are examined in all four orientations
 
 
 class Look(NamedTuple):
     """The face that was found in a frame.
 
     Attributes:
-        landmarks: 468×3 of the chosen face; None if there is no face.
-        crowded: True if there are several faces.
-        upright: confidence in [0, 1] that the chosen face is upright.
+        landmarks: 468×3 of the face to take; None if there is none.
+        crowded: whether there are several faces.
+        upright: confidence in [0, 1] that this face stands upright.
     """
 
     landmarks: Points | None
@@ -39,13 +39,7 @@ class Look(NamedTuple):
 
 
 def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
-    """Find the face to cut out of a frame, and how certain it is that the face is upright.
-
-    Args:
-        faces: the face detector and landmark model.
-        frame: the frame, rotated as the file says.
-        box_of: the data set's own face boxes by frame number, in pixels of the file as stored.
-    """
+    """Find the face to take in a frame. `box_of` has the data set's own boxes, in pixels as stored."""
     detected = faces.detect(frame.pixels)
     given = box_of.get(frame.number)
     annotated = Box(*frame.orientation.of_box(given, *frame.pixels.shape[:2])) if given else None
@@ -61,10 +55,10 @@ def look(faces: Faces, frame: Frame, box_of: Boxes) -> Look:
 
 
 class WayUp:
-    """Collect, over the frames of a file, how certain each rotation is.
+    """Collect, from the frames of a file, which way up its faces are.
 
     Args:
-        faces: the face detector and landmark model.
+        faces: face detector and landmark model.
         box_of: see `look`.
     """
 
@@ -74,12 +68,7 @@ class WayUp:
         self._doubtful = 0
 
     def add(self, frame: Frame, upright: float) -> None:
-        """Add a frame. The other rotations are tried if it is doubtful that its face is upright.
-
-        Args:
-            frame: the frame, rotated as the file says.
-            upright: confidence that its face is upright, from `look`.
-        """
+        """Take account of a frame whose face stands upright, as the frame is, with this confidence."""
         if upright >= _BEYOND_DOUBT:
             self._scores[frame.number] = {0: upright}
         elif self._doubtful < _ENOUGH:
@@ -92,14 +81,14 @@ class WayUp:
 
     @property
     def turn(self) -> int:
-        """Return by how many degrees clockwise to rotate the file further; 0 unless the scores are clear."""
+        """Return the degrees clockwise to turn the file further; 0 unless its faces agree with confidence."""
         mean = {turn: self._mean(turn) for turn in (0, 90, 180, 270)}
         best = max(mean, key=lambda turn: mean[turn])
         return best if mean[best] >= _SURE and mean[best] - mean[0] > _CLEAR else 0
 
     @property
     def lying(self) -> tuple[int, ...]:
-        """Return the numbers of the frames whose face still seems not upright after a rotation by `turn`."""
+        """Return the numbers of the frames whose face still seems to lie after a rotation by `turn`."""
         turn = self.turn
         return tuple(
             number

@@ -1,7 +1,7 @@
-"""Read chosen frames of a video file, upright and in RGB. A still image counts as a video of one frame.
+"""Read chosen frames of a video file, upright and in RGB. A still image is read as a video of one frame.
 
-A file is decoded from its start without seeking, and memory holds one frame at a time. Damage that the decoder
-detects is an error. By default decoders conceal damage with made-up pixels, and such a texture would be a wrong
+A file is decoded from its start without seeking, and one frame is held at a time. Damage that a decoder notices
+is an error: a decoder would otherwise invent the part that it cannot read, and an invented texture is a wrong
 sample.
 """
 
@@ -27,36 +27,31 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-# Formats whose files contain their own pictures. Others, such as playlists, could refer to any file on this
-# machine.
+# Only these formats are read: they contain their own pictures. A playlist could name any file of this machine.
 _FORMATS = "avi,mov,mp4,matroska,webm,mpeg,mpegts,asf,flv"
-_SLACK = 0.5  # seconds by which a file may be shorter than its header says, if its container has no lengths
+_SLACK = 0.5  # seconds by which the last packet may end before the duration that the header gives
 
 
 @dataclass(frozen=True)
 class Every:
-    """The rule that takes every `step`-th frame, starting with the first."""
+    """Take every `step`-th frame, beginning with the first."""
 
     step: int
 
     def __post_init__(self) -> None:
         if self.step < 1:
             raise ConfigError(
-                f"the step between frames is {self.step}, which is less than 1",
-                "use 1 for every frame, 2 for every second frame, …",
+                f"step={self.step} is below 1", "use 1 to take every frame, 2 to take every second frame, …"
             )
 
     def clips(self, total: int) -> list[range]:
-        """Return the numbers of the frames taken from a video of `total` frames, each as a clip of its own."""
+        """Return the frames taken from a video of `total` frames, each a clip of its own."""
         return [range(number, number + 1) for number in range(0, total, self.step)]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The rule that takes `count` clips of `length` consecutive frames, evenly spaced and without overlap.
-
-    A short video gives fewer clips.
-    """
+    """Take `count` clips of `length` consecutive frames, evenly spaced, or fewer if the video is too short."""
 
     count: int
     length: int = 1
@@ -64,12 +59,11 @@ class Spread:
     def __post_init__(self) -> None:
         if self.count < 1 or self.length < 1:
             raise ConfigError(
-                f"the number of clips is {self.count} and their length {self.length}",
-                "use at least 1 for each",
+                f"count={self.count} and length={self.length} would take no frame", "set both to 1 or more"
             )
 
     def clips(self, total: int) -> list[range]:
-        """Return the frame numbers of each clip of a video of `total` frames; empty if it is too short."""
+        """Return the frames taken from `total` frames, by clip; none if the video is shorter than one clip."""
         count = min(self.count, total // self.length)
         starts = ((2 * index + 1) * total // (2 * count) - self.length // 2 for index in range(count))
         return [range(start, start + self.length) for start in starts]
@@ -82,10 +76,10 @@ class Frame(NamedTuple):
     """One picture of a file.
 
     Attributes:
-        clip: index of its clip, from 0.
-        number: number of the frame in the order in which frames are shown, from 0.
+        clip: number of the clip that it belongs to, from 0.
+        number: number of the frame from 0, in the order of showing.
         pixels: H×W×3 uint8 RGB, upright.
-        orientation: how the stored pixels were mirrored and rotated to be upright.
+        orientation: how the stored pixels were mirrored and turned to be upright.
     """
 
     clip: int
@@ -94,7 +88,7 @@ class Frame(NamedTuple):
     orientation: Orientation
 
     def turned(self, degrees: int) -> Frame:
-        """Return this frame with a further clockwise rotation."""
+        """Return this frame, turned further clockwise."""
         pixels = Orientation(degrees=degrees).of_pixels(self.pixels)
         return self._replace(pixels=pixels, orientation=self.orientation.then(degrees))
 
@@ -105,25 +99,23 @@ def read_frames(
     """Yield the frames that a rule takes from a video, or the one frame of a still image.
 
     Args:
-        source: a file, or its content.
-        rule: which frames to take.
-        rotation: degrees clockwise, a multiple of 90, that make the stored pixels upright; 0 to use the file's
-            own rotation mark.
-        name: name of the source in errors; the path if not given.
+        source: a path, or the content of a file.
+        rule: which frames.
+        rotation: degrees clockwise, a multiple of 90, that make the stored pixels upright; 0 for what the file
+            itself says.
+        name: name of the source in errors; its path if not given.
 
     Raises:
         ConfigError: `rotation` is not a multiple of 90.
-        DataError: the file cannot be read or decoded, is cut short, or has too few frames for the rule.
+        DataError: the file cannot be read or decoded, is cut short, or is too short for the rule.
     """
     if rotation % 90:
-        raise ConfigError(
-            f"the rotation is {rotation} degrees, which is not a multiple of 90", "use 0, 90, 180 or 270"
-        )
+        raise ConfigError(f"the rotation is {rotation} degrees, not a multiple of 90", "use 0, 90, 180 or 270")
     name = name or (str(source) if isinstance(source, Path) else f"a file of {len(source)} bytes")
     with _explained(name):
         head = _head(source)
         if not head:
-            raise ValueError("it is empty")
+            raise ValueError("the file is empty")
         still = is_still(head)
         clips = rule.clips(1 if still else _count(source))
         if not clips:
@@ -145,26 +137,23 @@ def _file(source: Path | bytes) -> BinaryIO:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Convert the exceptions that reading a file raises to a DataError that names the file."""
+    """Convert any error about a file into a DataError that names the file."""
     from av import FFmpegError
 
     try:
         yield
-    # Use strerror: the whole text of FFmpeg's errors ends with the name of an anonymous stream.
+    # str() of an FFmpeg error would end with the name of an anonymous stream, so strerror is used.
     except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
             f"{name} cannot be read: {reason[0].lower()}{reason[1:]}",
-            "restore it from the data set, or leave it out",
+            "restore the file from the data set, or leave it out",
         ) from error
 
 
 @contextmanager
 def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Open a container and its video stream, to be decoded strictly and on one thread.
-
-    One thread is enough, because several processes share the cores.
-    """
+    """Open a container and its video stream. Decode strictly, on one thread because processes share cores."""
     import av
 
     with _file(source) as file, av.open(file, "r", options={"format_whitelist": _FORMATS}) as container:
@@ -174,7 +163,7 @@ def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer,
         decoder = stream.codec_context
         if decoder.width * decoder.height > MAX_PIXELS:
             raise ValueError(
-                f"its header says {decoder.width}×{decoder.height} pixels, but at most {MAX_PIXELS} can be read"
+                f"its pictures claim to be {decoder.width}×{decoder.height}, above {MAX_PIXELS} pixels"
             )
         decoder.thread_count = 1
         decoder.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
@@ -182,26 +171,22 @@ def _opened(source: Path | bytes) -> Iterator[tuple[av.container.InputContainer,
 
 
 def _count(source: Path | bytes) -> int:
-    """Count the frames that a video shows, without decoding them if the container has their number."""
+    """Count the frames that a video shows, without decoding them where the container gives the number."""
     shown = _shown(source)
     with _opened(source) as (container, stream):
         first = next(container.decode(stream), None)
         if first is None:
             raise ValueError("none of its frames can be decoded")
-        # A clip that was cut out of a longer one may begin with frames that depend on missing ones; these are
-        # not shown. In MPEG-4, a packet may say that its frame is not shown; decoding all frames is cheap
-        # there.
+        # A clip that was cut out of a longer one may begin with frames that depend on removed ones and are not
+        # shown. In MPEG-4, a packet may say that its frame is left out. In both cases, all frames are decoded
+        # to count them, which is cheap for MPEG-4.
         if stream.codec_context.name == "mpeg4" or any(time < (first.pts or 0) for time in shown):
             return 1 + sum(1 for _ in container.decode(stream))
     return len(shown)
 
 
 def _shown(source: Path | bytes) -> list[int]:
-    """Return the time of each frame that is shown, in the unit of the stream.
-
-    Raises:
-        ValueError: the file is cut short.
-    """
+    """Return when each frame is shown, in units of its stream. Raise ValueError if the file is cut short."""
     with _opened(source) as (container, stream):
         shown, present, start, end = [], 0, 0.0, 0.0
         for packet in container.demux(stream, *container.streams.audio):
@@ -217,12 +202,14 @@ def _shown(source: Path | bytes) -> list[int]:
         with _file(source) as file:
             cut = is_cut_short(file, container.format.name)
         if cut or (cut is None and end - start + _SLACK < (container.duration or 0) / 1e6):
-            raise ValueError(f"it is cut short after {present} frames")
+            raise ValueError(
+                f"it is cut short after {present} frames, before the end that its header announces"
+            )
         return shown
 
 
 def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> Iterator[Frame]:
-    """Yield the frames whose numbers are keys of `wanted`, which maps them to their clips."""
+    """Yield the frames whose numbers are in `wanted`, which maps them to their clips."""
     from av.video.reformatter import VideoReformatter
 
     converter, last, number = VideoReformatter(), max(wanted), -1
@@ -238,13 +225,13 @@ def _decoded(source: Path | bytes, wanted: Mapping[int, int], rotation: int) -> 
 
 
 def _said(frame: av.VideoFrame) -> Orientation:
-    """Return the orientation from the display matrix of the container or stream."""
+    """Return the orientation that the container, or the stream, gives for a frame."""
     matrix = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
     return Orientation() if matrix is None else Orientation.of_matrix(bytes(matrix))
 
 
 def _still(source: Path | bytes, rotation: int) -> Frame:
-    """Return a still image as a frame. As for videos, its own rotation mark is used if `rotation` is 0."""
+    """Return the picture of a still image, mirrored and turned as its EXIF block says or as `rotation` says."""
     pixels, said = decode_still(source if isinstance(source, bytes) else source.read_bytes())
     orientation = Orientation(degrees=rotation % 360) if rotation % 360 else said
     return Frame(0, 0, orientation.of_pixels(pixels), orientation)

@@ -1,1 +1,1 @@
-"""Test shards for leaks: cues that tell live faces from attacks although they have no relation to liveness."""
+"""Test a data set for cues that reveal the label although they have nothing to do with liveness."""

@@ -1,13 +1,14 @@
-"""Run leak probes: measure how well cues without relation to liveness tell live faces from attacks in shards.
+"""Leak probes: measure how well cues that have nothing to do with liveness tell live faces from attacks.
 
 For each cue of `probes/cues.py`, a linear classifier is trained on some people and judged on others. Within a
-domain this is a five-fold cross-validation over people. Across domains, the classifier is trained on all other
-domains. Splits are ignored, so that all people take part. The AUC is never inverted: about one half means that
-the cue does not help, and less means that its direction is reversed between training and test.
+domain, it is trained on four fifths of the people and judged on the rest, in five folds. Across domains, it is
+trained on all other domains and judged on everybody in this one. Splits are ignored, so that as many people as
+possible are judged. An AUC is never flipped: one half or less says that the cue does not help, and below one
+half the cue is reversed between training and test.
 
-With patches, the classifier is trained on single patches, and the score of a face is the mean over its patches,
-because a detector of patches is trained and judged in the same way. A classifier on the mean of a face's
-patches would use information that such a detector does not have.
+With patches, the classifier is trained on single patches, and the score of a face is the mean of the scores of
+its patches, because a detector of patches is trained and judged in the same way. A classifier trained on the
+mean over a face's patches would use information that no such detector sees.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from rfmeta_dist.probes.cues import CONTROL, FACE_CUES, FILE_SIZE, PATCH_CUES, V
 from rfmeta_dist.storage.store import Store
 
 CUES = ("background", "colour", FILE_SIZE, "geometry", "sharpness", "border", CONTROL)  # of whole faces
-PATCH = 64  # side of a patch in pixels, the default of data.image_size for patches
+PATCH = 64  # side of a patch in pixels, the default of data.image_size for data.view=patches
 FOLDS = 5
 BATCH = 32
 RESAMPLES = 500
-SHOWN = 5  # cues that an error lists
+SHOWN = 5  # how many cues an error lists at most
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,11 @@ class Area:
 
 @dataclass(frozen=True)
 class Probed:
-    """The AUC of one cue in one domain.
+    """How well one cue tells live faces from attacks in one domain.
 
     Attributes:
         cue: one of CUES, or of PATCH_CUES.
-        domain: the domain on which the classifier was judged.
+        domain: the domain that was judged.
         within: AUC after training on other people of the domain.
         across: AUC after training on all other domains; None if there are none.
     """
@@ -64,12 +65,12 @@ class Probed:
 
 @dataclass(frozen=True)
 class Measured:
-    """The cues of a domain's N samples, as M measurements: one for each face, or one for each patch.
+    """The cues of a domain's N samples, measured M times: once per face, or once per patch.
 
     Attributes:
-        cues: M×K values of each cue. The measurements of a sample are adjacent.
-        sample: M indices of the samples that were measured.
-        shown: N rows with subject, label and attack type of the samples.
+        cues: M×K values of each cue; the measurements of a sample are consecutive.
+        sample: position of the sample of each measurement, M.
+        shown: N rows: who and what the samples show.
     """
 
     cues: Mapping[str, Vector]
@@ -78,11 +79,11 @@ class Measured:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """Return M labels."""
+        """Return the M labels."""
         return self.shown.label[self.sample]
 
     def scored(self, score: NDArray[np.float64]) -> Scores:
-        """Return N scores from M: the mean over the measurements of each sample."""
+        """Return N scores, each the mean over the sample's measurements, from M scores."""
         total = np.bincount(self.sample, score)
         return replace(self.shown, score=total / np.bincount(self.sample))
 
@@ -97,15 +98,15 @@ def probe(
     """Probe the domains of a prefix with every cue.
 
     Args:
-        store: the parent of the domains' folders.
+        store: the prefix.
         domains: names of the domains.
-        seed: seed of the folds and of the bootstrap.
+        seed: seed of folds and resampling.
         on_measured: called with the number of samples measured since the last call.
         patches: how patches of PATCH pixels are cut out of each crop; None to measure whole crops.
 
     Raises:
-        DataError: a domain is unknown or damaged, lacks a class, has too few people of a class, or its crops
-            are smaller than a patch.
+        DataError: a domain is unknown or damaged, lacks a class, shows too few people of a class, or has crops
+            smaller than a patch.
     """
     measured = {name: _measure(store, Manifest.open(store, name), on_measured, patches) for name in domains}
     folds = {name: _folds(name, found.shown, seed) for name, found in measured.items()}
@@ -114,14 +115,10 @@ def probe(
 
 
 def require(results: Iterable[Probed], most: float) -> None:
-    """Check that the AUC of every cue, except the positive control, is within a limit.
-
-    Args:
-        results: from `probe`.
-        most: the largest AUC that is allowed.
+    """Check that no cue except the control has an AUC above a limit.
 
     Raises:
-        VerificationError: an AUC is above `most`; the error names the largest ones.
+        VerificationError: an AUC is above `most`; the error names the worst cues.
     """
     found = [
         (area.value, f"{result.cue} {how} {result.domain}: {area.value:.2f}")
@@ -132,24 +129,23 @@ def require(results: Iterable[Probed], most: float) -> None:
     if found:
         worst = ", ".join(text for _, text in sorted(found, reverse=True)[:SHOWN])
         raise VerificationError(
-            f"{len(found)} leak probe(s) have an AUC above {most:g} ({worst}), so these cues tell live faces "
-            "from attacks",
-            "balance these cues in the data; for generated data, use `rfmeta synth --rho 0`, which injects "
-            "none on purpose, and probe again",
+            f"{len(found)} leak probe(s) tell live faces from attacks with an AUC above {most:g} ({worst})",
+            "generate the domains anew with `rfmeta synth --rho 0`, which injects no spurious cue, and probe "
+            "them: a cue that is still above the limit is an unintended leak",
         )
 
 
 def _measure(
     store: Store, manifest: Manifest, on_measured: Callable[[int], None], patches: Patches | None
 ) -> Measured:
-    """Measure the cues of a domain's samples, in the manifest's order."""
+    """Return the cues of a domain, with its samples in the order of the manifest."""
     samples, side, cues = manifest.samples, manifest.image_size // 8 * 8, FACE_CUES
     if patches is not None:
         if side < PATCH:
             raise DataError(
                 f"domain {manifest.domain} holds crops of {manifest.image_size} pixels, which are smaller than "
                 f"a patch of {PATCH}",
-                "probe whole faces instead, with `--view face`",
+                "probe whole crops with `--view face`",
             )
         side, cues = PATCH, PATCH_CUES
     values: dict[str, list[Vector]] = {cue: [] for cue in cues}
@@ -172,7 +168,7 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
-    """Return folds of samples to train on and to judge. No person is in both, and each is judged once."""
+    """Return the samples to train on and to judge in each fold, by person. Everybody is judged in one fold."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     shown.require_both_classes(f"domain {domain}")
@@ -180,8 +176,8 @@ def _folds(domain: str, shown: Scores, seed: int) -> list[Fold]:
         people = len(np.unique(shown.subject[shown.label == label]))
         if people < FOLDS:
             raise DataError(
-                f"domain {domain} shows {people} {name} people, too few for {FOLDS} folds",
-                f"probe domains with at least {FOLDS} live and {FOLDS} attacked people",
+                f"domain {domain} shows {people} {name} people, too few for cross-validation in {FOLDS} folds",
+                f"probe a domain that shows at least {FOLDS} people live and {FOLDS} people in attacks",
             )
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return list(splitter.split(shown.label, shown.label, shown.subject))

@@ -1,1 +1,1 @@
-"""How detectors are fitted and loaded. A recipe is given only the source domains."""
+"""Fit and load detectors. A recipe, which fits a detector, gets only the source domains."""

@@ -1,4 +1,4 @@
-"""The interface of a recipe, and everything that a recipe is given."""
+"""Define the interface of a recipe, and the settings that a recipe gets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors.api import Detector
 
-SEALED = "sealed"
+SEALED = "sealed"  # replaces the target's name
 
 
 @dataclass(frozen=True)
 class Context:
-    """The settings that a recipe is given.
+    """The settings that a recipe gets.
 
     Attributes:
-        config: of the run; the name of its target is taken out.
-        after_step: called with the row of each step of training.
+        config: configuration of the run, without the name of its target.
+        after_step: called with the row of each training step.
     """
 
     config: Config
@@ -34,13 +34,13 @@ class Context:
 
 
 class Recipe(Protocol):
-    """Fits a detector."""
+    """Fits a detector to the source domains."""
 
     def fit(self, sources: Sources, context: Context) -> Detector:
-        """Learn from the sources' training splits.
+        """Fit a detector to the sources' training splits, and return it.
 
         Raises:
-            DataError: a source is damaged or has one class only.
+            DataError: a source is damaged or has samples of one class only.
             RunError: the training failed.
         """
         ...

@@ -1,4 +1,4 @@
-"""Networks trained by a learning rule, as detectors: fit them here, make them from a checkpoint, load them."""
+"""Use networks that a learning rule trains as a detector: fit it, make it from a checkpoint, or load it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ PREPROCESSING = "RGB and HSV (hue a full circle), six channels in [0, 1], no mea
 
 
 class GradientDetector:
-    """σ(M(F(x))) of trained networks, with their running statistics.
+    """A detector with the score σ(M(F(x))), where F and M are trained networks.
 
     Args:
-        nets: recalibrated; put into evaluation mode.
-        model: the configuration that they were built by.
-        device: where to compute.
+        nets: networks with final (recalibrated) running statistics; they are put into evaluation mode.
+        model: configuration from which the networks were built.
+        device: device to compute on.
     """
 
     kind = "gradient"
@@ -55,10 +55,10 @@ class GradientDetector:
 
     @torch.no_grad()
     def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Score B×S×S×3 RGB crops: B numbers in [0, 1], the probability of live.
+        """Return the scores of B×S×S×3 RGB crops: B numbers in [0, 1], the probability that a face is live.
 
         Raises:
-            ScoreError: the networks give something else, so the training diverged.
+            ScoreError: a score is not a number, because the training diverged.
         """
         logits = self.nets.logits(to_input(faces, self._device))
         scores: NDArray[np.float64] = torch.sigmoid(logits.double()).cpu().numpy()
@@ -69,7 +69,7 @@ class GradientDetector:
         return scores
 
     def save(self, folder: Store) -> dict[str, Any]:
-        """Write the weights; return how the networks are built and what their score is."""
+        """Write the weights, and return what is needed to build the networks again and to read their score."""
         weights = {name: tensor.cpu().contiguous() for name, tensor in self.nets.state_dict().items()}
         folder.write(WEIGHTS, tensor_bytes(weights))
         return {
@@ -92,23 +92,23 @@ class GradientDetector:
 
 
 class GradientRecipe:
-    """Trains with the configured learning rule, one worker in this process, then recalibrates on the sources.
+    """Trains with the configured learning rule in this process (one worker), then recalibrates on the sources.
 
     Args:
-        device: where to compute.
+        device: device to compute on.
     """
 
     def __init__(self, device: torch.device = CPU) -> None:
         self._device = device
 
     def fit(self, sources: Sources, context: Context) -> GradientDetector:
-        """Train to the last step.
+        """Train to the last step, and return the detector.
 
         Raises:
-            DataError: a source is damaged or has one class only.
-            RunError: loss or gradient is not finite.
+            DataError: a source is damaged or has samples of one class only.
+            RunError: a loss or gradient is not finite.
         """
-        one = {"workers": 1, "strategy": "single"}  # this process takes every task of an episode
+        one = {"workers": 1, "strategy": "single"}  # this process computes every task of an episode
         training = context.config.training.model_copy(update=one)
         config = context.config.model_copy(update={"training": training})
         trainer = build(config, Single(), self._device)
@@ -122,20 +122,20 @@ class GradientRecipe:
 def from_checkpoint(
     config: Config, checkpoint: Store, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
-    """Make the detector of a checkpoint: its networks, recalibrated on the sources' training splits.
+    """Make a detector of the networks in a checkpoint, recalibrated on the sources' training splits.
 
     Args:
         config: the run's.
-        checkpoint: the folder of one.
-        sources: the run's, in the state that it was trained on.
-        device: where to compute.
+        checkpoint: folder of the checkpoint.
+        sources: the run's source domains, with the manifests that it was trained on.
+        device: device to compute on.
 
     Returns:
-        The detector, and how its statistics were recalibrated, in words.
+        The detector, and a text that says how its statistics were recalibrated.
 
     Raises:
         RunError: the checkpoint is damaged.
-        DataError: a source has one class only, or is damaged.
+        DataError: a source is damaged or has samples of one class only.
     """
     nets = build_networks(config.model)
     nets.load_state_dict(dict(read_checkpoint(checkpoint).weights))
@@ -145,17 +145,17 @@ def from_checkpoint(
 def recalibrated(
     nets: Networks, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
-    """Recalibrate trained networks that are on the device; returns are those of `from_checkpoint`."""
+    """Recalibrate networks on their device, and return a detector and a text, as `from_checkpoint` does."""
     count = recalibrate(nets, _batches(config, sources), device)
     words = f"batch-norm statistics pooled over {count} training batches of {', '.join(sources.manifests)}"
     return GradientDetector(nets, config.model, device), words
 
 
 def read_detector(contents: Contents, device: str) -> GradientDetector:
-    """Make the detector of a package.
+    """Make the detector of a model package.
 
     Raises:
-        RunError: the weights are not those of the networks that the package describes.
+        RunError: the weights do not fit the networks that the package describes.
     """
     try:
         model = Model(**{**contents.detector["networks"], "weights": None})
@@ -167,10 +167,10 @@ def read_detector(contents: Contents, device: str) -> GradientDetector:
 
 
 def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
-    """Yield training batches of each source, from the number of steps on: those that follow the last step's.
+    """Yield training batches of each source, without augmentation, from batch number `training.steps` on.
 
-    A run of several episodes a step, or of episodes of some sources only, has used another number of them.
-    Statistics need no unused batches, so the start is the same for every run.
+    With one episode of all sources in each step these are the first unused batches. Other runs have used more
+    or fewer batches, but the statistics do not need unused ones, so the start is the same for all runs.
     """
     data = config.data
     for manifest in sources.manifests.values():

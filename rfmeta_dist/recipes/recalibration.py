@@ -1,4 +1,4 @@
-"""Batch-norm statistics of trained networks, pooled over the source domains."""
+"""Compute the final batch-norm statistics of trained networks, pooled over the source domains."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from rfmeta_dist.models.preprocess import to_input
 def recalibrate(nets: Networks, batches: Iterable[RawBatch], device: torch.device) -> int:
     """Set the running statistics of F and M to the pooled moments over batches of all source domains.
 
-    After training they hold a moving average, in the paper's release even the last batch alone, so that a test
-    result depends on which domain came last. Each batch is of one domain, as in training; the pooled variance
-    is the mean of the batches' second moments less the square of the pooled mean.
+    After training, the running statistics are a moving average, or only the last batch (`batch_norm: paper`).
+    So a result would depend on which domain came last. Each batch is of one domain, as in training. The pooled
+    variance is the mean of the batches' second moments minus the square of the pooled mean.
+
+    Args:
+        nets: trained networks on the device; they end in evaluation mode.
+        batches: batches of all source domains.
+        device: device of the networks.
 
     Returns:
-        How many batches were used.
+        The number of batches; if it is 0, nothing was changed.
     """
     nets.train()
     count, mean, square = 0, None, None

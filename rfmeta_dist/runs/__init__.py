@@ -1,1 +1,1 @@
-"""A run's folder: its configuration, ledger, pinned data, starts, and the fingerprint of its checkpoints."""
+"""Read and write a run's folder: its configuration, ledger, pinned data, starts and fingerprint."""

@@ -1,7 +1,7 @@
-"""Compute the fingerprint that a checkpoint must have to be loaded: one hash of everything that decides the weights.
+"""Compute the fingerprint of a run: a hash of everything that the trained weights depend on.
 
-The hash is taken over the names and defaults that the configuration had when it was first hashed (FIRST), so
-that renaming a field, or adding one that stands at its default, leaves every fingerprint as it was.
+A checkpoint is loaded only if it has the run's fingerprint. The hash uses the field names and defaults of the
+first version (FIRST), so it does not change when a field is renamed, or is added and left at its default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
 
-# Another number of workers, strategy or machine gives the same result, up to the order of summation.
+# Fields that may change between starts: the result is the same up to the order of summation.
 HARDWARE = (
     "workers",
     "strategy",
@@ -30,7 +30,7 @@ HARDWARE = (
     "wait_s",
 )
 
-# The fields that decide the weights, by their first names, with their defaults; `...` where there is none.
+# The fields that the weights depend on, by their first names, with their defaults; `...` if there is none.
 FIRST: dict[str, dict[str, Any]] = {
     "data": {"sources": ..., "image_size": 256, "batch": 20, "augmentation": None},
     "model": {"backbone": "paper", "width": 1.0, "batch_norm": "stable", "weights": None},
@@ -55,7 +55,7 @@ FIRST: dict[str, dict[str, Any]] = {
         "bf16_reduce": False,
     },
 }
-# The same of a section within a section, where one is given.
+# The same for a section within a section, which is hashed only if it is given.
 FIRST_WITHIN: dict[str, dict[str, Any]] = {
     "data.augmentation": {
         "flip": 0.5,
@@ -67,33 +67,33 @@ FIRST_WITHIN: dict[str, dict[str, Any]] = {
     },
 }
 
-# Sections that decide the weights and that the first version lacked; hashed only where a field of theirs is set.
+# Sections that the weights depend on but the first version lacked. Hashed only if one of their fields is set.
 LATER = ("episode",)
 
-# Fields that never decide the weights: where data and results are, whom they are judged on, what runs them.
+# Fields that the weights do not depend on: places of data and results, the target, the hardware.
 LEFT_OUT = {"data": ("prefix", "target", "cache_gb"), "training": (*HARDWARE, "checkpoint_every")}
 
-# The first version's name of each field that has been renamed since.
+# Each field that has been renamed since the first version → its first name.
 FIRST_NAMES = {f"{former.split('.')[0]}.{name}": former.split(".")[1] for former, name in RENAMED.items()}
 
 
 def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
-    """Hash what decides the weights.
+    """Return the hash of everything that the weights depend on.
 
     Args:
         config: the run's.
         manifests: fingerprint of the manifest of each source domain, by domain.
 
     Returns:
-        SHA-256 in hex.
+        SHA-256 as hexadecimal text.
     """
     return _hash(_decides(config), manifests)
 
 
 def first_fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
-    """Hash as the first version did, which took prefix and target for part of what decides the weights.
+    """Return the hash that the first version computed, which also covers data.prefix and data.target.
 
-    Checkpoints made by that version carry this hash.
+    Checkpoints that were made by the first version have this hash.
     """
     decides = _decides(config)
     decides["data"] |= {"prefix": config.data.prefix, "target": config.data.target}
@@ -116,9 +116,9 @@ def _decides(config: Config) -> dict[str, Any]:
 
 
 def _changed(section: BaseModel, where: str) -> dict[str, Any]:
-    """Return the fields of a section that differ from their defaults, or have none, by their first names.
+    """Return the fields of a section that differ from their defaults or have no default, by their first names.
 
-    A field of today that the first version lacked is thus hashed only where somebody has set it.
+    So a field that the first version lacked is hashed only if it is set.
     """
     dumped = section.model_dump(mode="json")
     changed = {}

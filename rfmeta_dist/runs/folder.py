@@ -1,14 +1,15 @@
-"""A run's folder: what it was configured to do, what it read, and what came of it.
+"""Read and write a run's folder: its configuration, what the run read, and its results.
 
-config.yaml         written when the run starts; what it is judged on and where its data are may be corrected
-config-first.yaml   as the run was started, if that was corrected
-manifests.json      which state of each domain the run reads (pins.py)
-ledger.jsonl        every read of labelled data: when, why, which domain and split
-lease.json          the process that writes here now (storage/lease.py)
-starts.jsonl        with what code, machine and workers the run was started, each time (runs/starts.py)
-step-0000100/       checkpoints, the newest two (training/checkpoint.py)
-metrics.jsonl       one line a step, when training ends
-streams.json        by domain, what its reader read and waited for; over all starts that ended by themselves
+config.yaml         the configuration; only the target and the place of the data may change after the start
+config-first.yaml   the configuration of the first start, if it was changed
+manifests.json      the fingerprint of the manifest that the run reads, for each domain (pins.py)
+ledger.jsonl        a line for each read of labelled data: when, why, which domain and split
+lease.json          the process that writes into the folder now (storage/lease.py)
+starts.jsonl        a line for each start of the run: code, machine and workers (runs/starts.py)
+step-0000100/       checkpoints; the newest two are kept (training/checkpoint.py)
+metrics.jsonl       a line for each step, written when training ends
+streams.json        what was read for each domain and how long training waited, summed over all starts that
+                    were not killed
 model/              the package (detectors/package.py)
 evaluation.json, scores.parquet, examples.parquet, report.html
 """
@@ -27,17 +28,16 @@ from rfmeta_dist.config import load as configuration
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.totals import StreamTotals
+from rfmeta_dist.runs.fingerprint import HARDWARE
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.runs.fingerprint import HARDWARE
 
 FIRST_CONFIG = "config-first.yaml"
-MODEL = "model/package.json"  # written last: a run that has it is trained
-# The target has no part in what is trained, so a run may be judged on another one without training again; and
-# data may be moved.
+MODEL = "model/package.json"  # the last file of a model that is written, so a run that has it is trained
+# These fields may change after the start: training does not depend on the target, and data may be moved.
 CORRECTABLE = {"data": ("target", "prefix"), "evaluation": ("target_split",)}
-# A run may be moved, and go on with other hardware.
+# These fields may differ too: a run's folder may be moved, and a run may continue on other hardware.
 MAY_DIFFER = {
     "run.folder",
     "data.cache_gb",
@@ -47,15 +47,15 @@ MAY_DIFFER = {
 
 
 def open_folder(config: Config) -> Store:
-    """The store of a run's folder."""
+    """Return the store of a run's folder."""
     return open_store(f"{config.run.folder.rstrip('/')}/{config.run.name}")
 
 
 def claim(folder: Store, config: Config) -> bool:
-    """Take the folder for this configuration; true if an earlier start of the same run is there to resume.
+    """Claim the folder for this configuration. Return True if it holds an earlier start of the same run.
 
     Raises:
-        RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+        RunError: the folder belongs to a run with another configuration; the error names the different fields.
         StorageError: the folder cannot be written, or its store lacks put-if-absent.
     """
     require_put_if_absent(folder)
@@ -68,10 +68,10 @@ def claim(folder: Store, config: Config) -> bool:
 
 
 def is_started(folder: Store, config: Config) -> bool:
-    """Return True if an earlier start of the same run is in the folder, False if there is no run.
+    """Return True if the folder holds an earlier start of the same run, and False if it holds no run.
 
     Raises:
-        RunError: the folder belongs to a run of another configuration; the fields that differ are named.
+        RunError: the folder belongs to a run with another configuration; the error names the different fields.
     """
     if not folder.exists("config.yaml"):
         return False
@@ -80,28 +80,28 @@ def is_started(folder: Store, config: Config) -> bool:
 
 
 def require_same(folder: Store, config: Config) -> None:
-    """Check that the run in the folder is of this configuration, but for what may differ.
+    """Check that the run in the folder has this configuration, except for fields in `MAY_DIFFER`.
 
     Raises:
-        RunError: it is of another; the fields that differ are named.
+        RunError: it has another configuration; the error names the different fields.
     """
     earlier = read_config(folder)
     steps, before = config.training.steps, earlier.training.steps
     if steps != before:
         raise RunError(
-            f"run {folder.url} was started for {before} steps, and a resume cannot change that to {steps}",
+            f"run {folder.url} was started for {before} steps, and resuming it cannot change that to {steps}",
             f"set training.steps={before}, or start a new run with --set run.name=…",
         )
     differing = [f for f in configuration.fields_that_differ(config, earlier) if f not in MAY_DIFFER]
     if differing:
         raise RunError(
             f"run {folder.url} exists with another configuration (different: {', '.join(differing)})",
-            "start a new run with --set run.name=…, or go back to the values in its config.yaml",
+            "start a new run with --set run.name=…, or use the values in the run's config.yaml",
         )
 
 
 def corrections(folder: Store, config: Config) -> list[str]:
-    """Return the fields that `correct` would change; nothing is written.
+    """Return the dotted names of the fields that `correct` would change. Nothing is written.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
@@ -111,7 +111,7 @@ def corrections(folder: Store, config: Config) -> list[str]:
 
 
 def correct(folder: Store, config: Config) -> None:
-    """Correct in the run's config.yaml what it is judged on and where its data are.
+    """Write the target and the place of the data from `config` into the run's config.yaml.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
@@ -135,7 +135,7 @@ def _corrected(earlier: Config, config: Config) -> Config:
 
 
 def first_config(folder: Store) -> Config:
-    """The configuration as the run was started, before anything of it was corrected.
+    """Return the configuration of the run's first start.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
@@ -144,11 +144,11 @@ def first_config(folder: Store) -> Config:
 
 
 def read_config(folder: Store, name: str = "config.yaml") -> Config:
-    """The configuration of an existing run.
+    """Return the configuration of an existing run.
 
     Args:
         folder: the run's.
-        name: of the file, if another than today's configuration is asked for.
+        name: file name; the current configuration if not given.
 
     Raises:
         RunError: there is no run, or its configuration is damaged.
@@ -160,7 +160,10 @@ def read_config(folder: Store, name: str = "config.yaml") -> Config:
             f"there is no run at {folder.url}", "give the folder that `rfmeta train` printed"
         ) from None
     except (yaml.YAMLError, ConfigError) as error:
-        raise RunError(f"{folder.url}/{name} is damaged: {error}", "restore the file from a copy, or start a new run with --set run.name=…") from error
+        raise RunError(
+            f"{folder.url}/{name} is damaged: {error}",
+            "restore the file from a copy, or start a new run with --set run.name=…",
+        ) from error
 
 
 def require_model(folder: Store) -> None:
@@ -170,22 +173,25 @@ def require_model(folder: Store) -> None:
         RunError: the run has no model yet.
     """
     if not folder.exists(MODEL):
-        raise RunError(f"run {folder.url} has no model yet", "let `rfmeta train` finish first")
+        raise RunError(
+            f"run {folder.url} has no model yet, because its training has not finished",
+            "let `rfmeta train` finish first",
+        )
 
 
 def record(  # the ledger's columns
     folder: Store, purpose: str, domain: str, split: str, samples: int, manifest: str, *, sealed: bool
 ) -> None:
-    """Add a line to the ledger: one read of a domain's labelled samples.
+    """Add a line to the ledger about one read of a domain's labelled samples.
 
     Args:
         folder: the run's.
-        purpose: what the labels were read for.
-        domain: which domain.
-        split: its split, or `all`.
-        samples: how many.
-        manifest: fingerprint of the manifest.
-        sealed: whether it is the target's.
+        purpose: what the labels are read for.
+        domain: name of the domain.
+        split: split of the domain, or `all`.
+        samples: number of samples.
+        manifest: fingerprint of the domain's manifest.
+        sealed: True if the domain is the target.
     """
     line = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -204,7 +210,7 @@ def record(  # the ledger's columns
 
 
 def add_streams(folder: Store, totals: Mapping[str, StreamTotals]) -> None:
-    """Add what the domains' readers did in this start of the run to what they did in earlier ones."""
+    """Add the totals of the domains' readers in this start of the run to the totals of earlier starts."""
     try:
         before = json.loads(folder.read("streams.json"))
     except MissingError:

@@ -1,6 +1,6 @@
-"""Record which state of each domain a run reads. It is written when the run starts and holds until its end.
+"""Pin the data of a run: record at its start which manifest of each domain it reads until its end.
 
-manifests.json    {domain: SHA-256 of its manifest}, of the sources and of every target that the run has had
+manifests.json    {domain: SHA-256 of its manifest}, for the sources and every target that the run has had
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FILE = "manifests.json"
 def read(folder: Store) -> dict[str, str]:
     """Return the fingerprint of the manifest that a run reads, for each domain that is pinned.
 
-    A run that was started before manifests.json was written is pinned to what its ledger says it read first. A
-    domain that nothing is known of is absent.
+    A run of a version that did not write manifests.json is pinned to the manifests that its ledger names first.
+    A domain that is in neither is absent.
 
     Raises:
         RunError: manifests.json or the ledger is damaged.
@@ -36,8 +36,8 @@ def add(folder: Store, fingerprints: Mapping[str, str], replace: Collection[str]
 
     Args:
         folder: the run's.
-        fingerprints: of the manifests, by domain.
-        replace: domains whose earlier pin gives way.
+        fingerprints: fingerprints of the manifests, by domain.
+        replace: domains whose earlier pin is replaced.
 
     Raises:
         RunError: manifests.json is damaged.
@@ -69,7 +69,7 @@ def _checked(folder: Store, name: str, data: bytes) -> dict[str, str]:
 
 
 def _read_first(folder: Store) -> dict[str, str]:
-    """Return for each domain in the ledger the state that was read first."""
+    """Return for each domain in the ledger the fingerprint of the manifest that was read first."""
     found: dict[str, str] = {}
     try:
         for line in folder.read("ledger.jsonl").splitlines():

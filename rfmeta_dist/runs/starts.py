@@ -1,7 +1,7 @@
-"""Write starts.jsonl: a line for each start of a run, with versions and hardware; a resume is a start too.
+"""Write starts.jsonl: a line with versions and hardware for each start of a run. A resume counts as a start.
 
-A run may continue with other hardware or other versions, and its result is then the same up to rounding. All
-starts are kept, because the model depends on each of them.
+A run may continue with other hardware or other versions; its result is then the same up to rounding. All starts
+are recorded, because the last digits of the model depend on each of them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero")
 
 
 def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict[str, Any]:
-    """Return the facts about this process that decide the last digits of a result.
+    """Return the facts about this process that the last digits of a result depend on.
 
     Args:
         config: the run's.
-        versions: of `torch` and `ray`.
-        device: the name of the worker's GPU; the processor's if not given.
+        versions: versions of `torch` and `ray`, by these names.
+        device: name of the worker's GPU; the processor's name is used if it is empty.
     """
     training = config.training
     return {
@@ -45,16 +45,16 @@ def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict
 
 
 def record(folder: Store, step: int, found: Mapping[str, Any], certificate: bytes) -> str:
-    """Add a line to a run's starts.
+    """Add a line about this start to starts.jsonl.
 
     Args:
         folder: the run's.
-        step: the start's first.
-        found: from `facts`.
-        certificate: this start's, as JSON (verification/certificate.py).
+        step: step at which this start begins.
+        found: facts of this start, from `facts`.
+        certificate: certificate of this start as JSON (verification/certificate.py).
 
     Returns:
-        What differs from the start before, such as "workers 2 → 1"; empty if nothing does or there is none.
+        The differences from the previous start, such as "workers 2 → 1"; empty if there are none.
 
     Raises:
         StorageError: the file cannot be read or written.
@@ -66,7 +66,7 @@ def record(folder: Store, step: int, found: Mapping[str, Any], certificate: byte
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = {"time": now, "step": step, **found, "certificate": json.loads(certificate)}
     if before and not before.endswith(b"\n"):
-        before += b"\n"  # the last line is damaged, and the new one must stand on its own
+        before += b"\n"  # the last line was cut off; begin the new line on its own
     folder.write(NAME, before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
     return _differing(before, found)
 

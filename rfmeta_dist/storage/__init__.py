@@ -1,4 +1,4 @@
-"""One way to open an object store, on disk or in S3, and an S3 server to carry along."""
+"""Open object stores, which are folders on disk or prefixes in S3, and run an embedded S3 server."""
 
 from rfmeta_dist.storage.errors import AccessError, AlreadyExistsError, ChangedError, MissingError
 from rfmeta_dist.storage.store import Store, open_store

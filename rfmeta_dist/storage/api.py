@@ -1,4 +1,4 @@
-"""The interface of an object store for the rest of the project."""
+"""Define the interface of an object store."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from rfmeta_dist.core.errors import StorageError
 
 
 class Store(Protocol):
-    """Whole objects under a URL. Safe to send to another process: it carries no credentials.
+    """Reads and writes whole objects under a URL. It holds no credentials, so other processes may get it.
 
-    Names are relative to the URL, separated by `/`. Every method raises `StorageError` (see
-    storage/errors.py for its kinds), naming the object and what to do about it.
+    Names are relative to the URL, with parts separated by `/`. Every method may raise a `StorageError` (see
+    storage/errors.py for its kinds), which names the object and a remedy.
     """
 
     @property
     def url(self) -> str:
-        """Where the store is, without a trailing slash and never with credentials."""
+        """Return the URL or path of the store, without a trailing slash and without credentials."""
         ...
 
     def read(self, name: str) -> bytes:
-        """Return the whole object. Raises `MissingError` if there is none."""
+        """Return the whole object. Raises `MissingError` if it does not exist."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Create or replace an object; a reader sees the old or the new one, never a part."""
+        """Create or replace an object. A reader sees either the old or the new object, never a part of it."""
         ...
 
     def create(self, name: str, data: bytes) -> None:
-        """Create an object; of several writers one wins and the others get `AlreadyExistsError`."""
+        """Create an object. If several writers try, one succeeds and the others get `AlreadyExistsError`."""
         ...
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
-        """Return the whole object and its tag, for `replace`. Raises `MissingError` if there is none."""
+        """Return the whole object and its tag, for `replace`. Raises `MissingError` if it does not exist."""
         ...
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
-        """Replace an object that still has this tag; of several writers one wins.
+        """Replace an object if it still has this tag. If several writers try, only one succeeds.
 
         Args:
-            name: of an object that exists.
-            data: its new content.
-            tag: from `read_tagged`, or from the last `replace`.
+            name: name of an object that exists.
+            data: new content.
+            tag: tag from `read_tagged`, or from the last `replace`.
 
         Returns:
-            The new tag. The tag of another content is another one.
+            The new tag. Different contents have different tags.
 
         Raises:
-            ChangedError: the object has another content by now, or was deleted.
+            ChangedError: another writer has changed or deleted the object.
         """
         ...
 
@@ -56,11 +56,11 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str = "") -> list[str]:
-        """Return the sorted names of all objects below the folder `prefix`; none if it does not exist."""
+        """Return the sorted names of all objects below the folder `prefix`; empty if it does not exist."""
         ...
 
     def delete(self, name: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Delete an object. It is no error if the object does not exist."""
         ...
 
     def sub(self, name: str) -> Store:
@@ -69,13 +69,15 @@ class Store(Protocol):
 
 
 def checked(name: str) -> str:
-    """Return the name, after checking that it stays below its store.
+    """Return the name after checking that it stays below its store.
 
-    Names also come from manifests, which anyone who can write to a bucket can write.
+    Names also come from manifests, which anyone with write access to the bucket can change.
 
     Raises:
-        StorageError: the name is empty, absolute or climbs out of the store.
+        StorageError: the name is empty or absolute, or leads out of the store.
     """
     if any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
-        raise StorageError(f"'{name}' is not a valid object name", "use relative names such as train/000.tar")
+        raise StorageError(
+            f"'{name}' is not a valid object name", "use a relative name without '..', such as train/000.tar"
+        )
     return name

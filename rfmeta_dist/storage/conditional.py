@@ -1,4 +1,4 @@
-"""The two S3 requests behind `Store.replace`: read an object with its ETag, put it if it still has it."""
+"""Send the two S3 requests of `Store.replace`: read an object with its ETag, and put it if it is unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_tagged(fs: Any, path: str, limit: float) -> tuple[bytes, str]:
-    """Return an object and its ETag from one answer; s3fs's own calls give one or the other.
+    """Return an object and its ETag from a single request. s3fs itself needs two, which may not fit together.
 
     Args:
         fs: the s3fs client.
@@ -27,7 +27,7 @@ def get_tagged(fs: Any, path: str, limit: float) -> tuple[bytes, str]:
 
 
 def put_if_match(fs: Any, path: str, data: bytes, tag: str, limit: float) -> str:
-    """Put an object if it has this ETag, and return its new one; the server answers 412 if it has another."""
+    """Put an object if it still has this ETag, and return its new ETag; otherwise the server answers 412."""
     bucket, _, key = path.partition("/")
     answer = fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfMatch=tag, timeout=limit)
     return str(answer["ETag"])

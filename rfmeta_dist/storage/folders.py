@@ -1,4 +1,4 @@
-"""Folders of a store: on disk one may be empty, which `Store.list` does not show."""
+"""List and delete folders of a store. On disk a folder may be empty, and `Store.list` does not show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rfmeta_dist.storage.local import LocalStore
 
 
 def folders(store: Store) -> list[str]:
-    """Return the sorted names of the folders right below a store; on disk, of empty ones too.
+    """Return the sorted names of the folders directly below a store; on disk also of empty folders.
 
     Raises:
         StorageError: the store cannot be listed.
@@ -22,7 +22,7 @@ def folders(store: Store) -> list[str]:
 
 
 def remove_folder(store: Store, name: str) -> None:
-    """Delete all objects below the folder `name`; on disk, the folder too. One that is not there is no error.
+    """Delete all objects below the folder `name`, on disk also the folder. A missing folder is no error.
 
     Raises:
         StorageError: an object cannot be deleted.
@@ -30,4 +30,4 @@ def remove_folder(store: Store, name: str) -> None:
     for path in store.list(name):
         store.delete(path)
     if isinstance(store, LocalStore):
-        shutil.rmtree(Path(store.url) / checked(name), ignore_errors=True)  # no whole file is left in it
+        shutil.rmtree(Path(store.url) / checked(name), ignore_errors=True)  # only partial files are left in it

@@ -1,9 +1,8 @@
-"""Leases: the right of one process to write into a folder, an object `lease.json` that the process renews.
+"""Give one process the right to write into a folder: a lease, which is an object `lease.json` that it renews.
 
-How a dead holder is told from a live one: on the same machine by its process number, at once; from another
-machine, or where the system hides other users' processes, by the object, which changes every `RENEW_S` seconds
-as long as its holder lives. What counts is whether the object changes while we watch, because the clocks of two
-machines differ.
+A holder on the same machine is known to be alive or dead by its process number, at once. A holder on another
+machine, or one that the system hides, is alive if the object changes while it is watched: the holder renews it
+every `RENEW_S` seconds. Times in the object are not compared, because the clocks of two machines differ.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ from rfmeta_dist.storage.store import Store
 
 NAME = "lease.json"
 RENEW_S = 5.0
-STALE_S = 30.0  # six renewals, so that a busy holder, or one whose store is away for a moment, keeps it
-HASTE = Patience(tries=3, deadline=5.0)  # for one request; a renewal that took longer could miss STALE_S
+STALE_S = 30.0  # six renewals: a holder that is busy or cannot reach the store for a moment keeps its lease
+HASTE = Patience(tries=3, deadline=5.0)  # limits of one request, so that a renewal is not later than STALE_S
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease.
+    """The process that holds a lease; the content of `lease.json`.
 
     Attributes:
-        token: of this holding; no other has the same.
-        doing: what for, such as "trained".
-        host: the machine's name.
-        machine: identifies the running kernel and the process namespace, within which `pid` means something.
-        pid: the process.
-        born: when the process started, in the kernel's own count; tells it from a later one of the same number.
-        started: when the lease was taken, in UTC by the holder's clock; only to be shown.
-        renewals: how often the lease was renewed.
-        released: True when the holder has given it back.
+        token: random text that identifies this holding.
+        doing: what the process does to the folder, such as "trained"; used in messages.
+        host: name of the machine.
+        machine: identifies the running kernel and the process namespace, within which `pid` is unique.
+        pid: number of the process.
+        born: start time in the kernel's ticks; a later process with the same number has a different one.
+        started: when the lease was taken, in UTC by the holder's clock; used in messages only.
+        renewals: number of times that the lease was renewed.
+        released: True if the holder has given the lease back.
     """
 
     token: str
@@ -73,7 +72,7 @@ class Holder:
 
     @classmethod
     def parse(cls, data: bytes) -> Holder | None:
-        """Return what `to_bytes` was called on; None if it is damaged."""
+        """Return the holder that `to_bytes` has written; None if the content is damaged."""
         try:
             return cls(**json.loads(data))
         except (ValueError, TypeError):
@@ -85,7 +84,7 @@ class Holder:
 
     @property
     def alive(self) -> bool | None:
-        """Return True if the process runs, False if not; None if that cannot be seen, as on another machine."""
+        """Return True if the process runs, False if not, and None if it is unknown (on another machine)."""
         if not self.machine or self.machine != _machine():
             return None
         born = _born(self.pid)
@@ -104,7 +103,7 @@ class Lease:
 
     @property
     def token(self) -> str:
-        """The token to pass to `require`."""
+        """Return the token to pass to `require`."""
         return self._holder.token
 
     def _renew(self) -> None:
@@ -112,15 +111,15 @@ class Lease:
             try:
                 self._write(replace(self._holder, renewals=self._holder.renewals + 1))
             except (ChangedError, MissingError):
-                return  # taken over or deleted: `require` tells whoever writes next
+                return  # the lease was taken over or deleted; `require` raises an error before the next write
             except StorageError:
-                continue  # away for a while; the next renewal may reach it
+                continue  # the store cannot be reached now; the next renewal may succeed
 
     def _write(self, holder: Holder) -> None:
         try:
             self._tag = self._store.replace(NAME, holder.to_bytes(), self._tag)
         except ChangedError:
-            # The store may have kept the renewal before although its answer was lost. That is no takeover.
+            # The store may have accepted the previous renewal although its answer was lost. Check the token.
             data, tag = self._store.read_tagged(NAME)
             found = Holder.parse(data)
             if found is None or found.token != holder.token:
@@ -132,23 +131,23 @@ class Lease:
         """Give the lease back, unless another process has taken it over."""
         self._ended.set()
         self._thread.join()
-        with suppress(StorageError):  # whoever comes next finds this process dead, or waits
+        with suppress(StorageError):  # if this fails, the next process finds this one dead, or waits STALE_S
             self._write(replace(self._holder, released=True))
 
 
 @contextmanager
 def held(store: Store, doing: str) -> Iterator[Lease]:
-    """Hold the lease of a folder while the context is open; it is given back at its end, after an error too.
+    """Hold the lease of a folder while the context is open, and give it back at its end, also after an error.
 
-    If the last holder was on another machine and did not give the lease back, this waits until the lease is
-    seen to be renewed, or `STALE_S` seconds have passed.
+    If the last holder is on another machine and has not given the lease back, this waits until that holder
+    renews the lease (an error), or until `STALE_S` seconds have passed without a renewal.
 
     Args:
         store: the folder.
-        doing: what happens to the folder meanwhile, for the error of whoever comes second, such as "trained".
+        doing: what this process does to the folder, such as "trained"; used in the error of other processes.
 
     Raises:
-        RunError: another process holds it.
+        RunError: another process holds the lease.
         StorageError: the store cannot be read or written, or lacks put-if-absent.
     """
     require_put_if_absent(store)
@@ -160,10 +159,10 @@ def held(store: Store, doing: str) -> Iterator[Lease]:
 
 
 def refuse_if_held(store: Store) -> None:
-    """Look whether a live process on this machine holds the lease; takes nothing and waits for nothing.
+    """Raise an error if a running process on this machine holds the lease. Do not take the lease or wait.
 
     Raises:
-        RunError: one does.
+        RunError: a process on this machine holds the lease.
     """
     with suppress(MissingError):
         holder = Holder.parse(store.read(NAME))
@@ -172,10 +171,10 @@ def refuse_if_held(store: Store) -> None:
 
 
 def require(store: Store, token: str) -> None:
-    """Check that the lease with this token still holds, before its folder is written to.
+    """Check that the lease with this token is still valid. Call it before writing into the folder.
 
     Raises:
-        RunError: another process has taken it over.
+        RunError: another process has taken the lease over.
         StorageError: the store cannot be read.
     """
     holder = Holder.parse(store.read(NAME))
@@ -184,7 +183,7 @@ def require(store: Store, token: str) -> None:
         raise RunError(
             f"{store.url} was taken over by {by}, because this process did not renew its lease "
             f"for {STALE_S:.0f} s",
-            "nothing is lost: let the other process continue",
+            "nothing needs to be done: no result is lost, and the other process continues",
         )
 
 
@@ -203,15 +202,15 @@ def _take(store: Store, me: Holder) -> Lease:
                 _watch(store, holder, tag)
             return Lease(store, me, store.replace(NAME, me.to_bytes(), tag))
         except (ChangedError, MissingError):
-            continue  # somebody was quicker, and is the one to judge by
+            continue  # another process was quicker: look at the lease again
 
 
 def _watch(store: Store, holder: Holder | None, tag: str) -> None:
-    """Return when the lease has not changed for `STALE_S` seconds.
+    """Return after the lease has not changed for `STALE_S` seconds.
 
     Raises:
-        ChangedError: it changed; whoever holds it is refused by the caller.
-        RunError: its holder renewed it.
+        ChangedError: another process has taken the lease meanwhile.
+        RunError: the holder has renewed the lease, so it is alive.
     """
     end = time.monotonic() + STALE_S
     while time.monotonic() < end:
@@ -221,36 +220,36 @@ def _watch(store: Store, holder: Holder | None, tag: str) -> None:
             found = Holder.parse(data)
             if found is not None and holder is not None and found.token == holder.token and not found.released:
                 raise _refused(store, found)
-            raise ChangedError(f"{store.url}/{NAME} has changed", "look again")
+            raise ChangedError(f"{store.url}/{NAME} has changed", "give the command again")
 
 
 def _refused(store: Store, holder: Holder) -> RunError:
     return RunError(
         f"{store.url} is being {holder.doing} already, by process {holder.pid} on {holder.host} since "
         f"{holder.started}",
-        "let that process end, or stop it first; for another run set --set run.name=…",
+        "wait until that process ends or stop it; to start another run, give --set run.name=…",
     )
 
 
 def _machine() -> str:
-    """Return what a process number is unique in: this start of the kernel, and the namespace of processes."""
+    """Return a text for this start of the kernel and this process namespace, in which numbers are unique."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        return ""  # not Linux: every other process counts as one on another machine
+        return ""  # not Linux: other processes are treated as if they were on another machine
 
 
 def _born(pid: int) -> str | None:
-    """Return when a process started, in the kernel's ticks since it booted.
+    """Return when a process started, in the kernel's ticks since the boot.
 
-    Empty if there is no such process; None if there is one that /proc does not show, as with `hidepid`.
+    The text is empty if there is no such process. None means that there is one, but /proc hides it (`hidepid`).
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None if _exists(pid) else ""
-    return "" if fields[0] in "ZX" else fields[19]  # a zombie is dead; field 3 is the state, 22 the start
+    return "" if fields[0] in "ZX" else fields[19]  # Z and X are dead; field 3 is the state, 22 the start
 
 
 def _exists(pid: int) -> bool:
@@ -259,5 +258,5 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it is another user's
+        pass  # the process belongs to another user
     return True

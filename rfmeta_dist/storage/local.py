@@ -1,4 +1,4 @@
-"""A folder on disk as an object store."""
+"""Use a folder on disk as an object store."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class LocalStore:
-    """Objects are files below a folder, which need not exist before the first write."""
+    """An object store whose objects are files below a folder. The first write creates the folder."""
 
     url: str
 
     @classmethod
     def at(cls, path: str) -> LocalStore:
-        """Open a folder; the path becomes absolute, for other processes run in other folders."""
+        """Open a folder. The path becomes absolute, because other processes may run in other folders."""
         return cls(str(absolute(path)))
 
     def read(self, name: str) -> bytes:
-        """The whole file. Raises `MissingError` if there is none."""
+        """Return the whole file. Raises `MissingError` if it does not exist."""
         with _explained(path := self._path(name)):
             return path.read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the file beside its place, flush it to disk, then move it into place."""
+        """Write a temporary file in the same folder, flush it to disk, then move it into place."""
         with _explained(path := self._path(name)), _partial(path, data) as partial:
             partial.replace(path)
             _flush_folder(path.parent)
 
     def create(self, name: str, data: bytes) -> None:
-        """As `write`, but a hard link fails where a move would overwrite: `AlreadyExistsError`."""
+        """Write a file that does not exist yet. A hard link is made, because a move would overwrite."""
         with _explained(path := self._path(name)), _partial(path, data) as partial:
             try:
                 os.link(partial, path)
@@ -53,21 +53,21 @@ class LocalStore:
                 if error.errno not in _NO_LINKS:
                     raise
                 raise StorageError(
-                    f"{path}: this disk has no hard links ({error.strerror}), without which two writers could "
-                    "both create it",
-                    "use a folder on another disk; FAT and some network disks have none",
+                    f"{path}: this disk has no hard links ({error.strerror}), so two writers could both create "
+                    "this file, and one would overwrite the other",
+                    "use a folder on another disk; FAT and some network disks have no hard links",
                 ) from error
             _flush_folder(path.parent)
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
-        """The whole file and the SHA-256 of its content. Raises `MissingError` if there is none."""
+        """Return the whole file and the SHA-256 of its content. Raises `MissingError` if it does not exist."""
         data = self.read(name)
         return data, _tag(data)
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
-        """Compare and write under a lock, which all that call `replace` on this file take; see `Store`.
+        """Compare the tag and write while holding a lock that every `replace` of this file takes; see `Store`.
 
-        On a disk without locks, as some network disks are, two at once may both succeed.
+        On a disk without locks, such as some network disks, two calls at the same time may both succeed.
         """
         with _explained(path := self._path(name)), _locked(path):
             try:
@@ -75,19 +75,19 @@ class LocalStore:
             except FileNotFoundError:
                 found = ""
             if found != tag:
-                raise ChangedError(f"{path} has been changed by another writer", "read it again")
+                raise ChangedError(f"{path} has been changed by another writer", "give the command again")
             with _partial(path, data) as partial:
                 partial.replace(path)
                 _flush_folder(path.parent)
         return _tag(data)
 
     def exists(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Return True if there is a file with this name."""
         with _explained(path := self._path(name)):
             return path.is_file()
 
     def list(self, prefix: str = "") -> list[str]:
-        """The sorted names of all whole files below the folder `prefix`."""
+        """Return the sorted names of all files below the folder `prefix`, without temporary files."""
         root = Path(self.url)
         with _explained(top := self._path(prefix) if prefix else root):
             return sorted(
@@ -97,12 +97,12 @@ class LocalStore:
             )
 
     def delete(self, name: str) -> None:
-        """Remove the file if it is there."""
+        """Delete the file if it exists."""
         with _explained(path := self._path(name)):
             path.unlink(missing_ok=True)
 
     def sub(self, name: str) -> LocalStore:
-        """The store in the folder `name`."""
+        """Return the store in the folder `name`."""
         return LocalStore(str(self._path(name)))
 
     def _path(self, name: str) -> Path:
@@ -115,7 +115,7 @@ def _tag(data: bytes) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file: another file beside it. The kernel frees the lock if its holder dies."""
+    """Lock a file by locking another file in its folder. The kernel frees the lock if its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.parent / f"{PARTIAL}lock-{path.name}"
     descriptor = _lock(lock)
@@ -127,7 +127,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """Return an open descriptor of the lock; it excludes nobody on a disk that knows no locks."""
+    """Return an open descriptor of the lock. On a disk without locks it does not exclude other processes."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -140,21 +140,21 @@ def _lock(path: Path) -> int:
                 return descriptor
             os.close(descriptor)
             raise
-        # The last holder has removed the file meanwhile. A lock on a file without a name excludes nobody.
+        # The last holder has deleted the file meanwhile, and a deleted file's lock excludes nobody: try again.
         os.close(descriptor)
 
 
 @contextmanager
 def _partial(path: Path, data: bytes) -> Iterator[Path]:
-    """A flushed file with the data in the folder of `path`, gone afterwards unless moved."""
+    """Yield a flushed temporary file with the data, in the folder of `path`. Delete it unless it was moved."""
     with partial_file(path) as partial:
         flushed(partial, data)
-        partial.chmod(0o644)  # partial files are private; data sets are read by other users
+        partial.chmod(0o644)  # temporary files are private, but other users must be able to read data sets
         yield partial
 
 
 def _flush_folder(folder: Path) -> None:
-    # Without this a power cut may forget the new name although the file's content is on disk.
+    # Without this, the new name may be lost in a power failure although the content is on disk.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -164,7 +164,7 @@ def _flush_folder(folder: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn what the operating system raises about `path` into our errors."""
+    """Convert an error of the operating system about `path` into a StorageError."""
     try:
         yield
     except FileNotFoundError as error:

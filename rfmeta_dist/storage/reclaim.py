@@ -1,7 +1,7 @@
-"""Deleted is not yet gone: have the embedded server take deleted objects out of the files on its disk.
+"""Make the embedded S3 server remove the bytes of deleted objects from its disk.
 
-SeaweedFS keeps objects in a few long files. Deletions are noted in batches; bytes go when a file is rewritten.
-A server that is killed before it has noted a deletion, within a second of it, keeps those bytes for good.
+SeaweedFS stores objects in a few large files. It records deletions in batches, and removes the bytes only when
+it rewrites a file. If it is killed within a second after a deletion, before that is recorded, the bytes stay.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from typing import Any
 
 from rfmeta_dist.core.errors import StorageError
 
-# Environment variable: endpoint of the embedded server, and addresses of its master and volume services.
+# This environment variable holds the embedded server's endpoint and the addresses of its master and volume
+# services.
 SERVICES = "RFMETA_S3_SERVICES"
-_BATCH_S = 1.5  # deletions reach the files within 1.2 s
+_BATCH_S = 1.5  # seconds to wait; deletions are recorded within 1.2 s
 _LIMIT_S = 60.0
-_ANY = "0.00001"  # share of a file that is garbage, from which it is rewritten
+_ANY = "0.00001"  # a file is rewritten if a larger share of it is deleted
 
 
 def reclaim() -> bool:
-    """Wait until no file of the embedded server holds what was deleted, if it is the one in use here.
+    """Wait until no file of the embedded server holds deleted bytes, if AWS_ENDPOINT_URL is such a server.
 
     Returns:
-        False if AWS_ENDPOINT_URL is not an embedded server's: what another keeps, its operator knows.
+        True if that is so; False if AWS_ENDPOINT_URL is another server, which may keep deleted bytes.
 
     Raises:
-        StorageError: the server did not do it within a minute.
+        StorageError: the server did not remove the bytes within a minute.
     """
     endpoint, master, volume = (os.environ.get(SERVICES, "").split() + [""] * 3)[:3]
     if not endpoint or os.environ.get("AWS_ENDPOINT_URL") != endpoint:

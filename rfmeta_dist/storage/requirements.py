@@ -1,4 +1,4 @@
-"""Check before work starts that the store can do what the safety of its results depends on."""
+"""Check before work starts that a store supports put-if-absent, which protects results from a second writer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.s3_errors import answer, may_pass
 from rfmeta_dist.storage.store import Store
 
-_PROBE = ".rfmeta-probe-"  # starts the names of the objects that are created and deleted here
+_PROBE = ".rfmeta-probe-"  # begins the names of the objects that are created and deleted for the test
 _REMEDY = (
     "use a store that honours 'If-None-Match: *', such as AWS S3, SeaweedFS, a current MinIO or Ceph, "
     "or a local folder"
@@ -20,10 +20,10 @@ _passed: set[tuple[str | None, str]] = set()
 
 
 def require_put_if_absent(store: Store) -> None:
-    """Test whether the store refuses to create an object twice; a process tests each place once.
+    """Test that the store refuses to create an object that exists. A process tests each store only once.
 
-    Manifests and runs' folders depend on it: of two processes one must win. Three requests, and the object they
-    create is deleted.
+    If two processes publish a manifest or start a run at the same time, one of them must fail, which needs
+    put-if-absent. The test sends three requests, and deletes the object that it creates.
 
     Raises:
         StorageError: the store lacks put-if-absent, or cannot be written at all.
@@ -37,7 +37,7 @@ def require_put_if_absent(store: Store) -> None:
     except BaseException as error:
         with suppress(StorageError):
             store.delete(name)
-        if isinstance(error, StorageError):  # the object's name would tell a user nothing
+        if isinstance(error, StorageError):  # leave out the test object's name, which means nothing to the user
             raise type(error)(error.problem.replace(f"/{name}", ""), error.remedy) from error
         raise
     store.delete(name)
@@ -50,11 +50,14 @@ def _create_twice(store: Store, name: str) -> None:
         store.create(name, b"first")
     except StorageError as error:
         if isinstance(error, MissingError) or not answer(error).status or may_pass(error):
-            raise  # the condition is not what was refused
-        store.write(name, b"first")  # what refuses this too is not the condition, and says itself what it is
-        raise StorageError(f"{where} and refuses requests with it ({error.problem})", _REMEDY) from error
+            raise  # the request failed for another reason than its condition
+        store.write(name, b"first")  # raises its own error if the condition is not what was refused
+        raise StorageError(f"{where}: it refuses such requests ({error.problem})", _REMEDY) from error
     try:
         store.create(name, b"second")
     except AlreadyExistsError:
         return
-    raise StorageError(f"{where} and overwrites: it created the same object twice", _REMEDY)
+    raise StorageError(
+        f"{where}: it overwrites an object that exists, so two processes could destroy each other's results",
+        _REMEDY,
+    )

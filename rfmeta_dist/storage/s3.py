@@ -1,4 +1,4 @@
-"""A prefix of an S3 bucket as an object store; its one retry loop is patient, but not without end."""
+"""Use a prefix of an S3 bucket as an object store. Requests that fail for a passing reason are sent again."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _count: ContextVar[Callable[[], None] | None] = ContextVar("count", default=None
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try before a fault that may pass counts as one that stays.
+    """How often and how long a request is tried before its error is reported.
 
-    The layers below try once, lest waiting times multiply: botocore's own 8 attempts took 43 s to
-    report a wrong endpoint (measured), times ours.
+    botocore and s3fs are set to try only once, because the waiting times would multiply: botocore's 8 attempts
+    alone took 43 s to report a wrong endpoint (measured).
 
     Attributes:
-        tries: of one request; 7 wait 13–25 s in all, the restart of a server.
-        deadline: seconds for all tries of one request and the waiting between them.
+        tries: number of tries of one request. With 7, the pauses add up to 13–25 s: a server can restart.
+        deadline: seconds for all tries of one request and the pauses between them.
     """
 
     tries: int = 7
@@ -45,24 +45,24 @@ class Patience:
 
 @dataclass(frozen=True)
 class S3Store:
-    """Objects below `s3://bucket/prefix`. Holds no client: a process opens its own."""
+    """An object store at `s3://bucket/prefix`. It holds no client, because each process needs its own."""
 
     url: str
     patience: Patience = Patience()
 
     def read(self, name: str) -> bytes:
-        """The whole object in one GET. Raises `MissingError` if there is none."""
+        """Return the whole object with one GET. Raises `MissingError` if it does not exist."""
         path = self._path(name)
         data: bytes = self._do(path, lambda fs, limit: fs.cat_file(path, timeout=limit))
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Put the object; S3 shows it only when it is whole."""
+        """Put the object. S3 shows an object only when it is complete."""
         path = self._path(name)
         self._do(path, lambda fs, limit: fs.pipe_file(path, data, timeout=limit))
 
     def create(self, name: str, data: bytes) -> None:
-        """Put the object if there is none (`If-None-Match: *`), else raise `AlreadyExistsError`."""
+        """Put the object if it does not exist (`If-None-Match: *`); otherwise raise `AlreadyExistsError`."""
         path = self._path(name)
         tries = 0
 
@@ -74,16 +74,16 @@ class S3Store:
         try:
             self._do(path, put)
         except AlreadyExistsError:
-            # The answer to an earlier try may have been lost after the server stored our object.
+            # An earlier try may have stored the object although its answer was lost. Compare the content.
             if tries == 1 or self.read(name) != data:
                 raise
 
     def read_tagged(self, name: str) -> tuple[bytes, str]:
-        """The whole object and its ETag. Raises `MissingError` if there is none."""
+        """Return the whole object and its ETag. Raises `MissingError` if it does not exist."""
         return self._do(path := self._path(name), lambda fs, limit: get_tagged(fs, path, limit))
 
     def replace(self, name: str, data: bytes, tag: str) -> str:
-        """Put the object if it has this ETag (`If-Match`); see `Store`."""
+        """Put the object if it still has this ETag (`If-Match`); see `Store`."""
         path = self._path(name)
         tries = 0
 
@@ -95,16 +95,16 @@ class S3Store:
         with suppress(AlreadyExistsError, MissingError):
             if _knows_if_match(self, os.getpid(), os.environ.get("AWS_ENDPOINT_URL")):
                 return self._do(path, put)
-            if self.read_tagged(name)[1] == tag:  # without `If-Match` two at once may both succeed
+            if self.read_tagged(name)[1] == tag:  # without `If-Match`, two writers may both succeed
                 self.write(name, data)
                 return self.read_tagged(name)[1]
         # As in `create`, the answer to an earlier try may have been lost.
         if tries > 1 and self.exists(name) and (now := self.read_tagged(name))[0] == data:
             return now[1]
-        raise ChangedError(f"{self.url}/{name} has been changed by another writer", "read it again")
+        raise ChangedError(f"{self.url}/{name} has been changed by another writer", "give the command again")
 
     def exists(self, name: str) -> bool:
-        """Whether there is an object of this name."""
+        """Return True if there is an object with this name."""
         try:
             self._head(name)
         except MissingError:
@@ -112,14 +112,14 @@ class S3Store:
         return True
 
     def written(self, name: str) -> float:
-        """When the object was last written, in seconds since 1970 by the server's clock."""
+        """Return when the object was last written, in seconds since 1970 by the server's clock."""
         modified: float = self._head(name)["LastModified"].timestamp()
         return modified
 
     def list(self, prefix: str = "") -> list[str]:
-        """The sorted names of all objects below the folder `prefix`.
+        """Return the sorted names of all objects below the folder `prefix`.
 
-        Empty objects `name/`, which consoles create to show a folder, are left out.
+        Empty objects `name/`, which web consoles create to show a folder, are left out.
         """
         top = self._path(prefix) if prefix else self.url.removeprefix("s3://")
         root = self.url.removeprefix("s3://").partition("/")[2]
@@ -127,7 +127,7 @@ class S3Store:
         return sorted(key.removeprefix(f"{root}/" if root else "") for key in keys if not key.endswith("/"))
 
     def _keys(self, top: str) -> Iterator[str]:
-        """The keys of all objects below a folder, given with its bucket."""
+        """Yield the keys of all objects below `top`, which is a bucket and a folder."""
         bucket, _, folder = top.partition("/")
         query = {"Bucket": bucket, "Prefix": f"{folder}/" if folder else ""}
         while True:
@@ -138,18 +138,18 @@ class S3Store:
             token = page.get("NextContinuationToken")
             if token in (None, query.get("ContinuationToken")):
                 raise StorageError(
-                    f"s3://{top}: the store returned a part of its listing and no token to get the rest",
+                    f"s3://{top}: the store returned a part of its listing, and no token to request the rest",
                     "use a store that supports ListObjectsV2, as AWS S3, MinIO, SeaweedFS and Ceph do",
                 )
             query["ContinuationToken"] = token
 
     def delete(self, name: str) -> None:
-        """Remove the object if it is there."""
+        """Delete the object if it exists."""
         path = self._path(name)
         self._do(path, lambda fs, limit: fs.rm_file(path, timeout=limit))
 
     def sub(self, name: str) -> S3Store:
-        """The store below the prefix `name`."""
+        """Return the store below the prefix `name`."""
         return S3Store(f"{self.url}/{checked(name)}", self.patience)
 
     def _head(self, name: str) -> Any:
@@ -162,7 +162,7 @@ class S3Store:
         except MissingError:
             raise
         except StorageError as error:
-            # The answer to HEAD has no body that would say why. GET is refused for the same reason.
+            # The answer to HEAD has no body with a reason. Send a GET, whose answer has one.
             if answer(error).code.isdigit():
                 self._do(path, lambda fs, limit: fs.cat_file(path, start=0, end=1, timeout=limit))
             raise
@@ -171,11 +171,14 @@ class S3Store:
         return f"{self.url.removeprefix('s3://')}/{checked(name)}"
 
     def _do(self, path: str, request: Callable[[Any, float], T]) -> T:
-        """Send a request, again if the fault may pass, and explain the fault that stays.
+        """Send a request and return its result. Send it again if it fails for a reason that may pass.
 
         Args:
-            path: bucket and key, for errors.
-            request: takes the client, and the seconds it may last.
+            path: bucket and key, used in errors.
+            request: function of the client and of the seconds that the request may last.
+
+        Raises:
+            StorageError: the request failed for a lasting reason, or too often.
         """
         end = time.monotonic() + self.patience.deadline
         for attempt in range(self.patience.tries):
@@ -194,7 +197,7 @@ class S3Store:
 
 @lru_cache(maxsize=8)
 def _knows_if_match(store: S3Store, _pid: int, _endpoint: str | None) -> bool:
-    """Try, with an object of our own, whether the server refuses a put whose `If-Match` does not hold."""
+    """Test with an object of our own whether the server refuses a put with a wrong `If-Match`."""
     name = f"if-match-{os.getpid()}-{random.getrandbits(64):016x}"
     store.write(name, b"")
     try:
@@ -211,7 +214,7 @@ def _knows_if_match(store: S3Store, _pid: int, _endpoint: str | None) -> bool:
 
 @contextmanager
 def retries_counted(count: Callable[[], None]) -> Iterator[None]:
-    """Call `count` for each request that this thread sends again while the context is open."""
+    """Call `count` each time that this thread sends a request again, while the context is open."""
     token = _count.set(count)
     try:
         yield
@@ -224,7 +227,7 @@ def _page(query: dict[str, str], fs: Any, limit: float) -> Any:
 
 
 def make_bucket(name: str) -> None:
-    """Create a bucket unless it exists.
+    """Create a bucket if it does not exist.
 
     Raises:
         StorageError: the server cannot be reached or refused the name.

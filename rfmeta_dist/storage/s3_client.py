@@ -1,8 +1,8 @@
-"""The S3 client of a process, configured as the AWS tools are: by environment variables and ~/.aws/config.
+"""Make the S3 client of a process, configured like the AWS tools by environment variables and ~/.aws/config.
 
-An endpoint comes from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile, a region from AWS_REGION,
+The endpoint comes from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile, and the region from AWS_REGION,
 AWS_DEFAULT_REGION or the profile. The addressing style comes from AWS_S3_ADDRESSING_STYLE or the profile's
-s3.addressing_style. Checksums and credentials are botocore's own affair (docs/how-to/s3-store.md).
+s3.addressing_style. botocore itself reads the settings of checksums and credentials (docs/how-to/s3-store.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.loopback import bypass_proxies
 from rfmeta_dist.core.places import require_no_credentials
 
-CONNECT_S, READ_S = 3, 20  # read: between two pieces of an answer, not for all of it
+CONNECT_S, READ_S = 3, 20  # READ_S limits the pause between two pieces of an answer, not the whole answer
 STYLE = "AWS_S3_ADDRESSING_STYLE"
 _STYLES = ("path", "virtual", "auto")
 
@@ -25,9 +25,9 @@ def filesystem() -> Any:
 
     Raises:
         ConfigError: a setting is wrong.
-        botocore.exceptions.BotoCoreError: the profile or the configuration file is not there or damaged.
+        botocore.exceptions.BotoCoreError: the profile or the configuration file is missing or damaged.
     """
-    # A client must not cross a fork, and must not outlive a change of what configures it.
+    # A forked process, or one whose settings have changed, must make a new client.
     decides = (item for item in os.environ.items() if item[0].startswith("AWS_") or _is_proxy(item[0]))
     return _connect(os.getpid(), frozenset(decides))
 
@@ -57,7 +57,7 @@ def _connect(_pid: int, _environment: frozenset[tuple[str, str]]) -> Any:
     if endpoint:
         require_no_credentials(endpoint, "the S3 endpoint")
         bypass_proxies(endpoint)
-        # Last, because botocore's own handler marks every request as not redirected.
+        # Register it last, because botocore's own handler marks every request as not redirected.
         session.get_component("event_emitter").register_last("before-parameter-build.s3", _stay)
     region = os.environ.get("AWS_REGION")
     fs = s3fs.S3FileSystem(
@@ -95,7 +95,10 @@ def _endpoint(session: Any, profile: dict[str, Any]) -> str | None:
 def _style(profile: dict[str, Any], endpoint: str | None) -> str:
     chosen = os.environ.get(STYLE)
     if chosen and chosen not in _STYLES:
-        raise ConfigError(f"{STYLE}={chosen!r} is not an addressing style", f"set it to {', '.join(_STYLES)}")
+        raise ConfigError(
+            f"the environment variable {STYLE}={chosen!r} is not an addressing style",
+            f"set it to one of {', '.join(_STYLES)}",
+        )
     section = profile.get("s3")
     configured = section.get("addressing_style") if isinstance(section, dict) else None
     # Servers other than AWS rarely have a DNS name for each bucket.
@@ -105,7 +108,7 @@ def _style(profile: dict[str, Any], endpoint: str | None) -> str:
 def _stay(context: dict[str, Any], **_: Any) -> None:
     """Mark a request as redirected already, so that botocore does not look for the bucket's region.
 
-    Only AWS has regions to redirect to. A web server that redirects everything would be asked for the region
-    until the stack overflows.
+    Only AWS redirects to regions. If a web server redirects every request, botocore would ask it for the region
+    again and again, until Python's stack is full.
     """
     context.setdefault("s3_redirect", {})["redirected"] = True

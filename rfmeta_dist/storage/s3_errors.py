@@ -1,4 +1,4 @@
-"""Turn S3's errors into StorageErrors with the server's own words and what to do about them."""
+"""Convert errors of S3 into StorageErrors that contain the server's message and a remedy."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from rfmeta_dist.storage.s3_client import STYLE
 from rfmeta_dist.storage.s3_unanswered import BUCKET, ENDPOINT, KEYS, line, redirects_in_a_circle, unanswered
 
 _PASSING = ("SlowDown", "RequestTimeout", "ConditionalRequestConflict")
-_NEVER = (501, 505, 507)  # not implemented, another HTTP version, full: the same again after a pause
+_NEVER = (501, 505, 507)  # not implemented, other HTTP version, disk full: trying again does not help
 CHECKSUMS = "AWS_REQUEST_CHECKSUM_CALCULATION"
 
-_RIGHTS = f"{KEYS}, and what they may do there (read, list, write and delete)"
-_CLOCK = "set this machine's clock: the store refuses requests whose time is minutes off its own"
-_SESSION = "renew the session's credentials, or unset AWS_SESSION_TOKEN if the keys are lasting ones"
-_VIRTUAL = f"this store wants the bucket in the host's name: set {STYLE}=virtual"
+_RIGHTS = f"{KEYS}, and that they are allowed to read, list, write and delete there"
+_CLOCK = "set this machine's clock: the store refuses requests whose time differs from its own by minutes"
+_SESSION = "renew the session's credentials, or unset AWS_SESSION_TOKEN if the keys are permanent"
+_VIRTUAL = f"this store needs the bucket in the host's name: set {STYLE}=virtual"
 _REGION = "set AWS_REGION to the bucket's region"
-_KMS = "see that the bucket's KMS key is enabled and that these credentials may use it to encrypt and decrypt"
+_KMS = "check that the bucket's KMS key is enabled, and that these credentials may encrypt and decrypt with it"
 _SPACE = "free space in the store or raise its quota"
-_SHUT = "ask the store's provider: the bucket or the account is disabled"
+_SHUT = "the bucket or the account is disabled: ask the store's provider to enable it"
 _CHECKSUMS = (
-    f"this store does not know the checksums that clients add by default: set {CHECKSUMS}=when_required"
+    f"this store does not support the checksums that clients send by default: set {CHECKSUMS}=when_required"
 )
 _LACKS = (
-    f"this store lacks something that clients ask for: set {CHECKSUMS}=when_required; if that does not help, "
+    f"this store does not support a part of the request: set {CHECKSUMS}=when_required; if that does not help, "
     "it lacks put-if-absent (If-None-Match) and cannot be used"
 )
 _ARCHIVED = "restore the object from its archive class first"
 
-_SIGNATURE = f"{KEYS}; if both are right, something between here and the store changes requests"
+_SIGNATURE = f"{KEYS}; if both are right, a proxy between this machine and the store changes requests"
 
 _REMEDIES = {
     "AccessDenied": _RIGHTS,
@@ -60,14 +60,14 @@ _REMEDIES = {
     "AccountProblem": _SHUT,
     "NotSignedUp": _SHUT,
     "InvalidObjectState": _ARCHIVED,
-    "KeyTooLongError": "choose a shorter prefix: a whole name has 1024 bytes at most",
+    "KeyTooLongError": "choose a shorter prefix: an object's name can have at most 1024 bytes",
     "MethodNotAllowed": ENDPOINT,
     "NotImplemented": _LACKS,
     "QuotaExceeded": _SPACE,
     "InsufficientStorage": _SPACE,
     "XMinioStorageFull": _SPACE,
 }
-# By the server's message, for the many stores that have their own codes; the first that fits holds.
+# Remedies by a pattern in the server's message, since many stores have their own codes. The first match counts.
 _BY_MESSAGE = (
     (
         re.compile(r"virtual.{0,12}(host|styled?|domain)|path.?style|second.level.domain", re.IGNORECASE),
@@ -85,14 +85,14 @@ _OTHER = "ask the store's operator, or look up this code in the store's document
 
 @dataclass(frozen=True)
 class Answer:
-    """A server's refusal; status 0 if there was no answer.
+    """A server's answer that refuses a request.
 
     Attributes:
-        status: of HTTP.
-        code: S3's word for it; the status again, or nothing, if the answer has no body.
+        status: HTTP status; 0 if there was no answer.
+        code: S3's error code; if the answer has no body, the status as text, or empty.
         message: the server's explanation in one line.
-        headers: of the answer, in lower case.
-        region: that the server says to use.
+        headers: headers of the answer, with names in lower case.
+        region: region that the server says to use; empty if it names none.
     """
 
     status: int = 0
@@ -103,12 +103,12 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """Code and message, as far as there are any."""
+        """Return code and message, or `without an explanation` if there is neither."""
         return ": ".join(part for part in (self.code, self.message) if part) or "without an explanation"
 
 
 def answer(error: BaseException) -> Answer:
-    """Return the server's answer, from botocore's error or from an error that it caused, s3fs's or our own."""
+    """Return the server's answer, from botocore's error or from an error of s3fs or rfmeta that it caused."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(getattr(cause, "response", None), dict):
         cause = cause.__cause__
@@ -137,7 +137,7 @@ def _transport_faults() -> tuple[type[Exception], ...]:
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """Return the errors that s3fs raises for reasons outside this program; ValueError: a malformed endpoint."""
+    """Return the errors that s3fs raises for reasons outside this program. A ValueError is a wrong endpoint."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (*_transport_faults(), BotoCoreError, ClientError, OSError, ValueError, RecursionError)
@@ -154,11 +154,11 @@ def may_pass(error: BaseException) -> bool:
 
 
 def explained(path: str, error: BaseException, endpoint: str) -> StorageError:
-    """Return the error that a user sees.
+    """Return the StorageError to show for an error of a request.
 
     Args:
         path: bucket and key.
-        error: of one of the kinds of `faults`.
+        error: an error of one of the kinds of `faults`.
         endpoint: the store's address.
     """
     url, found = f"s3://{path}", answer(error)
@@ -183,14 +183,14 @@ def _remedy(found: Answer) -> str:
     by_message = next((remedy for pattern, remedy in _BY_MESSAGE if pattern.search(found.message)), "")
     remedy = _KMS if found.code.startswith("KMS.") else by_message or _REMEDIES.get(found.code, "")
     if remedy == _CHECKSUMS and os.environ.get(CHECKSUMS, "").lower() == "when_required":
-        return _OTHER  # it is set already
+        return _OTHER  # the user has set the variable already
     if remedy.startswith(_REGION) and found.region:
         remedy = remedy.replace(_REGION, f"set AWS_REGION={found.region}")
     if remedy:
         return remedy
     if 300 < found.status < 400:
         return _redirected(found)
-    if found.code.isdigit() or not found.code:  # no S3 error came with it
+    if found.code.isdigit() or not found.code:  # the answer contains no S3 error
         return _denied_without_a_word() if found.status in (401, 403) else ENDPOINT
     return _RIGHTS if found.status in (401, 403) else _OTHER
 

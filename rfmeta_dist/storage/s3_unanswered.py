@@ -1,4 +1,4 @@
-"""Explain requests to S3 that got no answer, or an answer that is not from S3, and say what to do about it."""
+"""Explain requests to S3 that got no answer, or an answer that is not from an S3 server, and name a remedy."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from rfmeta_dist.core.errors import StorageError
 from rfmeta_dist.storage.errors import AccessError
 from rfmeta_dist.storage.s3_client import STYLE
 
-_SHOWN = 300  # characters of words from outside
+_SHOWN = 300  # characters of another program's message that are shown
 KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 BUCKET = "use a bucket's name: 3 to 63 of the characters a-z, 0-9, - and ."
-ENDPOINT = "see that AWS_ENDPOINT_URL is the address of the S3 API, not of a web console or another service"
+ENDPOINT = "set AWS_ENDPOINT_URL to the address of the S3 API, not of a web console or another service"
 _REPLY = "if this store is known to send wrong checksums, set AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
-_TLS = "set AWS_CA_BUNDLE to the file with the server's CA, or AWS_ENDPOINT_URL to http:// if it speaks no TLS"
+_TLS = (
+    "set AWS_CA_BUNDLE to the file with the certificate of the server's CA, or begin AWS_ENDPOINT_URL with "
+    "http:// if the server has no TLS"
+)
 
 
 def line(text: Any) -> str:
-    """Return a text from outside in one line, without characters that could control a terminal."""
+    """Return a text of another program in one line, without characters that could control a terminal."""
     plain = "".join(letter if letter.isprintable() else " " for letter in str(text))
     return " ".join(plain.split())[:_SHOWN].rstrip(".")
 
@@ -32,11 +35,11 @@ def redirects_in_a_circle(error: BaseException) -> bool:
 
 
 def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
-    """Return the error that a user sees.
+    """Return the StorageError to show for an error without an answer of an S3 server.
 
     Args:
-        url: of the object.
-        error: of one of the kinds of `s3_errors.faults`, without a server's refusal.
+        url: URL of the object.
+        error: an error of one of the kinds of `s3_errors.faults`.
         endpoint: the store's address.
     """
     from botocore import exceptions as boto
@@ -57,8 +60,8 @@ def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
     if target:
         return StorageError(
             f"{url}: {endpoint} redirects to {target}, which cannot be reached",
-            "if the store is there, see that it is up and set AWS_ENDPOINT_URL to that address, http:// or "
-            f"https:// before it; otherwise {ENDPOINT}",
+            "if the store is there, check that it is up, and set AWS_ENDPOINT_URL to that address, beginning "
+            f"with http:// or https://; otherwise {ENDPOINT}",
         )
     for kind, what, remedy in _without_answer():
         if isinstance(error, kind):
@@ -70,14 +73,14 @@ def unanswered(url: str, error: BaseException, endpoint: str) -> StorageError:
 
 
 def _without_answer() -> tuple[tuple[Any, str, str], ...]:
-    """Return the kinds of error without a server's refusal, with what each means and what to do."""
+    """Return kinds of errors without an answer, each with a problem and a remedy."""
     from botocore import exceptions as boto
     from botocore.parsers import ResponseParserError
 
     profile = (boto.ProfileNotFound, boto.ConfigParseError, boto.ConfigNotFound)
     login = (boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.SSOError, boto.InvalidConfigError)
     return (
-        (profile, "the AWS configuration cannot be used", "check AWS_PROFILE and ~/.aws/config, or unset it"),
+        (profile, "the AWS configuration cannot be used", "correct ~/.aws/config, or set or unset AWS_PROFILE"),
         (login, "there are no valid credentials", f"log in again, or set other credentials; {KEYS}"),
         (boto.InvalidS3AddressingStyleError, "the addressing style is unknown", f"set {STYLE}=path or virtual"),
         (boto.ParamValidationError, "the bucket or the name is not valid", BUCKET),
@@ -92,13 +95,13 @@ def _without_answer() -> tuple[tuple[Any, str, str], ...]:
             "the answer does not match its checksum",
             f"give the command again; {_REPLY}",
         ),
-        (ResponseParserError, "the answer is not that of an S3 server", ENDPOINT),
+        (ResponseParserError, "the answer does not come from an S3 server", ENDPOINT),
         (ValueError, "the store's address is not a URL", "write AWS_ENDPOINT_URL as http://host:port"),
     )
 
 
 def _beneath(error: BaseException) -> Any:
-    """Return the error of the HTTP client that botocore's error stands for."""
+    """Return the error of the HTTP client that botocore's error wraps."""
     return getattr(error, "kwargs", {}).get("error")
 
 

@@ -1,4 +1,4 @@
-"""The one function that opens an object store, whatever kind it is."""
+"""Open an object store of any kind."""
 
 from __future__ import annotations
 

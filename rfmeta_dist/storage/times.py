@@ -1,4 +1,4 @@
-"""When an object was written, by its store's own clock."""
+"""Find out when an object was written, by its store's own clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.storage.s3 import S3Store
 
 
 def written(store: Store, name: str) -> float:
-    """Seconds since 1970; only to be compared with those of other objects of the same store.
+    """Return when an object was written, in seconds since 1970. Compare it only within the same store.
 
     Raises:
         MissingError: there is no such object.

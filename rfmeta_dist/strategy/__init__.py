@@ -1,1 +1,1 @@
-"""How shares of an objective become one gradient: every collective of the system lives in this folder."""
+"""Sum the workers' shares of the gradient. All collective operations of the system are in this folder."""

@@ -1,7 +1,7 @@
-"""What a strategy promises: after `backward`, the gradient is the *sum* of all workers' shares.
+"""Define the interface of a strategy: after `backward`, the gradient is the *sum* of all workers' shares.
 
-It also owns the optimiser, since ZeRO keeps gradients and moments in pieces that only it can put together. What
-it hands out is whole and by parameter name, so that a checkpoint fits any strategy and any number of workers.
+A strategy also owns the optimiser, because ZeRO splits gradients and moments among the workers. What a strategy
+returns is always complete and named by parameter, so a checkpoint fits any strategy and number of workers.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from rfmeta_dist.core.types import Peers
 
 Tensors = Mapping[str, Tensor]
-MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's two, named `exp_avg.F.conv1_1.weight` and so on
+MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's first and second moment; keys are like `exp_avg.F.conv1_1.weight`
 
 
 @dataclass(frozen=True)
 class Adam:
-    """The optimiser: β as `rate`, and the norm that the whole gradient is clipped to, if any.
+    """The settings of the optimiser.
 
     Attributes:
-        rate: Adam's rate; betas are 0.9 and 0.999, eps is 1e-8.
-        clip: largest 2-norm of the gradient of all parameters of F, M and D together; None leaves it be.
+        rate: learning rate, β in the paper; betas are 0.9 and 0.999, eps is 1e-8.
+        clip: largest 2-norm of the gradient of all parameters of F, M and D together; None for no clipping.
     """
 
     rate: float
@@ -32,50 +32,62 @@ class Adam:
 
 
 class Strategy(Protocol):
-    """The seam between one worker's share of the objective and the whole."""
+    """Combines the workers' shares of the objective, and owns the optimiser.
+
+    Attributes:
+        rank: number of this worker, from 0.
+        world: number of workers.
+    """
 
     rank: int
     world: int
 
     def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Wrap the objective and make the optimiser of its networks.
+        """Wrap the objective, make the optimiser of its networks, and return the wrapped module.
 
-        The loop calls the result, never the bare module, or nothing is reduced.
+        The training loop must call the wrapped module. The bare module would not reduce gradients.
         """
 
     def peers(self, groups: Sequence[range]) -> Peers | None:
-        """The workers of this one's group, ready to share an episode; None if the group is this worker alone.
+        """Return the group of workers that share an episode with this one; None if there are no others.
+
+        Every worker must call this together.
 
         Args:
-            groups: the ranks of each group; every worker must give the same ones.
+            groups: the ranks of each group; every worker must pass the same groups.
         """
 
     def backward(self, loss: Tensor) -> None:
-        """Differentiate the share; afterwards the gradient is that of the sum of all workers' shares."""
+        """Differentiate this worker's share. Afterwards the gradient is that of the sum of all shares."""
 
     def gradient(self) -> dict[str, Tensor]:
-        """The gradient after `backward`, whole, by parameter name; what takes no part counts as zero.
+        """Return the complete gradient after `backward`, by parameter name; zeros for unused parameters.
 
-        Every worker must call it together.
+        Every worker must call this together.
         """
 
     def gradient_norm(self) -> float:
-        """2-norm of the gradient after `backward`, before clipping, the same on every worker.
+        """Return the 2-norm of the gradient after `backward`, before clipping; it is equal on every worker.
 
-        Every worker must call it together.
+        Every worker must call this together.
         """
 
     def update(self) -> None:
-        """One step of Adam on all parameters at once, clipped if so configured; the gradient is cleared."""
+        """Clip the gradient if configured, do one step of Adam on all parameters, and clear the gradient."""
 
     def discard(self) -> None:
         """Clear the gradient without a step."""
 
     def moments(self) -> dict[str, Tensor]:
-        """Adam's moments, whole, by `MOMENTS` and parameter name; every worker must call it together."""
+        """Return Adam's complete moments, keyed `moment.parameter`. Every worker must call this together."""
 
     def restore(self, moments: Tensors, updates: int) -> None:
-        """Continue from parameters just loaded into the networks, these moments and so many steps of Adam."""
+        """Continue training after parameters were loaded into the networks.
+
+        Args:
+            moments: Adam's moments, from `moments`.
+            updates: number of steps of Adam that were done before.
+        """
 
     def sum(self, record: Tensor) -> Tensor:
-        """The sum of a flat tensor over all workers, the same bits on each."""
+        """Return the sum of a flat tensor over all workers, with equal bits on each worker."""

@@ -1,4 +1,4 @@
-"""The configuration's `training` → a strategy."""
+"""Make the strategy that the configuration's `training` section chooses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rfmeta_dist.strategy.single import Single
 
 
 def make(training: Training) -> Strategy:
-    """The strategy, in this worker's process group if it needs one."""
+    """Return the strategy. `ddp` and `deepspeed` use this worker's process group, which must be initialised."""
     if training.strategy == "single":
         return Single()
     if training.strategy == "ddp":

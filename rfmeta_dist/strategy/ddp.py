@@ -1,4 +1,4 @@
-"""PyTorch's DistributedDataParallel around the whole objective: buckets are reduced during the backward."""
+"""Use PyTorch's DistributedDataParallel for the whole objective. Gradients are reduced in the backward pass."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rfmeta_dist.strategy.whole import WholeAdam
 
 
 class DDP(WholeAdam):
-    """W workers of an initialised process group (gloo or NCCL).
+    """The strategy `ddp`, for the workers of an initialised process group (gloo or NCCL).
 
     Args:
-        bf16_reduce: send gradients in bfloat16: half the traffic, about three digits.
+        bf16_reduce: send gradients as bfloat16: half the traffic, but only about three exact digits.
     """
 
     def __init__(self, *, bf16_reduce: bool = False) -> None:
@@ -30,12 +30,12 @@ class DDP(WholeAdam):
         self._bf16_reduce = bf16_reduce
 
     def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Wrap the objective.
+        """Wrap the objective; see `Strategy`.
 
-        Buffers are not broadcast: running statistics are folded from what all workers observed, and rank 0's
-        alone would be wrong. Biases before batch norm take no part in training, hence `find_unused_parameters`;
-        it also keeps the buckets as they are built at the start, where DDP otherwise rebuilds them after the
-        first step, and a resumed run would add in another order than an uninterrupted one.
+        Buffers are not broadcast, because running statistics are computed from the observations of all workers,
+        and those of rank 0 alone would be wrong. `find_unused_parameters` is set because biases before batch
+        norm are not trained. It also keeps DDP from rebuilding its buckets after the first step, which would
+        change the order of summation in a resumed run.
         """
         self.own(nets, adam)
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
@@ -49,17 +49,17 @@ class DDP(WholeAdam):
         return teams.peers(self.rank, groups)
 
     def backward(self, loss: Tensor) -> None:
-        """DDP averages gradients; J is a sum, so the share is scaled by W first."""
+        """See `Strategy`. The share is multiplied by W first, because DDP averages gradients and J is a sum."""
         (loss * self.world).backward()  # type: ignore[no-untyped-call]
 
     def sum(self, record: Tensor) -> Tensor:
-        """All-reduce."""
+        """See `Strategy`."""
         dist.all_reduce(record)
         return record
 
 
 def _mean_in_bf16(bucket: Any) -> torch.futures.Future[Tensor]:
-    """DDP's averaging with bfloat16 on the wire; PyTorch's own hook refuses gloo, which can do it."""
+    """Average a bucket, sent as bfloat16. PyTorch's own hook refuses gloo, although gloo can do this."""
     sent = bucket.buffer().to(torch.bfloat16).div_(dist.get_world_size())
     future = dist.all_reduce(sent, async_op=True).get_future()
     result: torch.futures.Future[Tensor] = future.then(lambda done: bucket.buffer().copy_(done.value()[0]))

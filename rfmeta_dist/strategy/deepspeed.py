@@ -1,10 +1,10 @@
-"""DeepSpeed around the whole objective: with ZeRO a worker keeps Adam's state of a piece of the weights alone.
+"""Use DeepSpeed for the whole objective: with ZeRO, a worker keeps only a part of the optimiser's state.
 
-    stage 0   everything whole on every worker, as with DDP
-    stage 1   moments and master weights in pieces
-    stage 2   gradients in pieces as well
+    stage 0   every worker has everything, as with DDP
+    stage 1   moments and master weights are split among the workers
+    stage 2   gradients are split too
 
-The networks keep their own precision; DeepSpeed's bf16 engine is not used.
+The networks keep their own precision. DeepSpeed's bf16 engine is not used.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from rfmeta_dist.strategy import groups as teams
 from rfmeta_dist.strategy.api import Adam, Tensors
 from rfmeta_dist.strategy.deepspeed_state import PartedAdam, Stage0Adam
 
-BUCKET = 2**24  # elements reduced at once: 64 MB of float32
+BUCKET = 2**24  # elements that are reduced at once: 64 MB of float32
 
 
 class DeepSpeed:
-    """W workers of an initialised process group (gloo or NCCL).
+    """The strategy `deepspeed`, for the workers of an initialised process group (gloo or NCCL).
 
     Args:
         zero: ZeRO stage, 0 to 2.
-        offload: keep moments and master weights in main memory, and step there.
-        bf16_reduce: send gradients in bfloat16: half the traffic, about three digits.
+        offload: keep moments and master weights in main memory, and do Adam's step there.
+        bf16_reduce: send gradients as bfloat16: half the traffic, but only about three exact digits.
 
     Raises:
-        ConfigError: the stage is 3, or there is nothing to offload.
+        ConfigError: the stage is not 0, 1 or 2, or `offload` is set with stage 0.
     """
 
     def __init__(self, *, zero: int = 2, offload: bool = False, bf16_reduce: bool = False) -> None:
         if zero not in (0, 1, 2):
             raise ConfigError(
-                f"training.zero={zero}: ZeRO-3 splits the parameters, which the inner update of M needs whole",
-                "use 0, 1 or 2",
+                f"training.zero={zero}, but ZeRO-3 splits the parameters, and the inner update of M needs all",
+                "set training.zero to 0, 1 or 2",
             )
         if offload and zero == 0:
             raise ConfigError(
                 "training.offload needs an optimiser that is split among the workers, and training.zero=0 "
                 "does not split it",
-                "use training.zero=1 or 2",
+                "use training.zero=1 or 2, or set training.offload=false",
             )
         self.rank = dist.get_rank()
         self.world = dist.get_world_size()
@@ -60,7 +60,7 @@ class DeepSpeed:
         self._adam = PartedAdam() if zero else Stage0Adam()
 
     def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Wrap the objective in DeepSpeed's engine.
+        """Wrap the objective in DeepSpeed's engine; see `Strategy`.
 
         Raises:
             ConfigError: DeepSpeed is not installed.
@@ -73,23 +73,23 @@ class DeepSpeed:
         return module
 
     def _settings(self) -> dict[str, Any]:
-        """DeepSpeed's configuration."""
+        """Return DeepSpeed's configuration."""
         zero: dict[str, Any] = {
             "stage": self._zero,
-            # All gradients are there before the first is sent (see `PartedAdam.backward`): nothing overlaps.
+            # All gradients are computed before the first is sent (see `PartedAdam.backward`).
             "overlap_comm": False,
-            # DeepSpeed's scatter is an all-reduce as well, and not meant for float64.
+            # DeepSpeed's reduce-scatter sends as much as an all-reduce, and does not support float64.
             "reduce_scatter": False,
             "reduce_bucket_size": BUCKET,
         }
         if self._offload:
             zero["offload_optimizer"] = {"device": "cpu"}
         return {
-            "train_micro_batch_size_per_gpu": 1,  # demanded, and of no meaning to us
+            "train_micro_batch_size_per_gpu": 1,  # DeepSpeed requires a value, which has no effect here
             "gradient_allreduce_op": "sum",
-            "gradient_clipping": 0.0,  # we do it, see `PartedAdam.update`
+            "gradient_clipping": 0.0,  # `PartedAdam.update` clips
             "zero_optimization": zero,
-            # PyTorch's Adam steps on main memory too; DeepSpeed's would be compiled on the spot.
+            # PyTorch's Adam works in main memory too. DeepSpeed's own would have to be compiled first.
             "zero_force_ds_cpu_optimizer": False,
         }
 
@@ -126,7 +126,7 @@ class DeepSpeed:
         self._adam.restore(moments, updates)
 
     def sum(self, record: Tensor) -> Tensor:
-        """All-reduce."""
+        """See `Strategy`."""
         dist.all_reduce(record)
         return record
 
@@ -134,20 +134,20 @@ class DeepSpeed:
 def _engine(
     objective: nn.Module, optimiser: torch.optim.Adam, settings: dict[str, Any], device: torch.device
 ) -> Any:
-    """The engine, made without a word on the console and without compiling anything."""
-    os.environ.setdefault("DS_ACCELERATOR", device.type)  # or it would probe, and warn where it finds none
-    os.environ.setdefault("LOCAL_RANK", str(device.index or 0))  # it asks for this one variable of a launcher's
+    """Return DeepSpeed's engine, which prints nothing and compiles nothing while it is made."""
+    os.environ.setdefault("DS_ACCELERATOR", device.type)  # otherwise DeepSpeed searches, and warns without one
+    os.environ.setdefault("LOCAL_RANK", str(device.index or 0))  # DeepSpeed requires it; its launcher sets it
     try:
         import deepspeed
     except ImportError as error:
         raise ConfigError(
-            "training.strategy=deepspeed needs DeepSpeed, which is not installed",
-            "pip install deepspeed, or set training.strategy=ddp",
+            "training.strategy=deepspeed needs the package deepspeed, which is not installed",
+            "install it with: pip install deepspeed, or set training.strategy=ddp",
         ) from error
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*all_gather_into_tensor` is deprecated", category=FutureWarning)
-    # Its C++ parts are of no use here: with none declared fit, none is compiled (a shared-memory
-    # all-reduce for inference would be, on every CPU, for half a minute), nor is the compiler tried out.
+    # Declare no C++ operator as compatible, so that none is compiled. None is needed here, but DeepSpeed would
+    # compile one (a shared-memory all-reduce for inference) on every CPU machine, which takes half a minute.
     deepspeed.ops.__compatible_ops__ = {}
     engine, *_ = deepspeed.initialize(
         model=objective, optimizer=optimiser, config=settings, dist_init_required=False

@@ -1,11 +1,11 @@
-"""What comes after the loss under DeepSpeed: the reduction, Adam, and its pieces put together by name.
+"""Do what follows the loss under DeepSpeed: reduce gradients, step Adam, and gather its state by name.
 
-ZeRO lays all parameters end to end in one flat tensor and cuts it into W equal pieces, wherever that falls.
-A worker holds its piece of the master weights, of Adam's moments and of the reduced gradient. DeepSpeed notes
-on each parameter which part of it lies in this worker's piece (`_hp_mapping`, None if no part does). Its own
-functions to put the parts together do so in float32; ours in the parameters' precision.
+ZeRO joins all parameters to one flat tensor and cuts it into W equal pieces, also in the middle of a parameter.
+A worker holds its piece of the master weights, of Adam's moments and of the reduced gradient. DeepSpeed records
+for each parameter which part of it lies in this worker's piece (`_hp_mapping`, None if no part does). Its own
+functions gather the parts in float32; the functions here do so in the parameters' precision.
 
-Some of DeepSpeed's internals are used here, as of 0.19; the tests compare each with plain PyTorch.
+This module uses internals of DeepSpeed 0.19. The tests compare each of them with plain PyTorch.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from rfmeta_dist.strategy.whole import BETAS, WholeAdam
 
 
 class Stage0Adam(WholeAdam):
-    """Stage 0: the engine only reduces gradients; every worker steps on all of them."""
+    """Stage 0: the engine only reduces gradients, and every worker does Adam's step on all parameters."""
 
     @property
     def optimiser(self) -> torch.optim.Adam:
-        """What the engine is given."""
+        """Return the optimiser to pass to the engine."""
         return self._adam
 
     def attach(self, engine: Any, reduced: torch.dtype) -> None:
-        """Take the engine; gradients are sent as `reduced`."""
+        """Store the engine, and set the precision `reduced` in which it sends gradients."""
         self._engine = engine
         engine.communication_data_type = reduced
 
     def backward(self, loss: Tensor) -> None:
-        """Differentiate, then reduce all parameters in their order, what takes no part as zero.
+        """Differentiate, then reduce the gradients in the order of parameters; unused parameters count as zero.
 
-        In two steps, since the engine refuses to reduce float64 of its own accord.
+        These are two steps, because the engine itself refuses to reduce float64.
         """
         with self._engine.no_sync():
             self._engine.backward(loss)
@@ -48,16 +48,16 @@ class Stage0Adam(WholeAdam):
 
 
 class PartedAdam:
-    """Stages 1 and 2: Adam on this worker's piece of the parameters."""
+    """Stages 1 and 2: each worker does Adam's step on its piece of the parameters."""
 
     def own(self, nets: nn.Module, adam: Adam) -> None:
-        """Take charge of these networks' parameters."""
+        """Make the optimiser of these networks."""
         self._parameters: dict[str, Any] = dict(nets.named_parameters())
         self._clip = adam.clip
         self.optimiser = torch.optim.Adam(self._parameters.values(), lr=adam.rate, betas=BETAS)
 
     def attach(self, engine: Any, reduced: torch.dtype) -> None:
-        """Take the engine and let it compute in the parameters' precision; gradients are sent as `reduced`."""
+        """Store the engine, make it compute in the parameters' precision, and send gradients as `reduced`."""
         self._engine = engine
         self._zero = engine.optimizer
         _keep_precision(self._zero)
@@ -66,13 +66,13 @@ class PartedAdam:
         self._zero.ipg_buckets = {reduced: bucket}
 
     def backward(self, loss: Tensor) -> None:
-        """Differentiate, then reduce all parameters in their order, what takes no part as zero.
+        """Differentiate, then reduce the gradients in the order of parameters; unused parameters count as zero.
 
-        Left to itself, ZeRO-2 sends the gradients that arise, in the order in which they arise. Workers with
-        other tasks have another graph: they would add up what does not belong together, or fail. The price is
-        that a worker holds its own share whole until then, as with DDP.
+        By default, ZeRO-2 sends gradients in the order in which they are computed. Workers with different tasks
+        compute different graphs, so gradients of different parameters would be added, or the step would fail.
+        The cost is that a worker holds its whole share of the gradient until the reduction, as with DDP.
         """
-        with self._engine.coalesce_grad_reduction():  # reduces at its end, whatever happens inside
+        with self._engine.coalesce_grad_reduction():  # reduces at its end, also after an error
             try:
                 self._engine.backward(loss)
             finally:
@@ -92,7 +92,7 @@ class PartedAdam:
         return math.sqrt(square)
 
     def update(self) -> None:
-        """See `Strategy`; DeepSpeed's own clipping takes the norm in float32, and moments change by 1e-7."""
+        """See `Strategy`. DeepSpeed's clipping is not used: its float32 norm changes moments by 1e-7."""
         if self._clip is not None:
             scale = min(1.0, self._clip / (self.gradient_norm() + 1e-6))
             for p in self._held():
@@ -105,12 +105,12 @@ class PartedAdam:
         zero.zero_grad(set_to_none=True)
         for group in zero.averaged_gradients:
             zero.averaged_gradients[group] = None
-        zero.micro_step_id = -1  # or offload would add the next gradient to this one
+        zero.micro_step_id = -1  # otherwise offload adds the next gradient to this one
         if zero.cpu_offload:
             zero.reset_cpu_buffers()
 
     def moments(self) -> dict[str, Tensor]:
-        """See `Strategy`; there are none before the first step."""
+        """See `Strategy`. Empty before the first step."""
         if not self.optimiser.state:
             return {}
         result: dict[str, Tensor] = {}
@@ -120,7 +120,7 @@ class PartedAdam:
         return result
 
     def restore(self, moments: Tensors, updates: int) -> None:
-        """See `Strategy`; a parameter without moments, which took no part so far, gets zeros."""
+        """See `Strategy`. A parameter without moments, because it was not used so far, gets zeros."""
         zero = self._zero
         zero.refresh_fp32_params()
         for piece in zero.single_partition_of_fp32_groups:
@@ -134,11 +134,11 @@ class PartedAdam:
                     _moment(p, key).copy_(moments[f"{key}.{name}"].flatten()[_part(p)])
 
     def _held(self) -> list[Any]:
-        """The parameters of which some part lies in this worker's piece."""
+        """Return the parameters of which a part lies in this worker's piece."""
         return [p for p in self._parameters.values() if p._hp_mapping is not None]
 
     def _whole(self, fragment: Callable[[Any], Tensor]) -> dict[str, Tensor]:
-        """Whole tensors by parameter name; each worker adds the fragments in its piece, the rest is zero."""
+        """Return complete tensors by parameter name, gathered from the fragments in all workers' pieces."""
         parameters = self._parameters
         sizes = [p.numel() for p in parameters.values()]
         flat = next(iter(parameters.values())).new_zeros(sum(sizes))
@@ -151,7 +151,7 @@ class PartedAdam:
 
 
 def _complete(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """The gradients of all parameters, made zero where there is none."""
+    """Return the gradients of all parameters, after setting missing ones to zero."""
     gradients = []
     for p in parameters:
         if p.grad is None:
@@ -161,28 +161,28 @@ def _complete(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 
 
 def _part(p: Any) -> slice:
-    """Which elements of a parameter lie in this worker's piece."""
+    """Return the elements of a parameter that lie in this worker's piece."""
     address = p._hp_mapping.lp_fragment_address
     return slice(address.start, address.start + address.numel)
 
 
 def _gradient(p: Any) -> Tensor:
-    """The fragment of a parameter's gradient in this worker's piece."""
+    """Return the part of a parameter's gradient in this worker's piece, as a flat tensor."""
     fragment: Tensor = p._hp_mapping.get_lp_grad_fragment(p._index_in_param_group)
     return fragment.flatten()
 
 
 def _moment(p: Any, key: str) -> Tensor:
-    """The fragment of one of a parameter's moments in this worker's piece."""
+    """Return the part of one of a parameter's moments in this worker's piece, as a flat tensor."""
     fragment: Tensor = p._hp_mapping.get_hp_fragment(key)
     return fragment
 
 
 def _keep_precision(zero: Any) -> None:
-    """Give master weights, moments and gradients the parameters' own precision.
+    """Keep master weights, moments and gradients in the parameters' own precision.
 
-    DeepSpeed has them in float32 whatever the parameters are. For training that is right, and nothing is done;
-    but of the float64 that proofs compute in, half the digits would go.
+    DeepSpeed always keeps them in float32. That is right for float32 parameters, where nothing is changed. The
+    proofs compute in float64, and would lose half of their digits.
     """
     dtype = zero.dtype
     if dtype == torch.float32:
@@ -190,8 +190,8 @@ def _keep_precision(zero: Any) -> None:
     zero.master_weights_and_grads_dtype = zero.gradient_accumulation_dtype = dtype
     zero.use_separate_grad_accum = zero.use_grad_accum_attribute = False
     for piece in zero.single_partition_of_fp32_groups:
-        gradient, piece.grad = piece.grad, None  # only offload has a buffer here
+        gradient, piece.grad = piece.grad, None  # set only with offload
         piece.data = piece.data.to(dtype)
         piece.grad = None if gradient is None else gradient.to(dtype)
     zero.refresh_fp32_params()
-    zero._link_all_hp_params()  # the fragments are views of what has just been replaced
+    zero._link_all_hp_params()  # the parts are views of the tensors that were just replaced

@@ -1,4 +1,4 @@
-"""The groups of workers that share an episode."""
+"""Make the groups of workers that share an episode."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from torch import Tensor
 
 
 class Group:
-    """One group, joined by its own communicator: its sums cannot be taken for those of the whole world.
+    """A group of workers with its own communicator.
 
-    They are made in the middle of a backward pass, while the world reduces gradients.
+    Sums of a group run in the middle of a backward pass, while all workers reduce gradients. With a common
+    communicator, the two could be mixed up.
     """
 
     def __init__(self, group: dist.ProcessGroup) -> None:
         self._group = group
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """All-reduce in place."""
+        """Sum a tensor over the group, in place, and return it."""
         dist.all_reduce(tensor, group=self._group)
         return tensor
 
 
 def peers(rank: int, groups: Sequence[range]) -> Group | None:
-    """The group of this worker, or None if it is alone in it; every worker must call this together."""
+    """Return this worker's group; None if it is alone in its group. Every worker must call this together."""
     mine = None
     for ranks in groups:
         group = dist.new_group(list(ranks)) if len(ranks) > 1 else None

@@ -1,4 +1,4 @@
-"""Run a function in W local processes joined by gloo: for proofs and tests; training is launched by Ray."""
+"""Run a function in W local processes of one gloo group, for proofs and tests. Ray starts training instead."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ def _worker(
 
 
 def spawn(function: Callable[..., Any], world: int, *arguments: Any) -> list[Any]:
-    """Call `function(*arguments)` in each of `world` fresh processes of one gloo group.
+    """Call `function(*arguments)` in each of `world` new processes of one gloo group.
 
     Args:
-        function: importable by name, since the processes are spawned; it finds its rank through `DDP()`.
-        world: number of processes; the cores are shared out between them.
+        function: a function that can be imported by name, because the processes are spawned. It gets its rank
+            from `DDP()`.
+        world: number of processes, which divide the machine's cores among themselves.
+        arguments: passed to the function in every process.
 
     Returns:
-        What each rank returned, by rank.
+        The result of each process, in the order of ranks.
 
     Raises:
-        VerificationError: a process failed.
+        VerificationError: a process ended before it returned a result.
     """
     import os
 
@@ -66,8 +68,9 @@ def spawn(function: Callable[..., Any], world: int, *arguments: Any) -> list[Any
             return [pipe.recv() for pipe in pipes]
         except EOFError:
             raise VerificationError(
-                f"one of {world} local worker processes died",
-                "read the process's own message above; check memory, and that loopback connections are allowed",
+                f"one of {world} local worker processes died before it returned a result",
+                "read its own message above this line, and check that memory is free and that connections to "
+                "127.0.0.1 are allowed",
             ) from None
         finally:
             for worker in workers:

@@ -1,4 +1,4 @@
-"""One worker: the whole objective is its share."""
+"""Train with a single worker, whose share is the whole objective."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rfmeta_dist.strategy.whole import WholeAdam
 
 
 class Single(WholeAdam):
-    """W = 1, no process group needed."""
+    """The strategy `single`, for one worker without a process group."""
 
     rank = 0
     world = 1
 
     def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Nothing to wrap."""
+        """Make the optimiser, and return the objective itself, because nothing needs to be reduced."""
         self.own(nets, adam)
         return objective
 
     def peers(self, groups: Sequence[range]) -> None:
-        """Nobody else is there."""
+        """Return None, because there are no other workers."""
 
     def backward(self, loss: Tensor) -> None:
-        """The share's gradient is the whole gradient."""
+        """Differentiate the share, which is the whole objective."""
         loss.backward()  # type: ignore[no-untyped-call]
 
     def sum(self, record: Tensor) -> Tensor:
-        """Nothing to add."""
+        """Return the tensor itself, because there are no other workers."""
         return record

@@ -1,4 +1,4 @@
-"""Adam on parameters and gradients that every worker holds whole, as `single` and `ddp` do."""
+"""Do Adam's step on parameters and gradients that every worker holds completely, for `single` and `ddp`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BETAS = (0.9, 0.999)
 
 
 class WholeAdam:
-    """The half of a strategy that comes after the reduction."""
+    """The part of a strategy that follows the reduction of gradients: clipping, Adam and its state."""
 
     def own(self, nets: nn.Module, adam: Adam) -> None:
-        """Take charge of these networks' parameters."""
+        """Make the optimiser of these networks."""
         self._parameters = dict(nets.named_parameters())
         self._clip = adam.clip
         self._adam = torch.optim.Adam(self._parameters.values(), lr=adam.rate, betas=BETAS)
@@ -43,7 +43,7 @@ class WholeAdam:
         self._adam.zero_grad(set_to_none=True)
 
     def moments(self) -> dict[str, Tensor]:
-        """See `Strategy`; a parameter that never had a gradient has none."""
+        """See `Strategy`. A parameter that never had a gradient has no moments."""
         state = self._adam.state
         return {
             f"{key}.{name}": state[p][key].clone()

@@ -30,12 +30,12 @@ def fill(write_row, qualities, targets=DOMAINS, grid=GRID, drawn=0.0):
 def test_nothing_is_there(tmp_path):
     text = page(results(tmp_path), plots.draw(results(tmp_path), tmp_path))
     assert "Nothing can be compared yet" in text
-    assert "32 trainings and 24 looks at targets are missing" in text
+    assert "32 trainings and 24 evaluations on targets are missing" in text
     assert "![" not in text
 
 
 def test_the_page_says_which_commit_made_the_data(tmp_path):
-    assert "of commit 1a2b3c: check it out" in " ".join(page(results(tmp_path), []).split())
+    assert "made by commit 1a2b3c: check it out" in " ".join(page(results(tmp_path), []).split())
 
 
 def test_a_part_is_there(tmp_path, write_row):
@@ -43,7 +43,7 @@ def test_a_part_is_there(tmp_path, write_row):
     write_row(Cell(Question(0.5, "rfmeta", "O", 0), 1e-3), 0.99)  # not all α are there, so none is chosen
     found = results(tmp_path)
     text = page(found, [])
-    assert "**Incomplete**: 23 trainings and 16 looks at targets are missing" in text
+    assert "**Incomplete**: 23 trainings and 16 evaluations on targets are missing" in text
     row = next(line for line in text.splitlines() if line.startswith("| no_meta |"))
     assert row.count("[") == 2
     assert row.endswith("| – | – | – |")  # neither → I, → M nor a mean over targets

@@ -10,9 +10,9 @@ from rfmeta_dist.core.errors import ConfigError
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("--size huge", ["--size is 'huge'", "a number of pixels, or native"]),
-        ("--size 60", ["size of crops is 60", "use a multiple of 8"]),
-        ("--smallest 32", ["--smallest is 32", "give --size native too"]),
+        ("--size huge", ["--size 'huge'", "a number of pixels", "write --size 256 or --size native"]),
+        ("--size 60", ["size=60", "a multiple of 8"]),
+        ("--smallest 32", ["--smallest 32", "add --size native"]),
         ("--size native --smallest 5000", ["smallest size of a native crop is 5000", "use 1 to 1024 pixels"]),
     ],
 )

@@ -22,7 +22,7 @@ SETTINGS = [
     ("training.steps", ["'training.steps'", "field=value"], CONFIG),
     ("trainign.steps=3", ["trainign is unknown", "did you mean training?"], CONFIG),
     ("training.stepz=3", ["training.stepz is unknown", "did you mean steps?"], CONFIG),
-    ("foo=1", ["foo is unknown", "known here: run, data"], CONFIG),
+    ("foo=1", ["foo is unknown", "use one of: run, data"], CONFIG),
     ("training.steps=0", ["training.steps=0", "greater than or equal to 1"], CONFIG),
     ("training.steps=many", ['training.steps="many"', "integer"], CONFIG),
     ("training.steps=[", ["'training.steps=['", "not YAML"], CONFIG),
@@ -33,7 +33,7 @@ SETTINGS = [
     ("data.sources=A", ['data.sources="A" is not a list', "[O,C,I]"], CONFIG),
     ("data.sources[0]=A", ["data.sources[0]=A", "[O,C,I]"], CONFIG),
     ("data.sources=[A]", ["data.sources", "at least two source domains"], CONFIG),
-    ("data.sources=[A,A]", ["names a domain twice", "remove"], CONFIG),
+    ("data.sources=[A,A]", ["a domain is named twice", "remove"], CONFIG),
     ("data.sources=[A,B,D]", ["target 'D' is among the sources", "remove it"], CONFIG),
     ("run.name=a/b", ['run.name="a/b" is not a name', "letters"], CONFIG),
     ("training.workers=5", ["training.workers=5", "3 or less", "training.episodes to 2"], CONFIG),
@@ -87,7 +87,7 @@ COMMANDS = [
     ("loo run.yaml --seeds -1", ["--seeds '-1'"], CONFIG),
     ("loo run.yaml --methods sgd", ["method.name", "'aggregate'"], CONFIG),
     ("loo run.yaml --set data.target=E", ["no domain 'E'", "A, B, C, D"], DATA),
-    ("demo run.yaml", ["data.prefix", "is not in S3", "set data.prefix=s3://bucket/name"], CONFIG),
+    ("demo run.yaml", ["data.prefix", "is not an S3 address", "set data.prefix=s3://bucket/name"], CONFIG),
     ("train run.yaml --address nonsense", ["nonsense", "check the address"], CLUSTER),
     ("train run.yaml --address 127.0.0.1:1", ["127.0.0.1:1", "check the address"], CLUSTER),
     ("train run.yaml --address ray://127.0.0.1:1", ["ray://127.0.0.1:1", "check the address"], CLUSTER),
@@ -129,8 +129,8 @@ def test_the_number_of_proving_processes_is_checked(rfmeta):
 
 
 JOBS = {
-    "wrong kind": ({"kind": "Pod"}, "has kind Pod; a job spec has kind RayJob"),
-    "unknown field": ({"shutdown": True}, "spec.shutdown is unknown; known are"),
+    "wrong kind": ({"kind": "Pod"}, "has kind Pod, but a job spec has kind RayJob"),
+    "unknown field": ({"shutdown": True}, "spec.shutdown is unknown; use one of"),
     "credential": (
         {"runtimeEnvYAML": "env_vars: {AWS_SECRET_ACCESS_KEY: x}"},
         "AWS_SECRET_ACCESS_KEY, a credential",
@@ -215,7 +215,7 @@ def test_shards_verify_names_a_missing_or_damaged_shard(rfmeta, prefix, damage):
     tar = one(prefix / "B", "*.tar")
     damage(tar)
     ending = rfmeta("shards", "verify", prefix)
-    require(ending, DATA, ["(B)", "ingest them again"])
+    require(ending, DATA, ["domain(s) B", "ingest or generate these domains again"])
     assert str(tar.relative_to(prefix / "B")) in ending.err
     assert "domain A: no errors" in ending.err
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,20 +131,3 @@ def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
         path.write_text(rfmeta("example", name).out, encoding="utf-8")
         assert readers[kind](path)
     assert "choose from demo" in rfmeta("example", "nothing").error
-
-
-def test_a_wheel_prints_the_examples_too(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    for name, place in {"demo": "jobs/configs", "leave_one_out": "jobs", "M": "shards/generated"}.items():
-        printed = subprocess.run(
-            [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "example", name],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
-            check=True,
-            capture_output=True,
-        )
-        assert printed.stdout == (ROOT / place / f"{name}.yaml").read_bytes()

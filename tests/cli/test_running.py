@@ -124,7 +124,7 @@ def test_ctrl_c_ends_everything_and_the_same_command_resumes_until_its_disk_is_f
     with Command(tmp_path / "second", config, *settings) as command:
         assert command.ended() == StorageError.exit_code, command.said
     assert re.search(r"checkpoint at step \d+ cannot be written", command.error)
-    assert "free some disk space and give the same command again" in command.error
+    assert "free some space on that disk and give the same command again" in command.error
     # It reports every twentieth step; a run from the start would have reported step 20.
     steps = [int(done) for done in re.findall(r"  (\d+)/200  loss", command.said)]
     assert min(steps) > latest >= EVERY

@@ -26,7 +26,7 @@ def test_a_run_that_is_being_trained_is_refused_in_a_line(rfmeta, config: Path, 
     assert ending.code == RunError.exit_code
     who = f"process {os.getpid()} on {os.uname().nodename} since"
     assert f"{folder} is being trained already, by {who}" in ending.error
-    assert "let that process end, or stop it first" in ending.error
+    assert "wait until that process ends or stop it" in ending.error
     assert "cannot reach the Ray cluster" in rfmeta("train", config, "--address", NO_RAY).error
 
 

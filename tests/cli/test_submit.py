@@ -204,7 +204,7 @@ def test_an_answer_that_is_lost_for_good_leaves_the_question_open(rfmeta, tmp_pa
     with jobs_api(lose_answer=True, gone_after=0) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert ending.code == CLUSTER
-    assert "it is not known whether it has taken job" in ending.error
+    assert "it is not known whether it has accepted job" in ending.error
     assert f"ray job status {api.submitted[0]['submission_id']} --address" in ending.error
 
 
@@ -212,7 +212,7 @@ def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
     with jobs_api(starting=3) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, ending.out, len(api.submitted)) == (0, LOG, 1), ending.err
-    assert ending.err.count("is starting") == 1
+    assert ending.err.count("is still starting") == 1
     with jobs_api(starting=1000) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, "did not accept the job" in ending.error, api.submitted) == (CLUSTER, True, []), (

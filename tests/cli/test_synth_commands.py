@@ -72,7 +72,7 @@ MISTAKES = [
     ("synth --out x --card nothing.yaml", ["nothing.yaml does not exist", "rfmeta example M"], CONFIG),
     ("synth --out x --card mine.yaml --domains YOURS", ["'YOURS'", "O, C, I, M, MINE"], CONFIG),
     ("synth --out x --card mine.yaml --card mine.yaml", ["'MINE' already", "another name"], CONFIG),
-    ("synth --out x --rho 2", ["rho=2.0", "0 (independent"], CONFIG),
+    ("synth --out x --rho 2", ["rho=2.0", "from 0 (spurious cues are independent"], CONFIG),
     ("synth probe nothing", ["no domains under", "`rfmeta synth`"], DATA),
     ("synth probe nothing --domains O", ["no domain 'O'"], DATA),
 ]

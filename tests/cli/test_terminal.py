@@ -92,7 +92,7 @@ def test_a_damaged_shard_of_an_evil_name_is_reported_inert(rfmeta, evil):
     ending = rfmeta("shards", "verify", evil)
     assert ending.code == 3
     require_inert(ending.err)
-    assert "ingest them again" in ending.error
+    assert "ingest or generate these domains again" in ending.error
 
 
 def test_an_error_line_shows_markup_as_it_is(rfmeta, tmp_path):

@@ -84,9 +84,15 @@ def test_the_demo_goes_from_nothing_to_a_page(rfmeta, tmp_path: Path) -> None:
     ending = rfmeta("demo", tmp_path / "demo.yaml", "--scale", "tiny", *settings)
     assert ending.code == 0, ending.err
     run = tmp_path / "runs/demo"
-    for line in ("1/4 S3 server at http://127.0.0.1:", "2/4 training rfmeta on O&C&I→M with 1", "3/4", "4/4"):
+    for line in (
+        "frames will take about",
+        "1/4 S3 server at http://127.0.0.1:",
+        "2/4 training rfmeta on O&C&I→M with 1",
+        "3/4",
+        "4/4",
+    ):
         assert line in ending.err
-    assert f"the page: {run}/report.html" in " ".join(ending.err.split())
+    assert f"the report is {run}/report.html" in " ".join(ending.err.split())
     assert "O&C&I→M" in ending.out
     figures = json.loads((run / "evaluation.json").read_text())["figures"]["video"]
     assert f"HTER {100 * figures['HTER']['value']:.1f} %" in " ".join(ending.err.split())

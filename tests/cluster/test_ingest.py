@@ -150,7 +150,7 @@ def test_empty_and_vanished_files_can_be_left_out(source, tmp_path):
     done = run(source, tmp_path / "out", skip_unreadable=True)
     errors = {t.path: t.error for t in done.tallies if t.error}
     assert errors.keys() == {MSU[0], MSU[2]}
-    assert "it is empty" in errors[MSU[0]]
+    assert "the file is empty" in errors[MSU[0]]
     assert "is a link to a missing file" in errors[MSU[2]]
     assert verify(open_store(str(tmp_path / "out")), "M") == []
 

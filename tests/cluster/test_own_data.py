@@ -142,7 +142,7 @@ def test_pictures_of_any_kind_with_a_table_of_any_spelling(folder, ingest, tmp_p
     }
     assert result["without_face"] == {"nobody.jpg": [0]}
     assert "1 file(s) are not in labels.csv and are left out: logo.png" in said
-    assert "attack types of the table's own, kept as they are: deep_fake (1)" in said
+    assert "attack types that are not built in are kept as types of their own: deep_fake (1)" in said
     table = Manifest.open(open_store(str(tmp_path / "out")), "F").samples.to_pylist()
     assert {row["subject_id"] for row in table} >= {"F-7", "F-8", "F-b", "F-c", "F-d", "F-e"}
     kinds = {row["video_id"]: row["attack_type"] for row in table}
@@ -206,11 +206,12 @@ def test_what_cannot_be_read_is_listed_above_one_line(folder, ingest):
     assert code == 3
     *listed, error = said.splitlines()[-3:]
     assert [line.split(" cannot be read: ")[0] for line in listed] == ["  small/p 1.jpg", "  win.bmp"]
-    assert error.startswith("error 2 recording(s) cannot be read; repair them")
+    assert error.startswith("error 2 recording(s) cannot be read; replace them")
     code, result, _ = ingest(folder, "--skip-unreadable")
     assert (code, list(result["unreadable"])) == (0, ["small/p 1.jpg", "win.bmp"])
     (folder / "grey.png").unlink()
     code, _, said = ingest(folder)
     assert code == 3
     assert said.splitlines()[-3:-1] == ["  missing: 1", "    grey.png"]
-    assert said.splitlines()[-1].startswith("error the files differ from the source's own lists; restore or rename")
+    error = "error the files differ from those that the data set's own lists name; restore or rename"
+    assert said.splitlines()[-1].startswith(error)

@@ -38,11 +38,11 @@ def ask(each: dict[str, float], count: int) -> room.Ask:
 @pytest.mark.parametrize(
     ("each", "count", "words"),
     [
-        ({"CPU": 1}, 9, "9 process(es) with 1 CPU each, and the cluster has 8 CPUs on 1 machine(s)"),
+        ({"CPU": 1}, 9, "9 process(es) with 1 CPU each, but the cluster has 8 CPUs on 1 machine(s)"),
         (
             {"CPU": 1, "GPU": 1},
             1,
-            "1 process(es) with 1 CPU and 1 GPU each, and the cluster has 8 CPUs and 0 GPUs",
+            "1 process(es) with 1 CPU and 1 GPU each, but the cluster has 8 CPUs and 0 GPUs",
         ),
         ({"CPU": 5}, 2, "2 process(es) with 5 CPUs each"),  # ten in all, which no machine has twice five of
     ],

@@ -13,7 +13,8 @@ from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
 
 SAYS = (
-    r"/far is not there on \d+\.\d+\.\d+\.\d+; set run.folder to a folder that all machines share, or to s3://"
+    r"/far does not exist on machine \d+\.\d+\.\d+\.\d+, .* do not share; set run.folder to a folder that all "
+    "machines share, or to s3://"
 )
 
 

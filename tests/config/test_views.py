@@ -44,7 +44,7 @@ def test_the_view_decides_the_weights_and_its_default_is_no_part_of_the_fingerpr
         ({"view": "patches", "patch_grid": 0}, "data.patch_grid=0"),
         ({"view": "patches", "patch_grid": 9}, "data.patch_grid=9"),
         ({"view": "patches", "image_size": 40}, "data.image_size=40"),
-        ({"patch_grid": 5}, "patch_grid=5 is a field of view patches"),
+        ({"patch_grid": 5}, "patch_grid=5 has no effect, because data.view is face"),
     ],
 )
 def test_unfit_views_are_refused_by_name(data, words):

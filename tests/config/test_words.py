@@ -134,7 +134,7 @@ def test_what_is_no_plain_whole_number_is_refused_by_name(tmp_path, text):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("data.augmentation.x=1", ["data.augmentation.x is unknown", "known here: flip, crop"]),
+        ("data.augmentation.x=1", ["data.augmentation.x is unknown", "use one of: flip, crop"]),
         ("data.augmentation.flipp=1", ["data.augmentation.flipp is unknown", "did you mean flip?"]),
         ("data.augmentation.flip.x=1", ["data.augmentation.flip"]),
         ("run.name.x=1", ["run.name"]),

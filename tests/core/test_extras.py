@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.core.errors import InstallationError
-from rfmeta_dist.core.extras import BROUGHT_ALONG, EXTRAS, missing
+from rfmeta_dist.core.extras import BROUGHT_ALONG, EXTRAS, NEEDS, extras_of, missing
+from tests.lighter import absent, rfmeta, without
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -28,37 +29,10 @@ DISTRIBUTIONS = {
 }
 # What our dependencies themselves depend on, and we import.
 OF_DEPENDENCIES = {"pydantic_core", "click", "markupsafe", *BROUGHT_ALONG}
-WITHOUT = """
-import sys
-blocked = set(sys.argv[1].split(","))
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Finder())
-"""
-
-
-def _without(modules: set[str], code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run code in a new process in which some modules are not installed."""
-    command = [sys.executable, "-c", WITHOUT + code, ",".join(sorted(modules)), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
-
-
-def _rfmeta(modules: set[str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    code = "sys.argv = ['rfmeta', *sys.argv[2:]]\nfrom rfmeta_dist.cli import main\nmain()"
-    return _without(modules, code, *arguments)
 
 
 def _names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=~! ]", text)[0] for text in requirements}
-
-
-def _absent(*extras: str) -> set[str]:
-    """Return all modules of the extras that are not installed, given those that are."""
-    present = {m for extra in extras for m in EXTRAS[extra]}
-    along = {m for m, extra in BROUGHT_ALONG.items() if extra not in extras}
-    return ({m for modules in EXTRAS.values() for m in modules} | along) - present
 
 
 def test_the_table_of_extras_is_that_of_the_project():
@@ -94,10 +68,41 @@ def test_whatever_the_package_imports_is_declared():
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
-    ended = _rfmeta(_absent(), *arguments)
+    ended = rfmeta(absent(), *arguments)
     assert ended.returncode == InstallationError.exit_code, ended.stderr
     assert re.search(rf"^error .*not installed; .*rfmeta_dist\[{extra}\]", ended.stderr, re.M), ended.stderr
     assert "Traceback" not in ended.stderr
+    assert extra in extras_of(NEEDS["leave-one-out" if arguments[0] == "loo" else arguments[0]])
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("shards", ["shards", "stats", "tests/fixtures/before_renames/shards"]),
+        ("s3", ["s3", "FOLDER", "--", "true"]),
+        ("init", ["init", "FOLDER"]),
+        ("doctor", ["doctor"]),
+    ],
+)
+def test_a_command_needs_no_module_beyond_those_listed_for_it(tmp_path, command, arguments):
+    here = {*NEEDS[command], *(BROUGHT_ALONG if "s3fs" in NEEDS[command] else ())}
+    ended = rfmeta(absent() - here, *(str(tmp_path) if a == "FOLDER" else a for a in arguments))
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_extras_named_bring_all_modules_and_none_is_superfluous():
+    for count in range(len(all_modules := sorted({m for modules in EXTRAS.values() for m in modules})) + 1):
+        for modules in itertools.combinations(all_modules, count):
+            named = extras_of(modules)
+            brought = [set(EXTRAS[extra]) for extra in named]
+            assert set(modules) <= set().union(*brought), modules
+            fewest = min(
+                size
+                for size in range(len(EXTRAS) + 1)
+                for some in itertools.combinations(EXTRAS.values(), size)
+                if set(modules) <= set().union(*some)
+            )
+            assert len(named) == fewest, modules
 
 
 def test_a_module_of_no_extra_is_not_explained_away():
@@ -106,13 +111,13 @@ def test_a_module_of_no_extra_is_not_explained_away():
 
 def test_a_run_is_reported_without_torch_and_ray(tmp_path):
     run = shutil.copytree(FINISHED / "runs/finished", tmp_path / "run")
-    ended = _rfmeta(_absent("report") - {"scipy"}, "report", run)  # scikit-learn brings scipy
+    ended = rfmeta(absent("report") - {"scipy"}, "report", run)  # scikit-learn brings scipy
     assert ended.returncode == 0, ended.stderr
     assert "AUC" in (run / "report.html").read_text()
 
 
 def test_the_base_prints_examples():
-    ended = _rfmeta(_absent(), "example", "demo")
+    ended = rfmeta(absent(), "example", "demo")
     assert ended.returncode == 0, ended.stderr
     assert "sources: [O, C, I]" in ended.stdout
 
@@ -122,5 +127,5 @@ def test_what_scoring_will_stand_on_imports_in_the_base():
         "core.types core.seeds config.load config.schema storage.store storage.local ingest.face ingest.crop"
     )
     code = "import importlib\nfor name in sys.argv[2:]: importlib.import_module(f'rfmeta_dist.{name}')"
-    ended = _without(_absent(), code, *modules.split())
+    ended = without(absent(), code, *modules.split())
     assert ended.returncode == 0, ended.stderr

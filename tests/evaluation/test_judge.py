@@ -203,7 +203,7 @@ def test_an_erased_target_gives_way_to_the_newest_when_the_run_is_started_again(
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger
     assert prepare(config).notes == [
-        "the data of target D that this run was to read was deleted; the newest is used"
+        "the data of target D that this run was to read was deleted; the newest data is used instead"
     ]
     assert evaluate(config, folder)["figures"]["frame"]["counts"]["live"] == 6
     assert prepare(config).notes == []

@@ -35,8 +35,7 @@ WORDS += ["2026-11-28", "12-30-00", "1-1", "N", "None-1", "NULL2"]
 @pytest.mark.parametrize("word", BLANK)
 def test_a_word_for_an_empty_cell_is_no_person(tmp_path: Path, word: str):
     with pytest.raises(
-        DataError,
-        match=r"line 2, column subject: '.+' counts as an empty cell.*write a name or number of the person",
+        DataError, match=r"line 2, column subject: '.+' counts as an empty cell.*say who is shown"
     ):
         table(tmp_path, f"a.mp4,1,,{word},,train,")
 

@@ -225,7 +225,7 @@ def test_a_depth_image_that_cannot_be_right_is_named(faces: Faces, tmp_path: Pat
         )
 
     lying = np.full((480, 360), 200, np.uint8)
-    with pytest.raises(DataError, match=r"the depth image of a\.png is 360×480 pixels and the picture 480×360"):
+    with pytest.raises(DataError, match=r"the depth image of a\.png is 360×480, but the picture is 480×360"):
         run(lying)
     elsewhere = np.zeros((360, 480), np.uint8)
     elsewhere[:, :20] = 255

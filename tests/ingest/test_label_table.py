@@ -98,7 +98,8 @@ def test_attacks_of_a_kind_of_their_own_are_kept_and_said(tmp_path: Path):
         "i1.jpg,0,wachs,bob,,test,",
     )
     assert [r.attack_type for r in found.recordings] == ["deep_fake", "deep_fake", "wachs"]
-    assert "attack types of the table's own, kept as they are: deep_fake (2), wachs (1)" in found.notes
+    own = "attack types that are not built in are kept as types of their own: deep_fake (2), wachs (1)"
+    assert own in found.notes
 
 
 @pytest.mark.parametrize("word", ["", "live", "Real", "bona fide", "none", "-", "nan"])
@@ -109,7 +110,9 @@ def test_a_live_recording_may_say_so_twice(tmp_path: Path, word: str):
 def test_a_person_with_a_number_is_one_person_however_it_is_written(tmp_path: Path):
     found = table(tmp_path, "a.mp4,1,,007,,train,", "b/c.mp4,1,,7,,train,", "i1.jpg,1,,7.0,,train,")
     assert {r.subject for r in found.recordings} == {"mine-7"}
-    with pytest.raises(DataError, match="lines 2 and 3, column split: '7' is in test here but in train"):
+    with pytest.raises(
+        DataError, match="lines 2 and 3, column split: '7' is in train in the first line but in test"
+    ):
         table(tmp_path, "a.mp4,1,,007,,train,", "b/c.mp4,1,,7,,test,")
 
 
@@ -170,7 +173,8 @@ def test_another_alphabet_than_utf_8_is_named_with_its_line(tmp_path: Path):
     touch(tmp_path / "i1.jpg")
     (tmp_path / "labels.csv").write_bytes((HEADER + "i1.jpg,1,,ann,,,\ni1.jpg,1,,josé,,,\n").encode("cp1252"))
     with pytest.raises(
-        DataError, match=r"labels\.csv, line 3: a character is not valid UTF-8; save the table as CSV UTF-8"
+        DataError,
+        match=r"labels\.csv, line 3: a character is not encoded as UTF-8; save the table as CSV UTF-8",
     ):
         FOLDER.find(tmp_path)
 
@@ -227,7 +231,7 @@ def test_people_without_a_split_are_dealt_out_and_it_is_said(tmp_path: Path):
     # A person's split depends on the person alone, not on who else is there.
     alone = table(tmp_path, "a.mp4,1,,p7,,,")
     assert alone.recordings[0].split == splits["F-p7"]
-    assert alone.notes[1].endswith("; a part without people needs a column split")
+    assert alone.notes[1].endswith("; some split has no people: add a column split to choose who is in it")
 
 
 def test_paths_that_do_not_fit_into_a_name_get_one_of_their_own(tmp_path: Path):

@@ -150,14 +150,14 @@ SPOOF = [0] * 40 + [1, 1, 1, 1]
 LISTS = {
     "live in the list, spoof by its folder": ({"Data/train/1/spoof/1.png": [0] * 44}, "in folder spoof/"),
     "type and flag disagree": ({"Data/train/1/spoof/1.png": [0] * 40 + [1, 1, 1, 0]}, "says type 1, spoof 0"),
-    "in the wrong list": ({"Data/test/1/spoof/1.png": SPOOF}, "is not of the form Data/train/PERSON"),
-    "out of the tree": ({"Data/train/../1.png": SPOOF}, "is not of the form Data/train/PERSON"),
-    "too short": ({"Data/train/1/spoof/1.png": [0] * 43}, "is not 44 numbers with a known type"),
-    "unknown type": (
-        {"Data/train/1/spoof/1.png": [0] * 40 + [-1, 1, 1, 1]},
-        "is not 44 numbers with a known type",
+    "in the wrong list": ({"Data/test/1/spoof/1.png": SPOOF}, "which is not a train image"),
+    "out of the tree": ({"Data/train/../1.png": SPOOF}, "which is not a train image"),
+    "too short": (
+        {"Data/train/1/spoof/1.png": [0] * 43},
+        r"does not describe Data/train/1/spoof/1\.png by 44 numbers",
     ),
-    "not a table": ([1], "not a JSON object"),
+    "unknown type": ({"Data/train/1/spoof/1.png": [0] * 40 + [-1, 1, 1, 1]}, "by 44 numbers of known meaning"),
+    "not a table": ([1], "does not map the paths of images"),
 }
 
 

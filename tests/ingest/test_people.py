@@ -53,14 +53,14 @@ def test_two_spellings_of_a_name_are_not_in_two_splits(tmp_path: Path, one: str,
     assert "lines 2 and 3, column subject: " in caught.value.problem
     for split, name in (("train", one), ("test", other)):
         assert re.search(rf"'{re.escape(name)}' (is )?in {split}", caught.value.problem)
-    assert "write the name of one person in one way" in caught.value.remedy
+    assert "if they are one person, write the name in one way" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("one", "other"), SPELLINGS)
 def test_in_one_split_they_count_as_two_people_and_it_is_said(tmp_path: Path, one: str, other: str):
     found = table(tmp_path, f"a.mp4,1,,{one},,train,", f"b/c.mp4,1,,{other},,train,")
     subjects = list(dict.fromkeys(r.subject for r in found.recordings))
-    said = f"names that differ in their spelling alone count as different people: {', '.join(subjects)}"
+    said = f"names that differ in spelling alone are treated as different people: {', '.join(subjects)}"
     assert (said in found.notes) == (len(subjects) == 2)
 
 

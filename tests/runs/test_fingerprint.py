@@ -15,8 +15,8 @@ from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.training import Training as OfToday
 from rfmeta_dist.data.shards.manifest import Manifest
-from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
+from rfmeta_dist.storage.store import open_store
 
 BEFORE = Path(__file__).parent.parent / "fixtures/before_renames"
 DATA = {"A": "1", "B": "2", "C": "3"}

@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
-from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.fingerprint import fingerprint
+from rfmeta_dist.storage.store import Store, open_store
 from tests.runs.test_folder import config
 
 CERTIFICATE = b'{"passed": true}'

@@ -49,7 +49,7 @@ REFUSALS = [
     (403, "SignatureDoesNotMatch", "The signature differs", "AWS_SECRET_ACCESS_KEY"),
     (403, "RequestTimeTooSkewed", "The difference is too large", "clock"),
     (403, "InvalidAccessKeyId", "No such key", "AWS_ACCESS_KEY_ID"),
-    (403, "AccessDenied", "No policy allows it", "what they may do there"),
+    (403, "AccessDenied", "No policy allows it", "allowed to read, list"),
     (403, "AccessDenied", "not authorized to perform: kms:Decrypt", "KMS key"),
     (400, "KMS.DisabledException", "it is disabled", "KMS key"),
     (403, "AllAccessDisabled", "All access is off", "provider"),

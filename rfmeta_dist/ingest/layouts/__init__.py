@@ -1,6 +1,6 @@
-"""Define how each data set is laid out on disk, one file for each data set; LAYOUTS is the registry.
+"""Layouts: how data sets are stored on disk, one module per data set. `LAYOUTS` is the registry.
 
-To add a layout, write its file, add a line here, and add a tree to `tests/ingest/layout_trees.py`.
+To add one, write its module, add a line here, and add a tree to `tests/ingest/layout_trees.py`.
 """
 
 from rfmeta_dist.ingest.layouts.casia_fasd import CASIA_FASD

@@ -1,4 +1,4 @@
-"""Parse the face annotations that come with data sets to one box per frame."""
+"""Read the face annotations that data sets ship, as one box per frame."""
 
 from __future__ import annotations
 
@@ -11,64 +11,57 @@ from rfmeta_dist.ingest.layouts.layout import read_text
 from rfmeta_dist.ingest.layouts.words import is_blank
 from rfmeta_dist.ingest.recording import Box, Boxes
 
-# A face box relative to the eyes, in units of the distance between them, chosen to match face detectors.
+# The box around a face in distances between the eyes, as face detectors draw it: width, height, and how far its
+# upper side lies above the eyes.
 _EYES_WIDTH, _EYES_HEIGHT, _EYES_ABOVE = 2.2, 2.9, 1.1
 
 
 def read_boxes(root: Path, path: str, parse: Callable[[str], Boxes]) -> Boxes:
     """Read an annotation file.
 
-    Args:
-        root: the root folder of the source.
-        path: the file, relative to the root.
-        parse: converts the file's text to boxes; raises ValueError if it cannot.
-
     Raises:
-        DataError: a line cannot be parsed; the error names file and line.
+        DataError: a line cannot be understood; the error names the file and the line.
         StorageError: the file cannot be read.
     """
     try:
         return parse(read_text(root, path))
     except ValueError as error:
         raise DataError(
-            f"the face annotation {path} cannot be used: {error}",
-            "restore the file from the data set, or remove it so that faces are detected instead",
+            f"face annotation {path}, {error}",
+            "restore the file from the data set, or remove it: faces are then located by the face detector",
         ) from error
 
 
 def sized(text: str) -> Boxes:
-    """Parse lines `frame x y w h`."""
+    """Read lines `frame x y w h`."""
     return _kept((int(row[0]), _box(row[1:5])) for row in _rows(text, None, 5) if row)
 
 
 def cornered(text: str) -> Boxes:
-    """Parse lines `frame,left,top,right,bottom,…`."""
+    """Read lines `frame,left,top,right,bottom,…`."""
     return _kept((int(row[0]), _spanned(row[1:5])) for row in _rows(text, ",", 5) if row)
 
 
 def cornered_lines(text: str) -> Boxes:
-    """Parse lines `left top right bottom`; the first line is for frame 0."""
+    """Read lines `left top right bottom`, the first for frame 0."""
     return _kept((frame, _spanned(row)) for frame, row in enumerate(_rows(text, None, 4)) if row)
 
 
 def unnumbered(text: str) -> Boxes:
-    """Parse the single line `x y w h score` of a still image, as frame 0."""
+    """Read the single line `x y w h score` of a still image, as frame 0."""
     return dict(list(_kept((0, _box(row[:4])) for row in _rows(text, None, 4) if row).items())[:1])
 
 
 def eyed(text: str) -> Boxes:
-    """Parse lines `frame,x_right,y_right,x_left,y_left` of eye positions, and draw a face box around them."""
+    """Read lines `frame,x_right,y_right,x_left,y_left` with the eyes' centres; return boxes around them."""
     return _kept((int(row[0]), _around(row[1:5])) for row in _rows(text, ",", 5) if row)
 
 
 def _rows(text: str, separator: str | None, columns: int) -> Iterator[list[float]]:
-    """Yield the numbers of each line that is not blank.
+    """Yield the numbers of each line that is not blank. The last four of `columns` describe a face.
 
-    The last four of the first `columns` numbers describe a face. If words for an empty cell stand there, no
-    face was found in the frame, and the list is empty.
-
-    Raises:
-        ValueError: another line has fewer than `columns` numbers; the error names it.
+    A line gives no numbers if all of these four are words for an empty cell: no face was found in its frame.
+    Raises ValueError for any other line with fewer numbers than `columns`; the error names the line.
     """
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -82,12 +75,12 @@ def _rows(text: str, separator: str | None, columns: int) -> Iterator[list[float
         except ValueError:
             row = []
         if len(row) < columns or not all(map(math.isfinite, row)):
-            raise ValueError(f"line {number}, {line[:40]!r}, is not {columns} numbers")
+            raise ValueError(f"line {number}: {line[:40]!r} does not hold {columns} numbers")
         yield row
 
 
 def _kept(boxes: Iterator[tuple[int, Box]]) -> Boxes:
-    """Return the boxes without those of size 0, which mean that no face was found."""
+    """Return the boxes without empty ones, which say that no face was found."""
     return {frame: box for frame, box in boxes if box[2] > 0 and box[3] > 0}
 
 

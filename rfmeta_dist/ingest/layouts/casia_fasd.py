@@ -1,4 +1,4 @@
-"""Layout of CASIA-FASD (MFSD): `{train,test}_release/{person}/{name}.avi`, twelve names for each person."""
+"""CASIA-FASD (MFSD): `{train,test}_release/{person}/{name}.avi`, twelve names a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording
 
 _TRAINING, _TESTING = 20, 30  # number of people
-# The data set has no validation part. As in other work, the last five of its training people are used.
+# The data set has no validation part. The last five of its training people are used, as in other work.
 _VALIDATION = range(16, 21)
 _KINDS = {LIVE: ("1", "2", "HR_1"), "warped": ("3", "4", "HR_2"), "cut": ("5", "6", "HR_3")}
 _KINDS |= {"replay": ("7", "8", "HR_4")}
@@ -31,7 +31,7 @@ def _read(path: str, domain: str) -> Recording | None:
     release, number, name = match[1], int(match[2]), match[3]
     if number > (_TRAINING if release == "train" else _TESTING):
         return None
-    # Both releases number their people from 1, but the people are different.
+    # Both releases count their people from 1, but they are different people.
     person = number if release == "train" else number + _TRAINING
     official: Split = "train" if release == "train" else "test"
     attack_type, quality = _VIDEOS[name]

@@ -1,4 +1,4 @@
-"""Layout of CelebA-Spoof: `Data/{train,test}/{person}/{live,spoof}/….{jpg,png}`, and `metas/intra_test/`."""
+"""CelebA-Spoof: `Data/{train,test}/{person}/{live,spoof}/….{jpg,png}`, described in `metas/intra_test/`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from rfmeta_dist.ingest.layouts.layout import (
 from rfmeta_dist.ingest.recording import Boxes, Recording
 from rfmeta_dist.ingest.still import still_size
 
-_HELD_OUT = 0.1  # share of the training people for validation, because the data set has no validation part
-_BOX_SIDE = 224  # boxes are given for the image scaled to a square of this side
-_TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # indices in the 44 numbers that describe an image
+_HELD_OUT = 0.1  # share of the training people used for validation; the data set has no validation part
+_BOX_SIDE = 224  # annotated boxes are in pixels of the image scaled to a square of this side
+_TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # positions in a description of 44 numbers
 _TYPES = dict(enumerate([LIVE, *3 * ["print"], *3 * ["paper_mask"], *3 * ["replay"], "mask"]))
 _LIGHTS = dict(enumerate(("", "normal", "strong", "back", "dark")))
 _PLACES = dict(enumerate(("", "indoor", "outdoor")))
@@ -38,7 +38,7 @@ _NAME = re.compile(r"Data/(train|test)/(\d+)/(live|spoof)/(\w+)\.(?:jpg|png)")
 
 @dataclass(frozen=True)
 class CelebASpoof:
-    """The layout of CelebA-Spoof; see `Layout` for the methods. The source's own lists say what is expected."""
+    """The layout of CelebA-Spoof; see `Layout` for the methods. The source's own lists say what is in it."""
 
     name: str = "celeba_spoof"
     domain: str = "A"
@@ -46,7 +46,7 @@ class CelebASpoof:
     expected: Counts | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Find the recordings of a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         files = files_below(root)
         present = set(files)
         listed: dict[str, Recording] = {}
@@ -58,7 +58,10 @@ class CelebASpoof:
             missing=tuple(sorted(path for path in listed if path not in present)),
             unknown=tuple(path for path in files if path not in listed and not is_companion(path)),
             empty=empty_among(root, found),
-            notes=(f"{_HELD_OUT:.0%} of the training people, by a hash of their number, are for validation",),
+            notes=(
+                f"the data set has no validation split: {_HELD_OUT:.0%} of the training people are used for "
+                "validation, chosen by a hash of their number",
+            ),
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
@@ -79,7 +82,7 @@ def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
     """Yield path, description and official split of each image in the lists."""
     if not root.is_dir() or not any((root / "metas/intra_test" / name).is_file() for name in _LISTS):
         raise DataError(
-            f"there are no lists of celeba_spoof under {root}",
+            f"the folder {root} has no lists of celeba_spoof",
             "give the folder that holds Data/ and metas/intra_test/{train,test}_label.json",
         )
     for name, official in _LISTS.items():
@@ -91,7 +94,7 @@ def _described(root: Path) -> Iterator[tuple[str, list[int], Split]]:
         except ValueError as error:
             raise DataError(f"{path} is not JSON ({error})", _RESTORE) from error
         if not isinstance(content, dict):
-            raise DataError(f"{path} is not a JSON object with one entry for each image", _RESTORE)
+            raise DataError(f"{path} does not map the paths of images to descriptions", _RESTORE)
         for image, description in content.items():
             yield image, description, official
 
@@ -103,18 +106,14 @@ def _recording(path: str, description: Any, official: Split, domain: str) -> Rec
         attack_type, condition = _TYPES[kind], "-".join(filter(None, (_LIGHTS[light], _PLACES[place])))
     except (TypeError, IndexError, KeyError) as error:
         raise DataError(
-            f"the list's entry for {path} is not 44 numbers with a known type, light and place", _RESTORE
+            f"the list does not describe {path} by 44 numbers of known meaning", _RESTORE
         ) from error
     if not match or match[1] != official:
-        raise DataError(
-            f"the list of the {official} split names {path}, which is not of the form "
-            f"Data/{official}/PERSON/live/… or Data/{official}/PERSON/spoof/…",
-            _RESTORE,
-        )
+        raise DataError(f"the {official} list names {path}, which is not a {official} image", _RESTORE)
     if not (match[3] == LIVE) == (kind == 0) == (spoof == 0):
         raise DataError(
-            f"{path} is in folder {match[3]}/, but the list says type {kind}, spoof {spoof}",
-            f"{_RESTORE}, because a model would learn a wrong label",
+            f"{path} is in folder {match[3]}/, but the list says type {kind}, spoof {spoof} (0 is live)",
+            f"{_RESTORE}, because the wrong label would be used in training",
         )
     subject = f"{domain}-{int(match[2])}"
     held_out = official == "train" and share(match[2]) < _HELD_OUT
@@ -139,7 +138,7 @@ def _annotated(recording: Recording, present: set[str]) -> Recording:
 
 
 def _size(root: Path, path: str) -> tuple[int, int]:
-    """Return width and height of an image. The format is recognised by the content, not by the name."""
+    """Return width and height of an image. Its encoding is recognised by its content, not by its name."""
     try:
         return still_size(read_bytes(root, path))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Check that a source is complete: compare the recordings that were found with those that were published."""
+"""Check that a source is complete: compare the published numbers of recordings with those that were found."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.ingest.layouts.layout import Layout, Survey, is_media
 from rfmeta_dist.ingest.recording import Recording
 
-_SHOWN = 5  # names of each kind in an error
+_SHOWN = 5  # how many file names of each kind an error lists at most
 
 
 @dataclass(frozen=True)
 class Count:
-    """The number of recordings of one class in one of the data set's own splits.
+    """One row: the recordings of one class in one of the data set's own splits.
 
     Attributes:
-        split: the data set's own split.
         label: 1 live, 0 attack.
         expected: the published number; None if it is not known.
-        found: the number that was found.
+        found: the number of recordings found.
     """
 
     split: Split
@@ -32,12 +31,12 @@ class Count:
 
     @property
     def differs(self) -> bool:
-        """Return True if the published number is known and another number was found."""
+        """Return True if a published number is known and differs from the number found."""
         return self.expected is not None and self.expected != self.found
 
 
 def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
-    """Count expected and found recordings by official split and class: train, validation, test; live first."""
+    """Return the numbers expected and found, by official split in the usual order and by class, live first."""
     found = Counter((recording.official, recording.label) for recording in recordings)
     published = layout.expected
     streams = [(split, label) for split in SPLITS for label in (1, 0)]
@@ -51,11 +50,10 @@ def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
 
 
 def require_whole(layout: Layout, survey: Survey) -> None:
-    """Raise an error if a source differs from what was published. Files of zero bytes count as present.
+    """Check that a source is as published. Files of zero bytes count as present.
 
     Raises:
-        DataError: counts differ, listed recordings are missing, or there are videos or images that the layout
-            does not recognise.
+        DataError: counts differ, listed recordings are missing, or there are unknown videos or images.
     """
     rows = compare(layout, survey.recordings)
     missing = survey.missing if layout.expected is None or any(row.differs for row in rows) else ()
@@ -66,7 +64,7 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     problem = (
         f"the files differ from {layout.name} as it was published"
         if published
-        else "the files differ from the source's own lists"
+        else "the files differ from those that the data set's own lists name"
     )
     lines = [_line(row) for row in rows] if published else []
     lines += _named("missing", missing)
@@ -74,20 +72,20 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("zero bytes", survey.empty)
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or add --accept-counts to ingest only the recognised files",
+        "restore or rename the files listed above, or add --accept-counts to ingest only what was recognised",
     )
 
 
 def require_content(survey: Survey) -> None:
-    """Raise an error if there are recordings of zero bytes, which cannot be decoded.
+    """Check that no recording is empty, because no decoder could read it.
 
     Raises:
-        DataError: a recording has zero bytes.
+        DataError: some recordings have zero bytes; the error names them.
     """
     if survey.empty:
         raise DataError(
             "\n".join([*_named("zero bytes", survey.empty), "these recordings are empty files"]),
-            "copy them from the data set again, or leave them out with --skip-unreadable",
+            "copy them from the data set again, or add --skip-unreadable to leave them out",
         )
 
 

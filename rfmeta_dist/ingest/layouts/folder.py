@@ -1,4 +1,4 @@
-"""Layout of any tree of videos or images with a `labels.csv` in its top folder that describes them."""
+"""The layout of a user's own data: any tree of videos or images, described by a `labels.csv` at its top."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from rfmeta_dist.ingest.layouts.table import NAME, Line, Table, read_table
 from rfmeta_dist.ingest.layouts.words import LABELS, attack_type, is_own, live_type
 from rfmeta_dist.ingest.recording import ATTACK_TYPES, Boxes, Recording
 
-_SHOWN = 5  # files that a note names
+_SHOWN = 5  # how many files a note names at most
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The layout of a folder with a label table, which lists what is expected; see `Layout` for the methods."""
+    """The layout of a user's own data; see `Layout` for the methods. The table says what should be there."""
 
     name: str = "folder"
     domain: str = "F"
@@ -37,7 +37,7 @@ class Folder:
     expected: Counts | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Find the recordings of a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         files = _Files(files_below(root))
         table = read_table(root)
         people = People(table, domain or self.domain)
@@ -48,7 +48,7 @@ class Folder:
         if not found:
             raise DataError(
                 f"{NAME} names {len(listed)} recordings, but none of these files exists: {missing[0]}, …",
-                f"write each path relative to the table's own folder, {root}",
+                f"write paths relative to the folder of the table, {root}",
             )
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
         notes += [*table.blank_words(), _own_types(found), *people.notes(found)]
@@ -61,12 +61,12 @@ class Folder:
         return list(self.survey(root, domain).recordings)
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:  # noqa: ARG002
-        """Return None, because a label table has no face boxes."""
+        """Return None, because a table has no face boxes."""
         return None
 
 
 class _Files:
-    """The files of the source, which can also be found by paths that differ in case or Unicode form."""
+    """The files of a source, found by paths that may be spelled slightly differently."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
@@ -79,13 +79,13 @@ class _Files:
         return path in self._exact
 
     def named(self, path: str) -> str:
-        """Return the file that a path means, ignoring case and Unicode form if exactly one file matches."""
+        """Return the file that a path means. Case and Unicode form may differ if only one file fits."""
         alike = self._alike.get(_folded(path), [])
         return alike[0] if path not in self._exact and len(alike) == 1 else path
 
 
 class _Reader:
-    """Make recordings from the lines of a table. Raise an error if a line contradicts another."""
+    """Make recordings from the lines of a table. A line that contradicts another one is an error."""
 
     def __init__(self, table: Table, people: People, root: Path, files: _Files) -> None:
         self._table = table
@@ -98,7 +98,7 @@ class _Reader:
         self._stems = Counter(_stem(line.cells["path"]) for line in table.lines)
 
     def recordings(self) -> list[Recording]:
-        """Return the recordings, sorted by path. The images of a clip are numbered in natural path order."""
+        """Return the recordings by path. The images of a clip are sorted by the numbers in their paths."""
         found = [self._recording(line) for line in self._table.lines]
         frames: Counter[str] = Counter()
         for index in sorted(range(len(found)), key=lambda index: _counting(found[index].path)):
@@ -131,17 +131,19 @@ class _Reader:
         path = self._files.named(line.inside("path", self._root))
         if not is_media(path):
             endings = ", ".join(ending[1:] for ending in (*IMAGES, *VIDEOS))
-            raise line.wrong("path", f"'{path}' does not have the ending of an image or video ({endings})")
+            raise line.wrong("path", f"'{path}' is neither an image nor a video by its ending ({endings})")
         first = self._paths.setdefault(path, line)
         if first is not line:
-            raise line.wrong("path", f"'{path}' is listed twice", also=first)
+            raise line.wrong("path", f"both lines name the file '{path}'", also=first, remedy=_ONE_LINE)
         return path
 
     def _depth(self, line: Line, path: str) -> str | None:
         if not line.cells["depth"]:
             return None
         if not path.lower().endswith(IMAGES):
-            raise line.wrong("depth", f"'{path}' is a video, but only an image can have a depth image")
+            raise line.wrong(
+                "depth", f"'{path}' is a video, but only images can have a depth image", remedy=_NO_DEPTH
+            )
         return self._files.named(line.inside("depth", self._root))
 
     def _video(self, line: Line, path: str) -> str:
@@ -155,7 +157,9 @@ class _Reader:
         if label:
             kind = live_type(value)
             if kind is None:
-                raise line.wrong("attack_type", f"'{value}' is an attack, but the label of this line is live")
+                raise line.wrong(
+                    "attack_type", f"'{value}' contradicts the label, which says live", remedy=_LIVE
+                )
             return kind
         kind = attack_type(value)
         if kind is None:
@@ -168,14 +172,18 @@ class _Reader:
             return
         clip = recording.video.removeprefix(f"{self._domain}-")
         if "video" in (recording.kind, other.kind):
-            raise line.wrong("video", f"'{clip}' also names another file", also=first, remedy=_OWN_NAME)
+            problem = f"'{clip}' also names another file, and only images can share a clip"
+            raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)
         if (recording.subject, recording.attack_type) != (other.subject, other.attack_type):
-            problem = f"clip '{clip}' has different subjects or attack types in these lines"
+            problem = f"the two images of clip '{clip}' differ in subject or attack type"
             raise line.wrong("video", problem, also=first, remedy=_OWN_NAME)
 
 
 _KINDS = f"use {', '.join(ATTACK_TYPES)}, or a word of your own"
-_OWN_NAME = "correct the table: give each clip a different name"
+_LIVE = "correct the label, or leave the cell attack_type empty"
+_NO_DEPTH = "leave the cell depth of this line empty"
+_ONE_LINE = "remove one of the two lines"
+_OWN_NAME = "give each clip a name of its own in column video, or leave the cell empty"
 
 
 def _unlisted(paths: Sequence[str]) -> str:
@@ -188,7 +196,7 @@ def _unlisted(paths: Sequence[str]) -> str:
 def _own_types(recordings: Iterable[Recording]) -> str:
     own = Counter(r.attack_type for r in recordings if is_own(r.attack_type))
     named = ", ".join(f"{kind} ({count})" for kind, count in sorted(own.items()))
-    return f"attack types of the table's own, kept as they are: {named}" if own else ""
+    return f"attack types that are not built in are kept as types of their own: {named}" if own else ""
 
 
 def _stem(path: str) -> str:
@@ -200,7 +208,7 @@ def _folded(path: str) -> str:
 
 
 def _counting(path: str) -> list[tuple[int, str]]:
-    """Return a sort key in which numbers within paths are compared as numbers, so that 2 comes before 10."""
+    """Return a sort key that puts 2 before 10."""
     parts = re.split(r"([0-9]+)", path)
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)]
 

@@ -1,4 +1,4 @@
-"""Define the interface of a layout, and what its survey of a source returns."""
+"""Define what a layout is, and what it finds in a source."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ _COMPANIONS = (".txt", ".face", ".pdf", ".md", ".rst", ".lst", ".csv", ".json", 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found in a source.
+    """What is in a source.
 
     Attributes:
         recordings: the recordings, sorted by path.
-        missing: names of recordings that were expected and not found, if the layout knows the names.
-        unknown: files that the layout does not recognise, for example because they were renamed.
-        empty: recordings of zero bytes, and links to missing files. They are in `recordings` too.
-        notes: decisions that the user should know about. They are stored in the manifest's contract, so a
-            change of their words changes the fingerprints of data that is ingested again.
+        missing: names of recordings that should be there but are not, as far as the layout knows the names.
+        unknown: files that are not part of the layout: renamed, additional, or of another kind.
+        empty: recordings of zero bytes and broken links. They are in `recordings` too.
+        notes: lines about decisions that the user should know of.
     """
 
     recordings: tuple[Recording, ...]
@@ -42,7 +41,7 @@ class Survey:
 
 
 class Layout(Protocol):
-    """The rule by which one data set is laid out on disk."""
+    """How one data set is stored on disk."""
 
     @property
     def name(self) -> str:
@@ -54,21 +53,21 @@ class Layout(Protocol):
 
     @property
     def about(self) -> str:
-        """Return one line that describes the data set."""
+        """Return one line about the data set."""
 
     @property
     def expected(self) -> Counts | None:
-        """Return the published numbers of recordings by official split and label; None if there are none."""
+        """Return the published numbers of recordings by official split and label; None if not known."""
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Find the recordings of a source without opening them.
+        """List the recordings of a source without opening them.
 
         Args:
             root: the folder that holds the data set.
-            domain: name of the domain; None for the layout's default.
+            domain: name of the domain; the layout's own if not given.
 
         Raises:
-            DataError: there is no recording of this layout, or the source's lists contradict its file names.
+            DataError: the folder has no recordings of this layout, or its lists contradict its file names.
             StorageError: a folder or list cannot be read.
         """
 
@@ -76,14 +75,14 @@ class Layout(Protocol):
         """Return the recordings of `survey`, sorted by path."""
 
     def faces(self, recording: Recording, root: Path) -> Boxes | None:
-        """Read the data set's own annotation.
+        """Read the data set's own face annotation of a recording.
 
         Returns:
-            A box for each annotated frame, in pixels of the file as stored, by the annotation's frame numbers.
-            None if the data set has no annotation of this recording.
+            A box for each annotated frame, in pixels of the file as stored and numbered as the annotation
+            numbers them; None if the data set has none for this recording.
 
         Raises:
-            DataError: the annotation cannot be parsed.
+            DataError: the annotation cannot be understood.
             StorageError: the annotation cannot be read.
         """
 
@@ -91,13 +90,13 @@ class Layout(Protocol):
 def counts(
     *, train: tuple[int, int], test: tuple[int, int], validation: tuple[int, int] | None = None
 ) -> Counts:
-    """Return published counts by split and label, from one pair (live, attack) for each split."""
+    """Return published numbers of recordings by split and label. Each argument is (live, attack)."""
     given = {"train": train, "validation": validation, "test": test}
     return {(split, label): pair[1 - label] for split in SPLITS if (pair := given[split]) for label in (1, 0)}
 
 
 def files_below(root: Path) -> list[str]:
-    """Return the sorted relative paths of all files below a folder, without hidden ones.
+    """Return the relative paths of all files, sorted. Hidden files and folders are left out.
 
     Raises:
         DataError: `root` is not a folder.
@@ -116,35 +115,35 @@ def files_below(root: Path) -> list[str]:
 
 
 def read_text(root: Path, path: str) -> str:
-    """Read a text file of the source. Raises StorageError if it cannot be read."""
+    """Return a text file of the source. Raises StorageError if it cannot be read."""
     return read_bytes(root, path).decode("utf-8-sig", errors="replace")
 
 
 def read_bytes(root: Path, path: str) -> bytes:
-    """Read a file of the source. Raises MissingError if it does not exist, StorageError if it is unreadable."""
+    """Return a file of the source. Raises MissingError if it does not exist, StorageError if unreadable."""
     try:
         return (root / path).read_bytes()
     except FileNotFoundError as error:
         raise MissingError(f"{root / path} does not exist", "restore it from the data set") from error
     except OSError as error:
         raise StorageError(
-            f"{root / path} cannot be read: {error.strerror}", "check the file and its permissions"
+            f"{root / path} cannot be read: {error.strerror}", "give this user permission to read the file"
         ) from error
 
 
 def empty_among(root: Path, recordings: tuple[Recording, ...]) -> tuple[str, ...]:
-    """Return the paths of recordings that have zero bytes or are links to missing files."""
+    """Return the paths of recordings with zero bytes or a broken link."""
     return tuple(r.path for r in recordings if not (file := root / r.path).exists() or not file.stat().st_size)
 
 
 def is_companion(path: str) -> bool:
-    """Return True if a file's name is that of a list, an annotation or a document, not of a recording."""
+    """Return True if a file's ending says that it is a list, annotation or document, so not a recording."""
     name = path.rsplit("/", 1)[-1].lower()
     return name.endswith(_COMPANIONS) or name.startswith(("readme", "license", "licence"))
 
 
 def is_media(path: str) -> bool:
-    """Return True if a file has the ending of a video or image."""
+    """Return True if a file's ending says that it is a video or an image."""
     return path.lower().endswith((*IMAGES, *VIDEOS))
 
 
@@ -154,13 +153,13 @@ def share(subject: str) -> float:
 
 
 def _circular(folder: Path) -> bool:
-    """Return True if a folder is a link to one of the folders above it."""
+    """Return True if a folder is a link to a folder that contains it."""
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _unreadable(error: OSError) -> None:
-    # By default os.walk skips a folder that cannot be read, and its recordings would be missing without an
-    # error.
+    # By default, os.walk skips a folder that it may not enter, and its recordings would be missing silently.
     raise StorageError(
-        f"the folder {error.filename} cannot be read: {error.strerror}", "give this user access to the folder"
+        f"the folder {error.filename} cannot be read: {error.strerror}",
+        "give this user permission to read the folder",
     ) from error

@@ -1,4 +1,4 @@
-"""Layout of MSU-MFSD: `scene01/{real,attack}/….{mp4,mov}`; the phone wrote mp4, the laptop mov."""
+"""MSU-MFSD: `scene01/{real,attack}/….{mp4,mov}`; the phone writes mp4, the laptop mov."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRAINING = (2, 3, 5, 6, 7, 8, 9, 11, 12, 21, 22, 34, 53, 54, 55)
 _TESTING = (1, 13, 14, 23, 24, 26, 28, 29, 30, 32, 33, 35, 36, 37, 39, 42, 48, 49, 50, 51)
 # The data set has no validation part. The last three of its training people are used.
 _VALIDATION = _TRAINING[-3:]
-_UPSIDE_DOWN = (3, 5, 6, 7, 8, 9)  # people whose live clips the phone stored upside down
+_UPSIDE_DOWN = (3, 5, 6, 7, 8, 9)  # people whose live clips from the phone are stored upside down
 _ENDINGS = {"android": "mp4", "laptop": "mov"}
 _INSTRUMENTS = {"ipad_video": "replay", "iphone_video": "replay", "printed_photo": "print"}
 _NAME = re.compile(

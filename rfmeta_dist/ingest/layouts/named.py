@@ -1,4 +1,4 @@
-"""Define layouts of data sets whose file names give all facts about a recording, as most data sets do."""
+"""Layouts of data sets whose file names say everything about a recording, as in all classic ones."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ class NamedLayout:
     """A layout that is defined by a rule for file names; see `Layout` for its methods.
 
     Attributes:
-        name: the name that is typed on the command line.
-        domain: the default name of the domain.
-        about: one line that describes the data set.
-        expected: the published numbers of recordings.
-        folders: the data set's top folders, for the error if they are not found.
-        read: maps (path, domain) to the recording; returns None if the name is not one of the data set's.
-        names: yields all published names; None if they follow no rule.
-        aside: matches files that belong to the data set but are not needed here.
-        annotations: maps a recording's path to the paths where its annotation may be.
-        boxes: parses the text of an annotation to boxes.
-        protocols: adds the protocols to recordings, given the root, all files and the recordings.
+        name, domain, about, expected: see `Layout`.
+        folders: the folders at its top, named in the error if a user gives another folder.
+        read: (path, domain) → the recording, or None if the name is not one of the data set's.
+        names: all names as published; None if they follow no rule.
+        aside: pattern of files that belong to the data set but not to this task.
+        annotations: path of a recording → where its annotation may be.
+        boxes: text of an annotation → boxes.
+        protocols: adds protocol membership, given the root, all files and the recordings.
     """
 
     name: str
@@ -46,7 +43,7 @@ class NamedLayout:
     protocols: Protocols | None = None
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
-        """Find the recordings of a source; see `Layout.survey`."""
+        """List the recordings of a source; see `Layout.survey`."""
         domain = domain or self.domain
         files = files_below(root)
         present = set(files)
@@ -77,8 +74,8 @@ class NamedLayout:
         return read_boxes(root, recording.annotation, self.boxes)
 
     def _annotated(self, recording: Recording, present: set[str]) -> Recording:
-        # For a clip that is stored upside down, it is not documented whether the boxes are too: do not use
-        # them.
+        # Nobody documented whether the annotation of a clip that is stored upside down refers to the stored or
+        # to the upright picture, so it is not used.
         if self.annotations is None or recording.rotation:
             return recording
         places = [place for place in self.annotations(recording.path) if place in present]
@@ -88,7 +85,7 @@ class NamedLayout:
         return is_companion(path) or bool(self.aside and self.aside.search(path))
 
     def _missing(self, videos: dict[str, Recording]) -> tuple[str, ...]:
-        # Compare video names, not paths, because the archives can be unpacked into different folders.
+        # Names are compared by video, not by path, because a data set can be unpacked in several ways.
         domain = next(iter(videos.values())).domain
         named = ((name, self.read(name, domain)) for name in (self.names() if self.names else ()))
         return tuple(name for name, recording in named if recording and recording.video not in videos)
@@ -98,6 +95,6 @@ class NamedLayout:
         inner = sorted(child for child in root.iterdir() if (child / top).is_dir())
         place = f", perhaps {inner[0]}" if inner else ""
         return DataError(
-            f"there is no recording of {self.name} under {root}",
+            f"no file under {root} has the name of a recording of {self.name}",
             f"give the folder that holds {', '.join(f'{folder}/' for folder in self.folders)}{place}",
         )

@@ -1,4 +1,4 @@
-"""Layout of OULU-NPU: `{Train,Dev,Test}_files/{phone}_{session}_{user}_{type}.avi`, lists of four protocols."""
+"""OULU-NPU: `{Train,Dev,Test}_files/{phone}_{session}_{user}_{type}.avi`, and the lists of four protocols."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _names() -> Iterator[str]:
 
 
 def _protocols(root: Path, files: Sequence[str], recordings: Sequence[Recording]) -> list[Recording]:
-    """Add protocols such as `1/train` or `3_2/validation` (protocol, fold and part) to the recordings."""
+    """Add to each recording the protocols, with fold and part, that list it: `1/train`, `3_2/validation`, …"""
     members: dict[str, set[str]] = {}
     for path in files:
         match = _LIST.fullmatch(path)
@@ -69,20 +69,21 @@ def _protocols(root: Path, files: Sequence[str], recordings: Sequence[Recording]
 
 
 def _listed(root: Path, path: str) -> Iterator[str]:
-    """Yield the videos in one list, after checking that the sign before a name agrees with the type in it."""
+    """Yield the videos in one list. The sign before a name is its label and must agree with the type in it."""
     for number, line in enumerate(read_text(root, path).splitlines(), 1):
         if not line.strip():
             continue
         match = _ROW.fullmatch(line)
         if not match:
             raise DataError(
-                f"{path}, line {number}: {line[:40]!r} is not `sign,name`",
+                f"{path}, line {number}: {line[:40]!r} is not a label and a video such as `+1,1_1_01_1`",
                 "restore the list from the data set",
             )
         if (int(match[1]) > 0) != (match[3] == "1"):
             raise DataError(
-                f"{path}, line {number}: {match[2]} is type {match[3]} by its name but {match[1]} in the list",
-                "restore the list from the data set, because a model would learn a wrong label",
+                f"{path}, line {number}: {match[2]} is type {match[3]} by its name (1 is live, the others are "
+                f"attacks), but the list gives it the label {match[1]}",
+                "restore the list from the data set, because the wrong label would be used in training",
             )
         yield match[2]
 

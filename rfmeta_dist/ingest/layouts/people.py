@@ -1,4 +1,4 @@
-"""Name the people of a label table, and check that no person is in two splits."""
+"""Name the people of a label table, and check that nobody is in two splits."""
 
 from __future__ import annotations
 
@@ -17,54 +17,53 @@ from rfmeta_dist.ingest.recording import Recording
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
-_TRAIN, _VALIDATION = 0.6, 0.2  # shares of the people if the table gives no splits; the others are for test
-_STEM = 48  # number of characters of a text that are kept in a name made from it
-_SAY_WHO = "write a name or number of the person shown; it is needed so that no person is in two splits"
-_ONE_SPLIT = "put each person in one split: people in the training must not be in the test"
+_TRAIN, _VALIDATION = 0.6, 0.2  # shares of the people, where the table gives no splits
+_STEM = 48  # how many characters of a text are kept in a name that is made from it
+_SAY_WHO = "say who is shown, so that no person gets into two splits"
+_ONE_SPLIT = "put all recordings of a person into one split: nobody may be in both training and test"
 _ONE_SPELLING = (
-    "write the name of one person in one way; two people need names that differ by more than capitals, "
-    "accents, spaces, dashes or leading zeros"
+    "if they are one person, write the name in one way; if they are two people, choose names that differ by "
+    "more than capitals, accents, spaces, dashes or leading zeros"
 )
 
 
 class People:
-    """Name people and assign each to one split: the one in the table, or one chosen by a hash of the name.
+    """Name the people of a table, and assign each to a split: the table's, or one by a hash of the name.
 
     Args:
         table: the label table.
-        domain: prefix of the names of its people.
+        domain: what the names of its people begin with.
     """
 
     def __init__(self, table: Table, domain: str) -> None:
         self.domain = domain
         self._gives_splits = table.gives("split")
-        # Maps the normal form of a name (`alike`) to all its spellings, each with its split and its first line.
+        # By what all spellings of a name have in common: each spelling with its split and its first line.
         self._people: dict[str, dict[str, tuple[Split, Line]]] = {}
 
     def name(self, line: Line) -> str:
-        """Return the name of the person of a line, `{domain}-…`. Raises DataError if the cell is empty."""
+        """Return the name of a line's person, `{domain}-…`. Raises DataError if the cell is empty."""
         value, said = line.cells["subject"], line.said["subject"]
         if not value:
             raise line.wrong(
                 "subject",
-                f"'{said}' counts as an empty cell, not as a name" if said else "the cell is empty",
-                remedy=_SAY_WHO + ("; if a person is really called that, write another name" if said else ""),
+                f"'{said}' counts as an empty cell, not as a name" if said else "it is empty",
+                remedy=_SAY_WHO + ("; if this is a person's real name, write another one" if said else ""),
             )
         number = _NUMBER.fullmatch(value)
-        # Spreadsheets change 007 to 7, and 7 to 7.0 if a cell of the column is empty. It is still the same
-        # person.
+        # Spreadsheets turn 007 into 7, and 7 into 7.0 if a cell of the column is empty: all are one person.
         return f"{self.domain}-{int(number[1]) if number else fit(value)}"
 
     def split(self, line: Line, name: str) -> Split:
         """Return the split of a person.
 
         Args:
-            line: a line with the person.
-            name: what `name` returns for the line.
+            line: one of the person's lines.
+            name: what `name` returns for this line.
 
         Raises:
-            DataError: the cell is not a split, or another line has the person in another split, under this
-                spelling of the name or another.
+            DataError: the cell is not a split, or another line puts the person, in this or another spelling,
+                into another split.
         """
         short = name.removeprefix(f"{self.domain}-")
         split = line.choice("split", SPLIT_WORDS) if self._gives_splits else _deal(short)
@@ -76,20 +75,15 @@ class People:
         return split
 
     def notes(self, recordings: Sequence[Recording]) -> list[str]:
-        """Return a line for each decision about people that the table does not make itself."""
-        # Use the names of the samples, so that erasing a person later also finds the name in these notes.
+        """Return a line for each decision about people that the table leaves open."""
+        # Notes use the names in the samples, so that erasing a person later leaves no other name of them here.
         several = [", ".join(spellings) for spellings in self._people.values() if len(spellings) > 1]
-        notes = [f"names that differ in their spelling alone count as different people: {'; '.join(several)}"]
+        notes = [f"names that differ in spelling alone are treated as different people: {'; '.join(several)}"]
         return (notes if several else []) + ([] if self._gives_splits else [_dealt(recordings)])
 
 
 def fit(text: str, whole: str = "") -> str:
-    """Return the text if it is a valid name, else a name made from it that ends with a hash of the whole text.
-
-    Args:
-        text: the text to make a name from.
-        whole: the text to hash; `text` if empty.
-    """
+    """Return the text if it is a valid name, else a name made from it that ends with a hash of all of it."""
     text = unicodedata.normalize("NFC", text)
     if _NAME.fullmatch(text):
         return text
@@ -102,10 +96,13 @@ def _in_two_splits(line: Line, split: Split, first: Line, elsewhere: Split, *, s
     here, there = line.cells["subject"], first.cells["subject"]
     if same:
         return line.wrong(
-            "split", f"'{here}' is in {split} here but in {elsewhere} elsewhere", first, _ONE_SPLIT
+            "split",
+            f"'{here}' is in {elsewhere} in the first line but in {split} in the second",
+            first,
+            _ONE_SPLIT,
         )
     where = f"'{here}' is in {split} and '{there}' in {elsewhere}"
-    return line.wrong("subject", f"{where}, but these are two spellings of one name", first, _ONE_SPELLING)
+    return line.wrong("subject", f"{where}, and the two names differ in spelling alone", first, _ONE_SPELLING)
 
 
 def _deal(name: str) -> Split:
@@ -118,6 +115,8 @@ def _deal(name: str) -> Split:
 def _dealt(recordings: Sequence[Recording]) -> str:
     people = {split: len({r.subject for r in recordings if r.split == split}) for split in SPLITS}
     numbers = ", ".join(f"{split} {count}" for split, count in people.items())
-    how = f"people are dealt out 60/20/20 by a hash of their names ({numbers})"
-    lacking = "" if all(people.values()) else "; a part without people needs a column split"
+    how = f"people are divided 60/20/20 by a hash of their names ({numbers})"
+    lacking = (
+        "" if all(people.values()) else "; some split has no people: add a column split to choose who is in it"
+    )
     return f"the table gives no splits: {how}{lacking}"

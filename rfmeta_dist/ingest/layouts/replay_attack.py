@@ -1,4 +1,4 @@
-"""Layout of Replay-Attack: `{train,devel,test}/{real,attack/{fixed,hand}}/….mov`, or one folder per archive."""
+"""Replay-Attack: `{train,devel,test}/{real,attack/{fixed,hand}}/….mov`, also below folders of its archives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLIENTS = {
 }
 _LIGHTS = ("adverse", "controlled")
 _SCREENS = ("highdef_photo", "highdef_video", "mobile_photo", "mobile_video")
-# An archive may be unpacked into a folder of its own name, with or without the set's folder below it.
+# If an archive is unpacked into a folder of its own name, the name of the set may or may not be repeated below.
 _PLACE = re.compile(
     r"(?:replayattack-(?P<archive>train|devel|test)/)?(?:(?P<set>train|devel|test)/)?(?P<rest>.*)"
 )
@@ -31,14 +31,14 @@ _ATTACK = re.compile(
 )
 
 
-# An attack belongs to the protocols of its device and of its medium; a live clip belongs to all protocols. Each
-# protocol exists for both supports together and for each support alone.
+# An attack is in the protocols of its device and of its medium, a live clip is in all. Each protocol exists for
+# the support `fixed`, for the support `hand`, and for both together.
 _PROTOCOLS = ("grandtest", "print", "mobile", "highdef", "digitalphoto", "photo", "video")
 _SUPPORTS = ("fixed", "hand")
 
 
 def _placed(path: str) -> tuple[str, str]:
-    """Return the set that a path lies in, and the path below the set; the set is empty if there is none."""
+    """Return the set that a path is in, and the path below it. The set is empty if the path is in none."""
     match = _PLACE.fullmatch(path)
     archive, part = (match["archive"], match["set"]) if match else (None, None)
     if not match or (archive and part and archive != part):
@@ -57,7 +57,7 @@ def _read(path: str, domain: str) -> Recording | None:
     elif match := _ATTACK.fullmatch(rest):
         support, stem, printed, _, _, shown, _, light = match.groups()
         client, attack_type = printed or shown, "print" if printed else "replay"
-        # Clips of both supports have the same file name.
+        # Both supports use the same file names, so the support is added to the name.
         stem = f"{support}-{stem}"
         condition = f"{light}-{support}-{match[4] or match[7]}"
         shows = _shown_in(match[5] or "print", "video" if condition.endswith("video") else "photo")
@@ -83,7 +83,7 @@ def _read(path: str, domain: str) -> Recording | None:
 
 
 def _shown_in(device: str, medium: str) -> set[str]:
-    """Return an attack's protocols by device (`print`, `mobile`, `highdef`) and medium (`photo`, `video`)."""
+    """Return the protocols of what a device shows: `print`, `mobile` or `highdef`, a photo or a video."""
     digital = {"digitalphoto"} if medium == "photo" and device != "print" else set()
     return {"grandtest", device, medium} | digital
 

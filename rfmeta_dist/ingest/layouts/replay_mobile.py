@@ -1,4 +1,4 @@
-"""Layout of Replay-Mobile: `{train,devel,test}/{real,attack}/….mov`."""
+"""Replay-Mobile: `{train,devel,test}/{real,attack}/….mov`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _CLIENTS = {
     "devel": (5, 6, 13, 14, 15, 23, 24, 25, 28, 29, 31, 32, 35, 36, 39, 40),
     "test": (2, 4, 7, 9, 10, 17, 19, 21, 22, 27, 30, 33),
 }
-_ATTACKED_ONLY = 9  # this client has attack clips but no live clips
+_ATTACKED_ONLY = 9  # this client enrolled and was attacked, but never came back for the live session
 _PROTOCOLS = ("grandtest", "print", "mattescreen")
 _DEVICES = ("mobile", "tablet")
 _LIGHTS = ("adverse", "controlled", "diffuse", "direct", "lateral")
-# Printed photos are fixed or held in the hand. The screen is always fixed, and shows photos or videos.
+# Printed photos are fixed or held by hand. The screen is fixed and shows photos or videos.
 _SHOWN = (
     "print_fixed_{}_photo",
     "print_hand_{}_photo",
@@ -58,8 +58,7 @@ def _read(path: str, domain: str) -> Recording | None:
         device=match["d1"] or match["d2"],
         session=str(int(match["s1"] or match["s2"])),
         condition=match["light"] or f"{how}_{match['what']}",
-        # A live clip belongs to all protocols, an attack to that of its instrument and to the one of all
-        # attacks.
+        # Live clips are in all protocols; an attack is in that of its instrument and in `grandtest`.
         protocols=parts(("grandtest", how.partition("_")[0]) if how else _PROTOCOLS, _SPLITS[part]),
     )
 

@@ -1,4 +1,4 @@
-"""Layout of SiW: `{Train,Test}/{live,spoof}/{person}/{person}-{sensor}-{type}-{medium}-{session}.{mov,mp4}`."""
+"""SiW: `{Train,Test}/{live,spoof}/{person}/{person}-{sensor}-{type}-{medium}-{session}.{mov,mp4}`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rfmeta_dist.ingest.layouts.layout import counts
 from rfmeta_dist.ingest.layouts.named import NamedLayout
 from rfmeta_dist.ingest.recording import Recording, parts
 
-# The data set has no validation part. As in the public protocol lists, the first ten training people are used.
+# The data set has no validation part. The first ten training people are used, as in public protocol lists.
 _VALIDATION = (3, 6, 7, 11, 14, 16, 17, 22, 28, 30)
 _TYPES = {"1": LIVE, "2": "print", "3": "replay"}
 # The names of some clips of four people have `.m` before their ending.
@@ -45,11 +45,10 @@ def _read(path: str, domain: str) -> Recording | None:
 
 
 def _protocols(attack_type: str, medium: str, *, tested: bool) -> Iterator[str]:
-    """Yield the protocols that a clip belongs to.
+    """Yield the protocols that a clip is in: `1`, which has all clips, and those that test on unseen attacks.
 
-    `1` has all clips. `2_1` to `2_4` test the replays on one medium and train on those on the other three.
-    `3_1` trains on prints and tests on replays, `3_2` trains on replays and tests on prints. Live clips belong
-    to all protocols.
+    `2_1` to `2_4` test the replays on one medium and train on those of the other three; `3_1` trains on prints
+    and tests replays, `3_2` the other way round. Live clips are in all of them.
     """
     yield "1"
     for unseen in "1234":

@@ -17,13 +17,13 @@ from rfmeta_dist.ingest.layouts.words import is_blank, plain, stripped
 NAME = "labels.csv"
 _REQUIRED = ("path", "label", "subject")
 _OPTIONAL = ("attack_type", "video", "split", "depth")
-_MEANING = {  # what an empty cell means in each optional column
-    "attack_type": "an attack is of type other",
-    "video": "the clip is named by its path",
-    "split": "it names no split",
-    "depth": "depth comes from the landmarks",
+_MEANING = {  # what an empty cell means; in the other columns an empty cell is a mistake
+    "attack_type": "attacks get the type other",
+    "video": "clips are named after their paths",
+    "split": "the table gives no split there",
+    "depth": "depth is computed from the face's landmarks",
 }
-_SEPARATORS = ",;\t"  # which one a spreadsheet writes depends on the user's country
+_SEPARATORS = ",;\t"  # spreadsheets use the list separator of the user's country
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ class Line:
     """One line of the table.
 
     Attributes:
-        number: its number in the file; the header is line 1.
-        cells: the cells by column. All columns are present; those that the file lacks are empty. Words for an
-            empty cell, such as `nan`, are replaced by an empty string.
-        said: the cells as they are in the file, without the spaces around them.
+        number: number of the line in the file; the header is 1.
+        cells: content by column. All columns are present, and empty where the file has none. A word that says
+            that a cell is empty, such as `nan`, counts as empty.
+        said: the content as the file has it, without surrounding spaces.
     """
 
     number: int
@@ -47,26 +47,19 @@ class Line:
     def wrong(
         self, column: str, problem: str, also: Line | None = None, remedy: str = "correct the table"
     ) -> DataError:
-        """Return the error about one cell.
-
-        Args:
-            column: the cell's column.
-            problem: what is wrong.
-            also: another line that the cell contradicts, if any.
-            remedy: what the user can do.
-        """
+        """Return an error about a cell of this line, and of line `also` if the two contradict each other."""
         where = f"lines {also.number} and {self.number}" if also else f"line {self.number}"
         return DataError(f"{NAME}, {where}, column {column}: {problem}", remedy)
 
     def choice(self, column: str, choices: Mapping[str, T]) -> T:
-        """Return the choice that a cell means in any spelling. Raises DataError if it is none of `choices`."""
+        """Return what a cell means, in any spelling. Raises DataError if it is none of `choices`."""
         value = plain(self.cells[column])
         if value not in choices:
             raise self.wrong(column, f"'{self.said[column]}' is not one of {', '.join(choices)}")
         return choices[value]
 
     def inside(self, column: str, root: Path) -> str:
-        """Return a cell's path relative to the table's folder. Raises DataError if the path is not below it."""
+        """Return a path below the table's folder, normalised. Raises DataError if it is not below it."""
         value = PurePosixPath(self.cells[column].replace("\\", "/"))
         if value.is_relative_to(root):
             value = value.relative_to(root)
@@ -78,16 +71,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """The whole file."""
+    """The whole table."""
 
     lines: tuple[Line, ...]
 
     def gives(self, column: str) -> bool:
-        """Return True if at least one line has a value in an optional column."""
+        """Return True if any line fills an optional column."""
         return any(line.cells[column] for line in self.lines)
 
     def blank_words(self) -> list[str]:
-        """Return a line for each optional column with words that count as empty cells, and what they mean."""
+        """Return a note for each optional column with words that count as empty: which, where, the effect."""
         notes = []
         for column, meaning in _MEANING.items():
             found = [line for line in self.lines if line.said[column] and not line.cells[column]]
@@ -104,13 +97,13 @@ def read_table(root: Path) -> Table:
     """Read the table at the top of a source.
 
     Raises:
-        DataError: it is missing or empty, or a column or cell is missing.
-        StorageError: it cannot be read.
+        DataError: the table is missing or empty, or a column or cell is missing.
+        StorageError: the table cannot be read.
     """
     if not (root / NAME).is_file():
         raise DataError(
-            f"{root} has no {NAME}, which must describe the recordings",
-            f"write one with the columns {', '.join(_REQUIRED)} and, if you like, {', '.join(_OPTIONAL)}",
+            f"the folder {root} has no {NAME}, the table that says what its files show",
+            f"write one with the columns {', '.join(_REQUIRED)} and, if wanted, {', '.join(_OPTIONAL)}",
         )
     text = _decoded(read_bytes(root, NAME)).splitlines()
     separator = max(_SEPARATORS, key=text[0].count) if text else ","
@@ -119,26 +112,28 @@ def read_table(root: Path) -> Table:
         header = _header(next(reader, []))
         lines = [_line(reader.line_num, header, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise DataError(f"{NAME}, line {reader.line_num}: {error}", "correct the table") from error
+        raise DataError(
+            f"{NAME}, line {reader.line_num} is not valid CSV: {error}", "correct this line of the table"
+        ) from error
     if not lines:
-        raise DataError(f"{NAME} has no lines below its header", "write one line for each recording")
+        raise DataError(f"{NAME} has no lines below its header", "add one line for each video or image")
     return Table(tuple(lines))
 
 
 def _decoded(data: bytes) -> str:
-    """Return the text of the file: UTF-8, or UTF-16 if it starts with a byte order mark of UTF-16."""
+    """Decode the file as UTF-8, or as UTF-16 if it begins with the byte order mark of UTF-16."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{NAME}, line {line}: a character is not valid UTF-8", "save the table as CSV UTF-8"
+            f"{NAME}, line {line}: a character is not encoded as UTF-8", "save the table as CSV UTF-8"
         ) from error
 
 
 def _filled(row: Sequence[str]) -> list[str]:
-    """Return the stripped cells, without the empty ones that spreadsheets write at the end of a line."""
+    """Return the cells without surrounding spaces, and without empty ones at the end, as spreadsheets add."""
     cells = [stripped(cell) for cell in row]
     while cells and not cells[-1]:
         cells.pop()
@@ -152,7 +147,7 @@ def _header(row: list[str]) -> list[str]:
     if lacking or twice:
         what = f"lacks column {', '.join(lacking)}" if lacking else f"has column {twice[0]} twice"
         columns = ", ".join(_REQUIRED + _OPTIONAL)
-        raise DataError(f"{NAME}, line 1: the header {what}", f"use each of the columns {columns} once")
+        raise DataError(f"{NAME}, line 1: the header {what}", f"name each column once, out of {columns}")
     return header
 
 

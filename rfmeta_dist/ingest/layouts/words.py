@@ -1,4 +1,4 @@
-"""Map the words that people write for labels, splits and attack types to those of this package."""
+"""Translate the words that people write into a table for labels, splits and attacks to the ones used here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import MappingProxyType
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.ingest.recording import ATTACK_TYPES
 
-_LONGEST = 32  # largest number of characters of an attack type
-# What pandas, R, Excel and databases write into an empty cell, and what people write if they have no value.
+_LONGEST = 32  # most characters of an attack type
+# What pandas, R, Excel, databases and people write into a cell that has no value.
 _BLANK = frozenset(
     (
         *("", "nan", "-nan", "na", "n/a", "n.a.", "n.a", "nat", "<na>", "<nan>", "#na", "#n/a", "#n/a n/a"),
@@ -50,31 +50,32 @@ _OURS = {word: ours for ours, words in _ATTACKS.items() for word in (ours, *word
 
 
 def plain(word: str) -> str:
-    """Return the normal form of a word: lower case, no separators: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
+    """Return a word in one spelling, lower case and without marks: `Bona-Fide` → `bonafide`, `1.0` → `1`."""
     number = re.fullmatch(r"(\d+)\.0+", word)
-    # Remove separators only between letters, so that -1, which some people write for attacks, keeps its minus.
+    # Marks are removed between letters only, so that -1, which some tables use for attacks, keeps its minus.
     return number[1] if number else re.sub(r"(?<=[a-z])[\s_-]+(?=[a-z])", "", word.lower())
 
 
 def stripped(cell: str) -> str:
-    """Return a cell without the spaces around it, including zero-width spaces."""
+    """Return a cell without the spaces around it, including spaces of zero width."""
     return _EDGES.sub("", cell)
 
 
 def is_blank(word: str) -> bool:
-    """Return True if a stripped cell is empty or says so: `nan`, `None`, `#N/A`, `<NA>`, `?`, dashes alone."""
+    """Return True if a stripped cell is empty or says so: `nan`, `None`, `#N/A`, `<NA>`, `?`, only dashes."""
     word = unicodedata.normalize("NFKC", word).casefold()
     return word in _BLANK or _DASHES.fullmatch(word) is not None
 
 
 def alike(name: str) -> str:
-    """Return the normal form of a name, which is the same for all its spellings.
+    """Return what all spellings of one name have in common.
 
-    Spellings differ in capitals, accents, Unicode form, spaces, dashes and similar marks, or leading zeros:
-    `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers is kept, because 1-11 is not 11-1.
+    Spellings differ in capitals, accents, Unicode form, spaces, dashes and the like, or zeros before a number:
+    `Ann-Lee`, `ann lee`; `P07`, `p_7`. A mark between two numbers is kept, because 1-11 and 11-1 differ.
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
-    # Remove only these accents. In other scripts, such as Japanese, marks distinguish letters.
+    # Only accents (U+0300 to U+036F) are removed. Other scripts, such as Japanese, have marks that tell letters
+    # apart.
     kept = (c for c in decomposed if not "\u0300" <= c <= "\u036f" and unicodedata.category(c) != "Cf")
     marked = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in kept)
     joined = re.sub(r"(?<!\d)-+|-+(?!\d)", "", marked)
@@ -82,11 +83,10 @@ def alike(name: str) -> str:
 
 
 def attack_type(word: str) -> str | None:
-    """Return the attack type that a cell means: one of `ATTACK_TYPES`, or the table's own word in lower case.
+    """Return the name of an attack type: one of `ATTACK_TYPES`, or the table's own word, normalised.
 
     Returns:
-        `other` for a blank cell. None if the cell cannot be an attack type, because it means live, is too long,
-        or has no letters or digits.
+        `other` for a blank cell; None for what cannot be an attack: `live` or the like, or no word at all.
     """
     if is_blank(word):
         return "other"
@@ -97,10 +97,10 @@ def attack_type(word: str) -> str | None:
 
 
 def live_type(word: str) -> str | None:
-    """Return `live` if the attack type of a live recording may be this word; None if it contradicts that."""
+    """Return `live` if a live recording may have this attack type; None if the word contradicts it."""
     return LIVE if is_blank(word) or LABELS.get(plain(word)) == 1 else None
 
 
 def is_own(kind: str) -> bool:
-    """Return True if an attack type is the table's own word, not one of `ATTACK_TYPES` or `live`."""
+    """Return True if an attack type is a word of the table's own, not a built-in one."""
     return kind not in (*ATTACK_TYPES, LIVE)

@@ -1,1 +1,1 @@
-"""Generated domains: their description, how much of each to make, and who appears in it."""
+"""Describe generated domains: their cards, how much of each to make, and who appears in them."""

@@ -1,4 +1,4 @@
-"""Domain cards, YAML files that each describe a generated domain: the four that come along, and one's own."""
+"""Read domain cards: YAML files that each describe a generated domain, four bundled ones and the user's own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from rfmeta_dist.config.words import read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
 
-START = "write a card to start from with: rfmeta example M > card.yaml"
+START = "write a complete card to start from with: rfmeta example M > card.yaml"
 
 
 def read_card(path: Path) -> Domain:
-    """The domain that a card describes.
+    """Return the domain that a card describes.
 
     Raises:
-        ConfigError: there is no such file, it is not YAML, or a field is unknown, missing or unfit; named.
+        ConfigError: the file does not exist or is not YAML, or a field, which the error names, is unknown,
+            missing or out of range.
     """
     if not path.is_file():
         raise ConfigError(f"card {path} does not exist", START)
@@ -33,36 +34,42 @@ def read_card(path: Path) -> Domain:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f": line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"card {path} is not YAML{where}", "correct the file") from error
+        raise ConfigError(f"card {path} is not YAML{where}", "correct the YAML syntax of the card") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"card {path} is not a mapping", START)
+        raise ConfigError(f"card {path} is not a mapping of fields to values", START)
     try:
         card: Domain = TypeAdapter(Domain).validate_python(typed(tree, Domain))
     except ValidationError as error:
         raise _explain(error, path) from None
     for name, value in _ranges(card):
         if value[0] > value[1]:
-            raise ConfigError(f"card {path}: {name}={list(value)} falls", "write the lower end first")
+            raise ConfigError(
+                f"card {path}: the range {name}={list(value)} begins with its higher end",
+                "write it as [lowest, highest]",
+            )
     return card
 
 
 def join(cards: Sequence[Path]) -> Mapping[str, Domain]:
-    """The domains that come along, and those of a user's cards.
+    """Return the bundled domains and those of a user's cards, by name.
 
     Raises:
-        ConfigError: as `read_card`, or two domains have one name.
+        ConfigError: as `read_card`, or two domains have the same name.
     """
     domains = dict(DOMAINS)
     for path in cards:
         card = read_card(path)
         if card.name in domains:
-            raise ConfigError(f"card {path}: there is a domain {card.name!r} already", "give it another name")
+            raise ConfigError(
+                f"card {path}: there is a domain {card.name!r} already",
+                "write another name in the field name of this card",
+            )
         domains[card.name] = card
     return domains
 
 
 def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
-    """The domain called `name`. Raises ConfigError for a name that is not there."""
+    """Return the domain called `name`. Raises ConfigError if there is none."""
     if name not in domains:
         raise ConfigError(
             f"unknown generated domain {name!r}", f"choose from {', '.join(domains)}, or add one with --card"
@@ -71,10 +78,10 @@ def find_domain(name: str, domains: Mapping[str, Domain]) -> Domain:
 
 
 def folder() -> Path:
-    """Return the folder of the cards that come along.
+    """Return the folder of the bundled cards.
 
     Raises:
-        InstallationError: it is not there.
+        InstallationError: the folder is missing.
     """
     return shipped(CARDS, *(f"{name}.yaml" for name in BUNDLED))
 
@@ -89,7 +96,7 @@ def _explain(error: ValidationError, path: Path) -> ConfigError:
         what = f"{found.name}: {found.message}" if found.name else found.message
         return ConfigError(f"card {path}: {what}", found.remedy)
     words = PLAINLY.get(found.type, found.message)
-    return ConfigError(f"card {path}: {found.name}={found.value}: {words}", "correct the file")
+    return ConfigError(f"card {path}: {found.name}={found.value}: {words}", "correct this field of the card")
 
 
 PLAINLY = {
@@ -101,7 +108,7 @@ PLAINLY = {
 }
 
 
-# Fields of earlier cards, whose sizes were in sensor pixels: the part's list and the field → what replaced it.
+# Earlier cards gave sizes in sensor pixels. This maps a former field (its list, its name) to what replaced it.
 REPLACED = {
     ("cameras", "sensor"): "give focal, pitch and distance instead",
     ("papers", "cell"): "give face, lpi and source instead",
@@ -110,9 +117,9 @@ REPLACED = {
 
 
 def _suggest(location: Location) -> str:
-    """The field that was probably meant: of the part of a domain that the location leads to."""
+    """Return the remedy for an unknown field: what replaced it, or the field that was probably meant."""
     if replaced := REPLACED.get((str(location[0]), str(location[-1]))):
-        return f"sizes are in millimetres now: {replaced}; docs/synth.md says what they mean"
+        return f"sizes are in millimetres now: {replaced}, as in the card of: rfmeta example M"
     part: Any = Domain
     for step in location[:-1]:
         part = get_args(part)[0] if isinstance(step, int) else get_type_hints(part)[step]
@@ -120,7 +127,7 @@ def _suggest(location: Location) -> str:
 
 
 def _ranges(part: Any, name: str = "") -> Iterator[tuple[str, tuple[float, float]]]:
-    """Every [low, high] of a card, with its dotted name."""
+    """Yield every range [low, high] of a card, with its dotted name."""
     if isinstance(part, tuple):
         for index, item in enumerate(part):
             yield from _ranges(item, f"{name}.{index}")

@@ -1,4 +1,4 @@
-"""What a generated domain is: how one data set was recorded, and its spurious cues."""
+"""Define what a generated domain is: how one data set was recorded, and which spurious cues it has."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rfmeta_dist.synth.instruments.screens import Screen
 from rfmeta_dist.synth.optics.camera import Camera
 from rfmeta_dist.synth.place.scene import Light
 
-BUNDLED = ("O", "C", "I", "M")  # the domains whose cards come along, in order
+BUNDLED = ("O", "C", "I", "M")  # the domains whose cards are part of the package, in order
 Backdrop = Literal["wall", "curtain", "office", "window", "outdoor"]
 Attack = Literal["print", "warped", "cut", "replay"]
-PRINTED = {"print", "warped", "cut"}  # the others are shown on screens
+PRINTED = {"print", "warped", "cut"}  # the other attacks are shown on screens
 NuisanceKind = Literal["warm", "dim", "vignette", "banding", "soft", "blocks", "backdrop"]
 LayoutName = Literal["oulu_npu", "casia_fasd", "replay_attack", "msu_mfsd", "folder"]
 
 
 @dataclass(frozen=True)
 class Venue:
-    """Where the recordings of one session are made: its lights and backdrops, each as likely."""
+    """The place of a recording session. One of its lights and one of its backdrops are drawn, uniformly."""
 
     name: str
     lights: tuple[Light, ...]
@@ -37,43 +37,45 @@ class Venue:
 
 @dataclass(frozen=True)
 class Nuisance:
-    """A cue that has nothing to do with liveness but follows the label within one domain.
+    """A spurious cue: it has nothing to do with liveness, but it follows the label within one domain.
 
-    A recording has it with probability (1 ± rho)/2: plus for live faces if `sign` is 1 and for attacks if it
-    is −1. So rho = 0 makes it independent of the label, and rho = 1 decides it.
+    A recording has the cue with probability (1 + rho)/2 if its class is the one that `sign` names, and with
+    (1 − rho)/2 otherwise. At rho = 0 the cue is independent of the label; at rho = 1 the label decides it.
 
     Attributes:
-        kind: what happens to a recording: warmer balance, darker, vignetted, bands across it, softer, a
+        kind: what happens to a recording: warmer white balance, darker, vignetted, bands across it, softer, a
             coarser JPEG, or a curtain behind the person.
-        sign: 1 if it goes with live faces, −1 if with attacks.
+        sign: 1 if the cue goes with live faces, −1 if it goes with attacks.
     """
 
     kind: NuisanceKind
     sign: Literal[1, -1]
 
     def chance(self, live: bool, rho: float) -> float:
-        """The probability that a recording has it, for rho in [0, 1]."""
+        """Return the probability that a recording has the cue, for rho in [0, 1]."""
         return (1.0 + rho * self.sign * (1 if live else -1)) / 2.0
 
 
 @dataclass(frozen=True)
 class Domain:
-    """How one data set was recorded; a card in shards/generated holds one. Tuples are drawn from uniformly.
+    """How one data set was recorded. Each file in shards/generated describes one domain.
+
+    Where a field is a tuple of choices, one of them is drawn with equal chance.
 
     Attributes:
-        name: letters, digits and `_`.
-        title: a line for people.
-        layout: whose recordings it imitates.
-        subjects: people of each split, as many as that data set has.
-        cameras: one is drawn for each occasion, with its live recording and attacks.
-        sessions: one is drawn for each occasion; the attacker's earlier recording is of the same kind.
-        attacks: the attack recordings for each live one; a type may come several times.
+        name: up to 40 letters, digits and `_`.
+        title: one line for people to read.
+        layout: the data set whose recordings it imitates.
+        subjects: number of people in each split, as many as that data set has.
+        cameras: one is drawn for each occasion, which is a live recording and its attacks.
+        sessions: one is drawn for each occasion; the attacker's earlier recording is of the same session.
+        attacks: the attack recordings for each live one; a type may occur several times.
         papers, screens: the attack instruments.
-        nuisances: spurious cues; each kind means the opposite in some other domain.
-        quality: JPEG quality range of the stored crops.
+        nuisances: spurious cues. In the bundled cards, each kind has the opposite sign in some other domain.
+        quality: range of the JPEG quality of the stored crops.
     """
 
-    # Of pydantic, which reads the cards: no unknown fields, no infinities, here and in all parts.
+    # For pydantic, which reads the cards: refuse unknown fields and infinite numbers, here and in all parts.
     __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid", "allow_inf_nan": False}
 
     name: str
@@ -92,27 +94,34 @@ class Domain:
         _require_some(self, "cameras", "sessions", "attacks")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", self.name):
             raise ValueError(
-                f"name {self.name!r} is no name for a domain; use up to 40 letters, digits and '_'"
+                f"name {self.name!r} is not valid for a domain; use 1 to 40 letters, digits and '_', "
+                "the first one not '_'"
             )
         if any(self.subjects.get(split, 0) < 1 for split in SPLITS):
-            raise ValueError("a split has no subjects; give train, validation and test at least one each")
+            raise ValueError(
+                "subjects leaves a split without people; set each of train, validation and test to 1 or more"
+            )
         if PRINTED & set(self.attacks) and not self.papers:
-            raise ValueError("its attacks are printed but it has no papers; add one under papers")
+            raise ValueError("attacks asks for printed attacks, but papers is empty; add a paper to papers")
         if set(self.attacks) - PRINTED and not self.screens:
-            raise ValueError("its attacks are replayed but it has no screens; add one under screens")
+            raise ValueError("attacks asks for replays, but screens is empty; add a screen to screens")
         if not 1 <= self.quality[0] <= self.quality[1] <= 100:
-            raise ValueError(f"quality {list(self.quality)} is no range; write [lowest, highest] of 1 to 100")
+            raise ValueError(
+                f"quality {list(self.quality)} is not a range of JPEG qualities; "
+                "write [lowest, highest], both from 1 to 100"
+            )
 
 
 def _require_some(part: Venue | Domain, *names: str) -> None:
     for name in names:
         if not getattr(part, name):
-            raise ValueError(f"{name} is empty; list at least one")
+            raise ValueError(f"{name} is empty; add at least one entry to this list")
 
 
-# What attackers photograph their victims with: a careful picture that corrects nothing but exposure. Two
-# automatic cameras in a row would show in contrast and colour; the last one's alone are those of a live face.
-# A compact camera or a good phone; how many pixels are on the face, the instrument's `source` says.
+# The camera with which attackers photograph their victims: a compact camera or a good phone that corrects
+# exposure alone. If two automatic cameras followed each other, contrast and colour would reveal attacks; this
+# way only the last camera corrects them, as for a live face. The number of pixels across the face comes from
+# the instrument's `source`.
 SOURCE = Camera(
     "source",
     focal=4.2,

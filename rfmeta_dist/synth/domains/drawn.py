@@ -1,4 +1,4 @@
-"""Domains drawn at random: cameras, instruments, light and rooms from the ranges that real ones span."""
+"""Draw domains at random: cameras, instruments, light and rooms from the ranges that real ones have."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rfmeta_dist.synth.optics.framing import FACE_UNIT_MM, FACE_WIDTH
 from rfmeta_dist.synth.place.scene import Light
 
 T = TypeVar("T")
-MOST = 99  # domains that can be drawn
-# Height and width of the frame, and the range of the sensor's width in millimetres: webcams (lying frames up to
-# 1280×720), front cameras of phones (upright frames), and cameras with larger sensors.
+MOST = 99  # largest number of domains that can be drawn
+# Height and width of the frame in pixels, and the range of the sensor's width in millimetres, of webcams
+# (landscape frames up to 1280×720), front cameras of phones (portrait frames) and cameras with larger sensors.
 FRAMES = (
     (240, 320, (2.4, 3.6)),
     (480, 640, (2.4, 3.6)),
@@ -28,10 +28,10 @@ FRAMES = (
     (1080, 1920, (6.2, 13.2)),
 )
 WIDEST, LONGEST = 22.0, 50.0  # focal lengths of all drawn cameras, as 35 mm equivalents
-ON_FRAME = (0.22, 0.48)  # of the frame's shorter side that the face takes
-# Lines an inch: laser printers; scattered dots of ink-jets; coarse ones of drafts and newspapers.
+ON_FRAME = (0.22, 0.48)  # width of the face as a share of the frame's shorter side
+# Lines per inch: of laser printers; of the scattered dots of ink-jets; of drafts and newspapers.
 LINES, DOTS, COARSE = (133.0, 200.0), (150.0, 360.0), (40.0, 85.0)
-# Pixels an inch, and the width of the shown face in millimetres: phones, tablets, laptops, monitors.
+# Pixels per inch, and the width of the shown face in millimetres: phones, tablets, laptops, monitors.
 PANELS = (
     (300.0, 460.0, (32.0, 55.0)),
     (200.0, 330.0, (60.0, 120.0)),
@@ -41,11 +41,11 @@ PANELS = (
 
 
 def drawn(count: int, seed: int) -> Mapping[str, Domain]:
-    """Draw domains; the first are the same whatever the count.
+    """Draw domains at random. The first ones are the same for every count.
 
     Args:
-        count: how many, 1 to `MOST`.
-        seed: of the draw.
+        count: how many domains, 1 to `MOST`.
+        seed: seed of the draw.
 
     Returns:
         Cards by name: D01, D02, …
@@ -54,7 +54,7 @@ def drawn(count: int, seed: int) -> Mapping[str, Domain]:
         ConfigError: the count is out of range.
     """
     if not 1 <= count <= MOST:
-        raise ConfigError(f"drawn={count} is out of range", f"draw 1 to {MOST} domains")
+        raise ConfigError(f"drawn={count} is out of range", f"choose a number of domains from 1 to {MOST}")
     cards = (_card(f"D{number:02d}", generator("card", seed, number)) for number in range(1, count + 1))
     return {card.name: card for card in cards}
 
@@ -88,7 +88,7 @@ def _kind(camera: Camera) -> str:
 def _camera(name: str, rng: Rng) -> Camera:
     height, width, sizes = _one(FRAMES, rng)
     sensor = rng.uniform(*sizes)
-    # Of a frame held upright, the longer side lies along the sensor's width.
+    # The longer side of a frame lies along the sensor's width, also in a phone that is held upright.
     pitch = 1e3 * sensor / max(height, width)
     focal = _between(WIDEST, LONGEST, rng) / 36.0 * sensor
     pixels = rng.uniform(*ON_FRAME) * min(height, width)
@@ -182,7 +182,7 @@ def _range(low: float, high: float) -> tuple[float, float]:
 
 
 def _between(low: float, high: float, rng: Rng) -> float:
-    """A draw whose logarithm is uniform: as likely between 1 and 2 as between 2 and 4."""
+    """Draw a number whose logarithm is uniform: as likely between 1 and 2 as between 2 and 4."""
     return float(low * (high / low) ** rng.random())
 
 

@@ -1,4 +1,4 @@
-"""Who appears where: people, made up or from portraits, dealt to domains and splits without overlap."""
+"""Distribute people, made up or from portraits, to domains and splits without overlap."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Place = tuple[str, Split]  # domain and split
 
 
 class Identity(Protocol):
-    """A person who can be drawn."""
+    """A person who can be painted."""
 
     def bust(self, resolution: int) -> Bust:
-        """The person over the face canvas at N×N."""
+        """Return the person over the face canvas at N×N pixels."""
         ...
 
 
 @dataclass(frozen=True)
 class MadeUp:
-    """A person painted from a number."""
+    """A made-up person, painted from a number."""
 
     number: int
 
     def bust(self, resolution: int) -> Bust:
-        """The person over the face canvas at N×N."""
+        """Return the person over the face canvas at N×N pixels."""
         return paint_bust(self.number, resolution)
 
 
@@ -46,11 +46,20 @@ def cast(
     portraits: Path | Survey | None,
     domains: Mapping[str, Domain] = DOMAINS,
 ) -> list[tuple[Split, Identity]]:
-    """The people of one domain with their splits, in a fixed order.
+    """Return the people of one domain with their splits, in a fixed order.
 
-    No person, and no group of look-alikes, is in two domains or two splits. A domain of the user's own changes
-    nothing for the others: it gets portraits that they leave. `portraits` is a folder or what was found in it.
-    Raises DataError if the folder is missing or holds too few portraits for all domains of the scale.
+    No person and no group of look-alikes is in two domains or two splits. A user's own domain does not change
+    the people of the bundled ones: it gets portraits that they leave over.
+
+    Args:
+        domain: a name in `domains`.
+        scale: how many people each split has.
+        base_seed: seed of the data set.
+        portraits: folder of portraits, or what `survey` found in one; None for made-up people.
+        domains: all domains that share the portraits.
+
+    Raises:
+        DataError: the folder is missing, or has too few portraits for all domains at this scale.
     """
     if portraits is None:
         counts = scale.subjects_of(domains[domain])
@@ -73,8 +82,8 @@ def _needs(scale: Scale, cards: Iterable[Domain]) -> dict[Place, int]:
 def _deal(found: Survey, rounds: list[dict[Place, int]], base_seed: int) -> dict[Place, list[Portrait]]:
     """Give each place whole groups until it has enough people, one round of places after the other.
 
-    Smallest groups go first, each to the place that lacks most, so that look-alikes are
-    used only when distinct people run out.
+    The smallest groups go first, each to the place that lacks most people, so that look-alikes are used only
+    when distinct people run out.
     """
     needs = {place: count for places in rounds for place, count in places.items()}
     held: dict[Place, list[tuple[Portrait, ...]]] = {place: [] for place in needs}
@@ -90,13 +99,14 @@ def _deal(found: Survey, rounds: list[dict[Place, int]], base_seed: int) -> dict
         short += sum(max(0, lack) for lack in lacking.values())
     if short:
         raise DataError(
-            f"{sum(needs.values())} portraits are needed and {found.usable} usable ones in"
-            f" {len(found.groups)} look-alike groups were found in {found.folder}, {short} too few",
-            "add portraits, choose a smaller scale, or leave out the folder to use made-up faces",
+            f"{sum(needs.values())} portraits are needed, but {found.folder} has {found.usable} usable ones in "
+            f"{len(found.groups)} look-alike groups; as no group is divided between domains or splits, {short} "
+            "are missing",
+            "add portraits, choose a smaller scale, or leave out the folder to generate made-up faces",
         )
     return {place: _breadth_first(held[place])[:count] for place, count in needs.items()}
 
 
 def _breadth_first(groups: Iterable[tuple[Portrait, ...]]) -> list[Portrait]:
-    """One of each group, then a second of each, and so on."""
+    """Return one person of each group, then a second one of each, and so on."""
     return [person for person in chain.from_iterable(zip_longest(*groups)) if person is not None]

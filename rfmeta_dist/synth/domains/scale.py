@@ -1,4 +1,4 @@
-"""How much to generate: crop size, subjects, videos and frames."""
+"""Define how much to generate: crop size, people, recordings and frames."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from rfmeta_dist.synth.domains.domain import BUNDLED, Domain
 
 @dataclass(frozen=True)
 class Scale:
-    """The amounts of one generated data set, checked when made.
+    """The amounts of one generated data set.
 
     Attributes:
+        name: name of the scale.
         size: side of the crops in pixels, a multiple of 32.
-        subjects: per domain name, subjects in each split; "*" stands for those of the four bundled domains that
-            are not named. Any other domain has the subjects of its card.
-        videos: live recordings of each subject.
+        subjects: number of people in each split, by domain; "*" stands for those of the four bundled domains
+            that are not named. Any other domain has the people that its card gives.
+        videos: live recordings of each person.
         frames: frames of each recording.
-        every_attack: for each live recording all attacks of the domain's card, as often as they stand there;
-            otherwise one of each type.
+        every_attack: for each live recording, make all attacks of the domain's card, as often as they occur
+            there; otherwise one attack of each type.
+
+    Raises:
+        ConfigError: an amount is out of range, or a named domain has a split without people.
     """
 
     name: str
@@ -34,20 +38,26 @@ class Scale:
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 32:
-            raise ConfigError(f"size={self.size} is not a multiple of 32", "use 64 or 256")
+            raise ConfigError(
+                f"size={self.size} is not a positive multiple of 32", "use a size such as 64 or 256"
+            )
         if self.videos < 1 or self.frames < 1:
-            raise ConfigError(f"videos={self.videos} and frames={self.frames}", "ask for at least one of each")
+            raise ConfigError(
+                f"videos={self.videos} and frames={self.frames} would generate nothing", "set both to 1 or more"
+            )
         for domain, split in ((d, s) for d in self.subjects for s in SPLITS):
             if self.subjects[domain].get(split, 0) < 1:
-                raise ConfigError(f"domain {domain} has no {split} subjects", "give each split at least one")
+                raise ConfigError(
+                    f"domain {domain} has no {split} subjects", "give each split at least one subject"
+                )
 
     def subjects_of(self, card: Domain) -> Mapping[Split, int]:
-        """Subjects of a domain in each split."""
+        """Return the number of people of a domain in each split."""
         shared = self.subjects.get("*") if card.name in BUNDLED else None
         return self.subjects.get(card.name) or shared or card.subjects
 
     def attacks_of(self, card: Domain) -> tuple[str, ...]:
-        """The attack recordings that go with each live one of a domain."""
+        """Return the attack recordings of a domain that go with each live one."""
         return card.attacks if self.every_attack else tuple(dict.fromkeys(card.attacks))
 
 
@@ -59,7 +69,7 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
     {
         "tiny": Scale("tiny", 64, {"*": _split(3, 1, 2)}, videos=1, frames=2),
         "demo": Scale("demo", 64, {"*": _split(16, 6, 6)}, videos=1, frames=3),
-        # People and ratio of live to attack as in OULU-NPU, CASIA-FASD, Replay-Attack and MSU-MFSD.
+        # The people and the ratio of live to attack are those of OULU-NPU, CASIA-FASD, Replay-Attack, MSU-MFSD.
         "full": Scale("full", 256, {}, videos=3, frames=3, every_attack=True),
     }
 )

@@ -1,1 +1,1 @@
-"""One recording of a live person or an attack, as the camera sees it."""
+"""Film one recording: set up the occasion, make the attacker's source, and compute what reaches the lens."""

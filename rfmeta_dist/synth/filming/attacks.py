@@ -1,4 +1,4 @@
-"""Filming attacks: prints held flat, bent or with the eyes cut out, and replays on a screen."""
+"""Film attacks: prints that are held flat, bent or have the eyes cut out, and replays on a screen."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from rfmeta_dist.synth.person.motion import Drift, draw_sway
 from rfmeta_dist.synth.place.scene import DEPTH_SIZE
 
 Lit = tuple[Image, Pattern]  # radiance H×W×3 of a carrier, and the pattern of its dots or pixels
-HAND_HELD = 0.6  # share of the recordings; in the others the carrier is on a support
-ON_A_SUPPORT = 0.03  # of a hand's unsteadiness
+HAND_HELD = 0.6  # share of the recordings in which the carrier is held; in the others it is on a support
+ON_A_SUPPORT = 0.03  # movement of a carrier on a support, as a share of that in a hand
 
 
 @dataclass(frozen=True)
 class Held:
-    """A carrier in use.
+    """A carrier (paper or screen) in use.
 
     Attributes:
-        sway: of the carrier.
-        hand: what holds it.
-        here: the attacker, on the occasion of the attack.
+        sway: movement of the carrier.
+        hand: what holds the carrier.
+        here: session of the attacker at the time of the attack.
         aligned: size and place of the attacker's head relative to the carrier's picture, in face units; None
-            if the attacker is nowhere behind it.
+            if the attacker is not behind the carrier.
     """
 
     carrier: Carrier
@@ -46,7 +46,7 @@ class Held:
     aligned: tuple[float, float, float] | None
 
     def behind(self, recording: Recording, seconds: float, part: tuple[slice, slice] | None = None) -> Image:
-        """Radiance of what the carrier hides or leaves in view, H×W×3 or a part of it."""
+        """Return the radiance of what is behind the carrier, H×W×3, or of a part of the raster."""
         background = self.here.room.seen(recording.shake, recording.framing, seconds)
         raster = recording.raster
         if part is not None:
@@ -54,7 +54,7 @@ class Held:
         if self.aligned is None:
             lamp = self.here.lamp
             return tinted(background, lamp.backdrop * lamp.colour)
-        # The attacker's head follows their hands by half.
+        # The attacker's head moves half as far as the hands.
         half_way = recording.shake.moved(self.sway.moved(recording.framing, seconds, 0.5), seconds)
         size, x, y = self.aligned
         framing = Framing(half_way.x / size - x, half_way.y / size - y, half_way.half / size, half_way.roll)
@@ -63,22 +63,22 @@ class Held:
 
 
 def film_print(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
-    """A photo on paper, held as flat as paper stays."""
+    """Film a photo on paper that is held about flat."""
     return _film_sheet(recording, times, warped=False, holes=False)
 
 
 def film_warped(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
-    """A photo on paper bent by hand, to imitate a face's curvature."""
+    """Film a photo on paper that is bent by hand to imitate the curvature of a face."""
     return _film_sheet(recording, times, warped=True, holes=False)
 
 
 def film_cut(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
-    """A photo with the eyes cut out, through which the attacker looks and blinks."""
+    """Film a photo whose eyes are cut out; the attacker looks and blinks through the holes."""
     return _film_sheet(recording, times, warped=False, holes=True)
 
 
 def film_replay(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
-    """A video on a screen."""
+    """Film a video on a screen."""
     rng = recording.video.random("attack")
     screen = pick(recording.card.screens, rng)
     margin = float(rng.uniform(0.02, 0.16))
@@ -114,7 +114,7 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
 
 
 def _warp(rng: Rng) -> Bend:
-    """A strong bend about an axis that is roughly upright, or level, with smaller waves across it."""
+    """Draw a strong bend about an axis that is about upright or level, with smaller waves across the sheet."""
     upright = rng.random() < 0.65
     axis = rng.normal(0.0, 0.25) + (0.0 if upright else math.pi / 2)
     sign = 1.0 if rng.random() < 0.8 else -0.7
@@ -126,12 +126,12 @@ def _warp(rng: Rng) -> Bend:
 
 
 def _nearly_flat(most: float, rng: Rng) -> Bend:
-    """What a sheet does between two hands or on a stand."""
+    """Draw the slight bend of a sheet between two hands or on a stand."""
     return Bend(float(rng.uniform(-most, most)), float(rng.uniform(0, math.pi)))
 
 
 def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Bend) -> Held:
-    """Set up the attack's place and put the carrier into a hand or on a support."""
+    """Set up the place of the attack, and put the carrier into a hand or on a support."""
     video = recording.video
     here = open_session(recording, video.attacker, recording.framing, recording.raster, video.random("here"))
     held = rng.random() < HAND_HELD
@@ -144,12 +144,12 @@ def _hold(recording: Recording, rng: Rng, margin: float, corner: float, bend: Be
     if held and rng.random() < 0.5:
         aligned = (float(rng.uniform(0.8, 1.25)), float(rng.uniform(-0.3, 0.3)), float(rng.uniform(-0.5, 0.1)))
     if min(abs(edge) for edge in carrier.edges) >= FAR:
-        aligned = None  # nothing would be seen of the attacker
+        aligned = None  # the carrier fills the frame, so the attacker would not be visible
     return Held(carrier, draw_sway(rng, moving), hand, here, aligned)
 
 
 def _put_behind(held: Held, cut: Holes) -> Held:
-    """The attacker's eyes behind the holes."""
+    """Return the same with the attacker's eyes behind the holes."""
     first, second = (np.array(held.carrier.locate(u, v, 0.0)) for u, v in cut.centres.tolist())
     left, right = (np.array(eye) for eye in held.here.face(0.0).eyes)
     size = float((second - first)[0] / max((right - left)[0], 0.1))
@@ -160,7 +160,7 @@ def _put_behind(held: Held, cut: Holes) -> Held:
 def _look_through(
     lit: Lit, cut: Holes, recording: Recording, held: Held, surface: Surface, seconds: float
 ) -> Lit:
-    """The sheet with the attacker's eyes in its holes; only their neighbourhood is rendered."""
+    """Put the attacker's eyes into the holes of the sheet. Only the surroundings of the holes are rendered."""
     radiance, pattern = lit
     depth = depth_in(cut, surface)
     rows, columns = (np.flatnonzero((depth > -0.03).any(axis=axis)) for axis in (1, 0))
@@ -183,7 +183,7 @@ def _finish(
     seconds: float,
     shown: float,
 ) -> Shot:
-    """The carrier before what is behind it and in the hand that holds it; a carrier has no depth."""
+    """Put the carrier before its background and into the hand that holds it. Its depth label is zero."""
     radiance, pattern = lit
     if min(abs(edge) for edge in held.carrier.edges) < FAR:
         hand, lamp = held.hand, held.here.lamp

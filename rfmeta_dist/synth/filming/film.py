@@ -1,4 +1,4 @@
-"""Filming one recording: a live person, or an attack with an earlier recording of that person."""
+"""Film one recording: a live person, or an attack that shows an earlier recording of that person."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Film = Callable[[Recording, Sequence[float]], Iterator[Shot]]
 
 
 def film_live(recording: Recording, times: Sequence[float]) -> Iterator[Shot]:
-    """A person before the camera."""
+    """Film a person before the camera."""
     video, raster = recording.video, recording.raster
     session = open_session(
         recording,
@@ -60,15 +60,15 @@ def film(
     *,
     whole: bool = False,
 ) -> Iterator[Shot]:
-    """Film a recording at some times; a frame depends on its time alone, not on which others are taken.
+    """Film a recording at some times. A frame depends on its time alone, not on which other frames are taken.
 
     Args:
         video: the recording.
         card: its domain, spurious cues included.
-        settings: the camera's.
-        framing: of the face crop.
+        settings: the settings of the camera.
+        framing: framing of the face crop.
         times: in seconds, from 0 to `video.seconds`.
-        whole: the camera's whole frame, not the face crop alone.
+        whole: film the camera's whole frame instead of the face crop alone.
 
     Yields:
         What reaches the lens at each time, on the samples of `camera.see`.

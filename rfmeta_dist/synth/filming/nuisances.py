@@ -1,4 +1,4 @@
-"""Spurious cues: which a recording has, by the luck of its occasion and its class, and what they do to it."""
+"""Spurious cues: draw which ones a recording has, given its occasion and its class, and apply them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.imaging.texture import Image
 from rfmeta_dist.synth.optics.camera import Settings
 
-SOFT = 0.005  # of the crop, by which a lens is out of focus
-COARSE = 45  # JPEG quality that blocks take off
+SOFT = 0.005  # standard deviation of the defocus that `soft` adds, as a share of the crop's side
+COARSE = 45  # by how much `blocks` lowers the JPEG quality
 
 
 class Bands(NamedTuple):
-    """Mains flicker in a rolling shutter: bands across the picture, their drift a frame, and their depth."""
+    """Bands left by mains flicker and a rolling shutter: their number, drift per frame, and depth."""
 
     number: float
     drift: float
@@ -26,7 +26,7 @@ class Bands(NamedTuple):
 
 
 class Take(NamedTuple):
-    """What a recording is made with: sessions of `card`, camera settings, JPEG quality of the crop, flicker."""
+    """What a recording is made with: the card, camera settings, JPEG quality of the crops, and any flicker."""
 
     card: Domain
     settings: Settings
@@ -35,15 +35,20 @@ class Take(NamedTuple):
 
 
 def nuisances(video: Video) -> list[str]:
-    """The kinds of spurious cues this recording has, by the luck of its occasion and its class."""
+    """Return the kinds of spurious cues that this recording has.
+
+    The draw is the same for all recordings of an occasion. A cue is present if the draw is below its
+    probability, which depends on the class and on rho.
+    """
     rng, live = video.shared("nuisances"), video.attack_type == LIVE
-    # Each cue has its own draw, the same for every rho: a stronger rho moves some recordings, no other luck.
+    # Each cue has a draw of its own that does not depend on rho. So another rho changes which recordings have
+    # a cue, but nothing else of the data.
     drawn = [(cue, rng.random()) for cue in video.card.nuisances]
     return [cue.kind for cue, luck in drawn if luck < cue.chance(live, video.rho)]
 
 
 def disturb(take: Take, video: Video) -> Take:
-    """How a recording is made with the spurious cues that it has, from how it were made without."""
+    """Apply the spurious cues of a recording to what it would be made with if it had none."""
     rng, settings = video.shared("disturbance"), take.settings
     for kind in nuisances(video):
         match kind:
@@ -66,7 +71,7 @@ def disturb(take: Take, video: Video) -> Take:
 
 
 def flicker(radiance: Image, bands: Bands, frame: int) -> Image:
-    """The radiance of a frame, H×W×3, with the bands of its recording across it."""
+    """Return the radiance of a frame, H×W×3, with the flicker bands of its recording."""
     rows = np.linspace(0.0, 1.0, radiance.shape[0], dtype=np.float32) + frame * bands.drift
     lit: Image = radiance * (1.0 + bands.depth * np.sin(2 * np.pi * bands.number * rows))[:, None, None]
     return lit.astype(np.float32)

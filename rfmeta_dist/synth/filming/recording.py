@@ -1,4 +1,4 @@
-"""A recording: all that decides its bytes, and how it is set up to be filmed."""
+"""Describe a recording: all that decides its bytes, and how it is set up to be filmed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Video:
-    """One recording to render: all that decides its bytes.
+    """One recording to render. Its fields decide all its bytes.
 
     Attributes:
-        card: its domain.
-        rho: how strongly the domain's nuisances follow the label, 0 to 1.
-        occasion: of the subject; a live recording and the attacks that go with it have one camera and one kind
-            of place, light and spurious cue, as in the data sets, where everybody does the same round.
-        frames: crops taken of it, evenly spaced in time.
-        identity: whose face it shows.
-        attacker: who holds the carrier; seen behind a cut print.
-        seconds: how long it is.
+        card: the description of its domain.
+        rho: how strongly the domain's spurious cues follow the label, 0 to 1.
+        split: the split of its subject.
+        subject: name of the person.
+        attack_type: `live`, `print`, `warped`, `cut` or `replay`.
+        name: name of the recording within its domain.
+        occasion: number of the occasion. A live recording and the attacks of the same subject and occasion
+            share the camera with its settings, the framing, the kind of place and light, and the draw of
+            spurious cues, because real data sets record everybody under the same conditions.
+        frames: number of crops taken of it, evenly spaced in time.
+        size: side of the crops in pixels.
+        seed: seed of the data set.
+        identity: the person whose face it shows.
+        attacker: the person who holds the carrier; visible behind a cut print.
+        seconds: length of the recording.
     """
 
     card: Domain
@@ -52,20 +59,20 @@ class Video:
 
     @property
     def domain(self) -> str:
-        """The domain's name."""
+        """Return the name of the domain."""
         return self.card.name
 
     @property
     def times(self) -> list[float]:
-        """When its crops are taken, in seconds."""
+        """Return the times in seconds at which crops are taken."""
         return [(frame + 0.5) * self.seconds / self.frames for frame in range(self.frames)]
 
     def random(self, *purpose: int | str) -> Rng:
-        """This recording's randomness for one purpose."""
+        """Return the random generator of this recording for one purpose."""
         return generator("video", self.seed, self.domain, self.name, *purpose)
 
     def shared(self, purpose: str) -> Rng:
-        """The randomness for one purpose of all recordings of the occasion."""
+        """Return the random generator for one purpose that all recordings of the occasion share."""
         return generator("occasion", self.seed, self.domain, self.subject, self.occasion, purpose)
 
 
@@ -74,11 +81,12 @@ class Recording:
     """A video as it is filmed.
 
     Attributes:
+        video: the recording to render.
         card: the domain whose sessions and instruments it uses, spurious cues included.
-        settings: the camera's.
+        settings: the settings of the camera.
         framing: what the camera would see if nothing moved.
         sight: what the camera sees.
-        shake: of the camera.
+        shake: movement of the camera.
     """
 
     video: Video
@@ -90,15 +98,15 @@ class Recording:
 
     @property
     def raster(self) -> Raster:
-        """The samples of the scene."""
+        """Return the samples of the scene."""
         return self.sight.scene
 
     def framing_at(self, seconds: float, sway: Drift) -> Framing:
-        """The framing of a swaying person or carrier by a shaking camera."""
+        """Return the framing at a time, of a swaying person or carrier seen by a shaking camera."""
         return self.shake.moved(sway.moved(self.framing, seconds), seconds)
 
     def to_frame(self, x: float, y: float) -> tuple[float, float]:
-        """Crop coordinates → sensor pixels of the whole picture, from its upper left corner."""
+        """Convert crop coordinates to sensor pixels of the whole picture, from its upper left corner."""
         pixels = self.sight.pixels
         return (x - pixels.left) / pixels.pitch, (y - pixels.top) / pixels.pitch
 
@@ -107,10 +115,10 @@ class Shot(NamedTuple):
     """A frame as it reaches the lens.
 
     Attributes:
-        radiance: H×W×3, linear, at the recording's raster.
+        radiance: H×W×3, linear, at the raster of the recording.
         depth: the 32×32 depth label of the crop, all zeros for an attack.
         face: where the face is, in sensor pixels.
-        pattern: of the dots or pixels of a carrier in view.
+        pattern: the dots or pixels of a carrier in view.
     """
 
     radiance: Image
@@ -120,5 +128,5 @@ class Shot(NamedTuple):
 
 
 def pick(choices: tuple[T, ...], rng: Rng) -> T:
-    """One of the choices, each as likely."""
+    """Return one of the choices at random; all are equally likely."""
     return choices[int(rng.integers(len(choices)))]

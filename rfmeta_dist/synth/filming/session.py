@@ -1,4 +1,4 @@
-"""A person before a camera on one occasion: their movements, their light and the room behind them."""
+"""Film a person before a camera on one occasion, with their movements, their light and the room behind them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from rfmeta_dist.synth.person.torso import REACH, continue_torso
 from rfmeta_dist.synth.place.rooms import paint_backdrop
 from rfmeta_dist.synth.place.scene import Lamp, draw_lamp, shade
 
-MARGIN = 0.1  # crop units painted around what the camera sees, for it to move over
-DETAILS = (256, 448, 896)  # sides at which busts are painted; few, for they are kept
-BOX = (0.45, -0.42, 0.62)  # half width, top and bottom of what annotators call a face, face units
-BOX_HEIGHT = 0.15  # of those points above the plane of the eyes' pivot
+MARGIN = 0.1  # crop units that are painted around what the camera sees, so that it can move
+DETAILS = (256, 448, 896)  # sides at which busts are painted; only a few, because busts are cached
+BOX = (0.45, -0.42, 0.62)  # half width, top and bottom of the box that annotators draw, face units
+BOX_HEIGHT = 0.15  # height of these points, towards the camera, face units
 
 
 @dataclass(frozen=True)
 class Room:
-    """The background of a recording, linear radiance, MARGIN larger than the raster on each side."""
+    """The background of a recording as linear radiance, MARGIN larger than the raster on each side."""
 
     image: Image
     raster: Raster
 
     def seen(self, shake: Drift, framing: Framing, seconds: float) -> Image:
-        """What a shaking camera sees of it, H×W×3."""
+        """Return what a shaking camera sees of the room, H×W×3."""
         margin = math.ceil(MARGIN / self.raster.pitch)
         right, down, roll = shake.x.at(seconds), shake.y.at(seconds), shake.roll.at(seconds)
         scale = 1.0 / framing.half / self.raster.pitch
@@ -53,14 +53,15 @@ class Room:
 
 @dataclass(frozen=True)
 class Session:
-    """One person being recorded once.
+    """One person who is recorded once.
 
     Attributes:
-        life: how their face moves.
-        sway: how their body does.
-        lamp: what lights them.
-        room: what is behind them.
-        detail: side at which their bust is painted.
+        identity: the person.
+        life: movement of the face.
+        sway: movement of the body.
+        lamp: the light on the person.
+        room: the background.
+        detail: side in pixels at which the person's bust is painted.
     """
 
     identity: Identity
@@ -71,11 +72,11 @@ class Session:
     detail: int
 
     def bust(self) -> Bust:
-        """The person, painted."""
+        """Return the painted person."""
         return self.identity.bust(self.detail)
 
     def shoot(self, seconds: float, framing: Framing, raster: Raster, background: Image) -> Image:
-        """Radiance H×W×3 of the person before a background of the same size, which is not lit yet."""
+        """Return the radiance H×W×3 of the person before a background of the same size that is not lit yet."""
         seen = tinted(background, self.lamp.backdrop * self.lamp.colour)
         window = _window(framing, raster)
         if window is None:
@@ -87,7 +88,7 @@ class Session:
         return seen
 
     def face(self, seconds: float) -> Face:
-        """Where the face is, in face coordinates."""
+        """Return where the face is, in face coordinates."""
         return _face(self.bust(), self.life.at(seconds))
 
 
@@ -97,10 +98,10 @@ def open_session(
     """Set up a session.
 
     Args:
-        recording: that it is for, which says what kind of place it is.
-        identity: who it is.
+        recording: the recording that the session is part of; it decides the kind of place.
+        identity: the person.
         framing, raster: what the camera sees at first.
-        rng: of this session.
+        rng: random generator of this session.
     """
     place = recording.video.shared("place")
     venue = pick(recording.card.sessions, place)
@@ -109,7 +110,7 @@ def open_session(
     margin = math.ceil(MARGIN / raster.pitch)
     wide = raster.part(slice(-margin, raster.height + margin), slice(-margin, raster.width + margin))
     room = Room(paint_backdrop(kind, framing, wide, rng), raster)
-    # Busts are painted for the crop's samples, so that all sessions of a person share one.
+    # The size of the bust follows from the samples of the crop, so that all sessions of a person share a bust.
     wanted = 2.3 * recording.settings.scene * 0.77 / recording.framing.half
     detail = next((d for d in DETAILS if d >= wanted * 0.9), DETAILS[-1])
     return Session(identity, life, sway, lamp, room, detail)
@@ -127,7 +128,7 @@ def _face(bust: Bust, pose: Pose) -> Face:
 
 
 def _window(framing: Framing, raster: Raster) -> tuple[slice, slice] | None:
-    """Rows and columns in which anything of a person can be."""
+    """Return the rows and columns that a person can reach; None if they are out of view."""
     left, top, right, bottom = REACH
     places = [framing.to_crop(x, y) for x in (left, right) for y in (top, bottom)]
     columns, rows = (np.array(axis) for axis in zip(*places, strict=True))

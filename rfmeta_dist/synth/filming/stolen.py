@@ -1,4 +1,4 @@
-"""The attacker's own recording of the victim, as it is printed or played."""
+"""Make the attacker's own recording of the victim, which an attack prints or plays."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from rfmeta_dist.synth.optics.framing import FACE_WIDTH, Face, Framing, Raster, 
 from rfmeta_dist.synth.optics.sensor import capture, record
 from rfmeta_dist.synth.person.motion import FPS, Drift, draw_shake
 
-FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # in which crop coordinates are face coordinates
-FINEST = 1.7  # pixels of the source for each sample of the scene: finer ones would not be seen
-SPARE = 1.22  # how much more than the frame the source shows, since carriers tilt and move
+FRONTAL = Framing(0.0, 0.0, 1.0, 0.0)  # with this framing, crop coordinates equal face coordinates
+FINEST = 1.7  # most pixels of the source for each sample of the scene; more would not be visible
+SPARE = 1.22  # by what factor the source is larger than the frame, because carriers tilt and move
 
 
 @dataclass(frozen=True)
 class Stolen:
-    """An earlier recording of the victim.
+    """An earlier recording of the victim, made by the attacker.
 
     Attributes:
-        session: of the victim.
+        recording: the attack that shows it.
+        session: session of the victim.
         area: where its pixels are, in face coordinates.
-        settings: of the attacker's camera.
-        shake: of the attacker's camera.
-        start, rate: where a replay begins in it, in seconds, and how fast it runs.
+        settings: settings of the attacker's camera.
+        shake: movement of the attacker's camera.
+        start, rate: second at which a replay begins, and how fast it runs (1 is real time).
     """
 
     recording: Recording
@@ -42,21 +43,22 @@ class Stolen:
     rate: float
 
     def playing(self, seconds: float) -> float:
-        """The time of the frame that a replay shows."""
+        """Return the time of the frame that a replay shows."""
         return round((self.start + self.rate * seconds) * FPS) / FPS
 
     def picture(self, seconds: float) -> Image:
-        """Display values [0, 1] of the frame taken at a time, P×Q×3."""
+        """Return the frame taken at a time as display values [0, 1], P×Q×3."""
         background = self.session.room.seen(self.shake, FRONTAL, seconds)
         radiance = self.session.shoot(seconds, self._framing(seconds), self.area, background)
-        # White is set by hand, so that two lights and two automatic balances do not add up.
+        # The attacker sets the white balance by hand. Otherwise the casts of two lights and the errors of two
+        # automatic balances would add up in attacks alone.
         radiance = tinted(radiance, 1.0 / self.session.lamp.colour)
         noise = self.recording.video.random("source", round(seconds * FPS))
         picture = record(capture(radiance, Sight(self.area, self.area), self.settings, noise), self.settings)
         return picture.astype(np.float32) / np.float32(255)
 
     def face(self, seconds: float) -> Face:
-        """Where the face of that frame is on the carrier, in face coordinates."""
+        """Return where the face of that frame is on the carrier, in face coordinates."""
         return mapped(self.session.face(seconds), self._framing(seconds).to_crop)
 
     def _framing(self, seconds: float) -> Framing:
@@ -64,12 +66,12 @@ class Stolen:
 
 
 def steal(recording: Recording, carrier: Carrier, source: tuple[float, float]) -> Stolen:
-    """Record the victim earlier, wide enough for what the camera will see of the carrier.
+    """Make the attacker's recording, wide enough for what the camera will see of the carrier.
 
     Args:
-        recording: the attack's.
-        carrier: what it is shown on.
-        source: range of the pixels across the face.
+        recording: the attack.
+        carrier: the paper or screen that shows it.
+        source: range of the number of pixels across the face.
     """
     video = recording.video
     rng = video.random("earlier")
@@ -90,7 +92,7 @@ def steal(recording: Recording, carrier: Carrier, source: tuple[float, float]) -
 
 
 def _area(recording: Recording, carrier: Carrier, density: float) -> Raster:
-    """The part of the carrier's picture that can come into view, with an even number of pixels each way."""
+    """Return the part of the carrier's picture that can come into view, of even numbers of pixels."""
     raster, framing = recording.raster, recording.framing
     across, down = raster.width * raster.pitch / 24, raster.height * raster.pitch / 24
     coarse = Raster(raster.left, raster.top, max(across, down), 24, 24)

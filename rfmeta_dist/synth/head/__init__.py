@@ -1,1 +1,1 @@
-"""The shape of heads: the measured mean head, a person's own, expressions, and the mesh of a portrait."""
+"""Model the shape of heads: the measured mean head, a person's own head, expressions, and a portrait's mesh."""

@@ -1,6 +1,6 @@
-"""The mean head as measured from a public-domain mesh: its relief, how shape and expression move it, its lids.
+"""Read the mean head, measured on a public-domain mesh: relief, changes by shape and expression, eyelids.
 
-`sculpt.py` says where the numbers come from. Template coordinates are face coordinates of this mean head.
+`sculpt.py` says where the numbers come from. Template coordinates are the face coordinates of this mean head.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 from rfmeta_dist.synth.imaging.texture import Image
 
 EXTENT = 1.25  # the relief and every bust span [−EXTENT, EXTENT]²
-FLOOR, RANGE = -0.9, 1.3  # of stored heights, which are relative to …
-EYE_HEIGHT = 0.45  # … that of the eyes' middle
+FLOOR, RANGE = -0.9, 1.3  # least value and range of the stored heights, which are relative to …
+EYE_HEIGHT = 0.45  # … the height of the middle of the eyes
 MOVES_TOP, MOVES_STEP = -0.9, 1 / 64
-SHUT_ROWS, SHUT_COLUMNS = (200, 280), (140, 372)  # of the relief, where closing the eyes changes it
-SPECK = (0.245, 0.415)  # template coordinates of a vertex out of place
-CARVED = 0.035  # size of the forms that are brought out, face units
+SHUT_ROWS, SHUT_COLUMNS = (200, 280), (140, 372)  # the part of the relief that closing the eyes changes
+SPECK = (0.245, 0.415)  # template coordinates of a misplaced vertex
+CARVED = 0.035  # size of the forms that are sharpened, face units
 ACTS = ("jaw", "smile", "brows")  # expressions, in the order in which they are stored
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What is known of the mean head, facing the camera.
+    """Measurements of the mean head, facing the camera.
 
     Attributes:
         height: S×S relief towards the camera in face units, continued smoothly beyond the outline.
         shut: as `height`, with the eyes closed.
         cover: S×S, 1 inside the outline and 0 outside.
-        lids: 3×L columns x > 0 of an eye's opening with its upper and lower edge.
-        names: of the K ways a head can differ.
-        moves: K×rows×columns×3, where each takes a point with x ≥ 0 at full strength.
+        lids: 3×L: columns x > 0 of an eye's opening, with the upper and the lower edge at each.
+        names: names of the K ways in which heads differ.
+        moves: K×rows×columns×3: where each way moves a point with x ≥ 0 at full strength.
         acts: the same for the expressions of ACTS.
     """
 
@@ -50,7 +50,7 @@ class Anatomy:
 
 @cache
 def anatomy() -> Anatomy:
-    """Read the measurements, once a process."""
+    """Read the measurements. They are kept in memory for the life of the process."""
     with np.load(Path(__file__).with_name("anatomy.npz"), allow_pickle=False) as stored:
         height, shut = (_relief(stored[name]) for name in ("height", "shut"))
         moves, acts = (
@@ -68,7 +68,7 @@ def anatomy() -> Anatomy:
 
 
 def _without_specks(height: Image) -> Image:
-    """The relief without a vertex of the mesh that stands out beside either corner of the mouth."""
+    """Return the relief without the misplaced vertex of the mesh beside each corner of the mouth."""
     side = np.linspace(-EXTENT, EXTENT, len(height), dtype=np.float32)
     near = np.hypot(np.abs(side) - SPECK[0], side[:, None] - SPECK[1])
     level = cv2.morphologyEx(height, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
@@ -78,7 +78,7 @@ def _without_specks(height: Image) -> Image:
 
 
 def _carved(height: Image) -> Image:
-    """The face with its forms brought out: the mesh is a mean of many, and smoother than any one of them."""
+    """Return the face with sharper forms: the mesh is a mean of many faces and smoother than any of them."""
     side = np.linspace(-EXTENT, EXTENT, len(height), dtype=np.float32)
     inside = np.hypot(side / 0.42, (side[:, None] - 0.08) / 0.58)
     weight = np.clip((1.0 - inside) / 0.25, 0.0, 1.0)
@@ -93,7 +93,7 @@ def _relief(differences: NDArray[np.uint16]) -> Image:
 
 
 def _continued(height: Image, cover: Image) -> Image:
-    """Without the cliff at the outline, which would show when the relief is resampled."""
+    """Return the relief without the step at the outline, which would be visible after resampling."""
     result, known = height.copy(), cover > 0
     for sigma in (1.0, 2.0, 4.0, 8.0, 16.0):
         weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), sigma)

@@ -1,4 +1,4 @@
-"""Meshes for `sculpt.py`: made smooth by subdivision, and seen from the front."""
+"""Process meshes for `sculpt.py`: smooth them by subdivision, and rasterise them from the front."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Table = NDArray[Any]
 
 
 def subdivide(quads: Table, count: int) -> tuple[Any, Table]:
-    """One round of Catmull and Clark: the sparse matrix that makes the new vertices, and the new quads."""
+    """Do one round of Catmull-Clark subdivision. Return a sparse matrix of the new vertices, and the quads."""
     from scipy import sparse
 
     def matrix(weights: Table, rows: Table, columns: Table, shape: tuple[int, int]) -> Any:
@@ -50,7 +50,7 @@ def subdivide(quads: Table, count: int) -> tuple[Any, Table]:
 
 
 def rasterise(points: Table, triangles: Table, x: Table, y: Table) -> tuple[Any, Table]:
-    """Orthographic z-buffer: sparse pixel × vertex weights, and which pixels are hit."""
+    """Rasterise with an orthographic z-buffer. Return sparse pixel×vertex weights, and which pixels are hit."""
     from scipy import sparse
 
     a, b, c = (points[triangles[:, i]] for i in range(3))

@@ -1,7 +1,7 @@
-"""One person's head: the mean head bent into their shape, as a height field over face coordinates.
+"""Build one person's head: bend the mean head into their shape, as a height field over face coordinates.
 
 Face coordinates: x right, y down, z towards the camera; the eyes are about 0.39 apart at y = −0.09 and
-z = 0.45, the mouth lies near y = 0.37, the chin near 0.65 and the crown near −0.8. One unit is about 15 cm.
+z = 0.45, the mouth lies near y = 0.37, the chin near 0.65 and the crown near −0.8. One unit is about 16 cm.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ EXTENT = measured.EXTENT  # a bust is drawn over [−EXTENT, EXTENT]²
 EYE = (0.195, -0.09)
 MOUTH = (0.155, 0.366)  # corner and parting of the lips of the mean head
 CHIN_Y = 0.65
-COARSE = 160  # side of the grid on which shapes are bent; they are smooth
-# Whole-head and forehead targets were drawn for extremes; features vary more than they do.
+COARSE = 160  # side of the grid on which shapes are bent; coarse, because moves are smooth
+# Targets of the whole head and of the forehead show extremes, so they are used more weakly than other targets.
 SPREAD = {
     "head-": 0.13,
     "head-scale": 0.10,
@@ -43,10 +43,10 @@ FEATURE_SPREAD = 0.36
 
 @dataclass(frozen=True)
 class Traits:
-    """What face, skin and hair of one person have in common.
+    """Traits on which face, skin and hair of one person depend.
 
     Attributes:
-        woman: whether the face is drawn after the mesh's women.
+        woman: whether the face is drawn from the mesh's female faces.
         age: 0 (eighteen) to 1 (eighty).
         ancestry: shares of the mesh's African, Asian and Caucasian faces; they sum to 1.
     """
@@ -61,11 +61,11 @@ class Head:
     """A bent head over [−EXTENT, EXTENT]² at N×N.
 
     Attributes:
-        u, v: template coordinates of each pixel, N×N: painters work in these.
+        u, v: template coordinates of each pixel, N×N; painters work in these.
         height: N×N towards the camera, smooth across the outline.
         shut: as `height`, with the eyes closed.
         cover: N×N, 1 inside the outline of head, neck and shoulders.
-        moves: rows×columns×3, where the template's points go.
+        moves: rows×columns×3, where the points of the template go.
         acts: COARSE×COARSE×3 for each expression of ACTS: what it adds to a face coordinate.
     """
 
@@ -78,18 +78,18 @@ class Head:
     acts: tuple[Image, ...]
 
     def at(self, points: NDArray[np.floating]) -> Image:
-        """Template points K×2 → face coordinates K×2."""
+        """Convert template points K×2 to face coordinates K×2."""
         result: Image = (points + _at(self.moves, points)[:, :2]).astype(np.float32)
         return result
 
     def at_depth(self, points: NDArray[np.floating]) -> Image:
-        """Points K×3, the first two in template coordinates and the third a height → face coordinates K×3."""
+        """Convert points K×3 (two template coordinates and a height) to face coordinates K×3."""
         result: Image = (points + _at(self.moves, points)).astype(np.float32)
         return result
 
 
 def draw_traits(rng: Rng) -> Traits:
-    """Who it is: both sexes alike, all ages from youth, every ancestry and mixture."""
+    """Draw a person's traits: sexes with equal chance, all ages from eighteen, every ancestry and mixture."""
     shares = rng.dirichlet((0.45, 0.45, 0.45))
     return Traits(
         woman=bool(rng.random() < 0.5),
@@ -99,7 +99,7 @@ def draw_traits(rng: Rng) -> Traits:
 
 
 def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
-    """2×K strengths of the ways of `anatomy()` for the left and right half; faces are not quite symmetric."""
+    """Draw 2×K strengths of the ways of `anatomy()`, for the left and the right half, which differ slightly."""
     names = anatomy().names
     spread = [
         next((s for stem, s in SPREAD.items() if name.startswith(stem)), FEATURE_SPREAD) for name in names
@@ -123,13 +123,13 @@ def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
 
 
 def mean_head(resolution: int) -> Head:
-    """The mean head itself."""
+    """Return the mean head itself."""
     rows, half = anatomy().moves.shape[1:3]
     return bend_head(np.zeros((rows, 2 * half - 1, 3), np.float32), resolution)
 
 
 def move_points(points: NDArray[np.floating], shifts: NDArray[np.floating]) -> Image:
-    """Moves, as of `Head`, that take template points K×2 by shifts K×3 and fade out away from them."""
+    """Return moves, as in `Head`, that take template points K×2 by shifts K×3 and fade out away from them."""
     rows, half = anatomy().moves.shape[1:3]
     u = (np.arange(2 * half - 1) - half + 1) * MOVES_STEP
     v = MOVES_TOP + np.arange(rows) * MOVES_STEP
@@ -140,14 +140,14 @@ def move_points(points: NDArray[np.floating], shifts: NDArray[np.floating]) -> I
         near: NDArray[np.float64] = np.exp(-squared / 0.10**2) + 0.5 * np.exp(-squared / 0.35**2)
         return near
 
-    # The smoothest field that passes the points closely (a Gaussian process' mean).
+    # This is the smoothest field that passes closely by the points (the mean of a Gaussian process).
     weights = np.linalg.solve(nearness(points, points) + 0.02 * np.eye(len(points)), shifts)
     moves: Image = (nearness(at, points) @ weights).reshape(rows, 2 * half - 1, 3).astype(np.float32)
     return moves
 
 
 def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
-    """The head of strengths from `draw_shape`; `resolution` is N."""
+    """Return the head of strengths from `draw_shape`; `resolution` is N."""
     known = anatomy()
     left, right = (_mirrored(np.einsum("k,kijc->ijc", half, known.moves)) for half in shape)
     column = np.arange(left.shape[1], dtype=np.float32) - left.shape[1] // 2
@@ -155,7 +155,7 @@ def build_head(shape: NDArray[np.float32], resolution: int) -> Head:
 
 
 def bend_head(moves: Image, resolution: int) -> Head:
-    """The mean head with its points moved; `moves` is rows×columns×3 as `Head.moves`."""
+    """Return the mean head with its points moved; `moves` is rows×columns×3 as `Head.moves`."""
     known = anatomy()
     x, y = grid(COARSE, EXTENT)
     u, v = x, y
@@ -175,27 +175,27 @@ def bend_head(moves: Image, resolution: int) -> Head:
 
     height, shut = smooth(known.height) + bend[..., 2], smooth(known.shut) + bend[..., 2]
     cover = step(0.35, 0.65, smooth(known.cover))
-    # Expressions end at the neck and before the ears.
+    # Expressions fade out at the neck and before the ears.
     mobile = (step(0.76, 0.62, v) * step(0.60, 0.46, np.abs(u)))[..., None]
     acts = tuple(_look_up(_mirrored(act), u, v) * mobile for act in known.acts)
     return Head(u_fine, v_fine, height, shut, cover, moves, acts)
 
 
 def _mirrored(half: Image) -> Image:
-    """Moves over the whole face from those given for x ≥ 0."""
+    """Return moves over the whole face from those given for x ≥ 0."""
     whole: Image = np.concatenate([half[:, :0:-1] * np.array([-1, 1, 1], np.float32), half], axis=1)
     return whole.astype(np.float32)
 
 
 def _look_up(moves: Image, u: Image, v: Image) -> Image:
-    """Moves at template points of any shape H×W, as H×W×3."""
+    """Return moves at template points of any shape H×W, as H×W×3."""
     column = u / MOVES_STEP + moves.shape[1] // 2
     return sample(moves, column, (v - MOVES_TOP) / MOVES_STEP)
 
 
 def _at(moves: Image, points: NDArray[np.floating]) -> Image:
-    """Moves K×3 at template points K×2 or K×3."""
-    # OpenCV samples no picture wider than 2¹⁵, so the points are laid out in rows.
+    """Return moves K×3 at template points K×2 or K×3."""
+    # OpenCV cannot sample pictures wider than 2¹⁵, so the points are arranged in rows.
     rows = -(-len(points) // 4096)
     laid = np.zeros((rows * 4096, 2), np.float32)
     laid[: len(points)] = points[:, :2]
@@ -205,5 +205,5 @@ def _at(moves: Image, points: NDArray[np.floating]) -> Image:
 
 
 def act_index(name: str) -> int:
-    """Where an expression stands among a head's acts."""
+    """Return the index of an expression among a head's acts."""
     return ACTS.index(name)

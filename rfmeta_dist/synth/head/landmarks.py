@@ -1,7 +1,8 @@
-"""A face mesh on the mean head: where MediaPipe's 468 points lie on it, and a head bent to a portrait's points.
+"""Relate MediaPipe's 468 face points to the mean head, and bend the head to the points of a portrait.
 
-`landmarks.npz` holds the points in template coordinates, with heights relative to their median: the median over
-90 made-up people as the mesh sees them, each taken back to the mean head (spread 0.008 face units).
+`landmarks.npz` holds the points in template coordinates, with heights relative to their median. They are the
+median over 90 made-up people as the landmark model sees them, each mapped back to the mean head (spread 0.008
+face units).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from rfmeta_dist.synth.imaging.texture import Image
 
 Points = NDArray[np.float32]
 Affine = tuple[float, float, float, float]
-# RGB picture → the 468 points of the one face in it (column, row, and z in pixels, nearer is smaller), or None.
+# Takes an RGB picture; returns the 468 points of its only face (column, row and z in pixels, smaller z is
+# nearer), or None.
 Landmarks = Callable[[NDArray[np.uint8]], Points | None]
 
 UPPER_LIP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
@@ -28,14 +30,14 @@ INNER_LOWER = (61, 95, 88, 178, 87, 14, 317, 402, 318, 324, 291)
 
 @cache
 def template() -> Points:
-    """468×3 on the mean head."""
+    """Return the 468×3 points on the mean head."""
     with np.load(Path(__file__).with_name("landmarks.npz"), allow_pickle=False) as stored:
         points: Points = stored["points"]
     return points
 
 
 def fit_points(points: Points) -> tuple[Affine, float]:
-    """The similarity from face units to pixels, as in `Portrait`, and by how many face units it misses."""
+    """Return the similarity from face units to pixels, as in `Portrait`, and its error in face units."""
     known = template()[:, :2].astype(np.float64)
     seen = points[:, :2].astype(np.float64)
     middle, there = known.mean(0), seen.mean(0)
@@ -48,7 +50,7 @@ def fit_points(points: Points) -> tuple[Affine, float]:
 
 
 def bend(points: Points, fit: Affine) -> Image:
-    """Moves of the mean head (see `Head`) that bring its points to a portrait's, in depth as well."""
+    """Return moves of the mean head (see `Head`) that take its points to a portrait's, in depth as well."""
     scale = float(np.hypot(fit[0], fit[1]))
     shifts = _in_face(fit, points[:, :2], template()[:, :2])
     lift = -points[:, 2] / scale
@@ -57,7 +59,7 @@ def bend(points: Points, fit: Affine) -> Image:
 
 
 def lips(points: Points, fit: Affine) -> tuple[Image, float]:
-    """The line between the lips in face coordinates, 2×P from left to right, and how far they are apart."""
+    """Return the line between the lips in face coordinates, 2×P from left to right, and their distance."""
     placed = _in_face(fit, points[:, :2], np.zeros((len(points), 2)))
     upper, lower = placed[list(INNER_UPPER)], placed[list(INNER_LOWER)]
     apart = float((lower - upper)[5, 1])
@@ -67,7 +69,7 @@ def lips(points: Points, fit: Affine) -> tuple[Image, float]:
 
 
 def _in_face(fit: Affine, pixels: NDArray[np.floating], origin: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Pixels K×2 in face coordinates, relative to an origin each."""
+    """Convert pixels K×2 to face coordinates, relative to one origin each."""
     a, b, c, d = fit
     x, y = pixels[:, 0] - c, pixels[:, 1] - d
     power = a * a + b * b

@@ -1,4 +1,4 @@
-"""Expressions: how a resting face moves when the jaw drops, the mouth smiles, brows rise or eyes close."""
+"""Move a resting face by expressions: the jaw drops, the mouth smiles, brows rise or eyes close."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rfmeta_dist.synth.head.anatomy import EXTENT
 from rfmeta_dist.synth.head.head import act_index
 from rfmeta_dist.synth.imaging.texture import Image, blob, mix, sample, step
 
-REACH = {"jaw": 0.55, "smile": 0.7, "brows": 1.0}  # of the mesh's widest: one does not yawn at a camera
+# Share of the mesh's largest move that is used, because people before a camera do not yawn or grin widely.
+REACH = {"jaw": 0.55, "smile": 0.7, "brows": 1.0}
 TEETH = np.array([0.62, 0.57, 0.49], np.float32)
 THROAT = np.array([0.050, 0.012, 0.011], np.float32)
 TONGUE = np.array([0.26, 0.085, 0.08], np.float32)
@@ -21,10 +22,10 @@ LASH = np.array([0.02, 0.016, 0.014], np.float32)
 
 @dataclass(frozen=True)
 class Mimic:
-    """What of a bust moves, in face coordinates over [−EXTENT, EXTENT]².
+    """The moving parts of a bust, in face coordinates over [−EXTENT, EXTENT]².
 
     Attributes:
-        acts: M×M×3 each, in the order of ACTS: where it takes a point.
+        acts: M×M×3 each, in the order of ACTS: where an expression takes a point.
         lips: 2×P, the line between the lips from left to right.
         corner: row and column of the window of the lids within the bust.
         closing: h×w: 0 to 1 from the upper to the lower edge of an eye's opening, −1 outside.
@@ -54,9 +55,9 @@ class Motion:
     Attributes:
         x, y: face coordinates.
         lift: what the expression adds to the height.
-        gap: 0 at the upper lip to 1 at the lower between parted lips, −1 elsewhere.
+        gap: 0 at the upper lip to 1 at the lower lip between parted lips, −1 elsewhere.
         open: height of the gap in face units.
-        lips: 2×P, the line between the lips where the expression has moved it.
+        lips: 2×P, the line between the lips after the expression has moved it.
     """
 
     x: Image
@@ -71,9 +72,9 @@ def move(mimic: Mimic, acts: dict[str, float], x: Image, y: Image) -> Motion:
     """Trace an expression back to the resting face.
 
     Args:
-        mimic: of the bust.
+        mimic: the moving parts of the bust.
         acts: strength of each expression of ACTS from 0 to 1.
-        x, y: face coordinates wanted, R×R.
+        x, y: face coordinates to trace, R×R.
     """
     lift, lips = np.zeros_like(x), mimic.lips
     gap, height = np.full_like(x, -1.0), np.zeros_like(x)
@@ -97,7 +98,7 @@ def move(mimic: Mimic, acts: dict[str, float], x: Image, y: Image) -> Motion:
 
 
 def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
-    """Lower the jaw: what lies below the line between the lips goes down, what lies above stays."""
+    """Lower the jaw: what is below the line between the lips moves down, what is above does not move."""
     below_x, below_y = x, y
     for _ in range(3):
         there = _look_up(field, below_x, below_y)
@@ -112,7 +113,7 @@ def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
     weight = np.where(above, 0.0, np.where(inside, 1.0, 1.0 - across * step(0.05, -0.02, y - line)))
     source_x, source_y = x + (below_x - x) * weight, y + (below_y - y) * weight
     opening = np.maximum(_look_up(field, x, line)[..., 1], 1e-4)
-    # The corners hold the lips together.
+    # At the corners of the mouth, the lips stay together.
     hold = np.clip(1.0 - ((2 * x - left - right) / (right - left)) ** 2, 0.2, 1.0)
     depth = np.where(gap, (y - line) / (opening * hold), -1.0)
     return (
@@ -125,7 +126,7 @@ def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
 
 
 def show_mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
-    """Teeth, tongue and throat where the lips are parted."""
+    """Paint teeth, tongue and throat where the lips are parted."""
     rows, columns = (np.flatnonzero((motion.gap >= 0.0).any(axis)) for axis in (1, 0))
     if not len(rows):
         return surface
@@ -139,7 +140,7 @@ def show_mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
 
 
 def _mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
-    """What `show_mouth` shows, near the mouth."""
+    """Return what `show_mouth` paints, near the mouth."""
     soft = cv2.GaussianBlur((motion.gap >= 0.0).astype(np.float32), (0, 0), 0.8)
     left, right = motion.lips[0, 0], motion.lips[0, -1]
     t = (x - (left + right) / 2) / ((right - left) / 2)
@@ -165,7 +166,7 @@ def _mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
 
 
 def close_eyes(surface: Surface, mimic: Mimic, amount: float, column: Image, row: Image) -> Surface:
-    """Draw the lids down by `amount` from 0 to 1; `column` and `row` are the pixels' places in the bust."""
+    """Draw the lids down by `amount` from 0 to 1. `column` and `row` are the pixels' places in the bust."""
     height, width = mimic.closing.shape
     box = (
         (column > mimic.corner[1])

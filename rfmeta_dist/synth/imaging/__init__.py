@@ -1,1 +1,1 @@
-"""Image arithmetic, noise and lossy formats that all the other folders use."""
+"""Image arithmetic, noise and lossy formats that all other folders of the generator use."""

@@ -1,4 +1,4 @@
-"""Lossy formats: JPEG of stored crops and of cameras that record it, and H.264 as video cameras record."""
+"""Encode and decode lossy formats: JPEG for stored crops and some cameras, H.264 for video cameras."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Format = Literal["jpeg", "h264"]
 
 
 def encode_jpeg(picture: Pixels, quality: float) -> bytes:
-    """JPEG bytes of an RGB picture, chroma halved as cameras do; quality from 1 to 100."""
+    """Encode an RGB picture as JPEG with halved chroma resolution, as cameras do; quality from 1 to 100."""
     data: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(picture),
         quality=round(min(max(quality, 1.0), 100.0)),
@@ -27,13 +27,13 @@ def encode_jpeg(picture: Pixels, quality: float) -> bytes:
 
 
 def decode_jpeg(data: bytes) -> Pixels:
-    """The RGB picture of JPEG bytes."""
+    """Return the RGB picture of JPEG bytes."""
     picture: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB")
     return picture
 
 
 def recorded(picture: Pixels, file_format: Format, quality: float) -> Pixels:
-    """An RGB picture, H×W×3 with even sides, as it comes back from a camera's recording.
+    """Return an RGB picture, H×W×3 with even sides, as it is decoded from a camera's recording.
 
     Quality runs from 1 to 100 for both formats; the same number loses about as much in either.
     """
@@ -43,12 +43,12 @@ def recorded(picture: Pixels, file_format: Format, quality: float) -> Pixels:
 
 
 def crf_of(quality: float) -> int:
-    """The rate factor of libx264 that loses about as much as JPEG of this quality, 1 to 100."""
+    """Return the rate factor of libx264 that loses about as much as JPEG of this quality, 1 to 100."""
     return round(min(max(18.5 + 0.28 * (90.0 - quality), 8.0), 46.0))
 
 
 def _through_h264(picture: Pixels, crf: int) -> Pixels:
-    """An intra frame of libx264 and back; one thread, so that the bytes never depend on timing."""
+    """Encode and decode an intra frame with libx264. On one thread, the bytes do not depend on timing."""
     height, width = picture.shape[:2]
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"

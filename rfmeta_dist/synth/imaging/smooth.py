@@ -1,4 +1,4 @@
-"""What varies slowly, computed at fewer pixels than it is used at."""
+"""Compute what varies slowly at fewer pixels, and interpolate it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rfmeta_dist.synth.imaging.texture import Image, blur
 
 
 def wide_blur(image: Image, sigma: float) -> Image:
-    """Gaussian blur as `texture.blur`; made on a coarser grid if `sigma`, in pixels, is large."""
+    """Blur as `texture.blur`, but on a coarser grid if `sigma`, in pixels, is large."""
     few = int(sigma / 2.5)
     if few < 2:
         return blur(image, sigma)
     height, width = image.shape[:2]
     small = cv2.resize(image, (-(-width // few), -(-height // few)), interpolation=cv2.INTER_AREA)
-    # Averaging and interpolating blur the image by about half a coarse pixel as well.
+    # Averaging and interpolation blur the image by about half a coarse pixel, so sigma is reduced by that.
     rest = (max((sigma / few) ** 2 - 0.25, 0.25)) ** 0.5
     blurred = cv2.GaussianBlur(small, (0, 0), rest, borderType=cv2.BORDER_REPLICATE)
     wide: Image = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -25,7 +25,7 @@ def wide_blur(image: Image, sigma: float) -> Image:
 
 
 def coarsely(field: Callable[[Image, Image], Image], u: Image, v: Image, few: int) -> Image:
-    """A smooth function of coordinate images, H×W each: evaluated at every `few`-th pixel and interpolated."""
+    """Evaluate a smooth function of coordinate images, H×W each, at every `few`-th pixel, and interpolate."""
     if few < 2:
         return field(u, v).astype(np.float32)
     height, width = u.shape

@@ -1,4 +1,4 @@
-"""Many thin lines at once: hair, brows, lashes and beards are drawn strand by strand."""
+"""Draw many thin lines at once: hair, brows, lashes and beards, strand by strand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rfmeta_dist.synth.imaging.texture import Image
 FRACTION = 4  # bits of a pixel's fraction in OpenCV's line drawing
 TONES = 16
 LAYERS = 8
-COVERS = np.array([70, 140, 255])  # of 255: pieces of less cover lie below those of more
-FAR = 4096  # pixels beyond which a point's place no longer matters
+COVERS = np.array([70, 140, 255])  # levels of cover, out of 255; pieces of less cover lie below those of more
+FAR = 4096  # positions are clipped to this many pixels, which is far out of any picture
 
 
 def brush(
@@ -23,14 +23,14 @@ def brush(
     shown: NDArray[np.bool_] | None = None,
     opacity: NDArray[np.floating] | None = None,
 ) -> tuple[Image, Image]:
-    """Draw strands, the first furthest back.
+    """Draw strands, beginning with the one furthest back.
 
     Args:
         paths: K×P×2 pixel positions (column, row).
         tone: K or K×(P−1) grey values in [0, 1].
         size: rows and columns of the picture.
-        fine: a strand is 1/`fine` pixels wide, so that a single one covers a pixel in part.
-        shown: K×(P−1), which pieces are seen; all if not given.
+        fine: a strand is 1/`fine` pixels wide, so that a single strand covers a pixel in part.
+        shown: K×(P−1), which pieces are visible; all if not given.
         opacity: K×(P−1) in [0, 1], how solid each piece is; 1 if not given; fainter pieces lie below others.
 
     Returns:
@@ -54,7 +54,7 @@ def brush(
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(key)], strict=True):
         cover = int(COVERS[key[start] // (TONES * LAYERS)])
-        # Tones are stored times their cover, so that averaging them over a pixel is right.
+        # Tones are multiplied by their cover, so that averaging them over a pixel weights them correctly.
         colour = ((int(key[start]) % TONES + 0.5) / TONES * cover, cover, 0)
         cv2.polylines(picture, list(pieces[start:end]), False, colour, 1, cv2.LINE_AA, FRACTION)
     weighted, covered = _averaged(picture[..., 0], size), _averaged(picture[..., 1], size)
@@ -63,14 +63,14 @@ def brush(
 
 
 def strokes(paths: NDArray[np.floating], size: tuple[int, int], fine: int = 1) -> Image:
-    """Cover in [0, 1] of lines K×P×2 in pixel positions (column, row), each 1/`fine` pixels wide."""
+    """Return the cover in [0, 1] of lines K×P×2 in pixel positions (column, row), each 1/`fine` pixels wide."""
     picture = np.zeros((size[0] * fine, size[1] * fine), np.uint8)
     cv2.polylines(picture, list(_fixed(paths, fine)), False, 255, 1, cv2.LINE_AA, FRACTION)
     return _averaged(picture, size)
 
 
 def _fixed(paths: NDArray[np.floating], fine: int) -> NDArray[np.int32]:
-    """Positions as OpenCV draws them, on a picture `fine` times as large."""
+    """Return positions in OpenCV's fixed-point format, on a picture `fine` times as large."""
     finer = np.clip((paths + 0.5) * fine - 0.5, -FAR, FAR)
     fixed: NDArray[np.int32] = np.round(finer * (1 << FRACTION)).astype(np.int32)
     return fixed

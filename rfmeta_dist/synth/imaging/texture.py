@@ -1,4 +1,4 @@
-"""Small image arithmetic shared by the painters: coordinate grids, soft steps, blobs and noise."""
+"""Image arithmetic that the painters share: coordinate grids, soft steps, blobs and noise."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# H×W or H×W×3, linear light unless said otherwise; float32 at run time, which numpy's stubs do not follow.
+# H×W or H×W×3, linear light unless said otherwise. At run time it is float32; numpy's stubs do not track that.
 Image = NDArray[np.floating[Any]]
 Rng = np.random.Generator
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def grid(resolution: int, extent: float = 1.0) -> tuple[Image, Image]:
-    """Pixel-centre coordinates x (right) and y (down) over [−extent, extent]², each R×R."""
+    """Return pixel-centre coordinates x (right) and y (down) over [−extent, extent]², each R×R."""
     step = 2.0 * extent / resolution
     axis = (np.arange(resolution, dtype=np.float32) + 0.5) * step - extent
     x, y = np.meshgrid(axis, axis)
@@ -23,7 +23,7 @@ def grid(resolution: int, extent: float = 1.0) -> tuple[Image, Image]:
 
 
 def step(low: float | Image, high: float | Image, value: Image) -> Image:
-    """Smooth 0 → 1 ramp as `value` goes from `low` to `high` (1 → 0 if `low` > `high`)."""
+    """Return a smooth ramp from 0 to 1 as `value` goes from `low` to `high` (from 1 to 0 if `low` > `high`)."""
     t = np.asarray((value - low) / (high - low), np.float32)
     np.clip(t, 0.0, 1.0, out=t)
     ramp: Image = np.float32(3.0) - np.float32(2.0) * t
@@ -33,43 +33,43 @@ def step(low: float | Image, high: float | Image, value: Image) -> Image:
 
 
 def blob(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, float]) -> Image:
-    """Gaussian of height 1 at `centre`, falling to 1/e at `radius`."""
+    """Return a Gaussian of height 1 at `centre` that falls to 1/e at `radius`."""
     bump: Image = np.exp(-(((x - centre[0]) / radius[0]) ** 2) - ((y - centre[1]) / radius[1]) ** 2)
     return bump
 
 
 def pair(x: Image, y: Image, centre: tuple[float, float], radius: tuple[float, float]) -> Image:
-    """A blob and its mirror image across x = 0: most of a face comes in twos."""
+    """Return a blob and its mirror image across x = 0, because most parts of a face come in pairs."""
     return blob(np.abs(x), y, centre, radius)
 
 
 def mix(base: Image, top: Image, weight: Image) -> Image:
-    """`base` covered by `top` (an image or a colour) where `weight`, H×W in [0, 1], says so."""
+    """Return `base` covered by `top` (an image or a colour) with the opacity `weight`, H×W in [0, 1]."""
     mixed: Image = base + (top - base) * thrice(weight)
     return mixed
 
 
 def thrice(grey: Image) -> Image:
-    """A picture H×W as the three equal channels of an H×W×3, over which numpy alone spreads it slowly."""
+    """Return a picture H×W as three equal channels H×W×3; numpy's own broadcasting is slower."""
     channels: Image = cv2.merge([grey, grey, grey])
     return channels
 
 
 def tinted(image: Image, colour: NDArray[np.floating[Any]]) -> Image:
-    """A picture H×W×3 times a colour, as `image * colour` but faster."""
+    """Multiply a picture H×W×3 by a colour, as `image * colour` but faster."""
     red, green, blue = colour.tolist()
     tint: Image = cv2.multiply(image, (red, green, blue, 1.0))
     return tint
 
 
 def length(vectors: Image) -> Image:
-    """Lengths H×W of vectors H×W×3."""
+    """Return the lengths H×W of vectors H×W×3."""
     lengths: Image = np.sqrt(np.einsum("ijk,ijk->ij", vectors, vectors))
     return lengths
 
 
 def blur(image: Image, sigma: float) -> Image:
-    """Gaussian blur; `sigma` in pixels, unchanged below a tenth of a pixel."""
+    """Apply a Gaussian blur of `sigma` pixels. Below a tenth of a pixel, the picture is not changed."""
     if sigma < 0.1:
         return image
     blurred: Image = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -77,16 +77,16 @@ def blur(image: Image, sigma: float) -> Image:
 
 
 def resize(image: Image, width: int, height: int | None = None) -> Image:
-    """Resample to width×height: averaging when shrinking, bilinear when growing."""
+    """Resample to width×height: by averaging when shrinking, bilinearly when growing."""
     mode = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
     resized: Image = cv2.resize(image, (width, height or width), interpolation=mode)
     return resized
 
 
 def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> Image:
-    """Smooth noise with zero mean and about unit deviation; `cells` = features across the width.
+    """Return smooth noise with zero mean and about unit deviation; `cells` = features across the width.
 
-    Whatever the shape, it takes one draw from `rng`, so that what is drawn next does not depend on it.
+    Whatever the shape, it takes one draw from `rng`, so that later draws do not depend on the shape.
     """
     height, width = shape
     rng = np.random.Generator(np.random.Philox(key=int(rng.integers(1 << 63))))
@@ -101,25 +101,25 @@ def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> I
 
 
 def sample(image: Image, column: Image, row: Image) -> Image:
-    """Bilinear samples of `image` at pixel positions, its edge extended outwards."""
+    """Return bilinear samples of `image` at pixel positions. Its edge is extended outwards."""
     where = column.astype(np.float32, copy=False), row.astype(np.float32, copy=False)
     samples: Image = cv2.remap(image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return samples
 
 
 def luminance(image: Image) -> Image:
-    """Relative luminance, H×W, of linear RGB."""
+    """Return the relative luminance, H×W, of linear RGB."""
     result: Image = image @ LUMA
     return result
 
 
 def encode_srgb(linear: Image) -> Image:
-    """Linear light [0, 1] → display values [0, 1] (a plain 2.2 power keeps it invertible)."""
+    """Convert linear light [0, 1] to display values [0, 1], by a plain 2.2 power so that it can be inverted."""
     encoded: Image = np.power(np.clip(linear, 0.0, 1.0), 1.0 / 2.2, dtype=np.float32)
     return encoded
 
 
 def decode_srgb(encoded: Image) -> Image:
-    """Display values [0, 1] → linear light [0, 1]."""
+    """Convert display values [0, 1] to linear light [0, 1]."""
     linear: Image = np.power(np.clip(encoded, 0.0, 1.0), 2.2, dtype=np.float32)
     return linear

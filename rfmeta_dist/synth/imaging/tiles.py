@@ -1,4 +1,4 @@
-"""Noise that stays where it is: a tile that repeats, sampled at places on a wall or a sheet."""
+"""Make noise that is fixed to a surface: a repeating tile, sampled at places on a wall or a sheet."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 
-KEPT = 8  # tiles drawn once a process for each number of octaves; each can lie in eight ways …
-LARGE = 512  # … and has so many pixels a side that the finest grain of a sheet repeats only after 80 samples
+KEPT = 8  # tiles drawn once per process for each number of octaves; each can lie in eight orientations …
+LARGE = 512  # … and its side in pixels lets the finest grain of a sheet repeat only after 80 samples
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Tile:
         image: N×N with zero mean and unit deviation.
         side: its length in the units of the surface that it lies on.
         shift: how far it is moved right and down, in tiles.
-        flip: 1, or −1 where it is mirrored, right and down.
-        turned: rows lie along the surface's columns.
+        flip: for right and down: 1, or −1 where the tile is mirrored.
+        turned: whether the tile's rows lie along the surface's columns.
     """
 
     image: Image
@@ -34,7 +34,7 @@ class Tile:
     turned: bool = False
 
     def at(self, x: Image, y: Image) -> Image:
-        """The noise at places in the units of `side`, any shape; zero mean and unit deviation."""
+        """Return the noise at places in the units of `side`, of any shape; zero mean and unit deviation."""
         size = self.image.shape[0]
         column, row = (
             (place * np.float32(flip * size / self.side) + np.float32(shift * size)).astype(
@@ -48,7 +48,7 @@ class Tile:
 
 
 def draw_tile(rng: Rng, feature: float, octaves: int = 1, resolution: int = 256) -> Tile:
-    """A tile whose largest features are about `feature` long, in any unit; each octave halves them."""
+    """Draw a tile whose largest features are about `feature` long, in any unit; each octave halves them."""
     total = np.zeros((resolution, resolution), np.float32)
     coarsest = 1.2 * 2 ** (octaves - 1)
     for octave in range(octaves):
@@ -61,7 +61,7 @@ def draw_tile(rng: Rng, feature: float, octaves: int = 1, resolution: int = 256)
 
 
 def lay_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
-    """Like `draw_tile`, but one of a few that all share, moved, mirrored and turned by chance: cheaper."""
+    """Return one of a few shared tiles, moved, mirrored and turned at random; cheaper than `draw_tile`."""
     number, right, down, way = rng.random(4).tolist()
     tile = _kept(octaves, int(number * KEPT))
     way = int(way * 8)
@@ -71,5 +71,5 @@ def lay_tile(rng: Rng, feature: float, octaves: int = 1) -> Tile:
 
 @cache
 def _kept(octaves: int, number: int) -> Tile:
-    """A tile with features of unit size, the same in every process."""
+    """Return a cached tile with features of unit size, the same in every process."""
     return draw_tile(generator("tile", octaves, number), 1.0, octaves, LARGE)

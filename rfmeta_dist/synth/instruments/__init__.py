@@ -1,1 +1,1 @@
-"""The instruments of attacks: prints, screens and cut masks, flat or held in hands."""
+"""Model the instruments of attacks: prints, screens and cut masks, flat or held in hands."""

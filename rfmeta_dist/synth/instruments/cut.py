@@ -1,4 +1,4 @@
-"""Eye holes cut into a print, and the eyes of whoever holds it behind them."""
+"""Cut eye holes into a print, and show the eyes of the attacker behind them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rfmeta_dist.synth.imaging.texture import Image, Rng, blur
 from rfmeta_dist.synth.instruments.plane import Surface
 from rfmeta_dist.synth.place.scene import Lamp
 
-WOBBLE = (2, 3, 5)  # how often a hand-cut outline goes out and in on its way round
+WOBBLE = (2, 3, 5)  # harmonics of a hand-cut outline: how often it goes out and in per turn
 RIM = 0.004  # visible thickness of the paper, face units
-REACH = 1.9  # of a hole and its rim, in radii
+REACH = 1.9  # how far a hole and its rim extend, in radii
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Holes:
 
     Attributes:
         centres: 2×2.
-        radii: half width and half height of each, 2×2.
+        radii: half width and half height of each hole, 2×2.
         wobble: amplitude and phase of each harmonic of each outline, 2×3×2.
         gap: distance from the sheet to the eyes behind it, face units.
     """
@@ -36,7 +36,7 @@ class Holes:
 
 
 def cut_out(eyes: NDArray[np.floating], rng: Rng) -> Holes:
-    """Cut round the printed eyes (their centres, 2×2), by hand and so not quite where they are."""
+    """Cut holes around the printed eyes (centres, 2×2), by hand and so not exactly where the eyes are."""
     amplitudes = rng.uniform(0.0, 0.07, (2, len(WOBBLE)))
     phases = rng.uniform(0.0, 2 * math.pi, (2, len(WOBBLE)))
     return Holes(
@@ -49,7 +49,10 @@ def cut_out(eyes: NDArray[np.floating], rng: Rng) -> Holes:
 
 
 def depth_in(holes: Holes, surface: Surface) -> Image:
-    """Distance inside the nearer hole's outline, negative outside, about right near it; face units, H×W."""
+    """Return the distance inside the nearer hole's outline, negative outside, in face units, H×W.
+
+    The distance is accurate near the outline only.
+    """
     return np.maximum(*(_depth_in_one(holes, eye, surface) for eye in (0, 1)))
 
 
@@ -65,10 +68,10 @@ def _depth_in_one(holes: Holes, eye: int, surface: Surface) -> Image:
 
 
 def light_behind(depth: Image, holes: Holes, surface: Surface, lamp: Lamp) -> Image:
-    """Share of the light that falls through the holes on what is behind them, H×W in [0, 1]."""
+    """Return the share of light that falls through the holes on what is behind them, H×W in [0, 1]."""
     hole = (depth > 0).astype(np.float32)
     right, down, front = lamp.direction.tolist()
-    # What lies `gap` behind is lit through the place that a ray to the lamp passes.
+    # A point `gap` behind the sheet is lit through the place of the sheet that its ray to the lamp passes.
     shift = holes.gap / max(front, 0.25) / surface.pixel
     moved = cv2.warpAffine(hole, np.array([[1, 0, -right * shift], [0, 1, -down * shift]]), hole.shape[::-1])
     beam = blur(moved, 0.02 / surface.pixel)
@@ -78,9 +81,9 @@ def light_behind(depth: Image, holes: Holes, surface: Surface, lamp: Lamp) -> Im
 
 
 def lay_sheet(print_: Image, behind: Image, depth: Image, surface: Surface, lamp: Lamp) -> Image:
-    """A print's radiance H×W×3 with what is behind it in its holes, and the paper's cut edge round them."""
+    """Return a print's radiance H×W×3 with what its holes show, and the paper's cut edge around them."""
     through = np.clip(depth / surface.pixel + 0.5, 0.0, 1.0)[..., None]
-    # Of the cut edge one sees the side that faces the lamp brightly, the other in shade.
+    # The side of the cut edge that faces the lamp is bright, the other one is in shade.
     down, across = np.gradient(blur(depth, 1.0))
     slope = np.hypot(across, down) + 1e-6
     facing = (across * lamp.direction[0] + down * lamp.direction[1]) / slope

@@ -1,4 +1,4 @@
-"""The hand that holds a carrier: a thumb over its edge, the fist and forearm behind it, and their shading."""
+"""Draw the hand that holds a carrier: thumb over its edge, fist and forearm behind it, and their shadows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rfmeta_dist.synth.imaging.tiles import Tile, lay_tile
 from rfmeta_dist.synth.instruments.plane import FAR, Carrier, Surface
 from rfmeta_dist.synth.place.scene import Lamp
 
-HELD = 0.75  # share of the edges in view, of a carrier in the hand, that a hand holds
+HELD = 0.75  # probability that a hand holds a visible edge of a carrier that is not on a support
 LIGHTEST = np.array([0.62, 0.42, 0.32], np.float32)
 MELANIN = np.array([0.95, 1.30, 1.65], np.float32)
 Place = tuple[float, float]
@@ -25,8 +25,8 @@ class Limb:
 
     Attributes:
         tip, root: ends of its middle line.
-        radius: at the tip.
-        wider: by how much of it the root is wider.
+        radius: radius at the tip.
+        wider: by what share of that radius the root is wider.
         colour: linear albedo.
         finger: whether it has a finger's creases and nail.
     """
@@ -41,7 +41,7 @@ class Limb:
 
 @dataclass(frozen=True)
 class Hand:
-    """What holds a carrier, in the order of painting: behind it and over it."""
+    """What holds a carrier, in the order of painting: parts behind the carrier and parts over it."""
 
     behind: tuple[Limb, ...]
     over: tuple[Limb, ...]
@@ -49,7 +49,7 @@ class Hand:
 
 
 def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
-    """Hands on the edges in view, from the sides or from below, if the carrier is `held` at all."""
+    """Draw hands on the visible edges, from the sides or from below; none if the carrier is not `held`."""
     skin = (LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     sleeve = (rng.uniform(0.02, 0.4, 3) * rng.uniform(0.3, 1.0)).astype(np.float32)
     mottle = lay_tile(rng, 0.05, octaves=3)
@@ -57,7 +57,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
     over: list[Limb] = []
     left, right, top, bottom = carrier.edges
     for side, edge in enumerate(carrier.edges):
-        # Nobody reaches down from above.
+        # A hand does not reach down from above.
         if side == 2 or abs(edge) >= FAR or rng.random() > HELD or not held:
             continue
         between = (max(top, -0.7), min(bottom, 1.1)) if side < 2 else (max(left, -0.8), min(right, 0.8))
@@ -66,7 +66,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
         outline = edge - inwards * carrier.margin
 
         def place(out: float, along: float) -> Place:
-            """A place so far outside the outline and so far along it, in radii of a thumb."""
+            """Return the place `out` outside the outline and `along` it, both in radii of a thumb."""
             spot = outline - inwards * out * size, at + along * size  # noqa: B023
             return spot if side < 2 else spot[::-1]  # noqa: B023
 
@@ -75,7 +75,7 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
         over.append(Limb(place(-reach, 0.0), place(3.0, 0.8 * lean), size, 0.45, skin, finger=True))
         arm = float(rng.uniform(3.0, 9.0)) * lean
         cuff = place(wrist + 3.0, lean + 0.8 * arm)
-        # Along one line: the back of the hand, the wrist, and the sleeve over it.
+        # The back of the hand, the wrist and the sleeve over it lie along one line.
         behind += [
             Limb(place(1.0, lean), place(wrist + 8.0, lean + arm), 2.5 * size, -0.15, skin, finger=False),
             Limb(cuff, place(50.0, lean + 6.0 * arm), 2.7 * size, 0.5, sleeve, finger=False),
@@ -90,14 +90,14 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
 def lay_limbs(
     radiance: Image, limbs: tuple[Limb, ...], mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool
 ) -> Image:
-    """The radiance H×W×3 with limbs over it, and the shadows that they throw on the carrier."""
+    """Return the radiance H×W×3 with limbs over it, and the shadows that they cast on the carrier."""
     for limb in limbs:
         radiance = _lay(radiance, limb, mottle, surface, lamp, shadows=shadows)
     return radiance
 
 
 def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
-    """The share of each sample that limbs hide, H×W in [0, 1]."""
+    """Return the share of each sample that limbs hide, H×W in [0, 1]."""
     hidden = np.zeros(surface.u.shape, np.float32)
     for limb in limbs:
         edge = max(surface.pixel / limb.radius, 0.06)
@@ -109,7 +109,7 @@ def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
 
 
 def _near(limb: Limb, surface: Surface) -> tuple[slice, slice] | None:
-    """Rows and columns in which a limb can be, found on few samples; None if it is nowhere in view."""
+    """Return the rows and columns that a limb can reach, found on few samples; None if it is not in view."""
     few = max(1, int(0.4 * limb.radius / surface.pixel))
     wide = _around(limb, surface.part((slice(None, None, few), slice(None, None, few))))[2]
     near = np.flatnonzero((wide < 2.5).any(axis=1)), np.flatnonzero((wide < 2.5).any(axis=0))
@@ -125,7 +125,7 @@ def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp
         return radiance
     if shadows:
         wide = _around(limb, surface)[2]
-        # The shadow falls away from the lamp; right under the finger no light comes in at all.
+        # The shadow falls away from the lamp. Directly under the finger there is no light at all.
         shift = 0.7 * limb.radius * lamp.direction[:2] / max(float(lamp.direction[2]), 0.3)
         shadow = _around(limb, surface, (float(shift[0]), float(shift[1])))[2]
         dark = 0.6 * (1 - lamp.ambient) * step(1.35, 0.75, shadow) + 0.5 * step(1.45, 0.95, wide)
@@ -140,7 +140,7 @@ def _lay(radiance: Image, limb: Limb, mottle: Tile, surface: Surface, lamp: Lamp
 
 
 def _lit(limb: Limb, past: Image, across: Image, lamp: Lamp) -> Image:
-    """Radiance of a smooth limb under white light, H×W×3."""
+    """Return the radiance of a smooth limb under white light, H×W×3."""
     direction = np.subtract(limb.tip, limb.root)
     tipwards = direction / np.hypot(*direction)
     ends = np.clip(past / np.float32(limb.radius), 0.0, 1.0)
@@ -149,7 +149,7 @@ def _lit(limb: Limb, past: Image, across: Image, lamp: Lamp) -> Image:
     right = side * -tipwards[1] + ends * tipwards[0]
     down = side * tipwards[0] + ends * tipwards[1]
     facing = right * lamp.direction[0] + down * lamp.direction[1] + lift * lamp.direction[2]
-    # Red light wraps round furthest, as it does in skin.
+    # Red light reaches furthest around the limb, because it scatters furthest in skin.
     key = np.clip((facing[..., None] + [0.3, 0.16, 0.12]) / [1.3, 1.16, 1.12], 0.0, None)
     sky = (0.75 - 0.25 * down) * (0.45 + 0.55 * lift)
     half = lamp.direction + np.array([0, 0, 1], np.float32)
@@ -161,7 +161,7 @@ def _lit(limb: Limb, past: Image, across: Image, lamp: Lamp) -> Image:
 
 
 def _around(limb: Limb, surface: Surface, shift: Place = (0.0, 0.0)) -> tuple[Image, Image, Image]:
-    """Distance past the tip's centre, and in radii that from the middle line, signed, and from the axis."""
+    """Return the distance past the tip's centre and, in radii, from the middle line (signed) and the axis."""
     direction = np.subtract(limb.tip, limb.root).astype(np.float32)
     length = float(np.hypot(*direction))
     direction /= length
@@ -178,7 +178,7 @@ def _around(limb: Limb, surface: Surface, shift: Place = (0.0, 0.0)) -> tuple[Im
 
 
 def _skin(limb: Limb, mottle: Tile, across: Image, surface: Surface) -> Image:
-    """Relative albedo: mottling, and on a finger creases at the joint and a paler nail."""
+    """Return the relative albedo: mottling, and on a finger creases at the joint and a paler nail."""
     texture: Image = 1.0 + 0.07 * mottle.at(surface.u, surface.v)
     if not limb.finger:
         return texture

@@ -1,4 +1,4 @@
-"""A carrier, paper or screen, before the camera: where it is, how it tilts, bends and catches light."""
+"""Place a carrier (paper or screen) before the camera: its position, tilt and bend, and the light on it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rfmeta_dist.synth.optics.framing import Framing, Raster
 from rfmeta_dist.synth.person.motion import Wander, draw_wander
 from rfmeta_dist.synth.place.scene import Lamp
 
-FAR = 9.0  # face units: an edge that no frame shows
+FAR = 9.0  # face units; an edge at this distance is in no frame
 BORDERLESS = 0.5  # share of recordings in which the carrier is wider than the frame
-ARC = np.linspace(-4.0, 4.0, 257)  # along a bend, where its arc length is tabulated
+ARC = np.linspace(-4.0, 4.0, 257)  # places across a bend at which its arc length is tabulated
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Bend:
     """How a sheet departs from a plane.
 
     Attributes:
-        curvature: of a bend about one axis, per face unit; above 0 the middle comes forward.
+        curvature: curvature of a bend about one axis, per face unit; above 0 the middle comes forward.
         axis: direction across the axis, in radians.
-        waves: (height, cycles along u and v per face unit in radians, phase) of what else is uneven.
+        waves: (height, cycles along u and v per face unit in radians, phase) of further unevenness.
     """
 
     curvature: float = 0.0
@@ -34,14 +34,14 @@ class Bend:
 
     @property
     def flat(self) -> bool:
-        """Whether there is no bend at all."""
+        """Return True if there is no bend at all."""
         return not self.curvature and not self.waves
 
     def relief(self, u: Image, v: Image) -> tuple[Image, Image, Image]:
-        """Height towards the camera at places on the plane, and its slopes along u and v."""
+        """Return the height towards the camera at places on the plane, and its slopes along u and v."""
         cos, sin = math.cos(self.axis), math.sin(self.axis)
         along = u * cos + v * sin
-        # Flatter far out, as a sheet is where no hand forces it.
+        # The sheet becomes flatter far out, where no hand bends it.
         spread = 1.0 + 0.25 * along * along
         slope = -self.curvature * along / (spread * spread)
         height, right, down = self.curvature * 2.0 * (1.0 / spread - 1.0), slope * cos, slope * sin
@@ -53,7 +53,7 @@ class Bend:
         return height, right, down
 
     def arc(self) -> NDArray[np.floating]:
-        """Length along the sheet, up to each place of ARC across the axis."""
+        """Return the length along the sheet up to each place of ARC across the axis."""
         slope = self.curvature * ARC / (1.0 + 0.25 * ARC**2) ** 2
         speed = np.sqrt(1.0 + slope**2)
         length = np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2 * np.diff(ARC))])
@@ -66,12 +66,12 @@ class Carrier:
     """One recording's carrier, in the face coordinates of the picture on it.
 
     Attributes:
-        yaw, pitch: mean turn in radians.
-        turning, nodding: how the hand that holds it turns it.
-        distance: of the camera, in face units.
-        bend: of the sheet.
-        edges: picture's left, right, top and bottom; far outside if its borders are not in view.
-        margin: width of paper white or bezel outside the picture.
+        yaw, pitch: mean rotation in radians.
+        turning, nodding: how the hand that holds it turns it over time.
+        distance: distance of the camera in face units.
+        bend: bend of the sheet.
+        edges: the picture's left, right, top and bottom; far outside if its borders are not in view.
+        margin: width of white paper or bezel outside the picture.
         corner: radius of the rounded corners of its outline.
     """
 
@@ -86,13 +86,13 @@ class Carrier:
     corner: float
 
     def axes(self, seconds: float) -> NDArray[np.floating]:
-        """Unit vectors along u, along v, and towards the camera, as rows (x right, y down, z to the camera)."""
+        """Return unit vectors along u and v and towards the camera, as rows (x right, y down, z to camera)."""
         yaw, pitch = self.yaw + self.turning.at(seconds), self.pitch + self.nodding.at(seconds)
         sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
         return np.array([[cy, 0.0, -sy], [sy * sp, cp, cy * sp], [sy * cp, -sp, cy * cp]])
 
     def locate(self, u: float, v: float, seconds: float) -> tuple[float, float]:
-        """Where a point of the picture appears, in face coordinates of the untilted carrier."""
+        """Return where a point of the picture appears, in face coordinates of the untilted carrier."""
         cos, sin = math.cos(self.bend.axis), math.sin(self.bend.axis)
         arc = u * cos + v * sin
         along = float(np.interp(arc, self.bend.arc(), ARC))
@@ -111,7 +111,7 @@ class Surface:
         u, v: face coordinates on the picture (right, down).
         outside: distance outside the picture's edges, negative within, in face units.
         beyond: the same for the carrier's outline.
-        normal: unit normals towards the camera, H×W×3, or of one sample, 1×1×3, if it is flat.
+        normal: unit normals towards the camera, H×W×3, or 1×1×3 if the carrier is flat.
         eye: direction of the camera from each sample, H×W×3, about unit length.
         pixel: face units per sample.
     """
@@ -125,7 +125,7 @@ class Surface:
     pixel: float
 
     def part(self, window: tuple[slice, slice]) -> Surface:
-        """Some rows and columns of it."""
+        """Return some rows and columns of the surface."""
         normal = self.normal if self.normal.shape[0] == 1 else self.normal[window]
         u, v, outside, beyond, eye = (a[window] for a in (self.u, self.v, self.outside, self.beyond, self.eye))
         return Surface(u, v, outside, beyond, normal, eye, self.pixel)
@@ -143,7 +143,7 @@ def draw_carrier(
 ) -> Carrier:
     """Hold up a carrier, as unsteadily as a hand does (`moving` = 1) or on a support (0).
 
-    `away` is the camera's distance in units of the face on it, which is seen as large as a live one.
+    `away` is the camera's distance in units of the face on the carrier, which appears as large as a live one.
     """
     edges = [-FAR, FAR, -FAR, FAR]
     if rng.random() >= BORDERLESS:
@@ -166,10 +166,10 @@ def draw_carrier(
 
 
 def look_at(carrier: Carrier, framing: Framing, raster: Raster, seconds: float) -> Surface:
-    """Trace each sample to the carrier: framing, then perspective, then bend."""
+    """Trace each sample to the carrier: framing first, then perspective, then the bend."""
     x, y = framing.to_face(*raster.grid())
     right, down, front = carrier.axes(seconds).astype(np.float32)
-    # A ray leaves the camera at (0, 0, distance) and passes (x, y, 0).
+    # The ray of a sample goes from the camera at (0, 0, distance) through (x, y, 0).
     towards = x * front[0] + y * front[1] - carrier.distance * front[2]
     height: Image = np.zeros((1, 1), np.float32)
     slopes: list[Image] | None = None
@@ -191,7 +191,7 @@ def look_at(carrier: Carrier, framing: Framing, raster: Raster, seconds: float) 
 
 
 def _unroll(bend: Bend, u: Image, v: Image) -> tuple[Image, Image]:
-    """Places on the plane → places on the sheet that bends away from it."""
+    """Convert places on the plane to places on the sheet that bends away from it."""
     cos, sin = np.float32(math.cos(bend.axis)), np.float32(math.sin(bend.axis))
     along = u * cos + v * sin
     extra = (np.interp(along, ARC, bend.arc()) - along).astype(np.float32)
@@ -212,19 +212,19 @@ def _outside(carrier: Carrier, u: Image, v: Image) -> tuple[Image, Image]:
 
 
 def inside(distance: Image, surface: Surface) -> Image:
-    """1 where a distance outside something is negative, 0 where positive, with an edge one sample soft."""
+    """Return 1 where a distance outside something is negative and 0 where positive, one sample soft."""
     return step(surface.pixel, -surface.pixel, distance)
 
 
 def picture_on(surface: Surface, picture: Image, area: Raster) -> Image:
-    """Samples of a picture whose pixels are those of `area`, in face coordinates."""
+    """Sample a picture whose pixels are those of `area`, in face coordinates."""
     column = (surface.u - np.float32(area.left)) / np.float32(area.pitch) - np.float32(0.5)
     row = (surface.v - np.float32(area.top)) / np.float32(area.pitch) - np.float32(0.5)
     return sample(picture, column, row)
 
 
 def light_on(surface: Surface, lamp: Lamp) -> Image:
-    """Irradiance of a sheet around 1, H×W or 1×1: it has the relief of its bend, and of no face."""
+    """Return the irradiance of a sheet around 1, H×W or 1×1. It has the relief of its bend and of no face."""
     facing = np.clip(surface.normal @ lamp.direction, 0.02, None)
     sky = 0.75 - 0.25 * surface.normal[..., 1]
     lit: Image = lamp.ambient * sky + (1.0 - lamp.ambient) * 1.25 * facing
@@ -232,7 +232,7 @@ def light_on(surface: Surface, lamp: Lamp) -> Image:
 
 
 def sheen(surface: Surface, lamp: Lamp, roughness: float) -> Image:
-    """How brightly a gloss mirrors the lamp, 0 to 1, H×W; wider the rougher."""
+    """Return how brightly a glossy surface mirrors the lamp, 0 to 1, H×W; a rougher one mirrors it wider."""
     half = surface.eye + lamp.direction
     if surface.normal.shape[0] == 1:
         facing: Image = half @ surface.normal[0, 0]

@@ -1,4 +1,4 @@
-"""Printed photos: ink on paper by halftone, held up and lit as the sheet turns and bends."""
+"""Print photos: ink on paper by halftone, held up, and lit according to how the sheet turns and bends."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rfmeta_dist.synth.place.scene import Lamp
 # Linear transmittance of solid cyan, magenta, yellow and black ink.
 INKS = np.array([[0.05, 0.40, 0.78], [0.78, 0.04, 0.26], [0.95, 0.84, 0.05], [0.05, 0.05, 0.05]], np.float32)
 
-HARMONICS = ((1, 0), (0, 1), (1, 1), (1, -1))  # of a grid of dots; finer ones never pass a lens
-COVERAGES = 33  # at which their amplitudes are tabulated
+HARMONICS = ((1, 0), (0, 1), (1, 1), (1, -1))  # harmonics of a grid of dots; finer ones never pass a lens
+COVERAGES = 33  # number of coverages at which the amplitudes of harmonics are tabulated
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Paper:
         face: range of the width of the printed face in millimetres.
         lpi: range of lines of dots per inch; for scattered dots, dots per inch.
         angles: screen angles of C, M, Y, K in degrees.
-        ink: strength of solid ink, 1 as `INKS`; less is washed out.
+        ink: strength of solid ink; 1 is that of `INKS`, less looks washed out.
         gain: dot gain; above 0 darkens the middle tones.
         gloss: strength of the sheen.
         grain: relative variation of the sheet's brightness; its structures are 0.25 mm wide.
-        banding: relative strength of printer head bands.
-        bend: largest curvature of a sheet held as flat as it goes, per face unit.
-        source: range of the pixels across the face of the photo that is printed. No more than `stolen.FINEST`
-            for each sample of the scene are made, because more would not be seen.
-        scattered: dots scattered as an inkjet does, rather than growing on a grid.
-        name: tells it from the domain's others.
+        banding: relative strength of the bands that a printer head leaves.
+        bend: largest curvature of a sheet that is held as flat as possible, per face unit.
+        source: range of the number of pixels across the face of the photo that is printed. At most
+            `stolen.FINEST` pixels for each sample of the scene are made, because more would not be visible.
+        scattered: dots are scattered, as an ink-jet does, instead of growing on a grid.
+        name: distinguishes it from the domain's other papers.
     """
 
     white: tuple[float, float, float]
@@ -73,11 +73,11 @@ class Sheet:
         plate: area coverage of C, M, Y and K, P×Q×4.
         area: where on the sheet the plate's pixels are, in face coordinates.
         cell: distance of dots in face units.
-        phases: of the four screens, 4×2.
-        dots: where scattered dots lie denser than elsewhere, a tile an ink; none for a grid.
-        grain: of the paper, and its strength.
+        phases: phases of the four screens, 4×2.
+        dots: one tile per ink that says where scattered dots are denser; none for dots on a grid.
+        grain: grain of the paper, and its strength.
         bands: cycles per face unit and phase of the printer head's bands.
-        haze: light that the gloss mirrors from everywhere, relative to white.
+        haze: light that the gloss reflects from all directions, relative to white.
     """
 
     paper: Paper
@@ -97,9 +97,9 @@ def print_out(photo: Image, area: Raster, paper: Paper, pixel: float, rng: Rng) 
     Args:
         photo: display values [0, 1], P×Q×3.
         area: where its pixels lie, in face coordinates.
-        paper: what it is printed with and on.
+        paper: printer and paper.
         pixel: face units between the samples of the scene; finer noise is averaged over them.
-        rng: of the recording.
+        rng: random generator of the recording.
     """
     millimetre = FACE_WIDTH / rng.uniform(*paper.face)  # in face units
     cell = MM_PER_INCH / rng.uniform(*paper.lpi) * millimetre
@@ -118,10 +118,10 @@ def print_out(photo: Image, area: Raster, paper: Paper, pixel: float, rng: Rng) 
 
 
 def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Pattern]:
-    """A printed sheet as if it filled the picture, lit by `lamp`.
+    """Light a printed sheet with `lamp`, as if the sheet filled the picture.
 
     Returns:
-        Its radiance H×W×3, as dots too fine to be seen add up to, and the pattern of the dots.
+        Its mean radiance H×W×3, in which dots that are too fine are averaged, and the pattern of the dots.
     """
     paper = sheet.paper
     inks = picture_on(surface, sheet.plate, sheet.area)
@@ -132,7 +132,7 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
     bands = paper.banding * fade * np.sin(surface.v * np.float32(sheet.bands[0]) + np.float32(sheet.bands[1]))
     tile, rough = sheet.grain
     texture = 1.0 + np.float32(rough) * tile.at(surface.u, surface.v) + bands.astype(np.float32)
-    # Rough paper spreads its sheen; a glossy one keeps it small and bright.
+    # The sheen is wide on rough paper and small and bright on glossy paper.
     mirrored = paper.gloss * 0.2 * sheen(surface, lamp, 0.045 - 0.03 * min(paper.gloss, 1.0))
     level = np.clip(texture, 0.2, None) * light_on(surface, lamp)
     radiance: Image = reflectance * thrice(level) + thrice(mirrored + np.float32(sheet.haze))
@@ -141,17 +141,18 @@ def show_print(sheet: Sheet, surface: Surface, lamp: Lamp) -> tuple[Image, Patte
 
 
 def separate(photo: Image, paper: Paper) -> Image:
-    """Area coverage of C, M, Y, K in [0, 1], P×Q×4, for a photo's display values P×Q×3.
+    """Return the area coverage of C, M, Y, K in [0, 1], P×Q×4, for a photo's display values P×Q×3.
 
-    With partial black replacement and dot gain.
+    Black ink partly replaces the others, and dot gain is added.
     """
     wanted = decode_srgb(photo)
     lightest = np.maximum(np.maximum(wanted[..., 0], wanted[..., 1]), wanted[..., 2])
-    # Mostly in the darks, which the others alone leave brown, and hardly in skin, where its dots would show.
+    # Black ink is used mostly in dark parts, which the other inks alone would leave brown, and hardly in skin,
+    # where its dots would be visible.
     black = np.float32(0.85) * np.clip(1.0 - lightest, 0.0, 1.0) ** 6
     wanted = wanted / thrice(1.0 - black * (1.0 - INKS[3, 0]))
     inks = np.zeros_like(wanted)
-    # Each ink also dims the other colours: raise or lower each in turn until the overprint is right.
+    # Each ink also dims the other colours, so the coverages are corrected repeatedly until the overprint fits.
     for channel in (0, 1, 2) * 2:
         others = [1.0 - inks[..., i] * (1.0 - INKS[i, channel]) for i in range(3) if i != channel]
         share = wanted[..., channel] / (others[0] * others[1])
@@ -161,7 +162,7 @@ def separate(photo: Image, paper: Paper) -> Image:
 
 
 def _overprinted(inks: Image, paper: Paper) -> Image:
-    """Mean transmittance H×W×3 of four overprinted screens of dots, from their coverages H×W×4 (Demichel)."""
+    """Return the mean transmittance H×W×3 of four overprinted dot screens of coverages H×W×4 (Demichel)."""
     inked = [(share, _absorbed(channel, paper)) for channel, share in enumerate(cv2.split(inks))]
     transmitted: Image = cv2.merge(
         [math.prod(1.0 - share * taken[i] for share, taken in inked) for i in range(3)]
@@ -170,7 +171,7 @@ def _overprinted(inks: Image, paper: Paper) -> Image:
 
 
 def _absorbed(channel: int, paper: Paper) -> NDArray[np.float32]:
-    """Share of red, green and blue that solid ink takes away."""
+    """Return the share of red, green and blue that solid ink absorbs."""
     taken: NDArray[np.float32] = np.float32(paper.ink) * (1 - INKS[channel])
     return taken
 
@@ -187,7 +188,7 @@ def _uneven(inks: Image, sheet: Sheet, surface: Surface) -> Image:
 
 
 def _waves(sheet: Sheet, inks: Image, ink: int) -> Iterator[Wave]:
-    """The harmonics of one ink's dots, as ripples on its mean transmittance."""
+    """Return the harmonics of one ink's dots, as ripples on its mean transmittance."""
     angle, (first, second) = math.radians(sheet.paper.angles[ink]), sheet.phases[ink].tolist()
     cos, sin = math.cos(angle) / sheet.cell, math.sin(angle) / sheet.cell
     taken = _absorbed(ink, sheet.paper)
@@ -208,7 +209,7 @@ def _waves(sheet: Sheet, inks: Image, ink: int) -> Iterator[Wave]:
 
 @cache
 def _harmonic(m: int, n: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Amplitude of a harmonic of round dots on a grid, at coverages from 0 to 1: dots grow into round holes."""
+    """Return a harmonic's amplitude for round dots on a grid, which grow into round holes as coverage rises."""
     angle = (np.arange(64) + 0.5) / 64 * 2 * math.pi
     spots = np.cos(angle)[:, None] + np.cos(angle)[None]
     wave = np.cos(m * angle[:, None] + n * angle[None])

@@ -1,4 +1,4 @@
-"""Screen replays: coloured subpixels behind glass. Moiré comes from the model of the camera alone."""
+"""Replay on screens: coloured subpixels behind glass. Moiré follows from the model of the camera alone."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ class Screen:
 
     Attributes:
         face: range of the width of the face shown on it, in millimetres.
-        ppi: pixels an inch.
+        ppi: pixels per inch.
         gamma: exponent of the panel.
         white: white point, −1 blue to 1 orange.
-        black: light leaking through a black pixel, relative to white.
+        black: light that leaks through a black pixel, relative to white.
         matrix: strength of the pixel pattern, from 0 (none) to 1.
-        reflection: range of the mirrored room relative to the panel's white.
+        reflection: range of the brightness of the mirrored room, relative to the panel's white.
         bezel: linear grey of the frame.
-        flicker: range of the brightness band's depth.
-        source: range of the pixels across the face of the video that is played, limited as in `Paper`.
-        subpixels: `stripe`, red, green and blue beside each other as on most LCDs, or `diamond`, half as many
-            red and blue as green ones, as on most OLED phones.
-        name: tells it from the domain's others.
+        flicker: range of the depth of the brightness band.
+        source: range of the number of pixels across the face of the video that is played, limited as in
+            `Paper`.
+        subpixels: `stripe`: red, green and blue side by side, as on most LCDs; or `diamond`: half as many red
+            and blue as green ones, as on most OLED phones.
+        name: distinguishes it from the domain's other screens.
     """
 
     face: tuple[float, float]
@@ -63,10 +64,10 @@ class Display:
     """One screen as set up for a recording.
 
     Attributes:
-        pitch: of its pixels, in face units.
-        phases: of stripes and rows.
-        mirrored: the room in the glass, H×W×3 relative to the panel's white.
-        bands: depth, cycles per crop and cycles a second of the brightness band.
+        pitch: width of its pixels in face units.
+        phases: phases of stripes and rows.
+        mirrored: the room mirrored in the glass, H×W×3 relative to the panel's white.
+        bands: depth, cycles per crop and cycles per second of the brightness band.
         gloss: brightness of the mirrored lamp.
     """
 
@@ -80,7 +81,7 @@ class Display:
 
 def set_up_screen(screen: Screen, framing: Framing, raster: Raster, rng: Rng) -> Display:
     """Set up a screen before a camera that sees the samples of `raster`."""
-    # The glass reflects the other side of the room, out of focus. That side is drawn with a window.
+    # The glass reflects the other side of the room, out of focus. That side is painted with a window.
     width, height = MIRRORED, max(8, round(MIRRORED * raster.height / raster.width))
     coarse = Raster(raster.left, raster.top, raster.width * raster.pitch / width, height, width)
     room = blur(paint_backdrop("window", framing, coarse, rng), rng.uniform(0.8, 3.0))
@@ -98,19 +99,19 @@ def set_up_screen(screen: Screen, framing: Framing, raster: Raster, rng: Rng) ->
 def show_screen(
     display: Display, frame: Image, area: Raster, surface: Surface, lamp: Lamp, raster: Raster, seconds: float
 ) -> tuple[Image, Pattern]:
-    """A screen showing a video frame, as if it filled the picture.
+    """Show a video frame on a screen, as if the screen filled the picture.
 
     Args:
         display: the screen.
         frame: display values [0, 1], P×Q×3.
         area: where the frame's pixels lie, in face coordinates.
         surface: where each sample meets the panel.
-        lamp: what lights the room.
+        lamp: the light in the room.
         raster: the samples.
         seconds: time, for the band that a rolling shutter sees.
 
     Returns:
-        Its radiance H×W×3, as pixels too fine to be seen add up to, and the pattern of the pixels.
+        Its mean radiance H×W×3, in which pixels that are too fine are averaged, and the pattern of the pixels.
     """
     screen = display.screen
     panel = np.power(np.clip(picture_on(surface, frame, area), 0.0, 1.0), np.float32(screen.gamma))
@@ -130,7 +131,7 @@ def show_screen(
 
 
 def _waves(display: Display) -> Iterator[Wave]:
-    """The harmonics of a panel's subpixels around their mean."""
+    """Return the harmonics of a panel's subpixels around their mean."""
     across, down = display.phases
     frequency, deep = 1.0 / display.pitch, display.screen.matrix
     if display.screen.subpixels == "stripe":
@@ -164,5 +165,5 @@ def _wave(across: float, down: float, phase: Sequence[float], strength: Sequence
 
 
 def _pulse(order: int, width: float) -> float:
-    """Amplitude of a harmonic of pulses that take a share `width` of the period, relative to their mean."""
+    """Return a harmonic's amplitude, relative to the mean, of pulses of `width` periods."""
     return float(2.0 * np.sinc(order * width))

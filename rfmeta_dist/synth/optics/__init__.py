@@ -1,1 +1,1 @@
-"""What a camera sees and how it records: framing, sensor, and the steps from radiance to picture."""
+"""Model the camera: framing, lens, sensor, exposure, colour, and the recorded picture."""

@@ -1,4 +1,4 @@
-"""Cameras in physical units, how they are set for a recording, and what they see."""
+"""Describe cameras in physical units, set them up for a recording, and compute what they see."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from rfmeta_dist.synth.imaging.texture import Rng
 from rfmeta_dist.synth.optics.framing import FACE_UNIT_MM, Framing, Raster
 
 Range = tuple[float, float]
-DETAIL = 2.5  # samples of the scene for each pixel of the crop: more would be averaged away when it is shrunk
-LARGEST = 1024  # most sensor pixels across a crop: a closer face gets coarser pixels
+DETAIL = 2.5  # samples of the scene per pixel of the stored crop; shrinking would average more of them away
+LARGEST = 1024  # most sensor pixels across a crop; a closer face gets coarser pixels
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera model. Ranges are drawn once per occasion: a live recording and its attacks.
+    """A camera model. A value is drawn from each range once per occasion (a live recording and its attacks).
 
     Attributes:
+        name: name of the camera, which distinguishes it from the domain's others.
         focal: focal length in millimetres.
         pitch: width of a pixel of the recorded frame on the sensor, in micrometres: the width of the part of
-            the sensor that is recorded, over the frame's.
-        distance: of the face from the lens, in millimetres.
-        defocus: lens blur, standard deviation in sensor pixels.
-        vignette: share of light lost far from the lens axis. Half of it is lost at a corner of the crop if the
-            axis is in the crop's middle.
-        balance: white balance error, −1 (blue) to 1 (orange).
-        noise: standard deviation of a pixel's noise at middle grey, in linear units.
-        exposure: error in stops.
-        contrast: exponent of the tone curve about middle grey.
-        saturation: 0 grey, 1 as the scene.
-        denoise: how many standard deviations of its own noise the camera smooths away.
-        sharpen: unsharp mask weight.
-        flare: light scattered evenly over the picture, relative to its mean.
-        codec: quality of the recording, 1 to 100, at sensor resolution.
-        format: of the recording.
-        frame: height and width of the whole picture in pixels, of which the face crop is a part.
+            the sensor that is recorded, divided by the frame's width in pixels.
+        distance: range of the distance of the face from the lens, in millimetres.
+        defocus: range of the lens blur, as standard deviation in sensor pixels.
+        vignette: range of the share of light lost far from the lens axis. Half of it is lost at a corner of the
+            crop if the axis is in the middle of the crop.
+        balance: range of the white balance error, −1 (blue) to 1 (orange).
+        noise: range of the standard deviation of a pixel's noise at middle grey, in linear units.
+        exposure: range of the exposure error in stops.
+        contrast: range of the exponent of the tone curve about middle grey.
+        saturation: range of the saturation; 0 is grey, 1 is as the scene.
+        denoise: range of how many standard deviations of its own noise the camera smooths away.
+        sharpen: range of the weight of the unsharp mask.
+        flare: range of the light scattered evenly over the picture, relative to its mean.
+        codec: range of the quality of the recording, 1 to 100, at sensor resolution.
+        format: file format of the recording.
+        frame: height and width in pixels of the whole picture, of which the face crop is a part.
         automatic: weight of automatic white balance, contrast and black level. Exposure is always automatic.
     """
 
@@ -65,20 +66,20 @@ class Camera:
         require_positive(self, "focal", "pitch", "distance")
 
     def density(self, distance: float) -> float:
-        """Pixels a face unit at a distance in millimetres."""
+        """Return the number of pixels per face unit at a distance in millimetres."""
         return FACE_UNIT_MM * self.focal / (self.pitch * 1e-3 * distance)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A camera as set for one occasion: see `Camera`.
+    """The settings of a camera on one occasion. Fields that are not listed here are values drawn from `Camera`.
 
     Attributes:
         sensor: pixels across the crop, an even number.
-        scene: samples of the scene across the crop, no more than pixels.
+        scene: samples of the scene across the crop, at most `sensor`.
         away: distance of the face in face units.
         centre: the lens axis in crop coordinates.
-        frame: height and width of the whole picture in pixels, at least the crop's.
+        frame: height and width of the whole picture in pixels, at least those of the crop.
     """
 
     sensor: int
@@ -102,15 +103,15 @@ class Settings:
 
 
 def require_positive(part: object, *names: str) -> None:
-    """Raise a ValueError if a length or a range of lengths is not above zero."""
+    """Raise a ValueError if a length, or the lower end of a range of lengths, is not above zero."""
     for name in names:
         value = getattr(part, name)
         if not min(value if isinstance(value, tuple) else (value,)) > 0:
-            raise ValueError(f"{name} is not above 0; give a length")
+            raise ValueError(f"{name} is not above 0; give a positive length")
 
 
 class Sight(NamedTuple):
-    """What a camera sees: the samples of the scene, and the pixels that they are measured by."""
+    """What a camera sees: the samples of the scene, and the pixels that measure them."""
 
     scene: Raster
     pixels: Raster
@@ -120,10 +121,11 @@ def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
     """Draw the settings of one occasion.
 
     Args:
-        camera: the model.
-        framing: of the crop.
-        size: side of the crop as it is stored, in pixels; the scene is sampled no finer than shows there.
-        rng: of the recording.
+        camera: the camera model.
+        framing: framing of the crop.
+        size: side of the crop as it is stored, in pixels. The scene is sampled only as finely as this size can
+            show.
+        rng: random generator of the occasion.
     """
     distance = rng.uniform(*camera.distance)
     sensor = 2 * round(min(max(2.0 * framing.half * camera.density(distance), 32.0), LARGEST) / 2)
@@ -150,7 +152,7 @@ def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
 
 
 def see(settings: Settings, *, whole: bool = False) -> Sight:
-    """What a camera sees: the crop alone, or the whole frame.
+    """Return what a camera sees: the crop alone, or the whole frame.
 
     The frame is centred on the lens axis. If the crop would lie partly outside, the frame is moved just far
     enough to contain it.
@@ -165,7 +167,7 @@ def see(settings: Settings, *, whole: bool = False) -> Sight:
     for side, axis in zip(settings.frame, reversed(settings.centre), strict=True):
         room = side / settings.sensor - 1.0
         first = min(max(axis, -room), room) - side / settings.sensor
-        # The crop begins on a whole pixel, of the same colour of the mosaic as when it is alone.
+        # The crop begins on a whole pixel that has the same mosaic colour as when the crop is made alone.
         corner.append(-1.0 - 2.0 * round((-1.0 - first) * settings.sensor / 4) * 2 / settings.sensor)
     height, width = settings.frame
     rows, columns = (int(np.ceil(side * fine / coarse)) for side in settings.frame)

@@ -1,4 +1,4 @@
-"""Where the camera looks, where its samples lie, and where in its picture the face is."""
+"""Define coordinates: where the camera looks, where its samples lie, and where the face is in its picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from rfmeta_dist.synth.imaging.texture import Image, Rng
 
-# Millimetres in a face unit: pupils are 0.39 face units apart, and 63 mm in adults (Dodgson 2004).
+# Millimetres in a face unit. The pupils are 0.39 face units apart, which is 63 mm in adults (Dodgson 2004).
 FACE_UNIT_MM = 162.0
 MM_PER_INCH = 25.4
 FACE_WIDTH = 0.9  # from cheek to cheek, face units
@@ -19,7 +19,7 @@ FACE_WIDTH = 0.9  # from cheek to cheek, face units
 
 @dataclass(frozen=True)
 class Framing:
-    """Where the crop lies: centre and half width in face units, roll in radians."""
+    """Where the crop lies: its centre and half width in face units, and its roll in radians."""
 
     x: float
     y: float
@@ -27,12 +27,12 @@ class Framing:
     roll: float
 
     def to_face(self, x: Image, y: Image) -> tuple[Image, Image]:
-        """Crop coordinates (the crop spans [−1, 1]²) → face coordinates."""
+        """Convert crop coordinates (the crop spans [−1, 1]²) to face coordinates."""
         cos, sin = math.cos(self.roll) * self.half, math.sin(self.roll) * self.half
         return cos * x - sin * y + self.x, sin * x + cos * y + self.y
 
     def to_crop(self, x: float, y: float) -> tuple[float, float]:
-        """Face coordinates of one point → crop coordinates."""
+        """Convert the face coordinates of one point to crop coordinates."""
         cos, sin = math.cos(self.roll) / self.half, math.sin(self.roll) / self.half
         x, y = x - self.x, y - self.y
         return cos * x + sin * y, cos * y - sin * x
@@ -40,7 +40,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class Raster:
-    """The samples of a picture, `height`×`width` of them, each `pitch` wide in crop coordinates.
+    """The samples of a picture: `height`×`width` of them, each `pitch` wide in crop coordinates.
 
     Attributes:
         left, top: crop coordinates of the outer corner of the first sample.
@@ -53,30 +53,30 @@ class Raster:
     width: int
 
     def grid(self) -> tuple[Image, Image]:
-        """Crop coordinates x (right) and y (down) of the samples' centres, each H×W."""
+        """Return the crop coordinates x (right) and y (down) of the samples' centres, each H×W."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         across, down = np.meshgrid(x, y)
         return across, down
 
     def axes(self) -> tuple[Image, Image]:
-        """Crop coordinates of the samples' centres: x as 1×W, y as H×1."""
+        """Return the crop coordinates of the samples' centres: x as 1×W, y as H×1."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         return x[None], y[:, None]
 
     def part(self, rows: slice, columns: slice) -> Raster:
-        """The raster of some rows and columns of this one, both slices with a start and a stop."""
+        """Return the raster of some rows and columns of this one. Both slices need a start and a stop."""
         left, top = self.left + columns.start * self.pitch, self.top + rows.start * self.pitch
         return Raster(left, top, self.pitch, rows.stop - rows.start, columns.stop - columns.start)
 
 
 class Face(NamedTuple):
-    """Where a face is, in any coordinates; the first eye is the one on the left of the picture.
+    """Where a face is, in any coordinates. The first eye is the one on the left of the picture.
 
     Attributes:
-        left, top, right, bottom: its box.
-        eyes: centres of the two.
+        left, top, right, bottom: sides of its box.
+        eyes: centres of both eyes.
     """
 
     left: float
@@ -87,19 +87,19 @@ class Face(NamedTuple):
 
 
 def mapped(face: Face, place: Callable[[float, float], tuple[float, float]]) -> Face:
-    """A face in other coordinates: the box around the corners' new places."""
+    """Return a face in other coordinates. The new box encloses the new places of the box's corners."""
     corners = [place(x, y) for x in (face.left, face.right) for y in (face.top, face.bottom)]
     across, down = zip(*corners, strict=True)
     return Face(min(across), min(down), max(across), max(down), (place(*face.eyes[0]), place(*face.eyes[1])))
 
 
 def square(resolution: int) -> Raster:
-    """The samples of the crop alone, `resolution` squared."""
+    """Return the samples of the crop alone, `resolution` squared."""
     return Raster(-1.0, -1.0, 2.0 / resolution, resolution, resolution)
 
 
 def draw_framing(rng: Rng) -> Framing:
-    """How a face detector happens to crop: one distribution for live faces and attacks alike."""
+    """Draw how a face detector crops: from one distribution for live faces and attacks alike."""
     return Framing(
         x=float(rng.uniform(-0.06, 0.06)),
         y=float(rng.uniform(-0.12, 0.04)),

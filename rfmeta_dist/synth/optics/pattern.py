@@ -19,8 +19,8 @@ import numpy as np
 from rfmeta_dist.synth.imaging.texture import Image
 from rfmeta_dist.synth.optics.framing import Raster
 
-FAINTEST = 0.004  # of the local radiance: half a grey level in the middle tones
-STRIDE = 8  # samples between the places at which a wave's frequency is measured
+FAINTEST = 0.004  # least visible amplitude relative to the local radiance: half a grey level in middle tones
+STRIDE = 8  # samples between the places at which a wave's frequency is computed
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Wave:
         across, down: cycles per face unit of the carrier.
         phase: radians for red, green and blue.
         most: an upper bound of its amplitude.
-        amplitude: gives the amplitude relative to the local mean, any shape that broadcasts to H×W×3; called
-            only if enough of the wave passes.
+        amplitude: returns the amplitude relative to the local mean, in any shape that broadcasts to H×W×3. It
+            is called only if the optics pass enough of the wave.
     """
 
     across: float
@@ -44,7 +44,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a carrier's radiance is multiplied by: a factor for each layer, which is 1 plus its waves.
+    """What the radiance of a carrier is multiplied by: for each layer, 1 plus the waves of the layer.
 
     Attributes:
         u, v: where each sample of the scene lies on the carrier, H×W, in face units.
@@ -59,12 +59,12 @@ class Pattern:
     layers: tuple[tuple[Wave, ...], ...]
 
     def covered(self, share: Image) -> Pattern:
-        """The pattern behind something that hides a share of it, H×W in [0, 1]."""
+        """Return the pattern behind something that hides a share of it, H×W in [0, 1]."""
         return replace(self, weight=(self.weight * (1.0 - share)).astype(np.float32))
 
 
 def passed(across: Image, down: Image, defocus: float) -> Image:
-    """The share of a wave's amplitude that lens and pixel area pass.
+    """Return the share of a wave's amplitude that the lens and the area of a pixel pass.
 
     Args:
         across, down: cycles per sensor pixel.
@@ -79,7 +79,7 @@ def passed(across: Image, down: Image, defocus: float) -> Image:
 
 
 def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) -> Image | None:
-    """The pattern at the pixels of a sensor.
+    """Return the pattern at the pixels of a sensor.
 
     Args:
         pattern: on the samples of `scene`.
@@ -88,7 +88,8 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
         defocus: standard deviation of the lens blur in sensor pixels.
 
     Returns:
-        What to multiply the blurred radiance by, H×W×3; None if nothing of the pattern passes or is in view.
+        Factor by which the blurred radiance is multiplied, H×W×3; None if no part of the pattern passes the
+        optics or is in view.
     """
     if not pattern.weight.any():
         return None
@@ -115,7 +116,7 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
 
 
 def _share(wave: Wave, slopes: list[tuple[Image, Image]], defocus: float) -> Image | None:
-    """What lens and pixels pass of a wave, at every STRIDE-th sample; None if it cannot be seen."""
+    """Return the share of a wave that the optics pass, at every STRIDE-th sample; None if it is invisible."""
     (u_down, u_across), (v_down, v_across) = slopes
     across, down = wave.across * u_across + wave.down * v_across, wave.across * u_down + wave.down * v_down
     share = passed(across, down, defocus)
@@ -123,13 +124,13 @@ def _share(wave: Wave, slopes: list[tuple[Image, Image]], defocus: float) -> Ima
 
 
 def _slopes(image: Image, spacing: float) -> tuple[Image, Image]:
-    """How fast an image grows downwards and across, a unit of `spacing`."""
+    """Return how fast an image grows downwards and across, per unit of `spacing`."""
     slopes: Any = np.gradient(image, spacing)
     return slopes[0], slopes[1]
 
 
 def on_pixels(image: Image, scene: Raster, pixels: Raster) -> Image:
-    """An image on the samples of a scene, H×W or H×W×3, interpolated at the centres of a sensor's pixels."""
+    """Interpolate an image on the samples of a scene, H×W or H×W×3, at the centres of a sensor's pixels."""
     if scene == pixels:
         return image
     zoom = pixels.pitch / scene.pitch
@@ -147,7 +148,7 @@ def on_pixels(image: Image, scene: Raster, pixels: Raster) -> Image:
 
 
 def _widened(share: Image, shape: tuple[int, ...]) -> Image:
-    """A field measured at every STRIDE-th sample, at all samples."""
+    """Interpolate a field that was computed at every STRIDE-th sample to all samples."""
     rows, columns = (np.arange(side, dtype=np.float32) / STRIDE for side in shape[:2])
     across, down = np.meshgrid(columns, rows)
     wide: Image = cv2.remap(share, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -155,7 +156,7 @@ def _widened(share: Image, shape: tuple[int, ...]) -> Image:
 
 
 def _cosines(turns: Image, phase: tuple[float, float, float]) -> Image:
-    """The cosine of an angle in turns plus each of three phases in radians, H×W×3."""
+    """Return the cosine of an angle in turns plus each of three phases in radians, H×W×3."""
     angle = turns * np.float32(2 * math.pi)
     cos, sin = np.cos(angle), np.sin(angle)
     waves: Image = cv2.merge([cos * np.float32(math.cos(p)) - sin * np.float32(math.sin(p)) for p in phase])

@@ -1,1 +1,1 @@
-"""From a domain to files: samples, video clips with annotations, contact sheets."""
+"""Turn a domain into files: samples for shards, video clips with annotations, and contact sheets."""

@@ -1,4 +1,4 @@
-"""What the real data sets ship beside their videos: face annotations and lists, in each one's own format."""
+"""Write what real data sets ship beside their videos: face annotations and lists, in each set's format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from rfmeta_dist.synth.optics.framing import Face
 
 
 class Annotation(NamedTuple):
-    """A layout's face annotations: where that of a clip is, and its line for a frame."""
+    """The format of a data set's face annotations.
+
+    Attributes:
+        path: returns the path of the annotation of a clip, from the path of the clip.
+        line: returns the annotation's line for a frame, from the frame's number and its face in pixels.
+    """
 
     path: Callable[[str], str]
     line: Callable[[int, Face], str]
@@ -23,18 +28,18 @@ def _stem(path: str) -> str:
 
 
 def _eyes(frame: int, face: Face) -> str:
-    """`frame,x_right,y_right,x_left,y_left`: a person's right eye is on the left of the picture."""
+    """Return `frame,x_right,y_right,x_left,y_left`. A person's right eye is on the left of the picture."""
     return ",".join(str(n) for n in (frame, *(round(c) for eye in face.eyes for c in eye)))
 
 
 def _sized(frame: int, face: Face) -> str:
-    """`frame x y w h`."""
+    """Return `frame x y w h`."""
     sides = (face.left, face.top, face.right - face.left, face.bottom - face.top)
     return " ".join(str(n) for n in (frame, *map(round, sides)))
 
 
 def _cornered(frame: int, face: Face) -> str:
-    """`frame,left,top,right,bottom` and the eyes, the person's left one first."""
+    """Return `frame,left,top,right,bottom` and then both eyes, the person's left eye first."""
     (right, left), corners = face.eyes, (face.left, face.top, face.right, face.bottom)
     return ",".join(str(n) for n in (frame, *map(round, (*corners, *left, *right))))
 
@@ -49,7 +54,16 @@ ANNOTATIONS: Mapping[LayoutName, Annotation] = MappingProxyType(
 
 
 def annotation(layout: LayoutName, path: str, faces: Sequence[Face]) -> tuple[str, str] | None:
-    """Path and text of a clip's annotation, or None if the data set has none."""
+    """Return the path and the text of a clip's face annotation.
+
+    Args:
+        layout: the data set whose format is written.
+        path: path of the clip below its data set's folder.
+        faces: the face in each frame, in pixels.
+
+    Returns:
+        None if the data set ships no annotations.
+    """
     style = ANNOTATIONS.get(layout)
     if style is None:
         return None
@@ -57,7 +71,7 @@ def annotation(layout: LayoutName, path: str, faces: Sequence[Face]) -> tuple[st
 
 
 def lists(layout: LayoutName, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Path and text of each list that comes with a data set of these clips."""
+    """Yield the path and the text of each list that the data set ships with clips of these paths."""
     if layout == "oulu_npu":
         yield from _protocols(sorted(paths))
     elif layout == "msu_mfsd":
@@ -72,7 +86,7 @@ _OULU = re.compile(r"(Train|Dev|Test)_files/((\d)_(\d)_\d\d_(\d))\.avi")
 
 
 def _protocols(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """OULU-NPU's four protocols: unseen session, unseen instruments, unseen phone, and all three at once."""
+    """Yield OULU-NPU's protocols: unseen session, unseen instruments, unseen phone, all of these at once."""
     clips = [match.groups() for path in paths if (match := _OULU.fullmatch(path))]
     for part in ("Train", "Dev", "Test"):
         here = [clip[1:] for clip in clips if clip[0] == part]
@@ -93,7 +107,7 @@ def _rows(
     instruments: bool = False,
     phone: str = "",
 ) -> str:
-    """`sign,name` of the clips in a part; what is new in the test part is what the arguments say."""
+    """Return lines `sign,name` of the clips in a list. The arguments say what is new in the test part."""
     test, rows = part == "Test", []
     for name, camera, occasion, kind in clips:
         if session and (occasion == "3") != test:

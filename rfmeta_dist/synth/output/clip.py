@@ -1,4 +1,4 @@
-"""A recording as a video file, whole frames at 25 a second, with the annotation its data set has beside it."""
+"""Write a recording as a video file: whole frames at 25 per second, and the face annotation of its data set."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from rfmeta_dist.synth.output.annotations import annotation
 from rfmeta_dist.synth.output.generate import prepare
 from rfmeta_dist.synth.person.motion import FPS
 
-FULL = 256  # side of the crops of the largest scale
+FULL = 256  # side of the largest scale's crops, in pixels
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording to write.
+    """A recording to write as a video file.
 
     Attributes:
-        path: below its data set's folder; the ending decides the container.
-        video: the recording; its card has one camera.
-        turned: stored upside down.
+        path: path below its data set's folder; the ending selects the container format.
+        video: the recording; its card has exactly one camera.
+        turned: store the frames upside down, as some phones do.
     """
 
     path: str
@@ -40,12 +40,12 @@ class Clip:
 
     @property
     def frames(self) -> int:
-        """How many it has."""
+        """Return the number of frames."""
         return max(1, round(self.video.seconds * FPS))
 
 
 def write(clip: Clip, root: Path) -> None:
-    """Film a clip and encode it below `root`, with H.264; it is there when all of it is.
+    """Film a clip and encode it as H.264 below `root`. The file gets its name only when it is complete.
 
     Raises:
         OSError: the disk is full, or the folder may not be written.
@@ -56,16 +56,16 @@ def write(clip: Clip, root: Path) -> None:
         beside = annotation(clip.video.card.layout, clip.path, faces)
         if beside:
             write_text(root / beside[0], beside[1])
-        partial.chmod(0o644)  # partial files are private; data sets are read by other users
+        partial.chmod(0o644)  # partial files are readable by their owner only; data sets are for all users
         partial.rename(path)
 
 
 def _encode(clip: Clip, path: Path) -> list[Face]:
-    """Film a clip into a file; returns where the face is in each frame."""
+    """Film a clip into a file. Return the face in each frame, in pixels."""
     taken = prepare(clip.video)[0]
     faces = []
     with av.open(str(path), "w") as container:
-        # One thread and no frames out of order: the bytes depend on the pictures alone.
+        # With one thread and no B-frames, the bytes depend on the pictures alone.
         options = {"crf": str(crf_of(taken.settings.codec)), "threads": "1", "bf": "0", "preset": "veryfast"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.pix_fmt = "yuv420p"
@@ -80,15 +80,17 @@ def _encode(clip: Clip, path: Path) -> list[Face]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, and the folders above it."""
+    """Write a text file, and create the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
 def coarser(settings: Settings, size: int) -> Settings:
-    """The settings of a camera with fewer pixels, so that a small scale films small frames.
+    """Return the settings of a camera with fewer pixels, so that a small scale films small frames.
 
-    At the largest scale, of crops of 256 pixels, the camera keeps all its pixels.
+    Args:
+        settings: of the full camera.
+        size: side of the scale's crops in pixels. At 256, the largest, the camera keeps all its pixels.
     """
     wanted = settings.sensor if size >= FULL else min(settings.sensor, 3 * size // 2)
     sensor = wanted // 2 * 2

@@ -1,4 +1,4 @@
-"""From a plan to samples: which recordings a domain has, and each one's encoded crops and labels."""
+"""Generate samples: plan which recordings a domain has, then render the encoded crops and labels of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rfmeta_dist.synth.output.source import bare
 from rfmeta_dist.synth.person.motion import FPS
 from rfmeta_dist.synth.person.portraits import Portrait, Survey
 
-RHO = 0.5  # how strongly nuisances follow the label, unless said otherwise
+RHO = 0.5  # default of how strongly spurious cues follow the label
 
 
 def plan(
@@ -41,23 +41,26 @@ def plan(
     rho: float = RHO,
     domains: Mapping[str, Domain] = DOMAINS,
 ) -> list[Video]:
-    """The videos of a domain, subject by subject, each subject live and in every attack.
+    """Return the recordings of a domain, subject by subject. Each subject has live recordings and all attacks.
 
     Args:
         domain: a name in `domains`.
-        scale: how much.
-        seed: of the whole data set; the same seed for all domains keeps their people apart.
-        identities: folder of portraits or what `survey` found in one, or None for made-up people.
-        rho: how strongly the domain's nuisances follow the label: 0 not at all, 1 they decide it.
-        domains: all there are; see `card.join`.
+        scale: how much to generate.
+        seed: seed of the whole data set. Give all domains the same seed, so that no person is in two of them.
+        identities: folder of portraits, or what `survey` found in one; None for made-up people.
+        rho: how strongly the domain's spurious cues follow the label, from 0 (not at all) to 1 (decided by it).
+        domains: all known domains by name; see `card.join`.
 
     Raises:
-        ConfigError: no such domain, or rho is out of range.
-        DataError: the folder is missing, has no usable portrait, or too few.
+        ConfigError: the domain is unknown, or rho is out of range.
+        DataError: the folder of portraits is missing, or has no or too few usable portraits.
     """
     card = find_domain(domain, domains)
     if not 0.0 <= rho <= 1.0:
-        raise ConfigError(f"rho={rho} is out of range", "use 0 (independent of the label) to 1 (decides it)")
+        raise ConfigError(
+            f"rho={rho} is out of range",
+            "use a number from 0 (spurious cues are independent of the label) to 1 (the label decides them)",
+        )
     people = cast(domain, scale, seed, identities, domains)
     return [
         Video(
@@ -80,7 +83,7 @@ def plan(
 
 
 def _another(people: Sequence[tuple[Split, Identity]], number: int, seed: int) -> Identity:
-    """Who attacks in the name of a subject: somebody else of the same split, so that splits stay apart."""
+    """Return who attacks in a subject's name: another person of the same split, so that splits share nobody."""
     split = people[number][0]
     others = [i for i, (theirs, _) in enumerate(people) if theirs == split and i != number]
     if not others:
@@ -89,7 +92,7 @@ def _another(people: Sequence[tuple[Split, Identity]], number: int, seed: int) -
 
 
 def _takes(scale: Scale, card: Domain) -> Iterator[tuple[str, int]]:
-    """Attack type and number of each of a subject's recordings."""
+    """Yield attack type and number of each of a subject's recordings."""
     recordings = (LIVE, *scale.attacks_of(card))
     for attack_type in dict.fromkeys(recordings):
         for take in range(scale.videos * recordings.count(attack_type)):
@@ -104,17 +107,17 @@ def generate(
     rho: float = RHO,
     domains: Mapping[str, Domain] = DOMAINS,
 ) -> Iterator[Sample]:
-    """All samples of a domain, video by video; see `plan` for arguments and errors."""
+    """Yield all samples of a domain, recording by recording. See `plan` for arguments and errors."""
     for video in plan(domain, scale, seed, identities, rho, domains):
         yield from render(video)
 
 
 def contract(scale: Scale, videos: Sequence[Video]) -> dict[str, Any]:
-    """What decides the bytes of a domain, as JSON-able values for its manifest.
+    """Return all that decides the bytes of a domain, as JSON-able values for its manifest.
 
     Args:
-        scale: the one planned for.
-        videos: the domain's plan.
+        scale: the scale of the plan.
+        videos: the plan of the domain, from `plan`.
     """
     first, card = videos[0], asdict(videos[0].card)
     return {
@@ -136,7 +139,7 @@ def contract(scale: Scale, videos: Sequence[Video]) -> dict[str, Any]:
 
 
 def _code() -> str:
-    """Hash the code and arrays of the generator, all sub-folders included: they decide every picture."""
+    """Return a hash of the generator's code and arrays, all sub-folders included: they decide every pixel."""
     root = Path(__file__).parents[1]
     whole = hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.suffix in {".py", ".npz"}):
@@ -148,7 +151,7 @@ def _code() -> str:
 
 
 def _people(videos: Sequence[Video]) -> str:
-    """Whose faces: made-up ones, or the hash of the portraits."""
+    """Say whose faces are shown: `procedural`, or the hash of the portraits."""
     portraits = dict.fromkeys(v.identity for v in videos if isinstance(v.identity, Portrait))
     if not portraits:
         return "procedural"
@@ -157,7 +160,7 @@ def _people(videos: Sequence[Video]) -> str:
 
 
 def render(video: Video) -> list[Sample]:
-    """Film a recording and cut out its crops: a pure function of the video, in any process."""
+    """Film a recording and return its crops as samples. The result depends on the video alone."""
     taken, framing = prepare(video)
     sight, samples = see(taken.settings), []
     shots = film(video, taken.card, taken.settings, framing, video.times)
@@ -171,7 +174,7 @@ def render(video: Video) -> list[Sample]:
 
 
 def prepare(video: Video) -> tuple[Take, Framing]:
-    """What a recording is made with, spurious cues included, and how its face is framed."""
+    """Return what a recording is made with, spurious cues included, and how its face is framed."""
     rng = video.shared("set-up")
     camera, framing = pick(video.card.cameras, rng), draw_framing(rng)
     settings, quality = set_up(camera, framing, video.size, rng), rng.uniform(*video.card.quality)

@@ -1,4 +1,4 @@
-"""A contact sheet: what each domain looks like, live and attacked, with the depth labels."""
+"""Draw a contact sheet: faces of each domain, live and in each type of attack, with the depth labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rfmeta_dist.synth.filming.recording import Video
 from rfmeta_dist.synth.imaging.codec import Pixels, decode_jpeg
 from rfmeta_dist.synth.output.generate import render
 
-SIDE = 256  # of a crop on the sheet, whatever the scale: it is there to be looked at
+SIDE = 256  # of a crop on the sheet in pixels, at every scale, so that people can see details
 INSET = 64
 PEOPLE = 2
 GAP = 4
@@ -24,10 +24,13 @@ PAPER, INK = 24, "0.9"
 
 
 def contact_sheet(plans: Mapping[str, Sequence[Video]]) -> bytes:
-    """PNG bytes: a row a domain; the same two people live and in each type of attack, depth in the corner.
+    """Return a contact sheet as PNG bytes.
+
+    Each row is a domain. It shows the same two people live and in each type of attack, with the depth label in
+    the corner of each crop.
 
     Args:
-        plans: the recordings of each domain, to choose from.
+        plans: the recordings of each domain, from `plan`.
     """
     types = {video.attack_type for videos in plans.values() for video in videos}
     columns = [name for name in (LIVE, *get_args(Attack)) if name in types]
@@ -41,7 +44,7 @@ def contact_sheet(plans: Mapping[str, Sequence[Video]]) -> bytes:
 
 
 def _examples(videos: Sequence[Video], attack_type: str) -> Pixels:
-    """One type of recording of each of a few people, the same for every type; blank if the domain has none."""
+    """Return crops of one type of recording, of the same people for every type; blank where there are none."""
     people = list(dict.fromkeys(video.subject for video in videos))
     chosen = people[:: max(1, len(people) // PEOPLE)][:PEOPLE]
     cells = [
@@ -52,7 +55,7 @@ def _examples(videos: Sequence[Video], attack_type: str) -> Pixels:
 
 
 def _cell(video: Video) -> Pixels:
-    """A crop with its depth map in the corner and a gap around them."""
+    """Return a crop with its depth map in the corner and a gap to the right and below."""
     sample = render(replace(video, size=SIDE, frames=1))[0]
     picture = decode_jpeg(sample.image).copy()
     depth = cv2.imdecode(np.frombuffer(sample.depth, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -67,7 +70,7 @@ def _blank() -> Pixels:
 
 
 def _text(line: str, width: int, *, centred: bool = False) -> Pixels:
-    """A line of text, LINE×width×3."""
+    """Return a line of text as a picture, LINE×width×3."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

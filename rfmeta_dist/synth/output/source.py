@@ -13,10 +13,10 @@ _Span = tuple[tuple[int, int], tuple[int, int]]  # line from 1 and column in cha
 def bare(source: str) -> str:
     """Return a module's source without comments, docstrings, blank lines and spaces at line ends.
 
-    The text is cut, not printed anew, so that every version of Python gives the same.
+    The text is cut rather than printed from a syntax tree, so that every version of Python returns the same.
 
     Args:
-        source: of a module.
+        source: text of the module.
     """
     lines = source.splitlines()
     for (first, start), (last, end) in sorted([*_docstrings(source), *_comments(source)], reverse=True):

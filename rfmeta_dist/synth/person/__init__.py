@@ -1,1 +1,1 @@
-"""What a person looks like and how they move, made up or from a portrait."""
+"""Paint what a person looks like and model how they move, made up or from a portrait."""

@@ -1,4 +1,4 @@
-"""A bust is what a person looks like before light falls on them; this module paints a made-up one."""
+"""Paint a made-up person as a bust: what the person looks like before light falls on them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from rfmeta_dist.synth.person.hair import paint_hair
 from rfmeta_dist.synth.person.skin import draw_complexion, paint_skin
 from rfmeta_dist.synth.person.styles import draw_hair
 
-CACHED = 4  # busts kept per process: the videos of one subject follow one another
-LEAST = 448  # pixels; smaller busts are painted as large and reduced
-BACK = -0.15  # heights behind this are cut off: what is seen from the front does not reach there
+CACHED = 4  # busts cached per process; few are enough, because the videos of a subject are consecutive
+LEAST = 448  # least side in pixels at which busts are painted; smaller ones are reduced from it
+BACK = -0.15  # heights below this are cut off, because nothing that is visible from the front is there
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Bust:
         albedo: N×N×3 reflectance in linear light.
         height: N×N, towards the camera, in face units.
         cover: N×N in [0, 1], 0 where there is only background.
-        gloss: N×N in [0, 1], weight of the specular highlight; above a half it is wet and sharp.
-        skin: N×N in [0, 1], where light enters bare skin and spreads in it.
+        gloss: N×N in [0, 1], weight of the specular highlight; above a half the surface is wet and sharp.
+        skin: N×N in [0, 1], where light enters bare skin and scatters in it.
         eyes: |x| and y of the eye centres.
         mimic: how the face moves.
     """
@@ -65,14 +65,14 @@ class Bust:
 
     @cached_property
     def planes(self) -> Image:
-        """Height, cover, gloss and skin, N×N×4, because one picture is sampled faster than four."""
+        """Return height, cover, gloss and skin as N×N×4, because one picture is sampled faster than four."""
         planes: Image = cv2.merge([self.height, self.cover, self.gloss, self.skin])
         return planes
 
 
 @lru_cache(maxsize=CACHED)
 def paint_bust(seed: int, resolution: int) -> Bust:
-    """The made-up person number `seed`, the same whoever asks; `resolution` is N."""
+    """Paint the made-up person number `seed` at N×N, N = `resolution`. Nothing else changes the result."""
     rng = generator("bust", seed)
     traits = draw_traits(rng)
     head = build_head(draw_shape(traits, rng), max(resolution, LEAST))
@@ -112,11 +112,12 @@ def _put_on(layer: Layer, *canvases: Canvas) -> None:
 
 
 def _reduced(resolution: int, canvas: Canvas, shut: Canvas, closing: Image) -> tuple[Canvas, Canvas, Image]:
-    """What was painted, at the resolution asked for."""
+    """Return the painted canvas at the requested resolution."""
     if canvas.size[1] == resolution:
         return canvas, shut, closing
     small = canvas.resized(resolution)
-    # The window's edges are no whole pixels of the smaller canvas: it is put in its place before it is reduced.
+    # The edges of the window are not at whole pixels of the smaller canvas, so the window is put into the large
+    # canvas before that is reduced.
     albedo, height = canvas.albedo.copy(), canvas.height.copy()
     albedo[shut.part()], height[shut.part()] = shut.albedo, shut.height
     small_shut = replace(small, albedo=resize(albedo, resolution), height=resize(height, resolution))
@@ -128,20 +129,20 @@ def _reduced(resolution: int, canvas: Canvas, shut: Canvas, closing: Image) -> t
 
 
 def _shut(canvas: Canvas, eyes: EyeLook, rng: Rng) -> tuple[Canvas, Image]:
-    """A second canvas around the eyes with the eyes closed, and how far down their openings each pixel lies."""
+    """Return a canvas around the eyes with the eyes closed, and how far down the opening each pixel lies."""
     shut = close_lids(canvas)
     return shut, np.maximum(*(shut_eye(shut, eyes, side, rng) for side in (-1, 1)))
 
 
 def close_lids(canvas: Canvas) -> Canvas:
-    """A copy of the canvas around the eyes, with the relief of closed eyes and not painted yet."""
+    """Return a copy of the canvas around the eyes with the relief of closed eyes, not painted yet."""
     shut = eyes_of(canvas).copy()
     shut.height[...] += (canvas.head.shut - canvas.head.height)[shut.part()]
     return shut
 
 
 def join_mimic(acts: tuple[Image, ...], lips: Image, shut: Canvas, closing: Image) -> Mimic:
-    """What moves: expressions, the line between the lips, and the lids of a window with its eyes shut."""
+    """Collect what moves: expressions, the line between the lips, and the lids of a window with shut eyes."""
     lids = np.dstack([np.clip(shut.albedo, 0.002, 0.95), shut.height])
     return Mimic(acts, lips, shut.corner, np.ascontiguousarray(closing), lids.astype(np.float32))
 

@@ -1,4 +1,4 @@
-"""The surface that painters work on: all images of a bust in the making, and windows into it."""
+"""The surface that painters work on: all images of a bust while it is painted, and windows into them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ AXES = ("x", "y", "u", "v")
 
 @dataclass(frozen=True)
 class Layer:
-    """Something worn, on the window of a canvas outside which it covers nothing.
+    """Something that is worn, given on the window of a canvas; it covers nothing outside this window.
 
     Attributes:
-        albedo, cover, height, gloss: H×W×3, and H×W or a number; as of `Canvas`.
+        albedo, cover, height, gloss: H×W×3, and H×W or a number; as in `Canvas`.
         corner: row and column of the window within the whole canvas.
     """
 
@@ -40,9 +40,9 @@ class Canvas:
     """Images of one size, changed in place.
 
     Attributes:
-        head: whose shape it is, over the whole canvas.
+        head: the shape of the person's head, over the whole canvas.
         x, y: face coordinates of the pixels.
-        u, v: their template coordinates.
+        u, v: template coordinates of the pixels.
         albedo: H×W×3 in linear light.
         height: H×W in face units.
         gloss: H×W in [0, 1].
@@ -65,23 +65,23 @@ class Canvas:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Return the numbers of rows and columns."""
         return self.x.shape[0], self.x.shape[1]
 
     @property
     def pixel(self) -> float:
-        """Face units a pixel."""
+        """Return the face units per pixel."""
         return 2.0 * EXTENT / float(self.head.cover.shape[0])
 
     def rows(self, first: float, last: float) -> Canvas:
-        """The whole width of this whole canvas between two heights in face coordinates, sharing its memory."""
+        """Return the part of this whole canvas between two heights in face coordinates, sharing its memory."""
         top, bottom = (int((y + EXTENT) / self.pixel) for y in (first, last))
         part = slice(max(0, top), min(self.size[0], bottom))
         images: dict[str, Any] = {name: getattr(self, name)[part] for name in (*AXES, *PAINTED)}
         return replace(self, corner=(part.start, 0), **images)
 
     def window(self, around: NDArray[np.floating], margin: float) -> Canvas:
-        """The part of the canvas around template points K×2, sharing its memory."""
+        """Return the part of the canvas around template points K×2, sharing its memory."""
         points, corner = self.head.at(around), np.array(self.corner[::-1])
         low = np.maximum((points.min(0) - margin + EXTENT) / self.pixel - corner, 0).astype(int)
         high = ((points.max(0) + margin + EXTENT) / self.pixel).astype(int) + 1 - corner
@@ -90,17 +90,17 @@ class Canvas:
         return replace(self, corner=(self.corner[0] + int(low[1]), self.corner[1] + int(low[0])), **views)
 
     def copy(self) -> Canvas:
-        """The same canvas with images of its own."""
+        """Return the same canvas with images of its own."""
         return replace(self, **{name: getattr(self, name).copy() for name in PAINTED})
 
     def resized(self, resolution: int) -> Canvas:
-        """This whole canvas at N×N."""
+        """Return this whole canvas at N×N."""
         head = replace(self.head, cover=resize(self.head.cover, resolution))
         images: dict[str, Any] = {n: resize(getattr(self, n), resolution) for n in (*AXES, *PAINTED)}
         return replace(self, head=head, **images)
 
     def tint(self, factor: Image | float, amount: Image) -> None:
-        """Multiply the albedo by a colour, as far as `amount`, H×W in [0, 1], says."""
+        """Multiply the albedo by a colour, with strength `amount`, H×W in [0, 1]."""
         lost = np.broadcast_to(np.asarray(factor, np.float32) - np.float32(1.0), (3,))
         for channel in range(3):
             self.albedo[..., channel] *= np.float32(1.0) + lost[channel] * amount
@@ -110,15 +110,16 @@ class Canvas:
         self.albedo[...] += (colour - self.albedo) * amount[..., None]
 
     def part(self) -> tuple[slice, slice]:
-        """Rows and columns of the window within the whole canvas."""
+        """Return rows and columns of the window within the whole canvas."""
         (row, column), (rows, columns) = self.corner, self.size
         return slice(row, row + rows), slice(column, column + columns)
 
     def firmness(self, layer: Layer) -> Image:
-        """How far a layer's height replaces that of this whole canvas, in [0, 1] on the layer's window."""
+        """Return how far a layer's height replaces that of this whole canvas, in [0, 1] on its window."""
         (row, column), (rows, columns) = layer.corner, layer.cover.shape
         body = self.body[row : row + rows, column : column + columns]
-        # Beside the body there is no height to blend with, and none may jump from strand to strand.
+        # Beside the body there is no height to blend with, so the layer's height counts from a low cover on.
+        # The cover is blurred, so that the height does not jump from strand to strand.
         beside = step(0.0, 0.1, wide_blur(layer.cover, 0.02 / self.pixel))
         return np.where(body > 0.5, step(0.1, 0.7, wide_blur(layer.cover, 0.008 / self.pixel)), beside)
 
@@ -134,7 +135,7 @@ class Canvas:
         down, across = layer.corner
         there = slice(top - down, bottom - down), slice(left - across, right - across)
         cover, gloss = layer.cover[there], layer.gloss if isinstance(layer.gloss, float) else layer.gloss[there]
-        # Where there is only background, whatever colour lies there must not shine through a thin cover.
+        # Where there is only background, its undefined colour must not be visible through a thin cover.
         above = cover / np.maximum(cover + self.body[here] * (1.0 - cover), np.float32(1e-3))
         self.albedo[here] += (layer.albedo[there] - self.albedo[here]) * above[..., None]
         self.height[here] += (layer.height[there] - self.height[here]) * firm[there]
@@ -143,19 +144,19 @@ class Canvas:
         self.skin[here] *= np.float32(1.0) - cover
 
     def lines(self, paths: NDArray[np.floating], width: float = 0.0) -> Image:
-        """Cover of hair-thin lines K×P×2 in template coordinates; `width` blurs them, in face units."""
+        """Return the cover of hair-thin lines K×P×2 in template coordinates, blurred by `width` face units."""
         points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
         alpha = strokes(self._pixels(points), self.size, self.fine)
         return wide_blur(alpha, width / self.pixel) if width else alpha
 
     def hairs(self, paths: NDArray[np.floating], tone: NDArray[np.floating]) -> tuple[Image, Image]:
-        """Tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
+        """Return tone and cover of lines K×P×2 in template coordinates, each with a grey value in [0, 1]."""
         points = self.head.at(paths.reshape(-1, 2)).reshape(paths.shape)
         return brush(self._pixels(points), tone, self.size, self.fine)
 
     @property
     def fine(self) -> int:
-        """How many drawn hairs side by side are a pixel wide."""
+        """Return how many drawn hairs side by side are one pixel wide."""
         return max(1, round(self.pixel / HAIR))
 
     def _pixels(self, points: Image) -> Image:
@@ -164,7 +165,7 @@ class Canvas:
 
 
 def blank_canvas(head: Head) -> Canvas:
-    """A canvas of a head's size without paint: albedo and gloss are zero."""
+    """Return a canvas of a head's size without paint: albedo and gloss are zero."""
     resolution = head.cover.shape[0]
     x, y = grid(resolution, EXTENT)
     albedo = np.zeros((resolution, resolution, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Clothes: tops with their collars and folds, and head scarves."""
+"""Paint clothes: tops with their collars and folds, and head scarves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOPS = ("crew", "crew", "vee", "shirt", "shirt", "turtle", "hood", "jacket", "sc
 
 
 def paint_clothes(whole: Canvas, woman: bool, rng: Rng) -> Layer:
-    """A top of a random kind, colour and pattern over neck and shoulders."""
+    """Paint a top of a random kind, colour and pattern over neck and shoulders."""
     kind = str(rng.choice(TOPS))
     if kind == "scoop" and not woman:
         kind = "crew"
@@ -28,7 +28,7 @@ def paint_clothes(whole: Canvas, woman: bool, rng: Rng) -> Layer:
     thick = {"jacket": 0.05, "hood": 0.06, "shirt": 0.025}.get(kind, 0.03)
     head = whole.head.cover[canvas.part()]
     reach = wide_blur(head, 1.2 * thick / canvas.pixel)
-    # Beside the neck cloth begins where it lies on the shoulder.
+    # Beside the neck, the cloth begins where it lies on the shoulder.
     top = {"hood": 0.755, "turtle": 0.70, "shirt": 0.79, "jacket": 0.79}.get(kind, 0.825) + 0.2 * (a - 0.3)
     body = np.maximum(head, step(0.13, 0.17, reach)) * step(-0.008, 0.008, v - top)
     edge = _neckline(kind, a, v, rng)
@@ -61,14 +61,14 @@ def _layer(canvas: Canvas, albedo: Image, cover: Image, height: Image) -> Layer:
 
 
 def draw_cloth(rng: Rng) -> Colour:
-    """Linear RGB of cloth: often dull, sometimes strong, seldom pure black or white."""
+    """Draw the linear RGB of cloth: often dull, sometimes strong, seldom pure black or white."""
     value, tint = rng.uniform(0.015, 0.55) ** 1.0, rng.dirichlet((1.2, 1.2, 1.2)) * 3.0
     colour: Colour = (value * (1.0 + rng.uniform(0.0, 0.8) * (tint - 1.0))).astype(np.float32)
     return np.clip(colour, 0.008, 0.7)
 
 
 def _neckline(kind: str, a: Image, v: Image, rng: Rng) -> Image:
-    """Distance into the cloth from its opening, in face units."""
+    """Return the distance into the cloth from its opening, in face units."""
     wide = rng.uniform(0.95, 1.08)
     match kind:
         case "vee":
@@ -89,14 +89,14 @@ def _neckline(kind: str, a: Image, v: Image, rng: Rng) -> Image:
 
 
 def _folds(canvas: Canvas, rng: Rng) -> Image:
-    """Soft creases, mostly running from the shoulders to the chest, some of them sharp."""
+    """Return soft creases, mostly running from the shoulders to the chest; some are sharp."""
     size = canvas.size[0] // 2, canvas.size[1] // 2
     u, v = (cv2.resize(each, size[::-1], interpolation=cv2.INTER_AREA) for each in (canvas.u, canvas.v))
     warp = np.float32(0.10) * noise(rng, size, 4, 2)
     across = np.abs(u) * 0.9 - v * 0.5 + warp
     ridged = 1.0 - np.abs(np.sin(across * rng.uniform(9, 15) + noise(rng, size, 3)))
     folds = ridged**2 * np.clip(noise(rng, size, 5, 2), -0.3, 1.0) + 0.4 * noise(rng, size, 9, 2)
-    # Where cloth is pushed together it breaks into a few narrow creases.
+    # Cloth that is pushed together forms a few narrow creases.
     crease = np.exp(-np.abs(noise(rng, size, 6, 2) + 1.5 * across) / 0.10) * np.clip(
         noise(rng, size, 4), 0.0, 1.0
     )
@@ -105,10 +105,10 @@ def _folds(canvas: Canvas, rng: Rng) -> Image:
 
 
 def _weave(canvas: Canvas, kind: str, rng: Rng) -> tuple[Image, Image]:
-    """Threads: how much light each place of the cloth gives back, about 1, and how far it stands out.
+    """Return the threads of cloth: how much light each place reflects, about 1, and how far it stands out.
 
-    Knitted tops have columns of loops, others threads that cross; single threads are finer than a pixel of most
-    pictures and are left out there.
+    Knitted tops have columns of loops, others have threads that cross. Where single threads are finer than a
+    pixel, which is so in most pictures, they are left out.
     """
     u, v = canvas.u, canvas.v
     uneven = lay(tissue(canvas.head.cover.shape[0]).mottle, canvas, rng)
@@ -145,7 +145,7 @@ def _pattern(canvas: Canvas, rng: Rng) -> Image:
 def _collared(
     canvas: Canvas, kind: str, colour: Colour, albedo: Image, lifted: Image, edge: Image, rng: Rng
 ) -> tuple[Image, Image]:
-    """A shirt's collar and buttons, or a jacket's lapels over a shirt."""
+    """Paint a shirt's collar and buttons, or a jacket's lapels over a shirt."""
     u, v, a = canvas.u, canvas.v, np.abs(canvas.u)
     if kind == "jacket":
         shirt = np.clip(draw_cloth(rng) * 0.6 + 0.3, 0, 0.75)
@@ -170,7 +170,7 @@ def _collared(
 
 
 def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
-    """A scarf wrapped around head and neck that leaves the face free."""
+    """Paint a scarf that is wrapped around head and neck and leaves the face free."""
     v, a = canvas.v, np.abs(canvas.u)
     low = np.clip(v + 0.15, 0.0, None)
     top = np.hypot(a / 0.545, np.clip(-(v + 0.15), 0, None) / 0.73)
@@ -197,7 +197,7 @@ def paint_scarf(canvas: Canvas, rng: Rng) -> Layer:
 
 
 def contact_shade(canvas: Canvas, layer: Layer, reach: float) -> Image:
-    """Where a layer of the whole canvas darkens what lies next to it, H×W: mostly below its edge."""
+    """Return where a layer of the whole canvas darkens what is next to it, H×W: mostly below its edge."""
     near = wide_blur(layer.cover, reach / canvas.pixel)
     shift = int(0.5 * reach / canvas.pixel)
     near[shift:] = np.maximum(near[shift:], near[:-shift].copy())

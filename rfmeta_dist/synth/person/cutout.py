@@ -1,4 +1,4 @@
-"""A portrait as a bust: the person cut out of the picture, light taken out of it, a relief put behind it."""
+"""Turn a portrait into a bust: cut the person out, remove the light, and add a relief."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHUT = EyeLook((0.0, 0.0, 0.0), 0.4, (0.0, 0.0), 0.03, 0.6, 0.0, 0.0, (1.0, 0.0,
 
 @lru_cache(maxsize=CACHED)
 def cut_out(path: str, fit: Affine, mesh: bytes, resolution: int) -> Bust:
-    """The person of a portrait as a bust; see `Portrait` for `fit` and `mesh`, `resolution` is N."""
+    """Return the person of a portrait as a bust; see `Portrait` for `fit` and `mesh`; `resolution` is N."""
     drawn = _straight(path, fit, resolution)
     if mesh:
         points = np.frombuffer(mesh, np.float32).reshape(-1, 3)
@@ -44,7 +44,7 @@ def cut_out(path: str, fit: Affine, mesh: bytes, resolution: int) -> Bust:
     )
     shut, closing = _with_eyes_shut(canvas, drawn)
     left, right = head.at(np.array([[-EYE[0], EYE[1]], EYE]))
-    # Lips that are apart already show their own teeth: such a mouth is not opened much further.
+    # Lips that are apart in the photo already show teeth, so such a mouth is not opened much further.
     acts = (head.acts[0] * (1.0 if apart < 0.02 else 0.35), *head.acts[1:])
     return Bust(
         albedo=np.clip(albedo, 0.002, 0.95).astype(np.float32),
@@ -58,7 +58,7 @@ def cut_out(path: str, fit: Affine, mesh: bytes, resolution: int) -> Bust:
 
 
 def _straight(path: str, fit: Affine, resolution: int) -> NDArray[np.uint8]:
-    """The picture over [−EXTENT, EXTENT]² in face coordinates, RGB."""
+    """Return the picture over [−EXTENT, EXTENT]² in face coordinates, RGB."""
     picture = cv2.cvtColor(cv2.imread(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     x, y = grid(resolution, EXTENT)
     a, b, c, d = fit
@@ -69,7 +69,7 @@ def _straight(path: str, fit: Affine, resolution: int) -> NDArray[np.uint8]:
 
 
 def _matte(drawn: NDArray[np.uint8], head: Head) -> Image:
-    """Cover of the person, N×N in [0, 1], by GrabCut started from the head's outline."""
+    """Return the cover of the person, N×N in [0, 1], by GrabCut started from the head's outline."""
     size = (MATTE_SIZE, MATTE_SIZE)
     small = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
     u, v = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (head.u, head.v))
@@ -78,15 +78,15 @@ def _matte(drawn: NDArray[np.uint8], head: Head) -> Image:
     labels = np.full(size, cv2.GC_PR_BGD, np.uint8)
     labels[(dome < 1.3) | (below > 0)] = cv2.GC_PR_FGD
     labels[(dome < 0.78) | ((np.abs(u) < 0.2) & (v > 0.5)) | ((below > 0.15) & (np.abs(u) < 0.7))] = cv2.GC_FGD
-    # Neither hair nor shoulders reach everywhere.
+    # These areas are background, because neither hair nor shoulders reach there.
     labels[((dome > 1.75) & (v < 0.45)) | ((np.abs(u) > 0.72) & (v < 0.62 + 0.4 * (np.abs(u) - 0.72)))] = (
         cv2.GC_BGD
     )
-    # GrabCut seeds its clusters from OpenCV's global generator.
+    # GrabCut takes its seeds from OpenCV's global random generator, so that is set to a fixed state.
     cv2.setRNGSeed(1)
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
     person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    # What hangs on by a thread belongs to the background.
+    # Parts that only a thin bridge connects to the person belong to the background.
     core = cv2.morphologyEx(person, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
     _, parts = cv2.connectedComponents(core)
     core = (parts == parts[MATTE_SIZE // 2, MATTE_SIZE // 2]).astype(np.uint8)
@@ -96,7 +96,7 @@ def _matte(drawn: NDArray[np.uint8], head: Head) -> Image:
 
 
 def _clean_edge(albedo: Image, matte: Image) -> Image:
-    """Colours of the soft outline taken from inside, so that no old background shines through."""
+    """Replace the colours of the soft outline by colours from inside, so that no old background is visible."""
     sigma = albedo.shape[1] / 160
     inside = cv2.erode((matte > 0.97).astype(np.float32), np.ones((3, 3)), iterations=max(1, round(sigma / 2)))
     near = blur(albedo * inside[..., None], sigma) / (blur(inside, sigma)[..., None] + np.float32(1e-3))
@@ -104,7 +104,7 @@ def _clean_edge(albedo: Image, matte: Image) -> Image:
 
 
 def _relief(matte: Image, head: Head, face: Image) -> Image:
-    """Height of the head; hair and clothes around the face rise gently from the outline."""
+    """Return the height of the head. Hair and clothes around the face rise gently from the outline."""
     inward = cv2.distanceTransform((matte > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     inward = inward.astype(np.float32) * (2 * EXTENT / matte.shape[0])
     rise = 0.34 * np.sqrt(np.clip(inward / 0.4, 0.0, 1.0)) - 0.06
@@ -115,11 +115,11 @@ def _relief(matte: Image, head: Head, face: Image) -> Image:
 
 
 def _flatten(linear: Image, matte: Image) -> Image:
-    """Most of the photo's own soft shading taken out, so that ours does not add to it."""
+    """Remove most of the photo's own soft shading, so that the light added later does not add to it."""
     small, cover = resize(linear, MATTE_SIZE), resize(matte, MATTE_SIZE) + np.float32(1e-3)
     shading = blur(luminance(small) * cover, 14) / blur(cover, 14)
     gain = (np.median(shading[cover > 0.5]) / np.clip(shading, 0.02, None)) ** 0.6
-    # Glare is no property of skin: what outshines its surroundings is brought down.
+    # Glare is not a property of skin, so spots much brighter than their surroundings are darkened.
     bright = luminance(small) * gain / np.median(shading[cover > 0.5])
     glare = np.clip(bright / np.clip(blur(bright * cover, 6) / blur(cover, 6), 0.2, None) - 1.15, 0.0, None)
     gain = np.clip(gain, 0.5, 1.8) / (1.0 + 0.8 * blur(glare.astype(np.float32), 1.0))
@@ -128,7 +128,7 @@ def _flatten(linear: Image, matte: Image) -> Image:
 
 
 def _with_eyes_shut(canvas: Canvas, drawn: NDArray[np.uint8]) -> tuple[Canvas, Image]:
-    """The canvas with lids, painted from the skin around them, and how far down its opening each pixel lies."""
+    """Return the canvas with lids painted like the skin near them, and how far down the opening pixels lie."""
     opening = np.maximum(*(eye_opening(canvas, side) for side in (-1, 1)))
     wide = cv2.dilate(opening, np.ones((3, 3)), iterations=max(1, round(0.024 / canvas.pixel)))
     scale = 448 / max(448, drawn.shape[0])

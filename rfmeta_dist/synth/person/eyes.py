@@ -1,4 +1,4 @@
-"""Eyes: ball, iris, lids, lashes and brows, painted over skin, and the same eyes shut."""
+"""Paint eyes over skin: ball, iris, lids, lashes and brows, and the same eyes shut."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EyeLook:
 
 
 def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
-    """A person's eyes; light irises are as common as the ancestry's share makes them."""
+    """Draw a person's eyes. The chance of light irises follows from the ancestry."""
     light = rng.random() < 0.75 * traits.ancestry[2]
     shades = (HAZEL, GREEN, GREY, BLUE, BLUE) if light else (BROWN, BROWN, HAZEL)
     red, green, blue = np.array(shades[int(rng.integers(len(shades)))]) * rng.uniform(0.65, 1.3)
@@ -74,7 +74,7 @@ def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
 
 
 def _lid_edges(u: Image) -> tuple[Image, Image]:
-    """Upper and lower edge of the opening at template columns |u|; they meet at the corners."""
+    """Return the upper and lower edge of the opening at template columns |u|; they meet at the corners."""
     columns, upper, lower = anatomy().lids
     columns = np.concatenate([[INNER], columns[2:-2], [OUTER]])
     upper = np.concatenate([[-0.066], upper[2:-2], [-0.082]])
@@ -84,7 +84,7 @@ def _lid_edges(u: Image) -> tuple[Image, Image]:
 
 
 def paint_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> None:
-    """Paint one eye, at x > 0 if `side` is 1 and its neighbour if −1, with lids, liner and lashes."""
+    """Paint one eye with lids, liner and lashes, at x > 0 if `side` is 1, at x < 0 if it is −1."""
     part = canvas.window(np.array([[INNER, -0.16], [OUTER, -0.03]]) * [side, 1], 0.09)
     u = side * part.u
     upper, lower = _lid_edges(u)
@@ -96,7 +96,7 @@ def paint_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> None:
     ball, relief = _ball(part, look, side, below, above, u, rng)
     part.cover(ball, opening)
     part.height[...] += (relief - part.height) * opening
-    # Below the upper lid the ball lies in its shade; along the lower one stands a line of tears.
+    # The ball is in the shade of the upper lid, and a line of tears lies along the lower one.
     wet = step(0.3, 1.0, opening) * step(0.001, 0.008, below)
     part.gloss[...] += (1.0 - part.gloss) * wet
     _tears(part, u, above)
@@ -104,7 +104,7 @@ def paint_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> None:
 
 
 def _tears(part: Canvas, u: Image, above: Image) -> None:
-    """The moist line at the lower lid, which bulges and mirrors what is above it."""
+    """Paint the moist line at the lower lid, which bulges and mirrors what is above it."""
     inside = step(INNER, INNER + 0.02, u) * step(OUTER, OUTER - 0.02, u)
     line = np.exp(-(((above - 0.0015) / 0.003) ** 2)) * inside
     part.gloss[...] += (0.9 - part.gloss) * np.clip(1.2 * line, 0, 1)
@@ -113,12 +113,12 @@ def _tears(part: Canvas, u: Image, above: Image) -> None:
 
 
 def eyes_of(canvas: Canvas) -> Canvas:
-    """The part of a canvas in which closing the eyes changes anything."""
+    """Return the part of a canvas in which closing the eyes changes anything."""
     return canvas.window(np.array([[-OUTER, -0.16], [OUTER, -0.03]]), 0.15)
 
 
 def eye_opening(canvas: Canvas, side: int) -> Image:
-    """1 within an eye's opening, 0 elsewhere on the whole canvas."""
+    """Return 1 within an eye's opening and 0 elsewhere, on the whole canvas."""
     u = side * canvas.u
     upper, lower = _lid_edges(u)
     inside = (canvas.v > upper) & (canvas.v < lower) & (u > INNER) & (u < OUTER)
@@ -160,7 +160,7 @@ def shut_eye(canvas: Canvas, look: EyeLook, side: int, rng: Rng) -> Image:
 
 
 def _lids(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image) -> None:
-    """Fold, shade and rim of the lids; `below` and `above` are distances into the opening."""
+    """Paint fold, shade and rim of the lids; `below` and `above` are distances into the opening."""
     along = step(INNER - 0.01, INNER + 0.05, u) * step(OUTER + 0.03, OUTER - 0.03, u)
     fold = look.fold * (0.75 + 0.5 * np.clip((u - INNER) / 0.19, 0, 1))
     crease = np.exp(-(((below + fold) / 0.0050) ** 2)) * along
@@ -184,7 +184,7 @@ def _lids(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image) -> 
 def _ball(
     part: Canvas, look: EyeLook, side: int, below: Image, above: Image, u: Image, rng: Rng
 ) -> tuple[Image, Image]:
-    """Colour and height of eyeball, iris and pupil: round in face coordinates whatever the head's shape."""
+    """Return colour and height of eyeball, iris and pupil, which are round whatever the head's shape."""
     centre = part.head.at(np.array([[side * CENTRE[0], CENTRE[1]]]))[0]
     dx, dy = part.x - centre[0] - look.gaze[0], part.y - centre[1] - look.gaze[1]
     radius, angle = np.hypot(dx, dy) / IRIS_RADIUS, np.arctan2(dy, dx)
@@ -242,7 +242,7 @@ def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image
         length = reach * (0.45 + 0.7 * step(0.14, 0.27, root)) * rng.uniform(0.65, 1.15, count)
         lean = np.clip((root - 0.185) / 0.1, -0.9, 1.2) + rng.normal(0, 0.12, count)
         path_x = root[:, None] + (0.75 * length * lean)[:, None] * t
-        # Upper lashes leave downwards and forwards, then sweep up.
+        # Upper lashes start downwards and forwards, then curve up.
         path_y = at[:, None] - curl * length[:, None] * (0.9 * t**1.6 - 0.18 * np.sin(np.pi * t) * (edge == 0))
         cover = part.lines(np.stack([side * path_x, path_y], -1))
         dark = np.clip((1.1 if edge == 0 else 0.5) * look.lashes * cover, 0, 0.95)
@@ -251,7 +251,7 @@ def _lash_line(part: Canvas, look: EyeLook, u: Image, below: Image, above: Image
 
 
 def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side: int, rng: Rng) -> None:
-    """Paint one brow hair by hair over its own soft shade."""
+    """Paint one brow hair by hair, over its own soft shade."""
     t = np.linspace(0.0, 1.0, 60)
     weight, arch, tilt = look.brow
     spine_x = 0.070 + 0.255 * t
@@ -289,7 +289,7 @@ def paint_brow(canvas: Canvas, look: EyeLook, colour: NDArray[np.floating], side
 
 
 def eye_shade(canvas: Canvas) -> None:
-    """The hollow between brow and nose, which the relief alone leaves too bright."""
+    """Darken the hollow between brow and nose, which would be too bright with the relief alone."""
     for side in (-1, 1):
         part = canvas.window(np.array([[side * 0.09, -0.10]]), 0.12)
         part.tint(

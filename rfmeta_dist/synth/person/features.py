@@ -1,4 +1,4 @@
-"""Lips, nostrils, ears, beards and glasses, painted over skin."""
+"""Paint lips, nostrils, ears, beards and glasses over skin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Look:
     Attributes:
         lips: fullness around 1.
         lipstick: linear RGB, and its strength from 0 to 1.
-        beard: 0 clean, to 0.5 stubble, above a beard of growing length; moustache and chin alone are kinds.
+        beard: 0 is shaved, up to 0.5 stubble, above that a beard of growing length.
         kind: which parts of a beard grow: all, moustache, goatee or chinstrap.
         glasses: half width, half height and squareness of the lenses and thickness of the rim; None without.
     """
@@ -35,7 +35,7 @@ class Look:
 
 
 def draw_look(traits: Traits, makeup: float, rng: Rng) -> Look:
-    """A person's mouth, beard and glasses."""
+    """Draw a person's mouth, beard and glasses."""
     lipstick = np.array(LIPSTICKS[int(rng.integers(len(LIPSTICKS)))], np.float32) * np.float32(
         rng.uniform(0.7, 1.2)
     )
@@ -60,7 +60,7 @@ def draw_look(traits: Traits, makeup: float, rng: Rng) -> Look:
 
 
 def parting(t: Image) -> Image:
-    """Height of the line between the lips at −1 (left corner) to 1, in template coordinates."""
+    """Return the height of the line between the lips at −1 (left corner) to 1, in template coordinates."""
     curve: Image = (
         MOUTH[1]
         + 0.006 * t**2
@@ -72,7 +72,7 @@ def parting(t: Image) -> Image:
 
 
 def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
-    """Paint the lips, with their parting."""
+    """Paint the lips and the line between them."""
     part = canvas.window(np.array([[-MOUTH[0], 0.30], [MOUTH[0], 0.45]]), 0.05)
     u, v, size = part.u, part.v, part.size
     t = np.abs(u) / (MOUTH[0] + 0.004)
@@ -107,7 +107,7 @@ def paint_mouth(canvas: Canvas, look: Look, rng: Rng) -> None:
 
 
 def paint_nose(canvas: Canvas) -> None:
-    """Nostrils and the creases beside them."""
+    """Paint the nostrils and the creases beside them."""
     part = canvas.window(np.array([[-0.1, 0.12], [0.1, 0.22]]), 0.06)
     hole = pair(part.u, part.v + 0.10 * (np.abs(part.u) - 0.055), (0.056, 0.197), (0.027, 0.0115))
     part.tint(np.array([0.12, 0.055, 0.05], np.float32), np.clip(1.25 * hole - 0.12, 0, 1))
@@ -118,7 +118,7 @@ def paint_nose(canvas: Canvas) -> None:
 
 
 def beard_area(u: Image, v: Image, kind: str) -> Image:
-    """Where a beard grows, in [0, 1]: jaw, chin and upper lip, sparing lips and cheeks."""
+    """Return where a beard grows, in [0, 1]: on jaw, chin and upper lip, not on lips and cheeks."""
     a = np.abs(u)
     cheek_line = 0.30 - 0.62 * np.clip(a - 0.30, 0.0, 0.3) ** 0.8 + 0.10 * np.clip(0.24 - a, 0, 1)
     jaw = step(-0.03, 0.05, v - cheek_line) * step(0.88, 0.72, v)
@@ -138,7 +138,7 @@ def beard_area(u: Image, v: Image, kind: str) -> Image:
 
 
 def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: Rng) -> None:
-    """Beard shadow, stubble or a beard, hair by hair; a shaved man keeps a trace of it."""
+    """Paint a beard shadow, stubble or a beard, hair by hair; a shaved man keeps a trace of it."""
     canvas = canvas.window(np.array([[-0.62, -0.12], [0.62, 0.92]]), 0.0)
     area = beard_area(canvas.u, canvas.v, look.kind if look.beard > 0.3 else "all")
     area *= canvas.head.cover[canvas.part()]
@@ -151,7 +151,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
     count = int(9000 + 9000 * full)
     spots = rng.uniform((-0.5, -0.1), (0.5, 0.85), (count * 3, 2))
     spots = spots[beard_area(spots[:, 0], spots[:, 1], look.kind) > rng.uniform(0.05, 0.9, len(spots))][:count]
-    # Hair that hangs lower lies under what grows above it.
+    # Hairs that hang lower lie under those that grow above them.
     spots = spots[np.argsort(-spots[:, 1] + rng.normal(0, 0.05, len(spots)), kind="stable")]
     length = (0.006 + 0.010 * look.beard + 0.085 * full) * rng.uniform(0.5, 1.2, len(spots))
     length *= 1.0 + 0.8 * full * step(0.45, 0.65, spots[:, 1])
@@ -173,7 +173,7 @@ def paint_beard(canvas: Canvas, look: Look, colour: NDArray[np.floating], rng: R
 
 
 def paint_ears(canvas: Canvas) -> None:
-    """Hollows of the ears, which a front view's relief hardly shows."""
+    """Paint the hollows of the ears, which the relief seen from the front hardly shows."""
     for side in (-1, 1):
         _paint_ear(canvas.window(np.array([[side * 0.44, -0.22], [side * 0.60, 0.32]]), 0.02))
 
@@ -187,7 +187,7 @@ def _paint_ear(canvas: Canvas) -> None:
 
 
 def paint_glasses(canvas: Canvas, shape: tuple[float, float, float, float], rng: Rng) -> None:
-    """Frames with a trace of reflection, their shadow and their temples."""
+    """Paint frames with a weak reflection, their shadow and their temples."""
     wide, high, square, rim = shape
     part = canvas.window(np.array([[-0.5, -0.25], [0.5, 0.1]]), 0.05)
     colour = np.array(rng.uniform(0.01, 0.05, 3), np.float32)

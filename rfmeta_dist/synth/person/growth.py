@@ -1,4 +1,4 @@
-"""How hair grows: guide hairs from the scalp, led by the rules of a style."""
+"""Grow hair: guide hairs from the scalp that follow the rules of a style."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KNOT = 0.17  # radius of a bun
 
 
 def grow(hair: Hair, style: Style, rng: Rng) -> Vectors:
-    """Paths G×P×3 of the guide hairs, from roots spread over the scalp."""
+    """Return paths G×P×3 of the guide hairs, from roots spread over the scalp."""
     count = 1600 if style.length < 0.15 else 900
     index = np.arange(count) + 0.5
     polar, azimuth = np.arccos(1 - 2 * index / count), index * np.pi * (3 - np.sqrt(5))
@@ -42,7 +42,7 @@ def grow(hair: Hair, style: Style, rng: Rng) -> Vectors:
     for k in range(steps):
         outward = (point - SKULL) / RADII**2
         outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-        # A comb sets the way hair leaves; what hangs free falls.
+        # The comb sets the direction in which hair leaves the scalp; free hair falls.
         kept = np.exp(-((k / steps * length / 0.22) ** 2))[:, None] if style.gravity > 0.4 else 1.0
         weight = style.gravity * (0.3 + 1.6 * k / steps)
         pull = style.stiffness * led * kept + np.array([0.0, weight, 0.0])
@@ -66,14 +66,14 @@ def grow(hair: Hair, style: Style, rng: Rng) -> Vectors:
 
 
 def _gathered(hair: Hair, style: Style, root: Vectors, rng: Rng) -> Vectors:
-    """Hair led over the skull to a knot on the crown or low behind the head, and the knot itself."""
+    """Return hair that is led over the skull to a knot on the crown or low behind the head, and the knot."""
     t = np.linspace(0.0, 1.0, 17)[:, None]
     high = hair.stretch > 1.0
     knot = np.array([0.0, -0.86, -0.5]) if high else np.array([0.0, 0.35, -0.9])
     knot /= np.linalg.norm(knot)
     outward = (root - SKULL) / RADII
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    # The shortest way over a sphere.
+    # Hair follows the shortest path over a sphere.
     angle = np.arccos(np.clip(outward @ knot, -0.999, 0.999))[:, None, None]
     way = np.sin((1 - t) * angle) * outward[:, None] + np.sin(t * angle) * knot
     lift = style.volume * rng.uniform(0.2, 1.0, len(root))[:, None, None] * np.clip(4 * t, 0, 1)
@@ -91,7 +91,7 @@ def _gathered(hair: Hair, style: Style, root: Vectors, rng: Rng) -> Vectors:
 
 
 def _off_the_face(point: Vectors, root: Vectors, hair: Hair, rng: Rng) -> Vectors:
-    """Hair led aside hangs beside the face, not before it."""
+    """Return hair that hangs beside the face instead of before it."""
     side = np.sign(root[:, 0] - hair.part + 1e-6)
     beside = 0.385 + 0.05 * np.clip(rng.standard_normal(len(point)), -1, 1)
     short = np.clip(beside - side * point[:, 0], 0.0, None)
@@ -102,7 +102,7 @@ def _off_the_face(point: Vectors, root: Vectors, hair: Hair, rng: Rng) -> Vector
 
 
 def _led(hair: Hair, comb: str, root: Vectors, outward: Vectors, rng: Rng) -> Vectors:
-    """Unit vectors along which each root's hair is led."""
+    """Return unit vectors along which each root's hair is led."""
     x, zero, one = root[:, 0], np.zeros(len(root)), np.ones(len(root))
     away = np.sign(x - hair.part + 1e-6) * np.clip(np.abs(x - hair.part) / 0.05, 0.3, 1.0)
     side = np.sign(hair.part + 1e-6)

@@ -1,4 +1,4 @@
-"""Hair: guides grown from the scalp by the rules of a style, and strands drawn around them by the thousand."""
+"""Paint hair: guide hairs grown by the rules of a style, and thousands of strands drawn around them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIP = 0.08  # length over which strands end
 
 
 def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
-    """The hair of a head over the canvas as it is; None for a bald one."""
+    """Return the hair of a head over the canvas as it is; None for a bald head."""
     if hair.style in {"bald", "scarf"}:
         return None
     style = STYLES["buzz" if hair.style == "balding" else hair.style]
@@ -43,21 +43,21 @@ def paint_hair(canvas: Canvas, hair: Hair, rng: Rng) -> Layer | None:
 
 
 def _solid(hair: Hair, style: Style, paths: Image, rng: Rng) -> Image:
-    """How solid each piece of a strand is: thin at its tip, and thin and sparse at the hairline; K×(P−1)."""
+    """Return how solid each piece of a strand is, K×(P−1): less at its tip and at the hairline."""
     t = np.linspace(0.0, 1.0, paths.shape[1] - 1, dtype=np.float32)
     tip = min(0.45, TIP / style.length)
     solid = np.where(t > 1.0 - tip / 2, 0.27, np.where(t > 1.0 - tip, 0.54, 1.0))
     edge = paths[:, 0, 1] - hairline(hair, paths[:, 0, 0])
     faint = (edge > rng.uniform(-0.07, 0.0, len(edge)))[:, None] & (t < 0.5)
     solid = np.where(faint, np.where(t < 0.25, 0.27, 0.54), solid)
-    # Some strands are few hairs. They lie below the others and are seen where those end.
+    # Some strands stand for few hairs. They lie below the others and are visible where the others end.
     few = np.clip(np.floor(rng.uniform(0.0, 5.0, (len(paths), 1))), 0, 2)
     result: Image = np.minimum(solid, np.array([0.27, 0.54, 1.0])[few.astype(int)]).astype(np.float32)
     return result
 
 
 def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Image, Image, Vectors]:
-    """Strands K×P×3 around the guides, a tone for every piece and how far inside each lies."""
+    """Return strands K×P×3 around the guides, a tone for every piece, and how far inside each strand lies."""
     if style.curl[1] >= 3.0:
         guides = _resampled(guides, 1 + int(7 * style.curl[1]))
     count, steps = len(guides), guides.shape[1]
@@ -65,7 +65,7 @@ def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Image
     t = np.linspace(0.0, 1.0, steps)
     spacing = 1.1 * np.sqrt(2.5 / count)
     scatter = rng.normal(0, 0.55 * spacing, (style.strands, 3)) * [1, 1, 0.6]
-    # Neighbours of a guide grow beside it, not above it.
+    # The strands around a guide grow beside it, not above it.
     outward = (guides[owner, 0] - SKULL) / RADII**2
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     scatter -= 0.85 * (scatter * outward).sum(1, keepdims=True) * outward
@@ -97,7 +97,7 @@ def _strands(hair: Hair, style: Style, guides: Vectors, rng: Rng) -> tuple[Image
 
 
 def _resampled(paths: Vectors, steps: int) -> Vectors:
-    """Paths with more, evenly spread points, for curls to be round."""
+    """Return paths with more, evenly spread points, so that curls are round."""
     at = np.linspace(0, paths.shape[1] - 1, max(steps, paths.shape[1]))
     low = np.minimum(at.astype(int), paths.shape[1] - 2)
     share = (at - low)[None, :, None]
@@ -106,9 +106,9 @@ def _resampled(paths: Vectors, steps: int) -> Vectors:
 
 
 def _seen(canvas: Canvas, hair: Hair, middle: Image, template: Vectors) -> NDArray[np.bool_]:
-    """Which pieces are not behind head, neck or clothes."""
+    """Return which pieces are not behind head, neck or clothes."""
     column, row = (((middle[..., i] + EXTENT) / canvas.pixel - 0.5).astype(np.float32) for i in (0, 1))
-    # A piece at the very edge of the face is behind it, too.
+    # A piece at the very edge of the face counts as behind the face.
     surface = sample(cv2.dilate(canvas.height, np.ones((9, 9))), column, row)
     body = sample(canvas.body, column, row)
     on_scalp = (template[..., 1] < hairline(hair, template[..., 0]) + 0.03) & (
@@ -121,7 +121,7 @@ def _seen(canvas: Canvas, hair: Hair, middle: Image, template: Vectors) -> NDArr
 def _finish(
     canvas: Canvas, hair: Hair, style: Style, drawn: tuple[Image, Image], middle: Image, rng: Rng
 ) -> Layer:
-    """Strands over a dark base on the scalp, with the height of the hair's surface."""
+    """Return strands over a dark base on the scalp, with the height of the hair's surface."""
     grey, strands = drawn
     size = canvas.size
     u, v = canvas.u, canvas.v
@@ -133,10 +133,10 @@ def _finish(
         thin = 0.45
     base = thin * scalp * np.clip(0.92 + 0.12 * noise(rng, size, size[1] / 3.2), 0, 1)
     if style.length > 0.15:
-        # Between the drawn strands is more hair; behind a neck most is not drawn at all.
+        # There is more hair between the drawn strands, and most hair behind a neck is not drawn.
         reach = 0.03 if style.length < 0.7 else 0.12
         solid = _closed(strands, reach / canvas.pixel) * np.where(canvas.body > 0.5, 0.75, step(1.1, 0.8, v))
-        # Where strands end there is none.
+        # Where strands end there is no such hair.
         solid *= step(0.15, 0.55, wide_blur(strands, 0.014 / canvas.pixel))
         base = np.maximum(base, 0.95 * solid)
     cover = 1.0 - (1.0 - base) * (1.0 - strands)
@@ -146,7 +146,7 @@ def _finish(
     height = _surface(canvas, middle)
     deep = 0.50 * (1.0 - 0.7 * step(0.02, -0.28, height))
     lit = deep + (lit - deep) * strands
-    # Light strands bleach, dark ones stay: contrast in hue as well.
+    # Light strands are bleached and dark ones are not, so strands also differ in hue.
     albedo = colour * lit[..., None] ** np.array([0.92, 1.0, 1.08], np.float32)
     # Near the hairline hair lies close to the head.
     steep = np.clip(0.34 - canvas.height, 0.0, None)
@@ -162,20 +162,20 @@ def _finish(
 
 
 def _closed(cover: Image, reach: float) -> Image:
-    """Cover with its gaps of up to `reach` pixels filled, and no more beyond its outline."""
+    """Return the cover with gaps of up to `reach` pixels filled, but not extended beyond its outline."""
     few = max(1, round(reach / 8))
     small = cv2.resize(cover, None, fx=1 / few, fy=1 / few, interpolation=cv2.INTER_AREA)
     side = 2 * round(reach / few / 2) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     closed = cv2.morphologyEx((small > 0.35).astype(np.float32), cv2.MORPH_CLOSE, kernel)
-    # Single strands beyond the mass are no mass.
+    # Single strands outside the mass of hair do not count as part of the mass.
     closed = cv2.erode(cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5))), np.ones((3, 3)))
     soft = cv2.GaussianBlur(closed, (0, 0), max(1.0, 0.015 * cover.shape[1] / EXTENT / few / 2))
     return step(0.35, 1.0, cv2.resize(soft, cover.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def _surface(canvas: Canvas, middle: Image) -> Image:
-    """Height of the outermost hair, smooth over gaps."""
+    """Return the height of the outermost hair, smooth over gaps."""
     side = 224
     scale = side / 2 / EXTENT
     column = np.clip(((middle[:, 0] + EXTENT) * scale).astype(int), 0, side - 1)

@@ -1,4 +1,4 @@
-"""Movement of faces, cameras and carriers: smooth functions of time, each fixed by what was drawn for it."""
+"""Move faces, cameras and carriers: smooth functions of time, each fixed by random parameters."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ HORIZON = 120.0  # seconds after which blinks repeat
 
 @dataclass(frozen=True)
 class Wander:
-    """A smooth course about zero: a few sinusoids, given as (amplitude, cycles a second, phase)."""
+    """A smooth course about zero: a few sinusoids, given as (amplitude, cycles per second, phase)."""
 
     waves: tuple[tuple[float, float, float], ...]
 
     def at(self, seconds: float) -> float:
-        """Where it is."""
+        """Return the value at a time in seconds."""
         return sum(a * math.sin(2 * math.pi * f * seconds + p) for a, f, p in self.waves)
 
 
 def draw_wander(rng: Rng, deviation: float, band: tuple[float, float] = (0.1, 0.6), terms: int = 4) -> Wander:
-    """A course of this standard deviation over time, with frequencies in `band`; slow ones reach furthest."""
+    """Draw a course of this standard deviation, with frequencies in `band`; slow ones reach furthest."""
     slowest, fastest = band
     frequencies = slowest * (fastest / slowest) ** rng.uniform(size=terms)
     weights = rng.uniform(0.5, 1.0, terms) / np.sqrt(frequencies)
@@ -42,12 +42,12 @@ def draw_wander(rng: Rng, deviation: float, band: tuple[float, float] = (0.1, 0.
 
 @dataclass(frozen=True)
 class Blinks:
-    """When somebody blinks: starts in seconds within HORIZON."""
+    """When somebody blinks: start times in seconds within HORIZON."""
 
     starts: tuple[float, ...]
 
     def at(self, seconds: float) -> float:
-        """How far the lids are closed, 0 to 1."""
+        """Return how far the lids are closed at a time, 0 to 1."""
         seconds %= HORIZON
         latest = bisect(self.starts, seconds) - 1
         if latest < 0:
@@ -60,7 +60,7 @@ class Blinks:
 
 
 def draw_blinks(rng: Rng) -> Blinks:
-    """About fourteen blinks a minute."""
+    """Draw about fourteen blinks per minute."""
     waits = rng.uniform(*BETWEEN_BLINKS, math.ceil(HORIZON / BETWEEN_BLINKS[0]))
     starts = np.cumsum(waits) - rng.uniform(0.0, BETWEEN_BLINKS[1])
     return Blinks(tuple(s for s in starts.tolist() if 0.0 <= s < HORIZON - BLINK))
@@ -79,7 +79,7 @@ class Life:
     blinks: Blinks
 
     def at(self, seconds: float) -> Pose:
-        """The pose at a time."""
+        """Return the pose at a time in seconds."""
         return replace(
             self.pose,
             yaw=self.pose.yaw + self.yaw.at(seconds),
@@ -92,7 +92,7 @@ class Life:
 
 
 def draw_life(pose: Pose, rng: Rng) -> Life:
-    """The movements of one recording of a person who sits still, as well as people can."""
+    """Draw the movements of one recording of a person who tries to sit still."""
     return Life(
         pose,
         yaw=draw_wander(rng, 0.05, (0.08, 0.5)),
@@ -114,7 +114,7 @@ class Drift:
     roll: Wander
 
     def moved(self, framing: Framing, seconds: float, share: float = 1.0) -> Framing:
-        """A framing as it is at a time, or moved only by a share of that."""
+        """Return a framing as it is at a time, or moved by a share of that."""
         return Framing(
             framing.x + share * self.x.at(seconds),
             framing.y + share * self.y.at(seconds),
@@ -124,7 +124,7 @@ class Drift:
 
 
 def draw_shake(rng: Rng) -> Drift:
-    """A camera on a stand (hardly any) or in a hand: quick and small."""
+    """Draw the movement of a camera on a stand (hardly any) or in a hand (quick and small)."""
     much = float(rng.uniform(0.02, 1.0))
     return Drift(
         x=draw_wander(rng, 0.010 * much, (0.4, 4.0)),
@@ -135,7 +135,7 @@ def draw_shake(rng: Rng) -> Drift:
 
 
 def draw_sway(rng: Rng, much: float = 1.0) -> Drift:
-    """A person, or a carrier in somebody's hands, before the camera: slow and wider."""
+    """Draw the movement of a person, or of a held carrier, before the camera: slow and wider."""
     return Drift(
         x=draw_wander(rng, 0.016 * much),
         y=draw_wander(rng, 0.014 * much),

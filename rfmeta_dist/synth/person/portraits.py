@@ -1,4 +1,4 @@
-"""Portrait photos as identities: who is in a folder, where each face lies and who looks alike."""
+"""Use portrait photos as identities: find who is in a folder, where each face lies and who looks alike."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rfmeta_dist.synth.head.landmarks import Affine, Landmarks, fit_points
 from rfmeta_dist.synth.person.bust import Bust
 from rfmeta_dist.synth.person.cutout import cut_out
 
-SEARCH_SIZE = 320  # faces are looked for in a picture reduced to this
-BOX_TO_FACE = 0.95  # face units across a Haar box
-MIN_BOX = 0.22  # of the picture: smaller faces carry too little detail
-FRONTAL = 0.07  # face units by which the points of a face may miss the mean head
+SEARCH_SIZE = 320  # longer side in pixels to which pictures are reduced to find faces
+BOX_TO_FACE = 0.95  # width of a box of the Haar detector in face units
+MIN_BOX = 0.22  # least side of a face's box as a share of the picture; smaller faces have too little detail
+FRONTAL = 0.07  # largest error in face units of fitting the points of a face to the mean head
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
@@ -29,10 +29,10 @@ class Portrait:
     """One usable portrait.
 
     Attributes:
-        path: the picture.
+        path: path of the picture.
         fit: (a, b, c, d) of the similarity from face units to the picture's pixels,
             column = a·x − b·y + c and row = b·x + a·y + d.
-        mesh: 468×3 float32 points of the face as bytes; empty if no face mesh was at hand.
+        mesh: 468×3 float32 points of the face as bytes; empty if no landmark model was available.
     """
 
     path: str
@@ -40,13 +40,13 @@ class Portrait:
     mesh: bytes = b""
 
     def bust(self, resolution: int) -> Bust:
-        """The person in the picture as an N×N bust."""
+        """Return the person in the picture as an N×N bust."""
         return cut_out(self.path, self.fit, self.mesh, resolution)
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A folder's usable portraits in look-alike groups, and how many files had no single usable face."""
+    """The usable portraits of a folder in look-alike groups, and how many files lack a single usable face."""
 
     folder: Path
     groups: tuple[tuple[Portrait, ...], ...]
@@ -54,23 +54,26 @@ class Survey:
 
     @property
     def usable(self) -> int:
-        """Portraits with exactly one usable face."""
+        """Return the number of portraits with exactly one usable face."""
         return sum(len(group) for group in self.groups)
 
 
 @lru_cache(maxsize=2)
 def survey(folder: Path, landmarks: Landmarks | None = None) -> Survey:
-    """Look through a folder of portraits; `identities.csv` (file, look_alike_group) groups them if present.
+    """Find the portraits in a folder. A file `identities.csv` (file, look_alike_group) groups look-alikes.
 
     Args:
-        folder: of JPEG or PNG pictures, searched deeply.
-        landmarks: finds the points of a face; without it faces are found by OpenCV and get the mean relief.
+        folder: folder of JPEG or PNG pictures; its sub-folders are searched too.
+        landmarks: finds the points of a face. Without it, OpenCV finds faces, and they get the mean relief.
 
     Raises:
         DataError: the folder is missing, its list is malformed, or no file has a usable face.
     """
     if not folder.is_dir():
-        raise DataError(f"portrait folder {folder} does not exist", "check the path")
+        raise DataError(
+            f"portrait folder {folder} does not exist",
+            "give the path of a folder, or leave it out to generate made-up faces",
+        )
     groups: dict[str, list[Portrait]] = {}
     skipped = 0
     for file, group in _listed(folder):
@@ -81,14 +84,14 @@ def survey(folder: Path, landmarks: Landmarks | None = None) -> Survey:
             groups.setdefault(group, []).append(portrait)
     if not groups:
         raise DataError(
-            f"no usable portrait in {folder} ({skipped} files without exactly one clear frontal face)",
-            "add frontal portraits as JPEG or PNG",
+            f"no usable portrait in {folder}: none of {skipped} pictures shows exactly one clear frontal face",
+            "add JPEG or PNG pictures that each show one person from the front",
         )
     return Survey(folder, tuple(tuple(group) for group in groups.values()), skipped)
 
 
 def find_portrait(path: Path, landmarks: Landmarks | None = None) -> Portrait | None:
-    """The portrait at `path`, or None without exactly one usable face in it."""
+    """Return the portrait at `path`, or None if the picture does not show exactly one usable face."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         return None
@@ -117,7 +120,7 @@ def find_portrait(path: Path, landmarks: Landmarks | None = None) -> Portrait | 
 
 
 def _listed(folder: Path) -> list[tuple[str, str]]:
-    """Files and their groups: the list's, or each picture on its own."""
+    """Return files and their groups, from the list or with each picture as a group of its own."""
     listing = folder / "identities.csv"
     if not listing.is_file():
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
@@ -125,7 +128,9 @@ def _listed(folder: Path) -> list[tuple[str, str]]:
     with listing.open(newline="", encoding="utf-8") as stream:
         rows = csv.DictReader(stream)
         if not {"file", "look_alike_group"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{listing} lacks a column", "its header must be file,look_alike_group")
+            raise DataError(
+                f"{listing} lacks one of its two columns", "write file,look_alike_group as its first line"
+            )
         return sorted((row["file"], row["look_alike_group"]) for row in rows)
 
 
@@ -136,12 +141,12 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
 
 def _fit_box(column: float, row: float, width: float) -> Affine:
     scale = width / BOX_TO_FACE
-    # The box's centre sits just below the eyes' bridge; faces in portraits are upright.
+    # The centre of the box is just below the bridge of the nose. Faces in portraits are taken as upright.
     return scale, 0.0, column + width / 2, row + width * 0.49
 
 
 def _fit_eyes(small: NDArray[np.uint8], column: float, row: float, width: float) -> Affine | None:
-    """Similarity that puts the two eyes where the head has them; None unless one is found on each side."""
+    """Return the similarity that puts the two eyes where the head has them; None unless both are found."""
     left, top, side = round(column), round(row), round(width)
     face = small[top + side // 6 : top + side * 6 // 10, left : left + side]
     found = _cascade("haarcascade_eye.xml").detectMultiScale(face, 1.05, 4, 0, (side // 8, side // 8))
@@ -151,7 +156,7 @@ def _fit_eyes(small: NDArray[np.uint8], column: float, row: float, width: float)
         return None
     first, second = halves[0][0], halves[1][0]
     a, b = (second - first) / (2 * EYE[0])
-    # A wrong detection shows as an unlikely size or slant.
+    # An unlikely size or slant reveals a wrong detection.
     if not 0.8 < a * BOX_TO_FACE / width < 1.25 or abs(b) > 0.2 * a:
         return None
     middle = (first + second) / 2

@@ -1,4 +1,4 @@
-"""Head pose and expression: a bust as the camera frames it, with depth kept in register."""
+"""Pose a head and set its expression: a bust as the camera frames it, with depth in register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rfmeta_dist.synth.optics.framing import Framing, Raster
 from rfmeta_dist.synth.person.bust import Bust
 
 PIVOT = 0.12  # height of the axis the head turns about
-LEVELS = 20  # heights at which lines of sight are followed
+LEVELS = 20  # number of heights at which lines of sight are tested
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """A posed bust as the camera sees it, H×W: as `Bust`, with `scale` = face units per pixel."""
+    """A posed bust as the camera sees it, H×W: fields as in `Bust`, and `scale` in face units per pixel."""
 
     albedo: Image
     height: Image
@@ -43,7 +43,7 @@ class View:
 
 
 def draw_pose(rng: Rng) -> Pose:
-    """A recording's mean head turn and a resting expression."""
+    """Draw a recording's mean head turn and a resting expression."""
     yaw, pitch = np.clip(rng.normal(0.0, (0.14, 0.08)), -0.32, 0.32)
     # Most people before a camera keep their mouth shut; some smile at it.
     jaw, smile, brows = np.clip(rng.uniform((-0.8, -0.7, -0.8), (0.3, 0.6, 0.4)), 0.0, None).tolist()
@@ -51,7 +51,7 @@ def draw_pose(rng: Rng) -> Pose:
 
 
 def turned(pose: Pose, x: float, y: float, lift: float) -> tuple[float, float]:
-    """Where a point of the resting head, `lift` high, appears once the head is turned; see `project`."""
+    """Return where a point of the resting head, `lift` high, appears on the turned head; see `project`."""
     lift -= PIVOT
     return (
         x * math.cos(pose.yaw) + lift * math.sin(pose.yaw),
@@ -62,30 +62,30 @@ def turned(pose: Pose, x: float, y: float, lift: float) -> tuple[float, float]:
 def project(bust: Bust, pose: Pose, framing: Framing, raster: Raster) -> View:
     """Turn the head, set the expression and frame it, by one backward warp.
 
-    A height field turned by a small angle moves each point sideways by height × sin(angle); of the points
-    that land on a pixel the nearest shows. Nothing shows beside the shoulders; below its edge the
-    bust goes on as it ends.
+    A height field that is turned by a small angle moves each point sideways by height × sin(angle). Of the
+    points that land on a pixel, the nearest one is visible. Nothing is visible beside the shoulders; below its
+    lower edge the bust is continued as it ends.
     """
     x, y = framing.to_face(*raster.grid())
-    # The body stays while the head turns.
+    # The body does not move when the head turns.
     turn = step(1.0, 0.62, y)
     sin_yaw, sin_pitch = math.sin(pose.yaw) * turn, math.sin(pose.pitch) * turn
     cos_yaw, cos_pitch = np.sqrt(1.0 - sin_yaw**2), np.sqrt(1.0 - sin_pitch**2)
     drop = np.zeros_like(x)
     if abs(pose.yaw) + abs(pose.pitch) > 1e-3:
         x, y, drop = _turned_back(bust, x / cos_yaw, y / cos_pitch, sin_yaw / cos_yaw, sin_pitch / cos_pitch)
-    # What the head turns to lies deeper, what it turns from nearer.
+    # The side to which the head turns moves away from the camera, the other side towards it.
     lean = drop + x * sin_yaw + y * sin_pitch
     view = _express(bust, pose, x, y, framing.half * raster.pitch)
     return replace(view, height=(view.height - lean).astype(np.float32))
 
 
 def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> tuple[Image, ...]:
-    """Where the line of sight through each pixel meets the bust.
+    """Return where the line of sight through each pixel meets the bust.
 
     At height h the line is at (x, y) − (h − PIVOT)·(right, down). It is followed from the front until it is
-    under the relief. Where that comes of a jump, as from neck to jaw, what lies there was hidden before the
-    head turned: it is taken for a wall of what stands at its top.
+    under the relief. If it gets there at a jump, as from neck to jaw, it meets a surface that was hidden before
+    the head turned. That surface is taken for a wall of the material at the top of the jump.
 
     Returns:
         x and y on the bust, and how far below the bust's height there the line meets a wall.
@@ -104,7 +104,7 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
 
     spacing = (float(bust.height.max()) + 0.01) / LEVELS
     found = np.zeros(small[0].shape, bool)
-    passed = np.zeros(found.shape, np.uint8)  # levels known to be in front
+    passed = np.zeros(found.shape, np.uint8)  # number of levels known to be in front of the relief
     place = [column - LEVELS * spacing * column_step, row - LEVELS * spacing * row_step]
     for level in range(LEVELS, 0, -1):
         found |= sample(bust.height, *place) >= level * spacing
@@ -121,7 +121,7 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
     drop = relief(behind) - above
     jump = drop > 2.0 * spacing
     height = np.where(jump, behind, above) - PIVOT
-    # Single stray samples at a jump would show as specks.
+    # Single wrong samples at a jump would be visible as specks.
     height, drop = (
         cv2.resize(cv2.medianBlur(image.astype(np.float32), 5), x.shape[::-1], interpolation=cv2.INTER_LINEAR)
         for image in (height, np.where(jump, drop, 0.0))
@@ -130,14 +130,14 @@ def _turned_back(bust: Bust, x: Image, y: Image, right: Image, down: Image) -> t
 
 
 def _pixels(bust: Bust, x: Image, y: Image) -> tuple[Image, Image]:
-    """Face coordinates → pixel positions in the bust's images."""
+    """Convert face coordinates to pixel positions in the bust's images."""
     half = bust.cover.shape[0] / 2.0
     scale = half / EXTENT
     return x * scale + half - 0.5, y * scale + half - 0.5
 
 
 def _express(bust: Bust, pose: Pose, x: Image, y: Image, scale: float) -> View:
-    """The turned face with its expression; x and y are where its pixels lie on the face turned back."""
+    """Return the turned face with its expression; x and y are where its pixels lie on the face turned back."""
     acts = {"jaw": pose.jaw, "smile": pose.smile, "brows": pose.brows}
     motion = move(bust.mimic, acts, x, y)
     column, row = _pixels(bust, motion.x, motion.y)

@@ -1,4 +1,4 @@
-"""Skin albedo and fine relief: pigment and blood, blotches, spots, pores, and the lines that age draws."""
+"""Paint skin albedo and fine relief: pigment and blood, blotches, spots, pores, and lines of age."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MELANIN = np.array([0.92, 1.30, 1.72], np.float32)
 BLOOD = np.array([0.06, 0.50, 0.42], np.float32)
 PALE = np.array([0.74, 0.60, 0.52], np.float32)
 BARE = ((-0.66, -0.86), (0.66, 1.28))  # where skin can be seen, template coordinates
-SMOOTH = 0.016  # pitch at which what varies slowly is computed, face units
+SMOOTH = 0.016  # pitch in face units at which slowly varying maps are computed
 RELIEF = np.float32(0.0011)  # depth of a wide pore
-TONES = (0.95, 0.36, 0.16)  # usual melanin by ancestry; every person strays from it
+TONES = (0.95, 0.36, 0.16)  # mean melanin by ancestry, from which persons deviate
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Complexion:
         blood: redness, about 0.1 to 0.5.
         blotch, freckles, pores, oil: strengths from 0 to 1.
         age: 0 to 1, depth of lines.
-        moles: how many.
-        makeup: 0 none to 1 even skin, painted lips and lids.
+        moles: number of moles.
+        makeup: 0 for none, to 1 for even skin and painted lips and lids.
     """
 
     melanin: float
@@ -48,7 +48,7 @@ class Complexion:
 
 
 def draw_complexion(traits: Traits, rng: Rng) -> Complexion:
-    """A person's skin; no tone is rare."""
+    """Draw a person's skin; no tone is rare."""
     usual = float(np.dot(traits.ancestry, TONES))
     melanin = float(np.clip(usual + rng.normal(0.0, 0.14), 0.03, 1.25))
     return Complexion(
@@ -65,7 +65,7 @@ def draw_complexion(traits: Traits, rng: Rng) -> Complexion:
 
 
 def pigment(melanin: Image, blood: Image) -> NDArray[np.float32]:
-    """Linear RGB reflectance of skin (Beer's law), H×W×3, for amounts of melanin and blood."""
+    """Return the linear RGB reflectance of skin (Beer's law), H×W×3, for amounts of melanin and blood."""
     channels = [
         float(pale) * np.exp(np.float32(-m) * melanin - np.float32(b) * blood)
         for pale, m, b in zip(PALE, MELANIN, BLOOD, strict=True)
@@ -93,7 +93,7 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
     _blemish(part, skin, (melanin, blood), rng)
     lines = _lines(part, skin, rng)
     blood += np.float32(0.25) * lines
-    # Pores are wide on nose and cheeks and hardly seen elsewhere; the net of lines is everywhere.
+    # Pores are wide on nose and cheeks and hardly visible elsewhere; the net of lines is everywhere.
     wide = coarsely(_porous, u, v, few) * np.float32(skin.pores * (1.0 - 0.45 * skin.makeup))
     pitted = pores * wide
     rough = np.float32(1.0 + 0.5 * skin.age) * (np.float32(0.5) + np.float32(0.5) * wide) * net
@@ -101,7 +101,7 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
     hidden *= (np.float32(1.0) - np.float32(0.16) * lines) * _hollows(part)
     part.albedo[...] = pigment(np.maximum(melanin, 0.0), np.maximum(blood, 0.0)) * hidden[..., None]
     part.height[...] += RELIEF * (np.float32(0.35) * rough - pitted) - np.float32(0.0075) * lines
-    # Under the skin lie fat and muscle, which no mean head shows; folds draw it in on both sides.
+    # A fold also draws in the skin on both sides of it, because of the fat and muscle below.
     part.height[...] -= np.float32(0.012) * wide_blur(lines, 0.018 / part.pixel)
     part.height[...] += np.float32(0.0022 + 0.0016 * skin.age) * noise(rng, part.size, 7, 3)
     oily = coarsely(_oily, u, v, few)
@@ -110,7 +110,7 @@ def paint_skin(canvas: Canvas, skin: Complexion, rng: Rng) -> None:
 
 
 def _hollows(part: Canvas) -> Image:
-    """Light lost in creases and corners, too small for a lamp's shadows: 1 where the relief is open."""
+    """Return the light left in creases and corners that are too small for a lamp's shadows; 1 where open."""
     deep = np.zeros(part.size, np.float32)
     for reach, weight in ((0.011, 34.0), (0.03, 13.0)):
         below = wide_blur(part.height, reach / part.pixel) - part.height
@@ -134,7 +134,7 @@ def _oily(u: Image, v: Image) -> Image:
 
 
 def _darker(u: Image, v: Image) -> Image:
-    """Where skin holds more pigment: around the eyes and the mouth, on the forehead and the neck."""
+    """Return where skin has more pigment: around the eyes and the mouth, on the forehead and the neck."""
     around_eyes = pair(u, v, (0.19, -0.06), (0.15, 0.10)) + 0.6 * pair(u, v, (0.14, 0.0), (0.10, 0.035))
     mouth = 0.5 * blob(u, v, (0.0, 0.37), (0.24, 0.13))
     forehead, neck = 0.35 * step(-0.2, -0.45, v), 0.5 * step(0.6, 0.8, v)
@@ -154,7 +154,7 @@ def _flush(u: Image, v: Image) -> Image:
 
 
 def _spots(part: Canvas, skin: Complexion, rng: Rng) -> Image:
-    """Freckles over nose and cheeks and a few moles: melanin."""
+    """Return the melanin of freckles over nose and cheeks and of a few moles."""
     total = np.zeros(part.size, np.float32)
     if skin.freckles:
         count = int(rng.integers(150, 700) * (0.3 + skin.freckles))
@@ -168,7 +168,7 @@ def _spots(part: Canvas, skin: Complexion, rng: Rng) -> Image:
 
 
 def _blemish(part: Canvas, skin: Complexion, pigments: tuple[Image, Image], rng: Rng) -> None:
-    """Pimples, the marks they leave, and small veins beside the nose: melanin and blood, changed in place."""
+    """Add pimples, the marks they leave, and small veins beside the nose to melanin and blood, in place."""
     melanin, blood = pigments
     even = 1.0 - 0.7 * skin.makeup
     count = int(rng.integers(0, 14))
@@ -213,7 +213,7 @@ def _dabs(
 
 
 def _lines(canvas: Canvas, skin: Complexion, rng: Rng) -> Image:
-    """Folds and wrinkles in [0, 1], deeper with age."""
+    """Return folds and wrinkles in [0, 1], deeper with age."""
     faint, old = 0.20 + 0.5 * skin.age, np.clip(1.6 * skin.age - 0.35, 0.0, 1.0)
     total = np.zeros(canvas.size, np.float32)
     for strength, width, paths in (
@@ -240,7 +240,7 @@ T = np.linspace(0.0, 1.0, 14)
 
 
 def _both(right: Paths, rng: Rng) -> Paths:
-    """Paths at x > 0 and their mirror images, a little different."""
+    """Return paths at x > 0 and their slightly different mirror images."""
     left = right * [-1, 1] + rng.normal(0, 0.004, (len(right), 1, 2))
     return np.concatenate([right, left])
 

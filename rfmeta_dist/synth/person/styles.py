@@ -1,4 +1,4 @@
-"""Hair styles: what colour a person's hair has, where it grows and how it falls."""
+"""Define hair styles: what colour a person's hair has, where it grows and how it falls."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Style:
     """How hair grows and falls.
 
     Attributes:
-        comb: which way it is led: a name of `_led`.
+        comb: the direction in which it is led: a name of `_led`.
         length, volume: in face units; volume is how far it stands off the scalp.
         gravity, stiffness: pull downwards and along the comb, against its own direction.
         curl: amplitude and turns of waves.
-        clump: 0 loose to 1 in locks.
-        width: of a strand in pixels of a canvas of 900.
-        strands: how many.
+        clump: 0 for loose hair, to 1 for locks.
+        width: width of a strand in pixels of a canvas of 900.
+        strands: number of strands.
     """
 
     comb: str
@@ -70,7 +70,7 @@ STYLES = {
     "bun": Style("bun", 0.60, 0.022, 0.0, 1.6, (0.003, 1.0), 0.5),
     "locs": Style("parted", 0.95, 0.09, 1.2, 0.5, (0.010, 2.5), 0.97, width=1.0, strands=9000),
 }
-# How often each is worn.
+# How often each style is drawn.
 WOMEN = {"straight": 2, "wavy": 2, "bob": 2, "bun": 2, "ringlets": 1, "fringed": 1, "back": 1, "curly": 1}
 WOMEN |= {"afro": 1, "parted": 1, "locs": 1, "swept": 1, "scarf": 1}
 MEN = {"crew": 3, "buzz": 2, "swept": 2, "messy": 2, "balding": 2, "parted": 1, "fringe": 1, "curly": 1}
@@ -89,10 +89,10 @@ class Hair:
         style: a key of STYLES, or balding, bald or scarf.
         colour, brows, beard: linear RGB.
         grey: share of grey strands.
-        line: how far the hairline lies above (negative) or below the mean.
-        recede: how far it has gone back at the temples, in face units.
+        line: how far the hairline is above (negative) or below the mean.
+        recede: how far it has receded at the temples, in face units.
         part: x of the parting.
-        stretch: of length and volume.
+        stretch: factor of length and volume.
     """
 
     style: str
@@ -107,7 +107,7 @@ class Hair:
 
 
 def draw_hair(traits: Traits, rng: Rng) -> Hair:
-    """A person's hair; no style is rare, some are commoner by sex, age and ancestry."""
+    """Draw a person's hair. No style is rare; some are more common by sex, age and ancestry."""
     style = _choose(WOMEN if traits.woman else MEN, rng)
     if rng.random() < traits.ancestry[0] and style not in {"scarf", "bald", "balding"}:
         style = _choose(COILED[0 if traits.woman else 1], rng)
@@ -140,7 +140,7 @@ def _choose(weights: dict[str, int], rng: Rng) -> str:
 
 
 def hairline(hair: Hair, u: Image) -> Image:
-    """Template height of the hair's lower edge: level over the forehead, falling in front of the ears."""
+    """Return the template height of the hair's lower edge: level at the forehead, falling before the ears."""
     a = np.abs(u)
     level = np.interp(a, *HAIRLINE) + hair.line * step(0.42, 0.3, a)
     temples = -hair.recede * np.exp(-(((a - 0.27) / 0.09) ** 2))

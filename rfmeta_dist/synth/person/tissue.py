@@ -1,6 +1,6 @@
-"""The fine structure of skin: pores, the net of fine lines between them, and uneven pigment, in its true size.
+"""Make the fine structure of skin in its true size: pores, fine lines between them, and uneven pigment.
 
-A patch of it is made once a process and laid over everybody, for each person at a place of their own.
+A patch is made once per process and laid over every person, at a different random place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Tissue:
 
 
 def lay(image: Image, canvas: Canvas, rng: Rng) -> Image:
-    """A map of `Tissue` over a canvas, from a random corner and perhaps mirrored; one draw from `rng`."""
+    """Lay a map of `Tissue` over a canvas, from a random corner, perhaps mirrored; one draw from `rng`."""
     place = int(rng.integers(1 << 62))
     side = image.shape[0]
     rows = np.arange(canvas.size[0]) + canvas.corner[0] + place % side
@@ -50,7 +50,7 @@ def lay(image: Image, canvas: Canvas, rng: Rng) -> Image:
 
 @lru_cache(maxsize=4)
 def tissue(resolution: int) -> Tissue:
-    """The patch at the pixels of a canvas of N×N, `resolution` = N."""
+    """Return the patch at the pixels of a canvas of N×N, `resolution` = N."""
     size = max(8, round(resolution * SIDE / 2 / EXTENT))
     mode = cv2.INTER_AREA if size < PIXELS else cv2.INTER_LINEAR
     whole = _patch()
@@ -64,7 +64,7 @@ def _patch() -> tuple[Image, Image, Image]:
 
 
 def _pores(rng: Rng) -> Image:
-    """Round pits of many sizes on a jittered grid."""
+    """Return round pits of many sizes on a jittered grid."""
     count = round(SIDE / PORE)
     cell = PIXELS / count
     row, column = np.mgrid[0:count, 0:count]
@@ -84,14 +84,14 @@ def _pores(rng: Rng) -> Image:
 
 
 def _net(rng: Rng) -> Image:
-    """Fine lines in a few directions, which leave small fields between them."""
+    """Return fine lines in a few directions, which leave small fields between them."""
     total = np.zeros((PIXELS, PIXELS), np.float32)
     down, across = np.meshgrid(np.fft.fftfreq(PIXELS), np.fft.rfftfreq(PIXELS), indexing="ij")
     for turn in range(DIRECTIONS):
         angle = np.pi * (turn + 0.3) / DIRECTIONS
         along = across * np.cos(angle) + down * np.sin(angle)
         beside = down * np.cos(angle) - across * np.sin(angle)
-        # Long in one direction, of a millimetre or two in the other.
+        # Each line is long in one direction, and a millimetre or two wide in the other.
         passed = np.exp(-(((np.abs(beside) - 0.16) / 0.09) ** 2) - (along / 0.06) ** 2)
         waves = _filtered(rng, passed)
         total -= np.exp(-np.abs(waves / waves.std()) * 1.6).astype(np.float32)
@@ -106,7 +106,7 @@ def _mottle(rng: Rng) -> Image:
 
 
 def _filtered(rng: Rng, passed: Image) -> Image:
-    """White noise of which each frequency is passed as far as is said, P×(P/2+1)."""
+    """Return white noise filtered by a gain for each frequency, P×(P/2+1)."""
     waves: Image = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((PIXELS, PIXELS))) * passed)
     return waves
 

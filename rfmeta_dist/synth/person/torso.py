@@ -1,4 +1,4 @@
-"""What a wide frame shows of a person beyond the drawn bust: arms, and the torso down to its edge."""
+"""Continue a person beyond the drawn bust for wide frames: arms, and the torso down to the frame's edge."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from rfmeta_dist.synth.person.pose import View
 from rfmeta_dist.synth.person.tissue import PIXELS, SIDE, tissue
 
 SHOULDER = 1.45  # half width of a person, face units
-INSIDE = EXTENT - 0.03  # the drawn bust is trusted up to here
-HEM = 0.12  # of the bust above its lower edge, whose colours the torso has
-SMOOTHED = 0.04  # across the body, face units
-COLUMNS, PLAIN = 128, 33  # in which those are looked at, and how many of them agree on one
-# Left, top, right and bottom of all there can be of a person.
+INSIDE = EXTENT - 0.03  # the drawn bust is used up to this coordinate
+HEM = 0.12  # height of the strip above the bust's lower edge that gives the torso its colours, face units
+SMOOTHED = 0.04  # standard deviation of the blur of the body's height across the body, face units
+COLUMNS, PLAIN = 128, 33  # columns in which colours are sampled, and how many neighbours their median is over
+# Left, top, right and bottom of the largest area that a person can cover.
 REACH = (-SHOULDER - 0.1, -EXTENT, SHOULDER + 0.1, 9.0)
 
 
 def continue_torso(view: View, bust: Bust, x: Image, y: Image) -> View:
-    """The view with what lies outside the bust's canvas, below and beside it; x and y are face coordinates.
+    """Return the view continued below and beside the bust's canvas; x and y are face coordinates.
 
-    The torso goes straight down, in the colours of the bust's lower edge, and falls into folds; shoulders that
-    leave the canvas at its sides round off into arms.
+    The torso continues straight down in the colours of the bust's lower edge and falls into folds. Shoulders
+    that leave the canvas at its sides are rounded off into arms.
     """
     if y.max() <= INSIDE and np.abs(x).max() <= INSIDE:
         return view
     side = np.clip((np.abs(x) - INSIDE) / (SHOULDER - INSIDE), 0.0, 1.0)
     column, row = _pixels(bust, np.clip(x, -INSIDE, INSIDE)), _pixels(bust, np.minimum(y, INSIDE))
     outside = np.maximum(np.abs(x), y) > INSIDE
-    # An arm's outline: level with the shoulder where it leaves the canvas, upright where it ends.
+    # The outline of an arm is level with the shoulder where it leaves the canvas, and upright where it ends.
     round_off = 0.55 * (1.0 - np.sqrt(np.clip(1.0 - side**2, 0.0, 1.0))).astype(np.float32)
     drop = sample(bust.cover, column, _pixels(bust, np.minimum(y, INSIDE) - round_off))
     drop = np.where(y - round_off > INSIDE, sample(bust.cover, column, row), drop)
@@ -61,14 +61,14 @@ def continue_torso(view: View, bust: Bust, x: Image, y: Image) -> View:
 
 
 def _pixels(bust: Bust, place: Image) -> Image:
-    """Face coordinates → pixel positions in the bust's images, either axis."""
+    """Convert face coordinates to pixel positions in the bust's images, on either axis."""
     half = bust.cover.shape[0] / 2
     pixels: Image = (place / EXTENT * half + half - 0.5).astype(np.float32)
     return pixels
 
 
 def _hem(bust: Bust) -> Image:
-    """Colour of the cloth in each column near the lower edge, N×3, without hair, buttons or bare skin in it."""
+    """Return the cloth's colour in each column near the lower edge, N×3, without hair, buttons or bare skin."""
     last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE, INSIDE - HEM))
     weight = bust.cover[first:last, :, None] + np.float32(1e-3)
     hem = resize((bust.albedo[first:last] * weight).sum(axis=0)[None] / weight.sum(axis=0), COLUMNS, 1)[0]
@@ -79,7 +79,7 @@ def _hem(bust: Bust) -> Image:
 
 
 def _hem_height(bust: Bust) -> Image:
-    """Height of the body in each column near the lower edge, N, without threads and creases."""
+    """Return the body's height in each column near the lower edge, N, without threads and creases."""
     last, first = (round(float(_pixels(bust, np.array(y)))) for y in (INSIDE + 0.02, INSIDE - 0.02))
     level = bust.height[first:last].mean(axis=0)[None]
     smooth: Image = blur(level, SMOOTHED * bust.cover.shape[0] / 2 / EXTENT)[0]

@@ -1,1 +1,1 @@
-"""Rooms, and light on a face before them."""
+"""Paint rooms, and compute the light on a face in front of them."""

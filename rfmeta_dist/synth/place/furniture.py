@@ -1,4 +1,4 @@
-"""Things along a wall: shelves, doors, cabinets, pictures, windows and plants, in metres."""
+"""Paint things along a wall, in metres: shelves, doors, cabinets, pictures, windows and plants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _box(left: float, bottom: float, right: float, top: float) -> Colour:
 
 
 def paint_shelf(room: Panorama, rng: Rng, left: float) -> float:
-    """A shelf of books, binders and gaps; its right end in metres."""
+    """Paint a shelf of books, binders and gaps. Return the x of its right end in metres."""
     right, top, wood = left + rng.uniform(0.7, 1.3), rng.uniform(1.7, 2.3), _wood(rng)
     room.dim(_box(left - 0.04, 0.0, right + 0.08, top + 0.02), 0.75, 0.05)
     room.rectangle(left, 0.0, right, top, wood)
@@ -56,7 +56,7 @@ def _fill_board(room: Panorama, rng: Rng, ends: tuple[float, float], bottom: flo
 
 
 def paint_door(room: Panorama, rng: Rng, left: float) -> float:
-    """A door in its frame; its right end in metres."""
+    """Paint a door in its frame. Return the x of its right end in metres."""
     right, top, leaf = left + rng.uniform(0.85, 1.0), rng.uniform(2.0, 2.1), _wood(rng)
     frame = leaf * rng.uniform(0.7, 1.3) + rng.uniform(0.0, 0.2)
     room.rectangle(left - 0.08, 0.0, right + 0.08, top + 0.08, frame)
@@ -71,7 +71,7 @@ def paint_door(room: Panorama, rng: Rng, left: float) -> float:
 
 
 def paint_cabinet(room: Panorama, rng: Rng, left: float) -> float:
-    """A cabinet with drawers or doors, and perhaps a screen or a box on it; its right end in metres."""
+    """Paint a cabinet with drawers or doors, maybe a screen or box on it. Return its right end in metres."""
     right, top, body = left + rng.uniform(0.6, 1.4), rng.uniform(0.8, 1.6), _wood(rng)
     room.dim(_box(left - 0.03, 0.0, right + 0.08, top), 0.75, 0.06)
     room.rectangle(left, 0.05, right, top, body * 0.5)
@@ -97,7 +97,7 @@ def paint_cabinet(room: Panorama, rng: Rng, left: float) -> float:
 
 
 def paint_picture(room: Panorama, rng: Rng, left: float | None = None) -> float:
-    """A framed picture or a poster; its right end in metres."""
+    """Paint a framed picture or a poster. Return the x of its right end in metres."""
     left = rng.uniform(-1.4, 1.0) if left is None else left
     wide, tall, low = rng.uniform(0.25, 0.7), rng.uniform(0.3, 0.8), rng.uniform(1.1, 1.7)
     frame, mount, rim = _wood(rng), rng.uniform(0.35, 0.65), rng.uniform(0.01, 0.035)
@@ -113,7 +113,7 @@ def paint_picture(room: Panorama, rng: Rng, left: float | None = None) -> float:
 
 
 def paint_pinboard(room: Panorama, rng: Rng, left: float) -> float:
-    """A board with papers pinned to it, or a whiteboard; its right end in metres."""
+    """Paint a board with papers pinned to it, or a whiteboard. Return the x of its right end in metres."""
     right, low = left + rng.uniform(0.9, 1.6), rng.uniform(0.9, 1.2)
     high, white = low + rng.uniform(0.7, 1.0), bool(rng.random() < 0.4)
     board = np.array([0.62, 0.63, 0.64]) if white else np.array([0.33, 0.22, 0.12]) * rng.uniform(0.7, 1.1)
@@ -129,7 +129,7 @@ def paint_pinboard(room: Panorama, rng: Rng, left: float) -> float:
 
 
 def paint_pane(room: Panorama, rng: Rng, left: float, outside: Image) -> float:
-    """A window with its frame, bars and sill, showing `outside`, H×W×3; its right end in metres."""
+    """Paint a window with frame, bars and sill, showing `outside`, H×W×3. Return its right end in metres."""
     right, low = left + rng.uniform(0.9, 1.8), rng.uniform(0.8, 1.0)
     high, frame = low + rng.uniform(1.1, 1.4), np.full(3, rng.uniform(0.2, 0.6))
     room.rectangle(left - 0.06, low - 0.06, right + 0.06, high + 0.06, frame)
@@ -146,14 +146,14 @@ def paint_pane(room: Panorama, rng: Rng, left: float, outside: Image) -> float:
 
 
 def _blinds(room: Panorama, rng: Rng, left: float, right: float, high: float) -> None:
-    """Slats let down over a window."""
+    """Paint slats over a window."""
     pitch, slat = rng.uniform(0.025, 0.05), np.full(3, rng.uniform(0.35, 0.8)) * rng.uniform(0.9, 1.0, 3)
     for low in np.arange(high - rng.uniform(0.2, 1.2), high, pitch):
         room.rectangle(left, low, right, low + pitch * 0.62, slat * (0.8 + 0.4 * rng.random()))
 
 
 def paint_plant(room: Panorama, rng: Rng) -> None:
-    """A pot plant beside the person."""
+    """Paint a pot plant beside the person."""
     x, low = rng.uniform(0.3, 1.0) * rng.choice([-1.0, 1.0]), rng.uniform(0.4, 1.0)
     pot = rng.uniform(0.1, 0.4) * np.array([1.0, 0.7, 0.55])
     room.fill(np.array([(x - 0.09, low), (x + 0.09, low), (x + 0.12, low + 0.2), (x - 0.12, low + 0.2)]), pot)
@@ -167,7 +167,7 @@ def paint_plant(room: Panorama, rng: Rng) -> None:
 
 
 def paint_skirting(room: Panorama, rng: Rng) -> None:
-    """The floor and the board along it."""
+    """Paint the floor and the skirting board along it."""
     floor = _wood(rng) * 0.8
     room.rectangle(-9.0, -2.0, 9.0, 0.02, floor)
     room.rectangle(-9.0, 0.0, 9.0, rng.uniform(0.06, 0.12), np.full(3, rng.uniform(0.2, 0.6)))

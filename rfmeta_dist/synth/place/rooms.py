@@ -1,4 +1,4 @@
-"""What is behind a person: walls, curtains, offices, windows and the outdoors, out of focus."""
+"""Paint what is behind a person, out of focus: walls, curtains, offices, windows and the outdoors."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ CLOTH = np.array(
 
 
 def paint_backdrop(kind: str, framing: Framing, raster: Raster, rng: Rng) -> Image:
-    """A background, H×W×3 linear radiance around 0.1 to 1.
+    """Paint a background: H×W×3 linear radiance of around 0.1 to 1.
 
     Args:
         kind: `wall`, `curtain`, `office`, `window` or `outdoor`.
-        framing: of the recording, which says how large a metre is.
-        raster: the samples; the same room comes out whatever part of it they show.
-        rng: draws the room.
+        framing: framing of the recording, which gives the size of a metre.
+        raster: the samples. The room is the same, whatever part of it they show.
+        rng: random generator of the room.
     """
-    # A background is further away than the person, and smaller for it.
+    # A background is further away than the person, so it appears smaller.
     metre = rng.uniform(0.4, 0.8) / FACE_UNIT / framing.half
     room, softness = _set_up(metre, raster, rng), rng.uniform(0.004, 0.022)
     ROOMS[kind](room, rng)
@@ -67,7 +67,7 @@ def paint_backdrop(kind: str, framing: Framing, raster: Raster, rng: Rng) -> Ima
 
 
 def _set_up(metre: float, raster: Raster, rng: Rng) -> Panorama:
-    """An empty room at half the raster's resolution; `metre` in crop units."""
+    """Return an empty room at half the raster's resolution; `metre` is in crop units."""
     height, width = (raster.height + 1) // 2, (raster.width + 1) // 2
     half = Raster(raster.left, raster.top, raster.pitch * raster.width / width, height, width)
     across, down = half.grid()
@@ -96,14 +96,14 @@ def _set_up(metre: float, raster: Raster, rng: Rng) -> Panorama:
 
 
 def _choose(palette: Colour, rng: Rng, spread: float = 0.12) -> Colour:
-    """A colour of the palette, no two batches alike."""
+    """Return a colour of the palette, slightly varied."""
     picked = palette[int(rng.integers(len(palette)))]
     chosen: Colour = picked * rng.uniform(1 - spread, 1 + spread, 3) * rng.uniform(0.75, 1.15)
     return chosen
 
 
 def _plaster(room: Panorama, rng: Rng) -> None:
-    """A painted wall under uneven light; sometimes the corner of the room and its other wall."""
+    """Paint a wall under uneven light, sometimes with a corner of the room and its other wall."""
     colour = _choose(PLASTER, rng)
     room.image[:] = colour
     room.light(1.0 + 0.012 * room.clouds(rng, 0.5) + 0.010 * room.clouds(rng, 0.03))
@@ -125,7 +125,7 @@ def _wall(room: Panorama, rng: Rng) -> None:
 
 
 def _curtain(room: Panorama, rng: Rng) -> None:
-    """Cloth in folds of uneven width, darker in the valleys, thin enough that some light comes through."""
+    """Paint cloth in folds of uneven width, darker in the valleys, and slightly translucent."""
     phase = room.x * (2 * np.pi / rng.uniform(0.09, 0.22)) + 0.25 * np.sin(room.y * 1.3)
     phase = (
         phase + 1.6 * np.sin(room.x * rng.uniform(3, 7) + rng.uniform(0, 6)) + 0.3 * room.clouds(rng, 0.5, 2)
@@ -142,7 +142,7 @@ def _curtain(room: Panorama, rng: Rng) -> None:
 
 
 def _office(room: Panorama, rng: Rng) -> None:
-    """A wall with two or three things along it that offices and homes have."""
+    """Paint a wall with two or three things along it that offices and homes have."""
     _plaster(room, rng)
     paint_skirting(room, rng)
     pieces = (paint_shelf, paint_door, paint_cabinet, paint_pinboard, paint_shelf, paint_picture)
@@ -166,7 +166,7 @@ def _outdoor(room: Panorama, rng: Rng) -> None:
 
 
 def _outside(room: Panorama, rng: Rng) -> Image:
-    """Sky over trees, or a building with windows among them; H×W×3."""
+    """Return sky over trees, or a building with windows among trees, H×W×3."""
     sky = warm(rng.uniform(-0.5, 0.0)) * rng.uniform(0.9, 1.6)
     view = np.broadcast_to(sky.astype(np.float32), room.image.shape) * np.float32(1.0)
     if rng.random() < 0.6:

@@ -1,4 +1,4 @@
-"""Light on a live face: shading from the normals of its own depth, over a background."""
+"""Light a live face: shade it by the normals of its own depth, over a background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rfmeta_dist.synth.imaging.texture import Image, Rng, blur, mix, resize, sam
 from rfmeta_dist.synth.person.pose import View
 
 SCATTER = (0.034, 0.013, 0.007)  # how far red, green and blue light travels inside skin, face units …
-ENTERS = (0.92, 0.80, 0.70)  # … and the share of it that enters
+ENTERS = (0.92, 0.80, 0.70)  # … and the share of the light that enters the skin
 BOUNCE = np.array([0.22, 0.02, -0.03], np.float32)
 SCATTER_PITCH = 0.007
 SHADOW_PITCH = 0.016  # face units a pixel of the height field that casts shadows
@@ -22,12 +22,13 @@ DEPTH_SIZE = 32
 
 @dataclass(frozen=True)
 class Light:
-    """A kind of lighting.
+    """A kind of lighting. Values are drawn from the ranges for each recording.
 
     Attributes:
-        azimuth, elevation: ranges in degrees of the key light; 0, 0 is beside the camera, 90 up is overhead.
-        ambient: range of the fraction of light that comes from everywhere.
-        warmth: range of colour temperature shift, −1 (blue) to 1 (orange).
+        azimuth, elevation: ranges in degrees of the direction of the key light; 0, 0 is beside the camera, 90
+            degrees of elevation is overhead.
+        ambient: range of the fraction of light that comes from all directions.
+        warmth: range of the shift of colour temperature, −1 (blue) to 1 (orange).
         backdrop: range of the background's brightness relative to the face.
     """
 
@@ -40,7 +41,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Lamp:
-    """One recording's light: unit vector towards the key, its colour, ambient fraction, backdrop level."""
+    """One recording's light: unit vector towards the key light, colour, ambient fraction, backdrop level."""
 
     direction: NDArray[np.float32]
     colour: NDArray[np.float32]
@@ -49,7 +50,7 @@ class Lamp:
 
 
 def draw_lamp(light: Light, rng: Rng) -> Lamp:
-    """Set up the light of one recording."""
+    """Draw the light of one recording."""
     azimuth = np.deg2rad(rng.uniform(*light.azimuth)) * rng.choice([-1.0, 1.0])
     elevation = np.deg2rad(rng.uniform(*light.elevation))
     direction = np.array(
@@ -69,14 +70,14 @@ def draw_lamp(light: Light, rng: Rng) -> Lamp:
 
 
 def warm(amount: float) -> NDArray[np.float32]:
-    """Linear RGB of a light, −1 blue to 1 orange, of unit green."""
+    """Return the linear RGB of a light with unit green, −1 blue to 1 orange."""
     return np.array([1.0 + 0.35 * amount, 1.0, 1.0 - 0.40 * amount], np.float32)
 
 
 def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
-    """Linear radiance H×W×3 of a posed bust before the radiance of a backdrop of the same size."""
+    """Return the linear radiance H×W×3 of a posed bust before the radiance of a backdrop of the same size."""
     normal = _normals(view)
-    # A cliff stands where something hides what is behind it: there is no surface there to be lit.
+    # A jump in height is where one thing hides another. There is no surface at a jump that could be lit.
     cliff = step(0.26, 0.40, normal[..., 2])
     lit = np.clip(normal @ lamp.direction, 0.0, None) * (1.0 - 0.9 * _cast_shadow(view, lamp)) * cliff
     openness = _openness(view)
@@ -86,33 +87,33 @@ def shade(view: View, lamp: Lamp, backdrop: Image) -> Image:
     radiance = []
     keys = _scattered((1.0 - lamp.ambient) * 1.25 * lit, cliff, view)
     for albedo, key, bounce, colour in zip(cv2.split(view.albedo), keys, BOUNCE, lamp.colour, strict=True):
-        # What little light a hollow gets has met skin before and is red.
+        # Most of the little light in a hollow was reflected by skin before, so it is red.
         radiance.append((albedo * (sky * (1.0 + hollow * bounce) + key) + surface) * colour)
     return mix(backdrop, cv2.merge(radiance), view.cover)
 
 
 def _scattered(lit: Image, cliff: Image, view: View) -> list[Image]:
-    """Light of the lamp after it has spread inside skin: red furthest, so that shadows have a warm edge.
+    """Return the lamp's light after scattering in skin: red spreads furthest, so shadows have a warm edge.
 
-    Its red, green and blue, H×W each.
+    Red, green and blue are returned as H×W each.
     """
     small, scale = _shrink(view, lit, SCATTER_PITCH)
     skin, _ = _shrink(view, view.skin * cliff, SCATTER_PITCH)
     spread = []
     for reach in SCATTER:
-        # What lies beside skin, or is hidden behind it, gives it no light.
+        # Samples beside skin, or hidden behind it, send no light into it.
         from_skin = blur(small * skin, reach / scale) / (blur(skin, reach / scale) + np.float32(1e-3))
         spread.append(small if reach < scale / 2 else from_skin)
     soft = [resize(light, *lit.shape[::-1]) for light in spread]
     inner = view.skin * cliff
-    # At a cliff nothing is known but what is near.
+    # At a jump in height, only the nearer surface is known.
     near = 0.7 * (view.skin - inner) * soft[0]
-    # Fine relief still shows in what does not enter.
+    # Fine relief remains visible in the light that does not enter the skin.
     return [lit + near + (light - lit) * (share * inner) for light, share in zip(soft, ENTERS, strict=True)]
 
 
 def _highlights(view: View, normal: Image, lamp: Lamp, lit: Image, openness: Image) -> Image:
-    """What a surface mirrors: lamp and surroundings, dull on skin and sharp on what is wet."""
+    """Return what a surface mirrors of lamp and surroundings: dull on skin and sharp on wet surfaces."""
     half = lamp.direction + np.array([0.0, 0.0, 1.0], np.float32)
     shine = np.clip(normal @ (half / np.linalg.norm(half)), 0.0, 1.0)
     powers = [shine]
@@ -132,7 +133,7 @@ def _highlights(view: View, normal: Image, lamp: Lamp, lit: Image, openness: Ima
 
 
 def depth_map(view: View) -> NDArray[np.uint8]:
-    """The 32×32 depth label of a live view: 0 background, 255 nearest, from 25 at the far shoulder."""
+    """Return the 32×32 depth label of a live view: 0 background, 255 nearest, from 25 at the far shoulder."""
     covered = view.height[view.cover > 0.5]
     near, far = float(covered.max()), float(np.percentile(covered, 1))
     nearness = 0.1 + 0.9 * np.clip((view.height - far) / (near - far), 0.0, 1.0)
@@ -142,10 +143,10 @@ def depth_map(view: View) -> NDArray[np.uint8]:
 
 
 def _normals(view: View) -> Image:
-    """Unit normals H×W×3 (x right, y down, z to the camera)."""
+    """Return unit normals H×W×3 (x right, y down, z to the camera)."""
     slope_x = cv2.Sobel(view.height, cv2.CV_32F, 1, 0, scale=0.125 / view.scale)
     slope_y = cv2.Sobel(view.height, cv2.CV_32F, 0, 1, scale=0.125 / view.scale)
-    # Outlines are cliffs in a height field; unlimited they would draw a bright or black rim.
+    # At outlines the height field jumps. Without a limit, slopes there would give a bright or black rim.
     slope_x, slope_y = np.clip(slope_x, -3.5, 3.5), np.clip(slope_y, -3.5, 3.5)
     front = 1.0 / np.sqrt(1.0 + slope_x * slope_x + slope_y * slope_y)
     normal: Image = cv2.merge([-slope_x * front, -slope_y * front, front])
@@ -153,11 +154,11 @@ def _normals(view: View) -> Image:
 
 
 def _openness(view: View) -> Image:
-    """How much of the sky a point sees: less where it lies deeper than its surroundings."""
+    """Return how much of the sky a point sees: less where it lies deeper than its surroundings."""
     opening = np.ones(view.height.shape, np.float32)
     for reach, depth, pitch in ((0.11, 2.0, SHADOW_PITCH), (0.030, 4.5, SCATTER_PITCH)):
         small, scale = _shrink(view, view.height, pitch)
-        # The body's height is no measure of the background's.
+        # The height of the body says nothing about the height of the background.
         body = _shrink(view, view.cover, pitch)[0]
         weight = blur(body, reach / scale) + np.float32(1e-3)
         around = blur(small * body, reach / scale) / weight
@@ -167,7 +168,7 @@ def _openness(view: View) -> Image:
 
 
 def _cast_shadow(view: View, lamp: Lamp) -> Image:
-    """Shadows of nose, brow and chin: does the ray to the lamp run into the height field?"""
+    """Return the shadows of nose, brow and chin, where the ray to the lamp runs into the height field."""
     small, scale = _shrink(view, view.height, SHADOW_PITCH)
     right, down, front = lamp.direction.tolist()
     across = max(math.hypot(right, down), 1e-3)
@@ -183,7 +184,7 @@ def _cast_shadow(view: View, lamp: Lamp) -> Image:
 
 
 def _shrink(view: View, image: Image, pitch: float) -> tuple[Image, float]:
-    """An image of the view at a pitch of about `pitch` face units, and that pitch."""
+    """Return an image of the view at a pitch of about `pitch` face units, and the exact pitch."""
     height, width = image.shape
     scale = max(view.scale, pitch)
     rows, columns = (max(2, round(side * view.scale / scale)) for side in (height, width))

@@ -69,8 +69,8 @@ def evaluate_here(config: Config, folder: Store) -> dict[str, Any]:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: see `evaluate`.
     """
-    with lease.held(folder, "judged"):
-        import torch
+    import torch
 
+    with lease.held(folder, "judged"):
         gpu = config.training.gpus > 0 and torch.cuda.is_available()
         return evaluate(config, folder, "cuda" if gpu else "cpu")

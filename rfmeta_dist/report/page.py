@@ -170,7 +170,7 @@ def _examples(record: RunRecord) -> dict[str, list[Row]]:
             "image": base64.b64encode(example.image).decode(),
         }
         groups.setdefault(example.group, []).append(shown)
-    return groups
+    return dict(sorted(groups.items(), key=lambda item: "worst" not in item[0]))  # mistakes first
 
 
 def _throughput(metric_rows: Sequence[Mapping[str, Any]]) -> float | None:

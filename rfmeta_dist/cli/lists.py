@@ -49,5 +49,5 @@ def pick(option: str, given: Sequence[str] | None, known: Sequence[Choice]) -> l
     """
     wanted = [name for part in given or () for name in names(part)]
     if unknown := [name for name in wanted if name not in known]:
-        raise ConfigError(f"--{option} {unknown[0]!r} is unknown", f"choose from {', '.join(known)}")
+        raise ConfigError(f"{unknown[0]!r} is no value of --{option}", f"choose from {', '.join(known)}")
     return [name for name in known if name in wanted or not given]

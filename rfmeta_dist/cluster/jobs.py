@@ -264,6 +264,6 @@ def _refusal(address: str, error: Exception) -> ClusterError:
             "export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN with the cluster's token",
         )
     return ClusterError(
-        f"the cluster at {address} did not accept the job: {reason}",
-        "check --address, which must be the URL of Ray's dashboard, and that the cluster is up",
+        f"the job could not be given to the cluster at {address}: {reason}",
+        "check --address, the URL of the cluster's dashboard, such as http://head:8265, and that it is up",
     )

@@ -95,7 +95,7 @@ METHODS: Mapping[str, MethodFacts] = {
 
 
 def own_fields() -> dict[str, OwnField]:
-    """Return the rules' own fields, by name.
+    """Return the fields of `method` that belong to single learning rules only, by name.
 
     Raises:
         ValueError: two rules define a field of the same name differently.

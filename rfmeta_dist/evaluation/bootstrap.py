@@ -74,8 +74,8 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
     names, subject = coded(scores.subject)
     if len(names) < 2:
         raise DataError(
-            f"a confidence interval needs at least two subjects, but these scores show {len(names)}",
-            "ingest the domain again with the subject of every video",
+            f"a confidence interval needs at least two people, but these scores are of {len(names)}",
+            "judge on a domain with more people; if their names are missing, ingest it again with them",
         )
     thresholds = np.append(np.unique(scores.score), np.inf)
     operating = int(np.searchsorted(thresholds, threshold))

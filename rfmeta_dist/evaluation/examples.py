@@ -33,13 +33,14 @@ GROUPS = {
 
 
 def pick(scores: Scores, threshold: float, k: int = 4) -> dict[str, list[str]]:
-    """Return the keys of up to `k` frames of each group in `GROUPS`, the most extreme score first.
+    """Return the keys of frames to show: up to `k` for each group of right and wrong decisions in `GROUPS`.
 
-    A subject's second frame is chosen only after every subject of the group has one. Equal scores are ordered
-    by key, so that the choice is reproducible.
+    People take turns: first the frame of each person whose score lies farthest on the group's side, ordered by
+    that score, then each person's second frame. Equal scores are ordered by key, so that the choice is
+    reproducible.
 
     Args:
-        scores: N frames.
+        scores: of N frames, with label and subject.
         threshold: a frame is accepted as live if its score ≥ threshold.
         k: number of frames per group, at least 1.
     """

@@ -25,12 +25,12 @@ _ENOUGH = 10  # number of doubtful frames of a file that are examined in all fou
 
 
 class Look(NamedTuple):
-    """The face that was found in a frame.
+    """What the search for a face in a frame has found.
 
     Attributes:
-        landmarks: 468×3 of the face to take; None if there is none.
-        crowded: whether there are several faces.
-        upright: confidence in [0, 1] that this face stands upright.
+        landmarks: of the face that is cut out, 468×3 as `Points` are; None if no face was found.
+        crowded: whether several faces were found.
+        upright: from 0 (surely turned) to 1 (surely upright); 0 without a face.
     """
 
     landmarks: Points | None

@@ -144,9 +144,9 @@ def _explained(name: str) -> Iterator[None]:
         yield
     # str() of an FFmpeg error would end with the name of an anonymous stream, so strerror is used.
     except (FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
-            f"{name} cannot be read: {reason[0].lower()}{reason[1:]}",
+            f"{name} cannot be read: {reason}",
             "restore the file from the data set, or leave it out",
         ) from error
 

@@ -21,7 +21,7 @@ class AccessError(StorageError):
 
 
 class AlreadyExistsError(StorageError):
-    """An object that was to be created exists already."""
+    """Something is stored under this name already, so an operation that only creates did not write."""
 
 
 class ChangedError(StorageError):

@@ -168,7 +168,9 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise MissingError(f"{path} does not exist", "check the path") from error
+        raise MissingError(
+            f"{path} does not exist", "check the spelling and the folder that the path begins in"
+        ) from error
     except FileExistsError as error:
         raise AlreadyExistsError(f"{path} exists already", "choose another name") from error
     except PermissionError as error:

@@ -23,6 +23,8 @@ def written(store: Store, name: str) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError as error:
-        raise MissingError(f"{path} does not exist", "check the path") from error
+        raise MissingError(
+            f"{path} does not exist", "check the spelling and the folder that the path begins in"
+        ) from error
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}", "check the path and the disk") from error

@@ -215,13 +215,13 @@ def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
     assert ending.err.count("is still starting") == 1
     with jobs_api(starting=1000) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
-    assert (ending.code, "did not accept the job" in ending.error, api.submitted) == (CLUSTER, True, []), (
+    assert (ending.code, "the job could not be given" in ending.error, api.submitted) == (CLUSTER, True, []), (
         ending.err
     )
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(500, "did not accept the job"), (403, "refused"), (413, "too large")]
+    ("status", "words"), [(500, "the job could not be given"), (403, "refused"), (413, "too large")]
 )
 def test_a_refusal_is_told_as_one(rfmeta, tmp_path, status, words):
     with jobs_api(refuse=status) as api:

@@ -81,7 +81,7 @@ def test_an_attack_type_absent_from_a_resample_is_left_out_of_that_type_only(mak
 
 
 def test_one_subject_has_no_interval(make_scores):
-    with pytest.raises(DataError, match="two subjects"):
+    with pytest.raises(DataError, match="two people"):
         bootstrap.resample(make_scores(subjects=1), 0.5, 0)
 
 

@@ -209,7 +209,7 @@ def test_a_file_that_names_others_is_not_followed(tmp_path: Path, monkeypatch: p
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(DataError, match=r"gone\.mp4 cannot be read: no such file"):
+    with pytest.raises(DataError, match=r"gone\.mp4 cannot be read: No such file"):
         list(read_frames(tmp_path / "gone.mp4", Every(1)))
 
 

@@ -70,9 +70,9 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"method": ["rfmeta,sgd"]}, "--method 'sgd' is unknown; choose from rfmeta"),
-        ({"strategy": ["zero"]}, "--strategy 'zero' is unknown; choose from ddp, deepspeed"),
-        ({"meta_test": ["both"]}, "--meta-test 'both' is unknown; choose from shard, replicate"),
+        ({"method": ["rfmeta,sgd"]}, "'sgd' is no value of --method; choose from rfmeta"),
+        ({"strategy": ["zero"]}, "'zero' is no value of --strategy; choose from ddp, deepspeed"),
+        ({"meta_test": ["both"]}, "'both' is no value of --meta-test; choose from shard, replicate"),
         ({"workers": "0"}, "--workers '0'"),
         ({"domains": "1"}, "--domains '1'"),
         ({"domains": "3,4", "episode_domains": 4}, "--domains '3,4' is not a list of integers of at least 4"),

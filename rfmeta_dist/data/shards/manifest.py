@@ -137,7 +137,7 @@ class Manifest(Head):
 
 
 def versions(store: Store, domain: str) -> list[str]:
-    """Return the names of a domain's manifests in its folder, oldest first; empty for an unknown domain."""
+    """Return the file names of a domain's manifests, in the order of their numbers; [] if unknown."""
     names = (name.removeprefix(f"{domain}/") for name in store.list(domain))
     return sorted(name for name in names if _MANIFEST.fullmatch(name))
 

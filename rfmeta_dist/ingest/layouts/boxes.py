@@ -38,7 +38,7 @@ def sized(text: str) -> Boxes:
 
 
 def cornered(text: str) -> Boxes:
-    """Read lines `frame,left,top,right,bottom,…`."""
+    """Return the boxes in lines `frame,left,top,right,bottom,…`, by frame; further columns are ignored."""
     return _kept((int(row[0]), _spanned(row[1:5])) for row in _rows(text, ",", 5) if row)
 
 

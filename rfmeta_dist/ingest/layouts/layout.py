@@ -124,7 +124,9 @@ def read_bytes(root: Path, path: str) -> bytes:
     try:
         return (root / path).read_bytes()
     except FileNotFoundError as error:
-        raise MissingError(f"{root / path} does not exist", "restore it from the data set") from error
+        raise MissingError(
+            f"{root / path} does not exist", f"restore it, or check that {root} is the data set's folder"
+        ) from error
     except OSError as error:
         raise StorageError(
             f"{root / path} cannot be read: {error.strerror}", "give this user permission to read the file"

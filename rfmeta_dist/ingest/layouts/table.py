@@ -80,7 +80,10 @@ class Table:
         return any(line.cells[column] for line in self.lines)
 
     def blank_words(self) -> list[str]:
-        """Return a note for each optional column with words that count as empty: which, where, the effect."""
+        """Return a note for each optional column that holds placeholders such as `N/A`.
+
+        The note names the words and the first line, and says what follows from treating them as empty.
+        """
         notes = []
         for column, meaning in _MEANING.items():
             found = [line for line in self.lines if line.said[column] and not line.cells[column]]

@@ -52,7 +52,7 @@ class Scale:
                 )
 
     def subjects_of(self, card: Domain) -> Mapping[Split, int]:
-        """Return the number of people of a domain in each split."""
+        """Return how many people the domain of a card has in each split at this scale."""
         shared = self.subjects.get("*") if card.name in BUNDLED else None
         return self.subjects.get(card.name) or shared or card.subjects
 

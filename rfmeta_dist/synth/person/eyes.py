@@ -118,7 +118,12 @@ def eyes_of(canvas: Canvas) -> Canvas:
 
 
 def eye_opening(canvas: Canvas, side: int) -> Image:
-    """Return 1 within an eye's opening and 0 elsewhere, on the whole canvas."""
+    """Return the mask of the opening of one eye: 1 between its lids, 0 elsewhere, H×W of the canvas.
+
+    Args:
+        canvas: the picture that is painted.
+        side: −1 for the eye on the left of the picture, 1 for the one on the right.
+    """
     u = side * canvas.u
     upper, lower = _lid_edges(u)
     inside = (canvas.v > upper) & (canvas.v < lower) & (u > INNER) & (u < OUTER)

@@ -98,7 +98,8 @@ def test_damaged_face_models_are_an_error_after_everything_else_was_said(rfmeta,
         (tmp_path / name).write_bytes(b"something else")
     ended = rfmeta("doctor", "--json")
     assert ended.code == 2
-    assert "damaged or of another version; run `rfmeta faces install`" in ended.error
+    assert "is damaged or of another version" in ended.error
+    assert "; run `rfmeta faces install`" in ended.error
     assert json.loads(ended.out)["errors"][0]["remedy"] == "run `rfmeta faces install`"
 
 

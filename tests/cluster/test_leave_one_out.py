@@ -43,7 +43,9 @@ def test_runs_that_fail_keep_their_errors_and_the_others_finish(
     said: list[str] = []
     found = leave_one_out(runs, lambda _: None, on_notice=said.append, local=True)
     outcomes = {o.config.run.name: o for o in found}
-    assert [line.split(" (")[0] for line in said if "step 1" in line] == ["fits: step 1 is damaged"]
+    assert [line.split(" (")[0] for line in said if "step 1" in line] == [
+        "fits: the checkpoint of step 1 is damaged"
+    ]
     assert list(outcomes) == [run.run.name for run in runs]
     errors = {name: (type(o.error), o.error.exit_code) for name, o in outcomes.items() if o.error}
     assert errors == {

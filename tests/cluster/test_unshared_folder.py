@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rfmeta_dist.cluster import train, worker
+from rfmeta_dist.cluster import judging, worker
 from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
@@ -24,7 +24,7 @@ def test_a_worker_without_the_runs_folder_says_so(configure: Any):
         worker.run({"assignment": task})
 
 
-@pytest.mark.parametrize("work", [train._finish, train._evaluate])
+@pytest.mark.parametrize("work", [judging.finish, judging.evaluate])
 def test_a_machine_that_judges_without_the_runs_folder_says_so(configure: Any, work: Any):
     config = configure("far")
     with pytest.raises(StorageError, match=SAYS):
@@ -39,4 +39,4 @@ def test_a_machine_does_not_judge_a_run_that_was_taken_over(configure: Any):
         lease.held(folder, "judged"),
         pytest.raises(RunError, match="was taken over by process"),
     ):
-        worker.judge(train._evaluate, config, folder, "former", "cpu")
+        worker.judge(judging.evaluate, config, folder, "former", "cpu")

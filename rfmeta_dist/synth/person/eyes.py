@@ -118,12 +118,7 @@ def eyes_of(canvas: Canvas) -> Canvas:
 
 
 def eye_opening(canvas: Canvas, side: int) -> Image:
-    """Return the mask of the opening of one eye: 1 between its lids, 0 elsewhere, H×W of the canvas.
-
-    Args:
-        canvas: the picture that is painted.
-        side: −1 for the eye on the left of the picture, 1 for the one on the right.
-    """
+    """Return 1 between the lids of one eye (side −1: left in the picture, 1: right), 0 elsewhere; H×W."""
     u = side * canvas.u
     upper, lower = _lid_edges(u)
     inside = (canvas.v > upper) & (canvas.v < lower) & (u > INNER) & (u < OUTER)

@@ -59,13 +59,13 @@ def run(work: Work, settings: Settings, folder: Path) -> None:
     """
     if not work.cells:
         return
-    monitor = start_monitor()
+    monitor, cells = start_monitor(), by_name(work.cells)
     with tempfile.TemporaryDirectory(prefix="rfmeta-study-") as place, _shown(work, monitor):
         tuner = tune.Tuner(
             tune.with_resources(_trial, {"cpu": 1}),
             param_space={
-                "cell": tune.grid_search([cell.name for cell in work.cells]),  # it becomes a folder's name
-                "cells": {cell.name: cell for cell in work.cells},
+                "cell": tune.grid_search(list(cells)),  # it becomes a folder's name
+                "cells": cells,
                 "stage": work.stage,
                 "settings": settings,
                 "folder": folder,
@@ -80,6 +80,11 @@ def run(work: Work, settings: Settings, folder: Path) -> None:
             raise ours(result.error, "a trial failed")
         if result.metrics.get("error"):
             raise result.metrics["error"]
+
+
+def by_name(cells: Sequence[Cell]) -> dict[str, Cell]:
+    """Return the cells by a name of their own, also where one training is judged on several targets."""
+    return {cell.judged.replace("/", "-"): cell for cell in cells}
 
 
 def _trial(given: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from bench.study import collect, trial
+from bench.study import collect, trial, tune
 from bench.study.choose import choose
 from bench.study.data import plans, scale_of
 from bench.study.design import Cell, Grid, Question, data_folder, drawn_names
@@ -96,7 +96,8 @@ def test_one_training_on_drawn_domains_is_judged_on_every_target(generated, tmp_
     grid = Grid(rhos=(0.5,), methods=("no_meta",), targets=("O", "M"), seeds=(0,), trained=("drawn",))
     (cell,) = collect.to_train(grid, SMALL, tmp_path)
     trial.train_cell(cell, SMALL, tmp_path, lambda _: None)
-    for cell in collect.to_judge(grid, SMALL, tmp_path):
+    judged = tune.by_name(collect.to_judge(grid, SMALL, tmp_path))  # the tasks that Ray is given
+    for cell in judged.values():
         trial.judge_cell(cell, SMALL, tmp_path, lambda _: None)
     results = collect.collect(grid, SMALL, tmp_path, "study", {}, None)
     assert {run.target for run in results.runs} == {"O", "M"}

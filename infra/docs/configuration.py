@@ -16,8 +16,8 @@ This page is generated from the program, and so is the [JSON schema](configurati
 editors complete and check files.
 
 A configuration is a YAML file with the sections below. `rfmeta example` lists files to start from. On the
-command line, `--set SECTION.FIELD=VALUE` overrides a field and may be repeated. A name is the word that you
-write, such as `NO` or `0123`, and a number is a plain decimal (`0123` is 123, `1e-3` is 0.001). An unknown
+command line, `--set SECTION.FIELD=VALUE` overrides a field and may be repeated. A field that wants text keeps
+`NO` and `0123` as text, and a field that wants a number reads `0123` as 123 and `1e-3` as 0.001. An unknown
 field is an error.
 
 ```yaml

@@ -31,14 +31,15 @@ Train and judge a run from a program:
 ```python
 from pathlib import Path
 
+from rfmeta_dist.cluster.judging import evaluate_here
 from rfmeta_dist.cluster.session import session
-from rfmeta_dist.cluster.train import evaluate_run, train_run
+from rfmeta_dist.cluster.train import train_run
 from rfmeta_dist.config.load import load_config
 
 config = load_config(Path("mine.yaml"), ["training.seed=1", "run.name=mine-1"])
 with session() as local:
     folder = train_run(config, on_news=print, local=local)
-    figures = evaluate_run(config, folder)["figures"]
+figures = evaluate_here(config, folder)["figures"]
 print(figures["video"]["HTER"])
 ```
 
@@ -55,6 +56,7 @@ NAMES = {
         "cluster.session:session",
         "cluster.train:train_run",
         "cluster.train:evaluate_run",
+        "cluster.judging:evaluate_here",
         "runs.folder:read_config",
     ),
     "Models": ("recipes.load:load_model", "detectors.package:Package", "detectors.api:Detector.score"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist.cli import machine
 from rfmeta_dist.core.errors import InstallationError, RfmetaError, StorageError
 from rfmeta_dist.core.extras import NEEDS, extras_of, missing
-from rfmeta_dist.core.installed import BASE, Package, packages, present
+from rfmeta_dist.core.installed import BASE, Package, imported, packages, present
 
 if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
@@ -51,16 +51,8 @@ def _attempt(look: Callable[[], Any], errors: list[RfmetaError]) -> Any:
 
 def _ffmpeg() -> str | None:
     """Return the version of FFmpeg inside the package av; None if av is not installed."""
-    if not present("av"):
-        return None
-    try:
-        import av
-    except (ImportError, OSError) as error:
-        raise InstallationError(
-            f"av is installed, but importing it fails: {error}",
-            "remove it with: pip uninstall av, then install it again with: pip install 'rfmeta_dist[video]'",
-        ) from error
-    return str(av.ffmpeg_version_info)
+    av = imported("av", "video")
+    return None if av is None else str(av.ffmpeg_version_info)
 
 
 def _packages(errors: list[RfmetaError]) -> list[Package]:

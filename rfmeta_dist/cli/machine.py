@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rfmeta_dist.core.errors import InstallationError
-from rfmeta_dist.core.installed import present
+from rfmeta_dist.core.installed import imported
 
 CGROUP = Path("/sys/fs/cgroup")  # holds the limits of this container, in the files of version 2 or of version 1
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -89,15 +88,9 @@ def gpus() -> dict[str, Any]:
         InstallationError: torch is installed and cannot be imported.
     """
     found: dict[str, Any] = {"torch": None, "driver": DRIVER.exists(), "devices": []}
-    if not present("torch"):
+    torch = imported("torch", "train")
+    if torch is None:
         return found
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        raise InstallationError(
-            f"torch is installed, but importing it fails: {error}",
-            "remove it with: pip uninstall torch, then install it again with: pip install 'rfmeta_dist[train]'",
-        ) from error
     found["torch"] = torch.__version__
     if torch.cuda.is_available():
         every = (torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count()))

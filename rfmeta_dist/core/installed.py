@@ -76,8 +76,8 @@ def present(module: str) -> bool:
     return found or (program is not None and _on_path(program))
 
 
-def imported(module: str, extra: str) -> ModuleType | None:
-    """Import a module of an extra; return None if it is not installed.
+def imported(module: str, brought_by: str) -> ModuleType | None:
+    """Import a module that the extra `brought_by` brings; return None if it is not installed.
 
     Raises:
         InstallationError: the module is there, and importing it fails.
@@ -90,7 +90,7 @@ def imported(module: str, extra: str) -> ModuleType | None:
         raise InstallationError(
             f"{module} is installed, but importing it fails: {error}",
             f"remove it with: pip uninstall {module}, then install it again with: "
-            f"pip install 'rfmeta_dist[{extra}]'",
+            f"pip install 'rfmeta_dist[{brought_by}]'",
         ) from error
 
 

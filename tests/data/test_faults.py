@@ -125,13 +125,14 @@ def test_an_answer_that_is_always_short_is_named(s3, packed, monkeypatch, part):
 def test_an_answer_that_does_not_end_meets_the_deadline(s3, packed, monkeypatch, fault):
     store, manifest = packed
     shard = manifest.stream("train", 1)[0]
-    patient = S3Store(store.url, Patience(deadline=1.5))
+    # Long enough for the other shards, which are read at the same time, on a machine that is busy.
+    patient = S3Store(store.url, Patience(deadline=5.0))
     with proxy(s3.endpoint, Faults(**{fault: 1.0}, within=shard.name)) as ill:
         monkeypatch.setenv("AWS_ENDPOINT_URL", ill.endpoint)
         started = time.monotonic()
         with pytest.raises(StorageError, match=rf"{shard.name}: .* did not answer in full within the time"):
             list(epoch(stream(patient, manifest)))
-    assert 1 < time.monotonic() - started < 5
+    assert 4 < time.monotonic() - started < 15
 
 
 def test_a_store_that_stays_ill_is_given_up_within_the_deadline(s3, packed, monkeypatch):

@@ -27,6 +27,11 @@ class Training(Section):
 
     steps: int = Field(1000, ge=1, le=10_000_000, description="number of optimiser steps")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam; β in the paper")
+    decay: Literal["none", "cosine"] = Field(
+        "none",
+        description="keep the learning rate constant (none), as in the paper, or let it fall to 0 along half a "
+        "cosine until the last step (cosine)",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of initial weights, batches and episodes")
     episodes: int = Field(1, ge=1, le=1024, description="episodes in a step; their gradients are averaged")
     clip: float | None = Field(

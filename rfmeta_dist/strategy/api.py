@@ -6,6 +6,7 @@ returns is always complete and named by parameter, so a checkpoint fits any stra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,10 +26,19 @@ class Adam:
     Attributes:
         rate: learning rate, β in the paper; betas are 0.9 and 0.999, eps is 1e-8.
         clip: largest 2-norm of the gradient of all parameters of F, M and D together; None for no clipping.
+        cosine: number of steps over which the learning rate falls to 0 along half a cosine; None for a constant
+            one, as in the paper.
     """
 
     rate: float
     clip: float | None = None
+    cosine: int | None = None
+
+    def rate_after(self, updates: int) -> float:
+        """Return the learning rate of the step that follows so many steps (Loshchilov & Hutter, ICLR 2017)."""
+        if self.cosine is None:
+            return self.rate
+        return self.rate * (1 + math.cos(math.pi * min(1.0, updates / self.cosine))) / 2
 
 
 class Strategy(Protocol):
@@ -72,8 +82,12 @@ class Strategy(Protocol):
         Every worker must call this together.
         """
 
-    def update(self) -> None:
-        """Clip the gradient if configured, do one step of Adam on all parameters, and clear the gradient."""
+    def update(self, rate: float) -> None:
+        """Clip the gradient if configured, do one step of Adam on all parameters, and clear the gradient.
+
+        Args:
+            rate: learning rate of this step.
+        """
 
     def discard(self) -> None:
         """Clear the gradient without a step."""

@@ -1,10 +1,16 @@
-"""Make the strategy that the configuration's `training` section chooses."""
+"""Make the strategy and the optimiser's settings that the configuration's `training` section asks for."""
 
 from __future__ import annotations
 
 from rfmeta_dist.config.training import Training
-from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.strategy.single import Single
+
+
+def adam(training: Training) -> Adam:
+    """Return the settings of the optimiser."""
+    cosine = training.steps if training.decay == "cosine" else None
+    return Adam(training.learning_rate, training.clip, cosine)
 
 
 def make(training: Training) -> Strategy:

@@ -109,9 +109,9 @@ class DeepSpeed:
         """See `Strategy`."""
         return self._adam.gradient_norm()
 
-    def update(self) -> None:
+    def update(self, rate: float) -> None:
         """See `Strategy`."""
-        self._adam.update()
+        self._adam.update(rate)
 
     def discard(self) -> None:
         """See `Strategy`."""

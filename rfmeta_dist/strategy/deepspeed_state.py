@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from rfmeta_dist.strategy.api import MOMENTS, Adam, Tensors
-from rfmeta_dist.strategy.whole import BETAS, WholeAdam
+from rfmeta_dist.strategy.whole import BETAS, WholeAdam, set_rate
 
 
 class Stage0Adam(WholeAdam):
@@ -91,12 +91,13 @@ class PartedAdam:
         dist.all_reduce(square)
         return math.sqrt(square)
 
-    def update(self) -> None:
+    def update(self, rate: float) -> None:
         """See `Strategy`. DeepSpeed's clipping is not used: its float32 norm changes moments by 1e-7."""
         if self._clip is not None:
             scale = min(1.0, self._clip / (self.gradient_norm() + 1e-6))
             for p in self._held():
                 _gradient(p).mul_(scale)
+        set_rate(self.optimiser, rate)
         self._engine.step()
 
     def discard(self) -> None:

@@ -10,6 +10,12 @@ from rfmeta_dist.strategy.api import MOMENTS, Adam, Tensors
 BETAS = (0.9, 0.999)
 
 
+def set_rate(adam: torch.optim.Adam, rate: float) -> None:
+    """Set the learning rate of the next step."""
+    for group in adam.param_groups:
+        group["lr"] = rate
+
+
 class WholeAdam:
     """The part of a strategy that follows the reduction of gradients: clipping, Adam and its state."""
 
@@ -31,8 +37,9 @@ class WholeAdam:
         gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
         return float(torch.nn.utils.get_total_norm(gradients))
 
-    def update(self) -> None:
+    def update(self, rate: float) -> None:
         """See `Strategy`."""
+        set_rate(self._adam, rate)
         if self._clip is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
         self._adam.step()

@@ -22,7 +22,8 @@ from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
 from rfmeta_dist.models.preprocess import to_batch
-from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.strategy.choose import adam
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.step import Trainer, finite
 
@@ -69,7 +70,7 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
         second_order=config.method.facts.second_order,
     ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    return Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
+    return Trainer(objective, strategy, adam(training), work_split(config))
 
 
 # Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,

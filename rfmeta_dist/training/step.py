@@ -35,6 +35,7 @@ class Trainer:
             )
         self.objective = objective
         self.strategy = strategy
+        self.adam = adam
         self.work_split = work_split
         self.updates = 0
         objective.peers = strategy.peers(groups(work_split))
@@ -61,9 +62,13 @@ class Trainer:
         """Take one optimiser step, unless loss or gradient is not finite. Return what `gradient` returns."""
         parts = self.gradient(work)
         if finite(parts):
-            self.strategy.update()
-            self.updates += 1
+            self.update()
         return parts
+
+    def update(self) -> None:
+        """Take the optimiser step that follows `gradient`, with the learning rate of this step."""
+        self.strategy.update(self.adam.rate_after(self.updates))
+        self.updates += 1
 
 
 def finite(parts: dict[str, float]) -> bool:

@@ -39,6 +39,7 @@ class Certificate:
         meta_test: the run's `training.meta_test`.
         activation_checkpointing: the run's `training.activation_checkpointing`.
         clip: the run's `training.clip`.
+        decay: the run's `training.decay`.
         episodes: number of episodes in a step: the run's, but at most one more than workers.
         steps: number of optimiser steps.
         differences: the largest relative difference of any worker from one process, by kind (see small.py).
@@ -61,6 +62,7 @@ class Certificate:
     meta_test: str
     activation_checkpointing: bool
     clip: float | None
+    decay: str
     episodes: int
     steps: int
     differences: Mapping[str, float]
@@ -108,6 +110,7 @@ def prove(
         meta_test=training.meta_test,
         activation_checkpointing=training.activation_checkpointing,
         clip=training.clip,
+        decay=training.decay,
         episodes=training.episodes,
         steps=training.steps,
         differences=result.differences,

@@ -152,7 +152,7 @@ def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTestMod
         figures |= {f"step {t} {name}": np.array([value]) for name, value in parts.items()}
         for name, gradient in strategy.gradient().items():
             figures |= _tensor_figures(f"step {t} grad {name}", gradient)
-        strategy.update()
+        trainer.update()
     for name, parameter in nets.named_parameters():
         figures |= _tensor_figures(f"param {name}", parameter.detach())
     for name, layer in nets.named_modules():

@@ -18,7 +18,8 @@ from rfmeta_dist.episode.plan import Need, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import build
-from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.strategy.api import Strategy
+from rfmeta_dist.strategy.choose import adam
 from rfmeta_dist.training.step import Trainer
 
 KINDS = ("gradient", "parameters", "statistics", "losses")
@@ -69,7 +70,7 @@ def small(
 
 def alone(config: Config) -> Config:
     """Return the configuration of the same steps in one process, without groups, ZeRO or recomputing."""
-    kept = config.training.model_dump(include={"steps", "learning_rate", "seed", "episodes", "clip"})
+    kept = config.training.model_dump(include={"steps", "learning_rate", "seed", "episodes", "clip", "decay"})
     single = Training.model_validate({**kept, "workers": 1, "strategy": "single"})
     return config.model_copy(update={"training": single})
 
@@ -90,13 +91,13 @@ def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures
             noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
             parameter.add_(0.05 * torch.from_numpy(noise))
     objective = METHODS[config.method.name](nets.to(device), config.method)
-    trainer = Trainer(objective, strategy, Adam(training.learning_rate, training.clip), work_split(config))
+    trainer = Trainer(objective, strategy, adam(training), work_split(config))
     gradients: list[Tensor] = []
     losses: list[float] = []
     for step in range(training.steps):
         losses += trainer.gradient(_work(config, strategy.rank, step, device)).values()
         gradients += [tensor for _, tensor in sorted(strategy.gradient().items())]
-        strategy.update()
+        trainer.update()
     return {
         "gradient": _flat(gradients),
         "parameters": _flat(nets.parameters()),

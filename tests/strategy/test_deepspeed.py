@@ -86,7 +86,7 @@ class Run:
     def steps(self, steps: range) -> Run:
         for step in steps:
             self.backward(step)
-            self.strategy.update()
+            self.strategy.update(RATE)
         return self
 
     def load(self, state: Arrays, updates: int) -> Run:

@@ -54,7 +54,7 @@ def trainer(case: Case, strategy: Strategy) -> Trainer:
     layout = episodes.work_split(
         objective, case.domains, case.size, strategy.world, case.episodes, meta_test=case.meta_test
     )
-    return Trainer(objective, strategy, Adam(1e-3, case.clip), layout)
+    return Trainer(objective, strategy, Adam(1e-3, case.clip, cosine=STEPS), layout)
 
 
 def advance(run: Trainer, case: Case, start: int = 0, stop: int = STEPS) -> dict[str, Any]:
@@ -65,8 +65,7 @@ def advance(run: Trainer, case: Case, start: int = 0, stop: int = STEPS) -> dict
         parts = run.gradient(work)
         if step == start:
             result["gradient"] = torch.cat([g.flatten() for g in run.strategy.gradient().values()]).numpy()
-        run.strategy.update()
-        run.updates += 1
+        run.update()
         result[f"parts {step}"] = torch.tensor(list(parts.values())).numpy()
     nets = run.objective.nets
     return result | {

@@ -22,7 +22,7 @@ ROWS = ({"step": 0, "loss": 1.5}, {"step": 1, "loss": 1.25})
 
 def trainer(seed: int = 0) -> Trainer:
     objective = episodes.objective("rfmeta", seed)
-    return Trainer(objective, Single(), Adam(1e-2), episodes.work_split(objective, DOMAINS))
+    return Trainer(objective, Single(), Adam(1e-2, cosine=STEPS), episodes.work_split(objective, DOMAINS))
 
 
 def advance(run: Trainer, start: int, stop: int) -> list[float]:

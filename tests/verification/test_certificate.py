@@ -81,9 +81,9 @@ class AveragesRecords(DDP):
 class StepsApart(DDP):
     """A wrong strategy: rank 1 does not clip the gradient."""
 
-    def update(self) -> None:
+    def update(self, rate: float) -> None:
         self._clip = None if self.rank == 1 else self._clip
-        super().update()
+        super().update(rate)
 
 
 class Rounding:
@@ -165,6 +165,7 @@ RUNS = st.builds(
     episodes=st.sampled_from([2, 3, 50]),
     learning_rate=st.sampled_from([1e-5, 1.0]),
     clip=st.sampled_from([None, 1e-2]),
+    decay=st.sampled_from(["none", "cosine"]),
     precision=st.sampled_from(["fp32", "bf16"]),
     bf16_reduce=st.booleans(),
     meta_test=st.sampled_from(["shard", "replicate"]),

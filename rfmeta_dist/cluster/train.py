@@ -78,9 +78,7 @@ def train_run(
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
         if local and not trial and not config.training.gpus:
-            judging.finish(
-                config, folder, last, "cpu"
-            )  # this process is waiting anyway, and has imported torch
+            judging.finish(config, folder, last, "cpu")  # this process is idle, and has imported torch
         else:
             _judging(config, say, folder, right, judging.finish, last)
     return folder

@@ -75,14 +75,11 @@ def session(slots: int | None = None, address: str | None = None, *, torch: bool
 
 
 class _LocalNode(ray._private.node.Node):  # type: ignore[misc]  # Ray is not typed
-    """A node of a local cluster, without the processes that nothing asks here.
+    """The node of a local cluster, without two of Ray's processes.
 
-    They are the autoscaler's monitor, the dashboard's server, which `ray.init` waits for even when there is no
-    dashboard, and the process that copies the workers' output to the driver.
+    They are the dashboard's server, which `ray.init` starts and waits for even without a dashboard, and the
+    process that copies the workers' output to the driver, which `log_to_driver=False` does not leave out.
     """
-
-    def start_monitor(self) -> None:
-        pass
 
     def start_api_server(self, **_: Any) -> None:
         pass

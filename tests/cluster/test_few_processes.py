@@ -16,7 +16,7 @@ WITHOUT_WORK = (
     "AutoscalingCoordinator",
     "PlacementGroupCleaner",
     "dashboard/dashboard.py",
-    "monitor.py",
+    "log_monitor.py",
 )
 
 

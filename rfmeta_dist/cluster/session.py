@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster.autoscaler import LOCAL
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
 
@@ -75,11 +76,14 @@ def session(slots: int | None = None, address: str | None = None, *, torch: bool
 
 
 class _LocalNode(ray._private.node.Node):  # type: ignore[misc]  # Ray is not typed
-    """The node of a local cluster, without two of Ray's processes.
+    """The node of a local cluster, without three of Ray's processes, which have no work there.
 
-    They are the dashboard's server, which `ray.init` starts and waits for even without a dashboard, and the
-    process that copies the workers' output to the driver, which `log_to_driver=False` does not leave out.
+    They are the autoscaler's monitor; the dashboard's server, which `ray.init` starts and waits for even
+    without a dashboard; and the process that copies the workers' output to the driver.
     """
+
+    def start_monitor(self) -> None:
+        pass
 
     def start_api_server(self, **_: Any) -> None:
         pass
@@ -131,6 +135,7 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
                     num_cpus=slots,
                     include_dashboard=False,
                     object_store_memory=LOCAL_OBJECT_STORE,
+                    labels={LOCAL: "true"},
                     _temp_dir=folder,
                     **quiet,
                 )

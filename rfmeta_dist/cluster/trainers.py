@@ -39,13 +39,16 @@ class Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
 class LocalTrainer(Trainer):
     """A trainer for a local cluster, which ends with this process and does not grow.
 
-    The controller runs in this process. There is no watchdog that frees the workers of a dead driver (it would
-    also need the dashboard, which is not running), and no coordinator that requests machines.
+    The controller runs in this process, unless an event loop runs in this thread, as in a notebook: a thread
+    can run only one, and the controller needs its own. There is no watchdog that frees the workers of a dead
+    driver (it would also need the dashboard, which is not running), and no coordinator that requests machines.
     """
 
     unused = Trainer.unused | {"PlacementGroupCleanerCallback"}
 
     def _initialize_and_run_controller(self, **given: Any) -> Any:
+        if _in_event_loop():
+            return super()._initialize_and_run_controller(**given)
         # Ray's log handlers would print the traceback of every error here; `fit` explains errors in one line.
         os.environ[LOGS] = "0"
         logging.getLogger("ray.train").setLevel(logging.CRITICAL)
@@ -56,6 +59,14 @@ class LocalTrainer(Trainer):
         finally:
             loop.close()
         return controller.get_result()
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Fixed(FixedScalingPolicy):  # type: ignore[misc]

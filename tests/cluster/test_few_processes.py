@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -16,7 +17,7 @@ WITHOUT_WORK = (
     "AutoscalingCoordinator",
     "PlacementGroupCleaner",
     "dashboard/dashboard.py",
-    "log_monitor.py",
+    "monitor.py",
 )
 
 
@@ -27,3 +28,13 @@ def test_a_local_training_starts_no_process_that_has_no_work(cluster: None, conf
     assert any(title.startswith("ray::RayTrainWorker") for title in running)
     assert any(title.startswith("ray::DomainReaders") for title in running)
     assert [title for title in running if any(word in title for word in WITHOUT_WORK)] == []
+
+
+def test_a_training_in_a_notebook_whose_event_loop_is_running(cluster: None, configure: Any):
+    rows: list[dict[str, Any]] = []
+
+    async def cell() -> None:
+        train_run(configure("notebook", workers=1, steps=2), rows.append, local=True)
+
+    asyncio.run(cell())
+    assert [row["step"] for row in rows] == [0, 1]

@@ -142,8 +142,8 @@ def ingest(
         if not skip_unreadable:
             require_content(survey)
 
-    from rfmeta_dist.cluster.ingest import Order
     from rfmeta_dist.cluster.ingest import ingest as run
+    from rfmeta_dist.cluster.ingest_order import Order
 
     def connect() -> AbstractContextManager[bool]:
         from rfmeta_dist.cluster.session import session

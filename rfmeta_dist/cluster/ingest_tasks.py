@@ -13,7 +13,7 @@ import ray
 import ray.data
 
 from rfmeta_dist.cluster.errors import explained
-from rfmeta_dist.cluster.ingest import Order, extract
+from rfmeta_dist.cluster.ingest_order import Order, extract
 from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.ingest.recording import Recording
 

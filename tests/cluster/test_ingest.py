@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import ray
 
-from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
+from rfmeta_dist.cluster.ingest import Ingested, ingest
+from rfmeta_dist.cluster.ingest_order import Order
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.data.reading.stream import scan

@@ -20,6 +20,7 @@ RULES = "learning rules do not know each other"
 READERS = "what plans, stores and reads knows no torch"
 JUDGING = "judging is handed a detector, and does not know how it was made"
 SCORING = "what scoring will stand on knows no torch"
+CLAIMING = "a run is checked and claimed before Ray or torch is imported"
 RAY = "ray only in cluster"
 DEEPSPEED = "deepspeed only in its strategy"
 # Who imports what, and the contracts that each alone must name it.
@@ -37,6 +38,7 @@ PLANTS = [
     ("storage.s3", "torch", {READERS, SCORING}),
     ("ingest.face", "torch", {SCORING}),
     ("ingest.crop", "torch", {SCORING}),
+    ("cluster.prepare", "ray", {CLAIMING}),
 ]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,7 @@ EXAMPLES = """
 
 If ingest is interrupted, give the same command again: it continues, and finished recordings are kept.
 """
+ALONE_S = 5.0  # seconds that an ingest without a cluster works before it starts Ray, which takes about as long
 SHOWN = 10  # names of each kind in the summary
 
 faces_app = typer.Typer(help="Install the face models that ingest needs.", no_args_is_help=True)
@@ -140,14 +142,23 @@ def ingest(
         if not skip_unreadable:
             require_content(survey)
 
-    from rfmeta_dist.cluster.ingest import Order
     from rfmeta_dist.cluster.ingest import ingest as run
-    from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.cluster.ingest_order import Order
+
+    def connect() -> AbstractContextManager[bool]:
+        from rfmeta_dist.cluster.session import session
+
+        return session(workers, address)
 
     order = Order(layout, source.resolve(), out, name, chosen_frames, rule, skip_unreadable)
-    with _listed(), session(workers, address), progress(json) as bars:
+    alone_s = 0.0 if address or os.environ.get("RAY_ADDRESS") else ALONE_S
+    with _listed(), progress(json) as bars:
         task = bars.add_task(f"ingest {name}", total=None)
-        done = run(order, survey, workers, lambda n, total: bars.update(task, completed=n, total=total))
+
+        def show(finished: int, total: int) -> None:
+            bars.update(task, completed=finished, total=total)
+
+        done = run(order, survey, workers, show, alone_s=alone_s, connect=connect)
     if json:
         print_json(_result(done))
     else:

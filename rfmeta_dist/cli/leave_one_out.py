@@ -52,8 +52,8 @@ def leave_one_out(
     numbered = numbers("seeds", seeds)
 
     from rfmeta_dist.cluster import tune
+    from rfmeta_dist.cluster.prepare import pin_together
     from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import pin_together
     from rfmeta_dist.cluster.tune import summary_name, targets_of, timeline
     from rfmeta_dist.report import table
     from rfmeta_dist.storage.store import open_store

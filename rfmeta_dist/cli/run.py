@@ -79,10 +79,9 @@ def train(
 
     chosen = load_config(config, overrides or ())  # before Ray is imported, which takes seconds
 
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.train import look, train_run
+    from rfmeta_dist.cluster.prepare import look, prepare
     from rfmeta_dist.runs.folder import MODEL
-    from rfmeta_dist.storage.lease import refuse_if_held
+    from rfmeta_dist.storage.lease import held, refuse_if_held
     from rfmeta_dist.storage.requirements import require_put_if_absent
 
     # Mistakes in the data and a folder that cannot be written are reported before Ray starts.
@@ -94,10 +93,16 @@ def train(
         say(note)
     notices = Notices()
     if folder.exists(MODEL):
-        train_run(chosen, lambda _: None)  # only changes the target in the run's folder, which needs no Ray
+        with held(folder, "trained"):
+            prepare(chosen)  # changes at most the target in the run's folder, which needs neither Ray nor torch
         say(f"run {folder.url} is trained already; there is nothing to train")
     else:
-        with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
+        from rfmeta_dist.cluster.session import session
+
+        ready = session(slots_for(chosen, slots), address, torch=True)
+        with ready as local, training_display(json) as show:
+            from rfmeta_dist.cluster.train import train_run
+
             train_run(chosen, show, on_notice=notices.tell, local=local)
     if json:
         steps = chosen.training.steps

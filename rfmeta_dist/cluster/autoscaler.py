@@ -17,6 +17,7 @@ import yaml
 
 ANSWER_S = 30.0  # seconds for the head to start a process and read a file
 MONITORS = "autoscaler/_private/monitor.py", "autoscaler/v2/monitor.py"
+LOCAL = "rfmeta-local"  # label of the node of a local cluster
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -38,8 +39,9 @@ class Growth:
 def growth() -> Growth:
     """Return what the autoscaler of the connected cluster may add; nothing if the cluster has no autoscaler."""
     node = ray._private.worker._global_node
-    if node is not None and node.head:  # a local cluster that this process started has no autoscaler
-        return Growth()
+    started_here = node is not None and node.head
+    if started_here or any(LOCAL in machine["Labels"] for machine in ray.nodes()):
+        return Growth()  # a local cluster has no autoscaler
     try:
         gcs = ray.get_runtime_context().gcs_address
     except AttributeError:  # a connection through Ray Client does not know the address

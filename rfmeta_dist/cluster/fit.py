@@ -11,16 +11,15 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 from uuid import uuid4
 
 import ray
 import ray.train
-from ray.train.torch import TorchTrainer
 from ray.util.placement_group import placement_group_table
 
 from rfmeta_dist.cluster import room, worker
 from rfmeta_dist.cluster.errors import ours, own
+from rfmeta_dist.cluster.trainers import LocalTrainer, Trainer
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.allocator import KEEP_MEMORY
 from rfmeta_dist.core.errors import RfmetaError
@@ -30,24 +29,6 @@ from rfmeta_dist.training import kept
 
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 PATIENT_S, LOOK_S = 5.0, 1.0  # seconds before the first message (workers usually start sooner); between looks
-
-
-class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray is not typed
-    """A trainer that Ctrl-C interrupts like any command; Ray's own handler would exit with success."""
-
-    def _register_sigint_handler(self, controller: Any) -> None:
-        pass
-
-
-class _LocalTrainer(_Trainer):
-    """A trainer for a local cluster, without the watchdog that frees a dead driver's workers.
-
-    The cluster ends with the driver anyway, and the watchdog needs the dashboard, which is not running.
-    """
-
-    def _create_default_callbacks(self) -> list[Any]:
-        callbacks = super()._create_default_callbacks()
-        return [c for c in callbacks if type(c).__name__ != "PlacementGroupCleanerCallback"]
 
 
 def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, local: bool) -> None:
@@ -88,9 +69,9 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 say("workers have failed; all workers are started again from the newest checkpoint")
 
 
-def _trainer(task: worker.Assignment, scratch: str, local: bool) -> _Trainer:
+def _trainer(task: worker.Assignment, scratch: str, local: bool) -> Trainer:
     training = task.config.training
-    return (_LocalTrainer if local else _Trainer)(
+    return (LocalTrainer if local else Trainer)(
         worker.run,
         train_loop_config={"assignment": task},
         scaling_config=ray.train.ScalingConfig(

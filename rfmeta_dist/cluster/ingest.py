@@ -1,69 +1,32 @@
-"""Run ingest with Ray Data: parallel tasks crop faces into a staging area, which is then packed into shards."""
+"""Run ingest: crop the faces of each recording into a staging area, and pack that into shards.
+
+Ray is imported only if there is more to do than one process does while Ray would start.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import warnings
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import ray
-import ray.data
-
-from rfmeta_dist.cluster.errors import explained
-from rfmeta_dist.cluster.room import workers_for
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.cluster.ingest_order import Order, extract
+from rfmeta_dist.core.errors import DataError, RfmetaError
 from rfmeta_dist.data.reading.sizes import STEP
 from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
 from rfmeta_dist.data.shards.pack import pack
-from rfmeta_dist.data.shards.stage import Stage, Tally
-from rfmeta_dist.ingest.crop import CropRule, Native
+from rfmeta_dist.data.shards.stage import Tally
+from rfmeta_dist.ingest.crop import Native
 from rfmeta_dist.ingest.extract import contract
-from rfmeta_dist.ingest.layouts import LAYOUTS
 from rfmeta_dist.ingest.layouts.layout import Survey
 from rfmeta_dist.ingest.recording import Recording, staged_name
-from rfmeta_dist.ingest.video import FrameRule
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import open_store
 
-if TYPE_CHECKING:
-    from rfmeta_dist.ingest.face import Faces
-
 SHOWN = 5  # recordings that an error lists
-
-
-@dataclass(frozen=True)
-class Order:
-    """The data set to ingest, and the settings.
-
-    Attributes:
-        layout: name of the layout.
-        root: the data set's folder, on a disk that all machines share.
-        out: prefix to write to.
-        domain: name of the domain.
-        frames: rule that chooses the frames of a video.
-        rule: how faces are cropped.
-        skip_unreadable: True to leave out recordings that cannot be decoded; False to raise an error.
-    """
-
-    layout: str
-    root: Path
-    out: str
-    domain: str
-    frames: FrameRule
-    rule: CropRule
-    skip_unreadable: bool = False
-
-    @property
-    def stage(self) -> Stage:
-        """Return the staging area, which keeps samples of finished recordings until all of them are packed."""
-        rule = {"layout": self.layout, **contract(self.frames, self.rule)}
-        return Stage(open_store(self.out), self.domain, rule)
 
 
 @dataclass(frozen=True)
@@ -74,32 +37,26 @@ class Ingested:
     tallies: tuple[Tally, ...]
 
 
-@lru_cache(maxsize=1)
-def _tools(order: Order) -> tuple[Stage, Faces]:
-    """Return the staging area and the face models, which each process opens only once."""
-    from rfmeta_dist.ingest.face import Faces
-
-    return order.stage, Faces()
-
-
-def _extract(row: dict[str, Any], order: Order) -> dict[str, Any]:
-    """Write the samples of one recording to the staging area; a Ray Data task calls this for each row."""
-    from rfmeta_dist.ingest.sampling import sample
-
-    recording, (stage, faces) = _parse(row["recording"]), _tools(order)
-    samples, tally = sample(recording, order.root, LAYOUTS[order.layout], order.frames, order.rule, faces)
-    stage.write(row["name"], samples, tally)
-    return {"path": recording.path}
-
-
-def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[[int, int], None]) -> Ingested:
+def ingest(
+    order: Order,
+    survey: Survey,
+    workers: int | None,
+    on_done: Callable[[int, int], None],
+    *,
+    alone_s: float = 0.0,
+    connect: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Ingested:
     """Ingest the recordings of a survey. Recordings that an interrupted ingest has finished are kept.
+
+    The result does not depend on where recordings are processed.
 
     Args:
         order: the data set and the settings.
         survey: the recordings found in the data set's folder.
         workers: number of parallel tasks, each with one CPU; all CPUs of the cluster if None.
         on_done: called with the number of finished recordings and the number of all recordings.
+        alone_s: seconds to work in this process. Recordings that are left after that are processed on Ray.
+        connect: connects to Ray, if recordings are left.
 
     Raises:
         DataError: recordings cannot be read and are not to be skipped; no face was found; or all crops are
@@ -111,37 +68,42 @@ def ingest(order: Order, survey: Survey, workers: int | None, on_done: Callable[
     pending = {name: r for name, r in names.items() if name not in order.stage.done()}
     finished = len(names) - len(pending)
     on_done(finished, len(names))
-    if pending:
-        for _ in _extracted(order, pending, workers_for("ingest", workers)):
-            finished += 1
-            on_done(finished, len(names))
+    for _ in _extracted(order, pending, workers, alone_s, connect):
+        finished += 1
+        on_done(finished, len(names))
     in_order = sorted(names, key=lambda name: names[name].path)
     return _publish(order, in_order, survey)
 
 
-def _extracted(order: Order, pending: dict[str, Recording], workers: int) -> Any:
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints a traceback of every error
-    context = ray.data.DataContext.get_current()
-    context.raise_original_map_exception = True  # otherwise only the text of an RfmetaError arrives
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
-    tasks = max(1, min(workers, len(rows)))
-    with warnings.catch_warnings():
-        # The pinned Ray 2.60 has only one way to set `max_retries`, and warns that it is deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # Tasks instead of a pool of actors: when a stage fails, an actor keeps its CPU as long as the error
-        # object exists, because the error's traceback refers to the actor.
-        pipeline = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * tasks)).map(
-            _extract,
-            fn_args=(order,),
-            compute=ray.data.TaskPoolStrategy(size=tasks),
-            num_cpus=1,
-            # If a process dies, the ingest ends, and giving the command again continues it. This is rare.
-            ray_remote_args_fn=lambda: {"max_retries": 0},
-        )
-    with explained("ingest failed"):
-        yield from pipeline.iter_rows()
+def _extracted(
+    order: Order,
+    pending: Mapping[str, Recording],
+    workers: int | None,
+    alone_s: float,
+    connect: Callable[[], AbstractContextManager[Any]],
+) -> Iterator[Any]:
+    """Process the recordings, and yield once for each of them."""
+    left, end = dict(pending), time.monotonic() + alone_s
+    while left and time.monotonic() < end:
+        name = next(iter(left))
+        _extract_here(order, name, left.pop(name))
+        yield
+    if left:
+        from rfmeta_dist.cluster import ingest_tasks
+
+        with connect():
+            yield from ingest_tasks.extracted(order, left, workers)
+
+
+def _extract_here(order: Order, name: str, recording: Recording) -> None:
+    try:
+        extract(order, name, recording)
+    except RfmetaError:
+        raise
+    except Exception as error:
+        from rfmeta_dist.cluster.errors import ours
+
+        raise ours(error, "ingest failed") from error
 
 
 def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
@@ -212,14 +174,3 @@ def _source_hash(tallies: Sequence[Tally]) -> str:
     """Return a SHA-256 over the paths and contents of all recordings."""
     whole = json.dumps([[t.path, t.sha256] for t in tallies])
     return hashlib.sha256(whole.encode()).hexdigest()
-
-
-def _text(recording: Recording) -> str:
-    from dataclasses import asdict
-
-    return json.dumps(asdict(recording) | {"protocols": sorted(recording.protocols)})
-
-
-def _parse(text: str) -> Recording:
-    fields = json.loads(text)
-    return Recording(**fields | {"protocols": frozenset(fields["protocols"])})

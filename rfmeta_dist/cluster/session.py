@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import importlib
 import logging
 import os
 import shutil
@@ -11,10 +12,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster.autoscaler import LOCAL
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
 
@@ -35,7 +38,7 @@ LOCAL_OBJECT_STORE = 1 << 30  # bytes; batches are a few megabytes, and Ray's de
 
 
 @contextmanager
-def session(slots: int | None = None, address: str | None = None) -> Iterator[bool]:
+def session(slots: int | None = None, address: str | None = None, *, torch: bool = False) -> Iterator[bool]:
     """Connect to Ray while the context is open. Yield True if a local cluster was started for it.
 
     A process that is connected to Ray already keeps its connection.
@@ -43,6 +46,7 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     Args:
         slots: number of CPUs of a local cluster; the machine's cores if None.
         address: cluster to use instead of a local one; the environment variable RAY_ADDRESS if None.
+        torch: True to import PyTorch while Ray starts, for a body that needs it. Each takes seconds.
 
     Raises:
         ClusterError: the cluster cannot be reached or refuses the token, this process is connected to another
@@ -58,7 +62,8 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
     address = address or os.environ.get("RAY_ADDRESS")
     folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
     try:
-        _init(address, slots, folder)
+        with _importing("torch") if torch else nullcontext():
+            _init(address, slots, folder)
         direct = folder is None and not (address or "").startswith("ray://")  # Ray Client raises errors itself
         with _head_watched() if direct else nullcontext():
             yield folder is not None
@@ -70,6 +75,53 @@ def session(slots: int | None = None, address: str | None = None) -> Iterator[bo
             shutil.rmtree(folder, ignore_errors=True)
 
 
+class _LocalNode(ray._private.node.Node):  # type: ignore[misc]  # Ray is not typed
+    """The node of a local cluster, without three of Ray's processes, which have no work there.
+
+    They are the autoscaler's monitor; the dashboard's server, which `ray.init` starts and waits for even
+    without a dashboard; and the process that copies the workers' output to the driver.
+    """
+
+    def start_monitor(self) -> None:
+        pass
+
+    def start_api_server(self, **_: Any) -> None:
+        pass
+
+    def start_log_monitor(self) -> None:
+        pass
+
+
+@contextmanager
+def _local_node() -> Iterator[None]:
+    """Make `ray.init` start a `_LocalNode` while the context is open. It has no parameter for this."""
+    module = ray._private.node
+    module.Node, before = _LocalNode, module.Node
+    try:
+        yield
+    finally:
+        module.Node = before
+
+
+@contextmanager
+def _importing(module: str) -> Iterator[None]:
+    """Import a module in a thread while the context is open, and wait for the import at the end.
+
+    If the import fails, nothing is raised here: the next import of the module raises the same error.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            importlib.import_module(module)
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
 def _init(address: str | None, slots: int | None, folder: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
@@ -77,14 +129,16 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
             _require_listener(address)
             ray.init(address=address, **quiet)
         else:
-            ray.init(
-                address="local",
-                num_cpus=slots,
-                include_dashboard=False,
-                object_store_memory=LOCAL_OBJECT_STORE,
-                _temp_dir=folder,
-                **quiet,
-            )
+            with _local_node():
+                ray.init(
+                    address="local",
+                    num_cpus=slots,
+                    include_dashboard=False,
+                    object_store_memory=LOCAL_OBJECT_STORE,
+                    labels={LOCAL: "true"},
+                    _temp_dir=folder,
+                    **quiet,
+                )
     except Exception as error:  # Ray raises many kinds here, also plain RuntimeErrors
         reason = str(error).strip().splitlines()[0]
         if not address:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 
@@ -13,137 +13,14 @@ from rfmeta_dist.cluster import monitor as monitors
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
+from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import RfmetaError, RunError, StorageError
-from rfmeta_dist.data.reading import domains
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.runs import folder as runs
-from rfmeta_dist.runs import pins
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
-from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import checkpoint, kept, trend
-
-
-class Prepared(NamedTuple):
-    """A run whose domains have been checked.
-
-    Attributes:
-        folder: the run's folder.
-        manifests: manifests of the sources that the run reads; empty if the run has a model already.
-        pins: the fingerprint of the manifest to read, for each domain.
-        deleted: the target's name, if the data that the run was pinned to was deleted; empty otherwise.
-        notes: messages for the user.
-    """
-
-    folder: Store
-    manifests: dict[str, Manifest]
-    pins: dict[str, str]
-    deleted: tuple[str, ...]
-    notes: list[str]
-
-
-def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
-    """Check the domains of a run, and that its folder is free or belongs to it. Nothing is written.
-
-    This needs no Ray, so mistakes are reported before Ray starts.
-
-    Args:
-        config: the run's.
-        chosen: fingerprints of the manifests to read, by domain, where the run is not pinned yet. The newest
-            manifest is read for a domain that is in neither.
-
-    Raises:
-        RfmetaError: a domain cannot be used for the run, or the folder belongs to another run.
-    """
-    folder = runs.open_folder(config)
-    started = runs.is_started(folder, config)
-    # The runs of a leave-one-out are pinned before they start.
-    held = pins.read(folder) if started or folder.exists(pins.FILE) else {}
-    pinned = {**(chosen or {}), **held}
-    trained = folder.exists(runs.MODEL)
-    manifests = {} if trained else domains.open_sources(config, pinned)
-    target = domains.open_target(config, pinned)
-    whole = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}}
-    whole[target.domain] = target.fingerprint
-    deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
-    notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
-    notes += [
-        f"the data of target {name} that this run was to read was deleted; the newest data is used instead"
-        for name in deleted
-    ]
-    notes += _changes(folder, config) if started else []
-    notes += domains.resized(config, [*manifests.values(), target])
-    return Prepared(folder, manifests, whole, deleted, notes)
-
-
-def _changes(folder: Store, config: Config) -> list[str]:
-    """Return a message for each setting of an earlier start of the run that this start changes."""
-    changed, notes = set(runs.corrections(folder, config)), []
-    if "data.prefix" in changed:
-        notes.append(f"the run reads its data from {config.data.prefix} from now on")
-    if changed - {"data.prefix"}:
-        split = config.evaluation.target_split
-        notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
-    return notes
-
-
-def prepare(config: Config) -> Prepared:
-    """Check the domains, claim the run's folder and pin the data. The caller holds the folder's lease.
-
-    This needs no Ray. A run that was started before is continued, and a change of its target or of the
-    place of its data is written to its configuration.
-
-    Raises:
-        RfmetaError: a domain cannot be used, or the folder cannot be written or belongs to another run.
-    """
-    found = look(config)
-    folder = found.folder
-    first = not runs.claim(folder, config)
-    if not pins.add(folder, found.pins, replace=found.deleted).items() >= found.pins.items():
-        raise RunError(
-            f"run {folder.url} was started by two processes at the same moment with different data",
-            "give the same command again, which then reads the data that the first process chose",
-        )
-    if first:
-        for name, manifest in found.manifests.items():
-            samples = sum(s.samples for s in manifest.shards if s.split == "train")
-            runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
-    else:
-        runs.correct(folder, config)
-    return found
-
-
-def pin_together(configs: Sequence[Config]) -> list[str]:
-    """Check the domains of runs that will be compared, and pin all runs to the same manifest of each domain.
-
-    If a run is pinned already, the others follow it; otherwise the newest manifest is chosen. Without this,
-    runs that start before and after new data are published would train on different data.
-
-    Returns:
-        Messages for the user.
-
-    Raises:
-        RfmetaError: a domain cannot be used, or the folder of a run belongs to another run.
-    """
-    chosen: dict[str, str] = {}
-    notes: list[str] = []
-    for config in configs:
-        folder = runs.open_folder(config)
-        runs.is_started(folder, config)
-        for name, state in pins.read(folder).items():
-            if chosen.setdefault(name, state) != state:
-                notes.append(
-                    f"run {config.run.name} was started on other data of domain {name} than the other runs"
-                )
-    for config in configs:
-        found = look(config, chosen)
-        chosen = {**found.pins, **chosen}
-        notes += found.notes
-        require_put_if_absent(found.folder)
-        pins.add(found.folder, found.pins, replace=found.deleted)
-    return list(dict.fromkeys(notes))
 
 
 def train_run(
@@ -201,9 +78,7 @@ def train_run(
             say(line)
         folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
         if local and not trial and not config.training.gpus:
-            judging.finish(
-                config, folder, last, "cpu"
-            )  # this process is waiting anyway, and has imported torch
+            judging.finish(config, folder, last, "cpu")  # this process is idle, and has imported torch
         else:
             _judging(config, say, folder, right, judging.finish, last)
     return folder

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +79,21 @@ def undisturbed(cluster: None, configure: Any) -> tuple[Store, list[dict[str, An
 
 def descendants(title: str) -> list[int]:
     """Processes below this one whose title starts so."""
-    found = []
+    return [pid for pid, line in _below().items() if line.startswith(title)]
+
+
+def titles() -> set[str]:
+    """The titles or command lines of all processes below this one."""
+    return set(_below().values())
+
+
+def _below() -> dict[int, str]:
+    found = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
+        if not entry.name.isdigit() or not _is_below(int(entry.name)):
             continue
-        try:
-            line = (entry / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if line.startswith(title) and _is_below(int(entry.name)):
-            found.append(int(entry.name))
+        with suppress(OSError):
+            found[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")
     return found
 
 

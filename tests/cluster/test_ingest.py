@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import numpy as np
 import pytest
 import ray
 
-from rfmeta_dist.cluster.ingest import Ingested, Order, ingest
+from rfmeta_dist.cluster.ingest import Ingested, ingest
+from rfmeta_dist.cluster.ingest_order import Order
 from rfmeta_dist.core.errors import DataError, StorageError
 from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.data.reading.stream import scan
@@ -72,10 +75,11 @@ def run(
     domain: str = "M",
     on_done=lambda *_: None,
     rule: CropRule = RULE,
+    alone_s: float = 0.0,
     **options,
 ) -> Ingested:
     order = Order(layout, root, str(out), domain, Spread(2), rule, **options)
-    return ingest(order, LAYOUTS[layout].survey(root, domain), 2, on_done)
+    return ingest(order, LAYOUTS[layout].survey(root, domain), 2, on_done, alone_s=alone_s)
 
 
 def images(done: Ingested, out: Path) -> dict[str, np.ndarray]:
@@ -99,6 +103,21 @@ def test_clips_become_whole_shards_and_the_same_input_the_same_bytes(clean, whol
     assert Manifest.open(store, "M").fingerprint == done.manifest.fingerprint
     assert shards(whole) == shards(tmp_path / "again")
     assert done.manifest.contract.keys() >= {"layout", "frames", "crop", "models", "source", "depth", "colour"}
+
+
+def test_a_small_ingest_needs_no_ray_and_gives_the_same_bytes(clean, whole, tmp_path):
+    code = "import sys; sys.modules['ray'] = None; from rfmeta_dist.cli import main; main()"
+    options = ["--out", str(tmp_path), "--size", "64", "--frames", "2", "--accept-counts"]
+    program = [sys.executable, "-c", code, "ingest", "msu_mfsd", str(clean), *options]
+    subprocess.run(program, check=True, capture_output=True)
+    assert shards(tmp_path) == shards(whole)
+
+
+def test_recordings_left_when_the_time_is_up_are_processed_on_ray(clean, whole, tmp_path):
+    seen: list[int] = []
+    run(clean, tmp_path, on_done=lambda done, _: seen.append(done), alone_s=1e-3)
+    assert seen == list(range(len(MSU) + 1))
+    assert shards(tmp_path) == shards(whole)
 
 
 @pytest.mark.parametrize("layout", PATHS)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from rfmeta_dist.cli.run import write_report
+from rfmeta_dist.cluster.prepare import Prepared, pin_together, prepare
 from rfmeta_dist.cluster.streams import DomainReader
-from rfmeta_dist.cluster.train import Prepared, pin_together, prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError

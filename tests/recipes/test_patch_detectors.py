@@ -13,7 +13,7 @@ import pytest
 import simplejpeg
 import torch
 
-from rfmeta_dist.cluster.train import look, prepare
+from rfmeta_dist.cluster.prepare import look, prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.patches import Patches

@@ -1,0 +1,40 @@
+"""Which processes a local training starts: each of them costs a second before the first step."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+
+from rfmeta_dist.cluster.train import train_run
+from tests.cluster.conftest import titles
+
+WITHOUT_WORK = (
+    "TrainController",
+    "DatasetManager",
+    "AutoscalingCoordinator",
+    "PlacementGroupCleaner",
+    "dashboard/dashboard.py",
+    "monitor.py",
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_local_training_starts_no_process_that_has_no_work(cluster: None, configure: Any):
+    running: set[str] = set()
+    train_run(configure("few", workers=1, steps=4), lambda _: running.update(titles()), local=True)
+    assert any(title.startswith("ray::RayTrainWorker") for title in running)
+    assert any(title.startswith("ray::DomainReaders") for title in running)
+    assert [title for title in running if any(word in title for word in WITHOUT_WORK)] == []
+
+
+def test_a_training_in_a_notebook_whose_event_loop_is_running(cluster: None, configure: Any):
+    rows: list[dict[str, Any]] = []
+
+    async def cell() -> None:
+        train_run(configure("notebook", workers=1, steps=2), rows.append, local=True)
+
+    asyncio.run(cell())
+    assert [row["step"] for row in rows] == [0, 1]

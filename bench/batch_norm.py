@@ -82,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(folder)
         for name in "OCI":
-            pack(generate(name, SCALES["demo"], 0), store, name, contract={"seed": 0})
+            pack(generate(name, SCALES["small"], 0), store, name, contract={"seed": 0})
         results, curves = {}, {}
         for policy in ("paper", "stable"):
             tree = {

@@ -111,7 +111,7 @@ def compared(folder: str, domain: str, size: int) -> dict[str, Any]:
 def generate(folder: str, people: int, size: int) -> None:
     """Generate all bundled domains without spurious cues."""
     split = {"train": people, "validation": 1, "test": 1}
-    scale = replace(SCALES["demo"], size=size, subjects={"*": split}, videos=1, frames=1)
+    scale = replace(SCALES["small"], size=size, subjects={"*": split}, videos=1, frames=1)
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for name in DOMAINS:
             samples = chain.from_iterable(pool.map(render, plan(name, scale, 0, None, 0.0), chunksize=4))

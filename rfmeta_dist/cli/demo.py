@@ -1,4 +1,4 @@
-"""`rfmeta demo`: generate data, train, judge and report on this machine, without any set-up."""
+"""`rfmeta demo`: provide data, train, judge and report on this machine, without any set-up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rfmeta_dist.cli.init import demo_configuration
 from rfmeta_dist.cli.synth import Identities
 from rfmeta_dist.cli.terminal import Json, Overrides, print_json, say
+from rfmeta_dist.config.shipped import DEMO_SHARDS
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
     from rfmeta_dist.cli.synth import Planned
     from rfmeta_dist.config.schema import Config
+    from rfmeta_dist.storage.store import Store
 
 RHO = 0.0  # with spurious cues in the data, a training as short as the demo's ends at chance on the target
+SCALE = "demo"
 
 EXAMPLES = """
 [bold]Examples[/]
 
   rfmeta demo
+
+  rfmeta demo --generate                 [dim]# makes the faces itself instead of taking shards/demo[/]
 
   rfmeta demo --identities portraits/ --set run.folder=runs/portraits
 
@@ -44,23 +49,34 @@ def demo(
         ),
     ] = None,
     overrides: Overrides = None,
-    scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "demo",
+    generate: Annotated[
+        bool,
+        typer.Option("--generate", help="Generate the faces, although a checkout has them in shards/demo."),
+    ] = False,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="How much data to generate: tiny, small, demo or full; if not given, demo, and small with "
+            "--identities. Implies --generate.",
+            show_default=False,
+        ),
+    ] = None,
     identities: Identities = None,
     json: Json = False,
 ) -> None:
-    """Generate face domains, train a detector on some of them, judge it on another one, and write a report."""
+    """Train a detector on some generated face domains, judge it on another one, and write a report.
+
+    In a checkout of the repository, the faces are those in shards/demo; elsewhere they are generated first.
+    """
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
-    from rfmeta_dist.cli.synth import generate_domains, plan_domains
     from rfmeta_dist.cli.watch import training_display
     from rfmeta_dist.config.load import load_config
-    from rfmeta_dist.synth.domains.card import DOMAINS
 
     chosen = load_config(config or demo_configuration(), overrides or ())
-    domains = [*chosen.data.sources, chosen.data.target]
     started = time.time()
-    bucket = _bucket(chosen)
-    plans = plan_domains(domains, scale, 0, identities, RHO, DOMAINS)  # reports mistakes early
-    _say_time(plans, Path(chosen.run.folder) / "s3", slots_for(chosen, None))
+    bucket, slots = _bucket(chosen), slots_for(chosen, None)
+    shards = None if generate or scale or identities else _stored_shards(chosen)
+    plans = {} if shards else _plan(chosen, scale or ("small" if identities else SCALE), identities, slots)
 
     from rfmeta_dist.cluster.judging import evaluate_here
     from rfmeta_dist.cluster.session import session
@@ -68,14 +84,17 @@ def demo(
     from rfmeta_dist.storage.embedded import embedded_s3
 
     # Start the server before Ray: Ray's workers inherit its address and credentials from the environment.
-    with embedded_s3(Path(chosen.run.folder) / "s3") as server, session(slots_for(chosen, None)) as local:
+    with embedded_s3(Path(chosen.run.folder) / "s3") as server:
         server.make_bucket(bucket)
-        say(f"S3 server at {server.endpoint}; generating {', '.join(domains)}", lead="1/4")
-        generate_domains(chosen.data.prefix, plans, None, quiet=json)
-        workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
-        say(f"training {what} with {workers} Ray Train workers", lead="2/4")
-        with training_display(quiet=json) as show:
-            folder = train_run(chosen, show, local=local)
+        say(f"S3 server at {server.endpoint}", lead="1/4")
+        if shards:
+            _copy(shards, chosen)
+        with session(slots, torch=True) as local:
+            _generate(chosen, plans, quiet=json)
+            workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
+            say(f"training {what} with {workers} Ray Train workers", lead="2/4")
+            with training_display(quiet=json) as show:
+                folder = train_run(chosen, show, local=local)
         say(f"judging on {chosen.data.target}, whose labels were not read until now", lead="3/4")
         result = evaluate_here(chosen, folder)
         page = write_report(folder)
@@ -85,6 +104,49 @@ def demo(
     print_table([result])
     _explain(result)
     say(f"done in {(time.time() - started) / 60:.1f} minutes; the report is {page}", lead="4/4")
+    _say_next(chosen)
+
+
+def _domains(config: Config) -> list[str]:
+    return [*config.data.sources, config.data.target]
+
+
+def _stored_shards(config: Config) -> Store | None:
+    """Return the store of the shards that come with a checkout; None if it lacks a domain of the run."""
+    from rfmeta_dist.storage.store import open_store
+
+    if not all((DEMO_SHARDS / name).is_dir() for name in _domains(config)):
+        return None
+    return open_store(str(DEMO_SHARDS))
+
+
+def _copy(shards: Store, config: Config) -> None:
+    """Copy the domains of a run to the place that it reads them from."""
+    from rfmeta_dist.data.shards.copy import copy
+    from rfmeta_dist.storage.store import open_store
+
+    say(f"copying the faces of {', '.join(_domains(config))} from {shards.url} to the server")
+    for name in _domains(config):
+        manifest = copy(shards, name, open_store(config.data.prefix))
+        say(f"{name}: {len(manifest.samples)} samples, manifest {manifest.fingerprint[:12]}")
+
+
+def _plan(config: Config, scale: str, identities: Path | None, slots: int) -> Mapping[str, Planned]:
+    """Plan what is generated, which reports mistakes early, and say how long it takes."""
+    from rfmeta_dist.cli.synth import plan_domains
+    from rfmeta_dist.synth.domains.card import DOMAINS
+
+    plans = plan_domains(_domains(config), scale, 0, identities, RHO, DOMAINS)
+    _say_time(plans, Path(config.run.folder) / "s3", slots)
+    return plans
+
+
+def _generate(config: Config, plans: Mapping[str, Planned], *, quiet: bool) -> None:
+    from rfmeta_dist.cli.synth import generate_domains
+
+    if plans:
+        say(f"generating the faces of {', '.join(plans)}")
+        generate_domains(config.data.prefix, plans, None, quiet=quiet)
 
 
 def _bucket(config: Config) -> str:
@@ -125,4 +187,16 @@ def _explain(result: dict[str, Any]) -> None:
         "papers print this figure, but it cannot be reached in practice, where those labels are not known.",
         "The domains are generated, without spurious cues: the figures show that the system works, nothing "
         "about real data.",
+    )
+
+
+def _say_next(config: Config) -> None:
+    """Print three commands to try after the demo."""
+    first, *others = config.data.sources
+    again = f"rfmeta demo --set run.name=demo-{first} --set data.target={first}"
+    say(
+        "What to try next:",
+        f"  {again} --set 'data.sources=[{','.join([*others, config.data.target])}]'    another target",
+        "  rfmeta demo --set run.name=demo-no-meta --set method.name=no_meta    training without meta-learning",
+        "  rfmeta ingest --help    your own recordings",
     )

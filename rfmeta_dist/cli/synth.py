@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta synth --out runs/data --scale demo
+  rfmeta synth --out runs/data --scale small
 
   rfmeta synth --out s3://bucket/faces --scale full --rho 0.9 --identities portraits/ --address auto
 
@@ -80,8 +80,11 @@ def synth(
     context: typer.Context,
     out: Annotated[str | None, typer.Option(help="Where to write the shards: a folder or s3://….")] = None,
     scale: Annotated[
-        str, typer.Option(help="How much data to generate: tiny, demo (64×64 pixels) or full (256×256).")
-    ] = "demo",
+        str,
+        typer.Option(
+            help="How much data to generate: tiny or small (64×64 pixels), demo (80×80) or full (256×256)."
+        ),
+    ] = "small",
     seed: Seed = 0,
     rho: Rho = 0.5,
     domains: Domains = None,

@@ -41,7 +41,7 @@ def videos(
     folder: Annotated[
         Path, typer.Argument(help="Folder to write to; each domain gets a folder in it.", show_default=False)
     ],
-    scale: Annotated[str, typer.Option(help="How much data to generate: tiny, demo or full.")] = "tiny",
+    scale: Annotated[str, typer.Option(help="How much data to generate: tiny, small, demo or full.")] = "tiny",
     seconds: Annotated[
         float, typer.Option(min=0.04, max=60, help="Length of each clip in seconds, at 25 frames a second.")
     ] = 4.0,

@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # Each pair gives the place in an installed package and the place in a checkout.
 CARDS = (PACKAGE / "synth/cards", PACKAGE.parent / "shards/generated")
 JOBS = (PACKAGE / "jobs", PACKAGE.parent / "jobs")
+DEMO_SHARDS = PACKAGE.parent / "shards/demo"  # only in a checkout: too large for an installed package
 
 
 def shipped(places: tuple[Path, Path], *needed: str) -> Path:

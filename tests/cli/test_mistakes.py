@@ -99,7 +99,7 @@ COMMANDS = [
     ("shards verify nothing", ["no domains under", "nothing", "`rfmeta synth`"], DATA),
     ("shards ls nothing --domain ../x", ["'../x'"], STORAGE),
     ("synth", ["neither --out nor --sheet", "give --out"], CONFIG),
-    ("synth --out x --scale huge", ["'huge'", "tiny, demo, full"], CONFIG),
+    ("synth --out x --scale huge", ["'huge'", "tiny, small, demo, full"], CONFIG),
     ("synth --out x --domains O,X", ["'X'", "O, C, I, M"], CONFIG),
     ("synth --out x --scale tiny --identities nothing", ["nothing does not exist"], DATA),
     ("ingest casia run.yaml --out x", ["no layout 'casia'", "casia_fasd"], CONFIG),

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rfmeta_dist.config.shipped import DEMO_SHARDS
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.storage import open_store
 from tests.stored import SHARDS
 
 STEPS, EVERY = 7, 3
@@ -100,4 +103,20 @@ def test_the_demo_goes_from_nothing_to_a_page(rfmeta, tmp_path: Path) -> None:
     # Steps fewer than `checkpoint_every`: the one checkpoint is that of the last step.
     assert [path.name for path in run.glob("step-*")] == ["step-0000004"]
     assert sealed(run) == [("M", "evaluation")]
+    shutil.rmtree(tmp_path / "runs/s3")
+
+
+def test_the_demo_trains_on_the_shards_of_the_checkout(rfmeta, tmp_path: Path) -> None:
+    settings = options(
+        *SMALL, f"run.folder={tmp_path}/runs", "training.steps=2", "evaluation.target_split=validation"
+    )
+    ending = rfmeta("demo", *settings)
+    assert ending.code == 0, ending.err
+    assert "copying the faces of O, C, I, M from" in " ".join(ending.err.split())
+    assert "generating" not in ending.err
+    run, shards = tmp_path / "runs/demo", open_store(str(DEMO_SHARDS))
+    pinned = json.loads((run / "manifests.json").read_text())
+    assert pinned == {name: Manifest.open(shards, name).fingerprint for name in "OCIM"}
+    assert "What to try next" in ending.err
+    assert "rfmeta demo --set run.name=demo-O --set data.target=O" in " ".join(ending.err.split())
     shutil.rmtree(tmp_path / "runs/s3")

@@ -50,7 +50,7 @@ def test_keys_are_unique_and_have_no_dots(samples):
 def test_no_person_is_in_two_splits_or_two_domains(identity):
     home: dict[object, set[tuple[str, str]]] = {}
     for domain in DOMAINS:
-        for video in plan(domain, SCALES["demo"], 0, None):
+        for video in plan(domain, SCALES["small"], 0, None):
             home.setdefault(getattr(video, identity), set()).add((video.domain, video.split))
     assert all(len(places) == 1 for places in home.values())
 
@@ -89,13 +89,13 @@ def test_crops_have_the_size_asked_for():
         assert decode_jpeg(render(video)[0].image).shape == (size, size, 3)
 
 
-@pytest.mark.parametrize("name", ["demo", "full"])
+@pytest.mark.parametrize("name", ["small", "full"])
 def test_scales_hold_what_they_promise(name):
     live = sum(v.frames for v in plan("O", SCALES[name], 0, None) if v.attack_type == LIVE)
     total = sum(v.frames for v in plan("O", SCALES[name], 0, None))
-    assert total == {"demo": 3, "full": 5}[name] * live  # OULU-NPU has four attacks for each live recording
+    assert total == {"small": 3, "full": 5}[name] * live  # OULU-NPU has four attacks for each live recording
     people = [len({v.subject for v in plan(d, SCALES[name], 0, None)}) for d in DOMAINS]
-    assert people == {"demo": [28] * 4, "full": [55, 50, 50, 35]}[name]
+    assert people == {"small": [28] * 4, "full": [55, 50, 50, 35]}[name]
 
 
 def test_an_unknown_domain_is_named_with_the_choices():

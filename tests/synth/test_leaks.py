@@ -32,7 +32,7 @@ def folders(tmp_path_factory) -> dict[int, Store]:
     found = {size: open_store(str(tmp_path_factory.mktemp("leaks"))) for size, _ in VIEWS.values()}
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for size, folder in found.items():
-            scale = replace(SCALES["demo"], size=size, subjects=PEOPLE, videos=1, frames=1)
+            scale = replace(SCALES["small"], size=size, subjects=PEOPLE, videos=1, frames=1)
             for name in DOMAINS:
                 samples = chain.from_iterable(pool.map(render, plan(name, scale, 0, None, 0.0), chunksize=8))
                 pack(samples, folder, name, contract={})

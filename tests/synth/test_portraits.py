@@ -82,7 +82,7 @@ def test_too_few_portraits_says_how_many(folder):
     with pytest.raises(
         DataError, match=r"112 portraits are needed, but .* has \d+ usable ones in \d+ look-alike"
     ):
-        plan("O", SCALES["demo"], 0, folder)
+        plan("O", SCALES["small"], 0, folder)
 
 
 def test_a_missing_or_faceless_folder_is_refused(tmp_path):

@@ -17,7 +17,7 @@ class Scale:
 
     Attributes:
         name: name of the scale.
-        size: side of the crops in pixels, a multiple of 32.
+        size: side of the crops in pixels, a multiple of 8.
         subjects: number of people in each split, by domain; "*" stands for those of the four bundled domains
             that are not named. Any other domain has the people that its card gives.
         videos: live recordings of each person.
@@ -37,9 +37,9 @@ class Scale:
     every_attack: bool = False
 
     def __post_init__(self) -> None:
-        if self.size < 32 or self.size % 32:
+        if self.size < 32 or self.size % 8:
             raise ConfigError(
-                f"size={self.size} is not a positive multiple of 32", "use a size such as 64 or 256"
+                f"size={self.size} is not a multiple of 8 from 32 on", "use a size such as 64 or 256"
             )
         if self.videos < 1 or self.frames < 1:
             raise ConfigError(
@@ -68,7 +68,16 @@ def _split(train: int, validation: int, test: int) -> Mapping[Split, int]:
 SCALES: Mapping[str, Scale] = MappingProxyType(
     {
         "tiny": Scale("tiny", 64, {"*": _split(3, 1, 2)}, videos=1, frames=2),
-        "demo": Scale("demo", 64, {"*": _split(16, 6, 6)}, videos=1, frames=3),
+        "small": Scale("small", 64, {"*": _split(16, 6, 6)}, videos=1, frames=3),
+        # The shards that `rfmeta demo` trains on, in shards/demo. The frames of a recording are much alike, so
+        # there is one frame of each, and there are many people. Patches of 64×64 are cut out of the crops.
+        "demo": Scale(
+            "demo",
+            80,
+            {"*": _split(480, 30, 10), "C": _split(360, 25, 10), "M": _split(150, 20, 50)},
+            videos=2,
+            frames=1,
+        ),
         # The people and the ratio of live to attack are those of OULU-NPU, CASIA-FASD, Replay-Attack, MSU-MFSD.
         "full": Scale("full", 256, {}, videos=3, frames=3, every_attack=True),
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from rfmeta_dist.core.types import Unit
     from rfmeta_dist.report.records import RunRecord
 
     Row = dict[str, Any]
@@ -36,7 +37,7 @@ def render(record: RunRecord) -> str:
             version=__version__,
             run=run,
             figures=figures,
-            units=SHOWN_UNITS,
+            units=_units(figures),
             split=words.split_name(run["sources"], run["target"]),
             unsealed=[read for read in _of_target(record) if not read["sealed"]],
             sealed=[read for read in _of_target(record) if read["sealed"]],
@@ -78,10 +79,16 @@ def environment() -> Environment:
     return made
 
 
+def _units(figures: Mapping[str, Any]) -> tuple[Unit, ...]:
+    """Return the units to show: only videos if each has a single frame, because the figures are equal then."""
+    one_frame_each = figures["frame"]["counts"] == figures["video"]["counts"]
+    return SHOWN_UNITS[:1] if one_frame_each else SHOWN_UNITS
+
+
 def _plots(record: RunRecord) -> dict[str, Any]:
     """Return the SVG plots: `roc`, `histograms` (for each unit: target, sources), and `curves`."""
     figures, target = record.evaluation["figures"], record.evaluation["target"]
-    of_target = {unit: record.target.per(unit) for unit in SHOWN_UNITS}
+    of_target = {unit: record.target.per(unit) for unit in _units(figures)}
     histograms = {}
     for unit, scores in of_target.items():
         sides = (
@@ -129,13 +136,13 @@ def _fingerprints(ledger: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, s
 
 def _scale(figures: Mapping[str, Any]) -> float:
     """Return the right end of the scale of interval marks: the smallest round value that fits all of them."""
-    ends = [figures[u][name]["high"] for u in SHOWN_UNITS for name in ("HTER", "oracle_EER")]
+    ends = [figures[u][name]["high"] for u in _units(figures) for name in ("HTER", "oracle_EER")]
     return next(end for end in (0.1, 0.25, 0.5, 1.0) if end >= max(ends) or end == 1.0)
 
 
 def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
     """Return the rows of the table of error rates: a description, the figure's name, its value per unit."""
-    of = [figures[unit] for unit in SHOWN_UNITS]
+    of = [figures[unit] for unit in _units(figures)]
     limits = {f"{at:.2f}": f"{100 * at:.0f}{words.NARROW_SPACE}%" for at in APCER_LIMITS}
     return [
         ("Live rejected", "BPCER", [f["BPCER"] for f in of]),

@@ -76,6 +76,19 @@ def test_elements_nest_and_ids_are_unique(html):
     assert set(used) <= set(ids)
 
 
+def test_videos_of_one_frame_are_not_shown_again_as_frames(run_files, html, no_plots):
+    assert "per frame" in html
+    files = dict(run_files)
+
+    def one_frame_each(evaluation):
+        figures = evaluation["figures"]
+        figures["frame"]["counts"] = figures["video"]["counts"]
+
+    edit(files, "evaluation.json", one_frame_each)
+    assert "per video" in rendered(files)
+    assert "per frame" not in rendered(files)
+
+
 def test_nothing_is_loaded_and_nothing_runs(html):
     outline = Outline(html)
     assert not outline.all("script")

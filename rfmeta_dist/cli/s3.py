@@ -13,9 +13,9 @@ from rfmeta_dist.core.errors import ConfigError
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta s3 runs/demo/s3 -- rfmeta shards stats s3://rfmeta/demo
+  rfmeta s3 runs/s3 -- rfmeta shards stats s3://rfmeta/demo
 
-  rfmeta s3 runs/demo/s3 -- bash
+  rfmeta s3 runs/s3 -- bash
 """
 BUCKET = "rfmeta"
 
@@ -28,7 +28,8 @@ def s3(
 ) -> None:
     """Serve a folder as S3 on this machine while a command runs.
 
-    The command finds the server's address and keys in its AWS_… environment variables.
+    The command finds the server's address and keys in its AWS_… environment variables. The server has the
+    bucket `rfmeta`, and ends with the command. The exit code is that of the command.
     """
     import subprocess
 

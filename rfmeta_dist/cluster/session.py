@@ -144,7 +144,7 @@ def _init(address: str | None, slots: int | None, folder: str | None) -> None:
         if not address:
             raise ClusterError(
                 f"cannot start a local Ray cluster: {reason}",
-                "try again when the machine is less busy, or with fewer --slots",
+                "try again when the machine is less busy, or with fewer processes (--slots or --workers)",
             ) from error
         raise ClusterError(
             f"cannot reach the Ray cluster at {address}: {reason}",

@@ -136,14 +136,20 @@ def _validation(folder: Store, model: Package) -> Scores:
     The check is needed because figures are computed from these scores, and the package has no hash of their
     file.
     """
-    validation = Scores.from_parquet(folder.read("validation.parquet"))
+    remedy = (
+        "restore it from a backup, or delete the run's model/ folder and give this run's "
+        "`rfmeta train` command again: it makes the model from the last checkpoint"
+    )
+    try:
+        validation = Scores.from_parquet(folder.read("validation.parquet"))
+    except DataError as error:
+        raise RunError(f"{folder.url}/validation.parquet is damaged: {error.problem}", remedy) from error
     for unit in UNITS:
         if thresholds.from_sources(validation, unit).value != model.thresholds[unit].value:
             raise RunError(
                 f"the model's threshold for a {unit} does not follow from the scores in "
                 f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
-                "restore it from a backup, or delete the run's model/ folder and give this run's "
-                "`rfmeta train` command again: it makes the model from the last checkpoint",
+                remedy,
             )
     return validation
 

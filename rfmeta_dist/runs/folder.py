@@ -175,7 +175,7 @@ def require_model(folder: Store) -> None:
     if not folder.exists(MODEL):
         raise RunError(
             f"run {folder.url} has no model yet, because its training has not finished",
-            "let `rfmeta train` finish first",
+            "give the same `rfmeta train` command again, which continues the training, and wait for its end",
         )
 
 

@@ -63,8 +63,12 @@ def prune(run: Store, step: int) -> None:
 def newest(run: Store) -> Found:
     """Find the newest undamaged checkpoint of a run.
 
+    Returns:
+        The checkpoint. None in its place if there is none, or only one that was never finished, because the run
+        was killed while it wrote its first: the run then begins at step 0.
+
     Raises:
-        RunError: there are checkpoints, and all are damaged.
+        RunError: there are finished checkpoints, and all are damaged.
         StorageError: the store cannot be read.
     """
     left_out: list[str] = []

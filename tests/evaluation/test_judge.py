@@ -255,3 +255,14 @@ def test_validation_scores_that_do_not_give_the_models_threshold_are_refused(con
     with pytest.raises(RunError, match=r"threshold for a frame does not follow from .*validation\.parquet"):
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger, "the target was looked at all the same"
+
+
+def test_damaged_validation_scores_are_refused_by_name(config: Config):
+    folder = train(config)
+    finish(config, folder)
+    folder.write("validation.parquet", folder.read("validation.parquet")[:-9])
+    ledger = folder.read("ledger.jsonl")
+    with pytest.raises(RunError, match=r"validation\.parquet is damaged") as caught:
+        evaluate(config, folder)
+    assert "delete the run's model/ folder" in caught.value.remedy
+    assert folder.read("ledger.jsonl") == ledger, "the target was looked at all the same"

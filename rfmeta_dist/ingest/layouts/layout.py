@@ -129,7 +129,8 @@ def read_bytes(root: Path, path: str) -> bytes:
         ) from error
     except OSError as error:
         raise StorageError(
-            f"{root / path} cannot be read: {error.strerror}", "give this user permission to read the file"
+            f"{root / path} cannot be read: {error.strerror}",
+            "give this user permission to read the file, or copy it again if the disk reports an error",
         ) from error
 
 

@@ -66,7 +66,7 @@ class Camera:
         require_positive(self, "focal", "pitch", "distance")
 
     def density(self, distance: float) -> float:
-        """Return the number of pixels per face unit at a distance in millimetres."""
+        """Return how many pixels of the sensor cover a face unit (162 mm) at a distance in millimetres."""
         return FACE_UNIT_MM * self.focal / (self.pitch * 1e-3 * distance)
 
 

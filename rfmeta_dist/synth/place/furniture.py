@@ -97,7 +97,13 @@ def paint_cabinet(room: Panorama, rng: Rng, left: float) -> float:
 
 
 def paint_picture(room: Panorama, rng: Rng, left: float | None = None) -> float:
-    """Paint a framed picture or a poster. Return the x of its right end in metres."""
+    """Paint a framed picture or a poster into a room, and return the x of its right end.
+
+    Args:
+        room: the room's surroundings, which are changed in place.
+        rng: decides size, place, colours and content.
+        left: x of the left end in metres to the right of the person; drawn at random if None.
+    """
     left = rng.uniform(-1.4, 1.0) if left is None else left
     wide, tall, low = rng.uniform(0.25, 0.7), rng.uniform(0.3, 0.8), rng.uniform(1.1, 1.7)
     frame, mount, rim = _wood(rng), rng.uniform(0.35, 0.65), rng.uniform(0.01, 0.035)

@@ -164,8 +164,8 @@ class Scores:
         place = pc.index_in(keys, value_set=samples["key"])
         if place.null_count:
             raise DataError(
-                f"the manifest has no sample {keys.filter(pc.is_null(place))[0]}",
-                "score the samples of the state of the domain that the manifest describes",
+                f"sample {keys.filter(pc.is_null(place))[0]} was scored, but the manifest does not list it",
+                "score only samples that are in this manifest, under the keys that it gives them",
             )
         rows = samples.select([*CARRIED, "label"]).take(place)
         named = {name: as_names(rows[column]) for column, name in CARRIED.items()}

@@ -77,7 +77,7 @@ def test_a_sample_that_the_manifest_does_not_have_is_named(
 ):
     (batch,) = scan(store, manifest, None, image_size=SIZE, batch=64)
     foreign = replace(batch, keys=("A-other-00000", *batch.keys[1:]))
-    with pytest.raises(DataError, match="the manifest has no sample A-other-00000"):
+    with pytest.raises(DataError, match="sample A-other-00000 was scored, but the manifest does not list it"):
         score_domain(detector, manifest, iter([foreign]))
 
 

@@ -29,7 +29,7 @@ EXAMPLES = """
 
   rfmeta demo
 
-  rfmeta demo --generate                 [dim]# makes the faces itself instead of taking shards/demo[/]
+  rfmeta demo --generate                 [dim]# makes the faces, also where a checkout has them[/]
 
   rfmeta demo --identities portraits/ --set run.folder=runs/portraits
 
@@ -51,7 +51,7 @@ def demo(
     overrides: Overrides = None,
     generate: Annotated[
         bool,
-        typer.Option("--generate", help="Generate the faces, although a checkout has them in shards/demo."),
+        typer.Option("--generate", help="Generate the faces, although a checkout of the repository has them."),
     ] = False,
     scale: Annotated[
         str | None,
@@ -66,7 +66,7 @@ def demo(
 ) -> None:
     """Train a detector on some generated face domains, judge it on another one, and write a report.
 
-    In a checkout of the repository, the faces are those in shards/demo; elsewhere they are generated first.
+    A checkout of the repository contains the faces; elsewhere they are generated first.
     """
     from rfmeta_dist.cli.run import print_table, slots_for, write_report
     from rfmeta_dist.cli.watch import training_display

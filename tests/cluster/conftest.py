@@ -82,9 +82,9 @@ def descendants(title: str) -> list[int]:
     return [pid for pid, line in _below().items() if line.startswith(title)]
 
 
-def titles() -> set[str]:
-    """The titles or command lines of all processes below this one."""
-    return set(_below().values())
+def titles() -> dict[int, str]:
+    """The titles or command lines of all processes below this one, by process."""
+    return _below()
 
 
 def _below() -> dict[int, str]:

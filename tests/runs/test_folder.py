@@ -71,7 +71,7 @@ def test_the_ledger_keeps_every_read_in_order(folder):
 
 def test_a_run_without_a_model_says_to_finish_training(folder):
     runs.claim(folder, config())
-    with pytest.raises(RunError, match=r"no model yet, .*; let `rfmeta train` finish"):
+    with pytest.raises(RunError, match=r"no model yet, .*; give the same `rfmeta train` command again"):
         runs.require_model(folder)
     folder.write("model/package.json", b"{}")
     runs.require_model(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
 
 RHO = 0.0  # with spurious cues in the data, a training as short as the demo's ends at chance on the target
-SCALE = "demo"
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -76,7 +77,7 @@ def demo(
     started = time.time()
     bucket, slots = _bucket(chosen), slots_for(chosen, None)
     shards = None if generate or scale or identities else _stored_shards(chosen)
-    plans = {} if shards else _plan(chosen, scale or ("small" if identities else SCALE), identities, slots)
+    plans = {} if shards else _plan(chosen, scale or ("small" if identities else "demo"), identities, slots)
 
     from rfmeta_dist.cluster.judging import evaluate_here
     from rfmeta_dist.cluster.session import session
@@ -160,12 +161,12 @@ def _bucket(config: Config) -> str:
 
 
 def _say_time(plans: Mapping[str, Planned], store: Path, slots: int) -> None:
-    """Print how long generating takes, unless an earlier call may have done a part, whose size is unknown."""
+    """Print how long generating takes, unless an earlier call may have done a part of it."""
     from rfmeta_dist.cli import forecast
     from rfmeta_dist.cli.machine import cores
 
     if store.exists():
-        say(f"faces that an earlier call has generated in {store} are not generated again")
+        say(f"faces that an earlier call has put into {store} are not generated again")
         return
     frames, processes = sum(v.frames for p in plans.values() for v in p.videos), min(slots, cores())
     minutes = forecast.seconds([p.videos for p in plans.values()], processes) / 60
@@ -191,12 +192,13 @@ def _explain(result: dict[str, Any]) -> None:
 
 
 def _say_next(config: Config) -> None:
-    """Print three commands to try after the demo."""
+    """Print three commands to try after the demo. The first two repeat the options of this call."""
+    again, name = shlex.join(["rfmeta", *sys.argv[1:]]), config.run.name
     first, *others = config.data.sources
-    again = f"rfmeta demo --set run.name=demo-{first} --set data.target={first}"
+    swapped = f"--set data.target={first} --set 'data.sources=[{','.join([*others, config.data.target])}]'"
     say(
         "What to try next:",
-        f"  {again} --set 'data.sources=[{','.join([*others, config.data.target])}]'    another target",
-        "  rfmeta demo --set run.name=demo-no-meta --set method.name=no_meta    training without meta-learning",
-        "  rfmeta ingest --help    your own recordings",
+        f"  {again} --set run.name={name}-{first} {swapped}    judges on another domain",
+        f"  {again} --set run.name={name}-no-meta --set method.name=no_meta    trains without meta-learning",
+        "  rfmeta ingest --help    makes shards of your own recordings",
     )

@@ -65,7 +65,8 @@ def ingest(
     """
     require_put_if_absent(open_store(order.out))
     names = {staged_name(r, order.root): r for r in survey.recordings}
-    pending = {name: r for name, r in names.items() if name not in order.stage.done()}
+    kept = order.stage.done()
+    pending = {name: r for name, r in names.items() if name not in kept}
     finished = len(names) - len(pending)
     on_done(finished, len(names))
     for _ in _extracted(order, pending, workers, alone_s, connect):

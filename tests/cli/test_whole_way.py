@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -118,5 +119,6 @@ def test_the_demo_trains_on_the_shards_of_the_checkout(rfmeta, tmp_path: Path) -
     pinned = json.loads((run / "manifests.json").read_text())
     assert pinned == {name: Manifest.open(shards, name).fingerprint for name in "OCIM"}
     assert "What to try next" in ending.err
-    assert "rfmeta demo --set run.name=demo-O --set data.target=O" in " ".join(ending.err.split())
+    again = f"rfmeta demo {shlex.join(settings)}"
+    assert f"{again} --set run.name=demo-O --set data.target=O" in " ".join(ending.err.split())
     shutil.rmtree(tmp_path / "runs/s3")

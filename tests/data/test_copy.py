@@ -67,3 +67,10 @@ def test_a_damaged_shard_is_refused_by_name(source, tmp_path: Path):
     with pytest.raises(DataError, match=f"{shard.name} does not match the hash"):
         copy(source, "A", target)
     assert versions(target, "A") == []
+
+
+def test_a_missing_shard_is_named(source, tmp_path: Path):
+    shard = Manifest.open(source, "A").shards[0]
+    (tmp_path / "here/A" / shard.name).unlink()
+    with pytest.raises(DataError, match=f"{shard.name} is missing though the manifest lists it"):
+        copy(source, "A", open_store(str(tmp_path / "there")))

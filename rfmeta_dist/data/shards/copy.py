@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rfmeta_dist.data.shards.manifest import Manifest, next_version, open_head, versions
 from rfmeta_dist.data.shards.prefix import not_found
-from rfmeta_dist.data.shards.tables import damaged, digest
+from rfmeta_dist.data.shards.tables import digest, read_checked
 from rfmeta_dist.storage.store import Store
 
 
@@ -37,12 +37,8 @@ def copy(source: Store, domain: str, target: Store) -> Manifest:
         return Manifest.open(target, domain)
     hashes = {shard.name: shard.sha256 for shard in manifest.shards}
     hashes |= {table["name"]: table["sha256"] for table in manifest.tables.values()}
-    for name, expected in hashes.items():
-        if after.exists(name):  # its name contains the hash of its content
-            continue
-        data = before.read(name)
-        if digest(data) != expected:
-            raise damaged(f"{before.url}/{name}", "does not match the hash in the manifest")
-        after.write(name, data)
+    for name, sha256 in hashes.items():
+        if not after.exists(name):  # its name contains the hash of its content
+            after.write(name, read_checked(before, name, sha256))
     after.create(next_version(there), newest)
     return Manifest.open(target, domain)

@@ -75,14 +75,7 @@ def read_table(
     import pyarrow as pa
     from pyarrow import parquet
 
-    name = reference["name"]
-    where = f"{folder.url}/{name}"
-    try:
-        data = read_sound(lambda: folder.read(name), lambda data: digest(data) == reference["sha256"])
-    except MissingError as error:
-        raise damaged(where, "is missing though the manifest lists it") from error
-    if digest(data) != reference["sha256"]:
-        raise damaged(where, "does not match the hash in the manifest")
+    data = read_checked(folder, reference["name"], reference["sha256"])
     try:
         # Do not use `parquet.read_table`: it imports pyarrow's datasets and pandas, 34 MB in each reader.
         found = parquet.ParquetFile(pa.BufferReader(data)).read(columns=columns)
@@ -90,7 +83,30 @@ def read_table(
             found, schema = found.select(columns), pa.schema([schema.field(name) for name in columns])
         return found.cast(present(schema, found.column_names))
     except (pa.ArrowException, ValueError) as error:
+        where = f"{folder.url}/{reference['name']}"
         raise damaged(where, f"is not the expected table ({error})") from error
+
+
+def read_checked(folder: Store, name: str, sha256: str) -> bytes:
+    """Read an object of a domain's folder that a manifest lists, and check its hash.
+
+    Args:
+        folder: the domain's folder.
+        name: the object's name in the folder.
+        sha256: the hash that the manifest gives, in hex.
+
+    Raises:
+        DataError: the object is missing or damaged.
+        StorageError: the store cannot be read.
+    """
+    where = f"{folder.url}/{name}"
+    try:
+        data = read_sound(lambda: folder.read(name), lambda data: digest(data) == sha256)
+    except MissingError as error:
+        raise damaged(where, "is missing though the manifest lists it") from error
+    if digest(data) != sha256:
+        raise damaged(where, "does not match the hash in the manifest")
+    return data
 
 
 def digest(data: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from rfmeta_dist.cli.lists import names
-from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say
+from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say, time_left
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Shown:
         if self._lines and tenth > self._said:
             self._said = tenth
             task = next(task for task in self._bars.tasks if task.id == self._task)
-            left = f", {task.time_remaining / 60:.1f} minutes left" if task.time_remaining else ""
+            left = time_left(self._bars, self._task)
             say(f"synth {self._name}  {done}/{total} frames  {_rate(task)}{left}")
 
 

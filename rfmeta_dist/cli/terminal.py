@@ -25,7 +25,7 @@ from rfmeta_dist.core.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
     from rich.table import Column
 
 ConfigFile = Annotated[
@@ -217,6 +217,14 @@ def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
     )
     with Progress(*shown, console=console, disable=quiet or not console.is_terminal) as bar:
         yield bar
+
+
+def time_left(bars: Progress, task: TaskID) -> str:
+    """Return the end of a line of progress, such as `, 2.5 minutes left`; empty while it is not known."""
+    (seconds,) = (shown.time_remaining for shown in bars.tasks if shown.id == task)
+    if not seconds:
+        return ""
+    return f", {seconds / 60:.1f} minutes left" if seconds >= 60 else f", {seconds:.0f} seconds left"
 
 
 class Notices(list[str]):

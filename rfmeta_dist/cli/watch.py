@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.cli.terminal import console, progress, say
+from rfmeta_dist.cli.terminal import console, progress, say, time_left
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -34,7 +34,8 @@ def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
                 tasks[label] = bars.add_task(f"train → {label}", total=steps, figures="")
             bars.update(tasks[label], completed=done, figures=_figures(row))
             if not (quiet or console.is_terminal) and done % max(1, steps // LINES) == 0:
-                say(f"train → {label}  {done}/{steps}  {_figures(row)}")
+                left = time_left(bars, tasks[label])
+                say(f"train → {label}  {done}/{steps}  {_figures(row)}{left}")
 
         yield show
 

@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.progress import Progress
 
 import rfmeta_dist.cli
+from rfmeta_dist.cli.terminal import time_left
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples
@@ -217,3 +219,18 @@ def test_a_name_that_cannot_be_stored_is_one_line_with_a_remedy(config, tmp_path
         assert ending.returncode == 2, ending.stderr
         assert ending.stderr.startswith(b"error "), ending.stderr
         assert b"PYTHONUTF8=1" in ending.stderr
+
+
+def test_a_line_of_progress_says_the_time_that_is_left():
+    now = [0.0]
+    bars = Progress(get_time=lambda: now[0])
+    task = bars.add_task("training", total=100)
+    said = []
+    for done in range(101):
+        bars.update(task, completed=done)
+        said.append(time_left(bars, task))
+        now[0] += 10
+    assert said[0] == ""
+    assert said[10] == ", 15.0 minutes left"
+    assert said[97] == ", 30 seconds left"
+    assert said[100] == ""

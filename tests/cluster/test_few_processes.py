@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,12 +24,35 @@ WITHOUT_WORK = (
 )
 
 
+@contextmanager
+def watched() -> Iterator[set[tuple[int, str]]]:
+    """Every process below this one while the block runs, with each title it had.
+
+    A thread looks 20 times a second. Looking when a row of the training arrives is not enough: the workers of
+    four steps may have ended by then.
+    """
+    seen: set[tuple[int, str]] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen.update(titles().items())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_local_training_starts_no_process_that_has_no_work(cluster: None, configure: Any):
-    before = titles()  # some processes of earlier tests on this cluster live on
-    running: dict[int, str] = {}
-    train_run(configure("few", workers=1, steps=4), lambda _: running.update(titles()), local=True)
-    started = [title for pid, title in running.items() if before.get(pid) != title]
+    before = set(titles().items())  # some processes of earlier tests on this cluster live on
+    with watched() as running:
+        train_run(configure("few", workers=1, steps=4), lambda _: None, local=True)
+    started = [title for _, title in running - before]
     assert any(title.startswith("ray::RayTrainWorker") for title in started)
     assert any(title.startswith("ray::DomainReaders") for title in started)
     assert [title for title in started if any(word in title for word in WITHOUT_WORK)] == []

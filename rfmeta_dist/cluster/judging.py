@@ -28,8 +28,10 @@ def finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
 
     from rfmeta_dist.evaluation import judge
     from rfmeta_dist.recipes import gradient
+    from rfmeta_dist.training import precision
 
     torch.set_num_threads(config.training.threads)
+    precision.set_up(config.training)
     sources = Sources.of(config, folder)
     detector, words = gradient.from_checkpoint(config, folder.sub(checkpoint), sources, torch.device(device))
     facts = {"step": config.training.steps, "recalibration": words}
@@ -51,8 +53,10 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
 
     from rfmeta_dist.evaluation import judge
     from rfmeta_dist.recipes.load import load_model
+    from rfmeta_dist.training import precision
 
     torch.set_num_threads(config.training.threads)
+    precision.set_up(config.training)
     return judge.evaluate(config, folder, load_model(folder.sub("model"), device))
 
 

@@ -26,7 +26,7 @@ from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.choose import make
-from rfmeta_dist.training import checkpoint, kept
+from rfmeta_dist.training import checkpoint, kept, precision
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.kept import Found
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
@@ -124,6 +124,7 @@ def _train(task: Assignment) -> None:
     config, folder = task.config, open_folder(task.config)
     require_folder(folder, task.lease)
     torch.set_num_threads(config.training.threads)
+    precision.set_up(config.training)
     device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
     certificate = prove(config, device).to_json()
     trainer = build(config, make(config.training), device)

@@ -40,8 +40,15 @@ class Training(Section):
         le=1e6,
         description="norm to which the gradient of all parameters is clipped; none if not given",
     )
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="precision of F and D; M and the losses always use fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="precision of F and D: fp32; bf16, with about three digits; or tf32, with which a GPU "
+        "multiplies with three digits and computes the rest in fp32. M and the losses stay in fp32 with bf16",
+    )
+    deterministic: bool = Field(
+        False,
+        description="on a GPU, compute only in ways that give the same bits each time, so that a resumed run "
+        "ends with the same weights bit for bit; slower. A CPU always does so",
     )
     not_finite: Literal["stop", "skip"] = Field(
         "stop",
@@ -79,6 +86,14 @@ class Training(Section):
             raise ValueError(
                 f"strategy 'single' runs one worker, not {self.workers}; "
                 "set training.workers=1 or training.strategy=ddp"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tf32_needs_a_gpu(self) -> Training:
+        if self.precision == "tf32" and self.gpus == 0:
+            raise ValueError(
+                "precision 'tf32' is for workers with a GPU; set training.gpus=1, or training.precision=fp32"
             )
         return self
 

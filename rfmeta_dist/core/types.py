@@ -113,3 +113,18 @@ class Peers(Protocol):
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Sum a tensor over the workers, in place and without gradient. Every worker gets the same bits."""
+
+
+@dataclass(frozen=True)
+class SharedBatch:
+    """Says how the rows of one batch are split over workers. It is known beforehand, so nobody has to ask.
+
+    Attributes:
+        peers: the workers that hold the other rows, and this one.
+        rows: the positions of this worker's rows in the whole batch; at least one.
+        total: number of rows of the whole batch.
+    """
+
+    peers: Peers
+    rows: range
+    total: int

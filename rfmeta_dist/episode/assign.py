@@ -20,6 +20,7 @@ class WorkerShare:
         episode: index of the episode within the step, from 0.
         tasks: indices of the worker's tasks; empty if it only forwards rows of the meta-test batch.
         rows: the rows of the meta-test batch that the worker forwards.
+        total: number of rows of the whole meta-test batch.
         shared: True if peers forward the other rows, so that statistics and features are exchanged.
         first: True for the first worker of the group, which records the statistics that the group shares.
     """
@@ -27,6 +28,7 @@ class WorkerShare:
     episode: int
     tasks: tuple[int, ...]
     rows: range
+    total: int
     shared: bool
     first: bool
 
@@ -78,7 +80,9 @@ def parts_of(rank: int, work: WorkSplit) -> tuple[WorkerShare, ...]:
     tasks = tuple(range(place, work.tasks, size))
     shared = work.meta_test == "shard" and work.tested and 1 < size <= work.batch
     rows = shares(work, size)[place] if shared else range(work.batch)
-    return tuple(WorkerShare(e, tasks, rows, shared, place == 0) for e in range(g, work.episodes, len(teams)))
+    return tuple(
+        WorkerShare(e, tasks, rows, work.batch, shared, place == 0) for e in range(g, work.episodes, len(teams))
+    )
 
 
 def shares(work: WorkSplit, size: int) -> list[range]:

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
-from rfmeta_dist.core.types import Peers
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.models.derivatives import recomputed
 from rfmeta_dist.models.networks import BLOCK, Features, scaled
 
@@ -100,8 +100,8 @@ class Backbone(nn.Module, ABC):
     def maps(self, image: Tensor) -> list[Tensor]:
         """Convert B×6×S×S to feature maps B×h×h×channels, from early to late layers."""
 
-    def forward(self, image: Tensor, peers: Peers | None = None) -> Features:  # noqa: ARG002 - no batch norm
-        """Convert B×6×S×S in [0, 1], S a multiple of 32, to features at S/8. `peers` is not used."""
+    def forward(self, image: Tensor, shared: SharedBatch | None = None) -> Features:  # noqa: ARG002 - no batch norm
+        """Convert B×6×S×S in [0, 1], S a multiple of 32, to features at S/8. `shared` is not used."""
         features: Features = self.attach(self.maps(image), image.shape[-1] // 8)
         return features
 

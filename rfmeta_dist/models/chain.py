@@ -8,8 +8,8 @@ The gradient is exact. Differentiating the gradient raises RunError, because the
 not give correct second derivatives. M, which rules differentiate twice, does not use this module. A rule that
 differentiates F or D twice builds the networks with `second_order=True`, which uses autograd.
 
-With `peers` the rows of the batch are split over workers. The batch statistics, and their part in the
-derivative, are then those of all rows of all workers.
+The rows of a shared batch are split over workers. The batch statistics, and their part in the derivative, are
+then those of all rows of all workers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
-from rfmeta_dist.core.types import Peers
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.models.derivatives import differentiable_once
 from rfmeta_dist.models.norm import EPSILON, BatchNorm2d, Moments, moments
+from rfmeta_dist.models.pool import max_pool, max_pool_backward
 
 aten = torch.ops.aten
 
@@ -36,12 +37,12 @@ class Manner:
     Attributes:
         pool: True to apply a 2×2 max pool at the end.
         checkpointing: True to keep only the chain's input for the backward pass, and recompute the rest.
-        peers: the workers that share the batch; None if this worker has the whole batch.
+        shared: how the batch is split over workers; None if this worker has the whole batch.
     """
 
     pool: bool
     checkpointing: bool
-    peers: Peers | None
+    shared: SharedBatch | None
 
 
 def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Manner) -> Tensor:
@@ -55,7 +56,7 @@ def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Ma
     Statistics are computed and kept in float32 or float64.
 
     Args:
-        x: B×C×H×W; with peers, this worker's rows, at least one.
+        x: B×C×H×W; of a shared batch, this worker's rows, at least one.
         layers: convolutions and batch norms; their parameters are float32 or float64, whatever the precision of
             x.
         manner: how the chain runs.
@@ -64,7 +65,7 @@ def chain(x: Tensor, layers: Sequence[tuple[nn.Conv2d, BatchNorm2d]], manner: Ma
         B×C'×H×W, or B×C'×H/2×W/2 with a pool. Each layer's `observed` holds the statistics of the whole batch.
     """
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         x = x.to(torch.get_autocast_dtype(device))
     parameters = [p for conv, bn in layers for p in (conv.weight, bn.weight, bn.bias)]
     y, *statistics = _Chain.apply(manner, x, *parameters)  # type: ignore[no-untyped-call]
@@ -87,11 +88,11 @@ class _Chain(torch.autograd.Function):
         y, outputs, seen = x, [], []
         for weight, scale, shift in _by_layer(parameters):
             z = _convolve(y, weight)
-            seen.append(moments(z, manner.peers))
+            seen.append(moments(z, manner.shared))
             y = _normalise(z, seen[-1], scale, shift)
             outputs.append(z)
         if manner.pool:
-            y = f.max_pool2d(y, 2)
+            y = max_pool(y)
         kept = [x] if manner.checkpointing else [x, *outputs]
         ctx.layers = len(outputs)
         ctx.counts = [m.values for m in seen]
@@ -115,15 +116,12 @@ class _Chain(torch.autograd.Function):
         gradients: list[Tensor] = []
         y = _normalise(outputs[-1], seen[-1], *parameters[-1][1:])
         if ctx.manner.pool:
-            _, where = aten.max_pool2d_with_indices(y, [2, 2], [2, 2])
-            gradient = aten.max_pool2d_with_indices_backward(
-                gradient, y, [2, 2], [2, 2], [0, 0], [1, 1], False, where
-            )
+            gradient = max_pool_backward(gradient, y)
         for k in reversed(range(ctx.layers)):
             weight, scale, _shift = parameters[k]
             z = outputs.pop()
             gradient = aten.threshold_backward(gradient, y, 0)
-            gradient, d_scale, d_shift = _normalise_backward(gradient, z, seen[k], scale, ctx.manner.peers)
+            gradient, d_scale, d_shift = _normalise_backward(gradient, z, seen[k], scale, ctx.manner.shared)
             y = _normalise(outputs[-1], seen[k - 1], *parameters[k - 1][1:]) if k else x
             wanted = [k > 0 or ctx.needs_input_grad[1], True, False]
             gradient, d_weight, _ = aten.convolution_backward(
@@ -157,7 +155,7 @@ def _recompute(
 
 
 def _normalise_backward(
-    gradient: Tensor, z: Tensor, seen: Moments, scale: Tensor, peers: Peers | None
+    gradient: Tensor, z: Tensor, seen: Moments, scale: Tensor, shared: SharedBatch | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the derivative of batch norm: dz, and this worker's shares of the gradients of scale and shift.
 
@@ -169,10 +167,10 @@ def _normalise_backward(
     d_z, d_scale, d_shift = aten.native_batch_norm_backward(
         gradient, z, scale, None, None, seen.mean, inverse, True, EPSILON, [True, True, True]
     )
-    if peers is not None:
+    if shared is not None:
         here = z.numel() / z.shape[1]
         own = torch.stack([d_scale, d_shift]).double()
-        change = own / here - peers.sum(own.clone()) / seen.values
+        change = own / here - shared.peers.sum(own.clone()) / seen.values
         slope, offset = (change * (scale * inverse)).to(scale.dtype)
         slope = slope * inverse  # of z instead of ẑ = (z − mean) · inverse
         d_z.addcmul_(z, _channels(slope, z)).add_(_channels(offset - slope * seen.mean, z))

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.seeds import seed as derive_seed
-from rfmeta_dist.core.types import Peers
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.models.chain import Manner, chain
 from rfmeta_dist.models.derivatives import recomputed
 from rfmeta_dist.models.norm import BatchNorm2d
+from rfmeta_dist.models.pool import max_pool
 
 BLOCK = (128, 196, 128)
 META_LEARNER = (128, 256, 512)
@@ -67,11 +68,11 @@ class _Convolutions(nn.Module):
         """Apply these layers, and a pool if `manner` asks for it; in training as one chain (see chain.py).
 
         Raises:
-            RunError: the networks were built with second_order=True, and the batch is shared with peers.
+            RunError: the networks were built with second_order=True, and the batch is shared.
         """
         if self.training and not self.second_order:
             return chain(x, [self.layer(k) for k in ks], manner)
-        if self.training and manner.peers is not None:
+        if self.training and manner.shared is not None:
             raise RunError(
                 "networks built with second_order=True cannot share a meta-test batch with other workers",
                 "set training.meta_test=replicate, with which every worker forwards the whole batch",
@@ -93,7 +94,7 @@ class _Block(nn.Module):
         """Convert B×C×H×W to B×C'×H×W, or to B×C'×H/2×W/2 with a pool."""
         for conv, norm in self.layers:
             x = _apply(conv, norm, x)
-        return f.max_pool2d(x, 2) if self.pool else x
+        return max_pool(x) if self.pool else x
 
 
 def _apply(conv: nn.Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
@@ -116,9 +117,9 @@ class Extractor(_Convolutions):
         super().__init__(1, [6, scaled(64, width), *block, *block, *block], momentum=0.1)
         self.checkpointing, self.second_order = checkpointing, second_order
 
-    def forward(self, image: Tensor, peers: Peers | None = None) -> Features:
-        """Convert B×6×S×S to features at S/8. With peers, `image` has this worker's rows of a shared batch."""
-        manner = Manner(pool=True, checkpointing=self.checkpointing, peers=peers)
+    def forward(self, image: Tensor, shared: SharedBatch | None = None) -> Features:
+        """Convert B×6×S×S to features at S/8. Of a shared batch, `image` has this worker's rows."""
+        manner = Manner(pool=True, checkpointing=self.checkpointing, shared=shared)
         x = image
         pools = []
         for ks in (range(1, 5), range(5, 8), range(8, 11)):
@@ -141,8 +142,8 @@ class MetaLearner(_Convolutions):
 
     def forward(self, deep: Tensor) -> Tensor:
         """Convert B×128×S/8×S/8 to B logits."""
-        x = f.max_pool2d(self.block(1, deep), 2)
-        x = f.max_pool2d(self.block(2, x), 2)
+        x = max_pool(self.block(1, deep))
+        x = max_pool(self.block(2, x))
         x = self.block(3, x).mean(dim=(2, 3))
         logit: Tensor = self.fc2_1(x)
         return logit.squeeze(1)
@@ -156,12 +157,12 @@ class DepthEstimator(_Convolutions):
         super().__init__(3, [3 * scaled(BLOCK[-1], width), *inside, 1], momentum=0.1)
         self.checkpointing, self.second_order = checkpointing, second_order
 
-    def forward(self, shallow: Tensor, peers: Peers | None = None) -> Tensor:
-        """Convert B×384×S/8×S/8 to depth B×1×S/8×S/8. With peers, B counts this worker's rows of the batch."""
+    def forward(self, shallow: Tensor, shared: SharedBatch | None = None) -> Tensor:
+        """Convert B×384×S/8×S/8 to depth B×1×S/8×S/8. Of a shared batch, B counts this worker's rows."""
         return self.blocks(
             range(1, 4),
             shallow,
-            Manner(pool=False, checkpointing=self.checkpointing, peers=peers),
+            Manner(pool=False, checkpointing=self.checkpointing, shared=shared),
         )
 
 

@@ -2,8 +2,8 @@
 
 RFMeta needs this for two reasons. A forward pass with adapted weights θM' must not change the running
 statistics. And with several workers, each worker sees only some batches, but the running statistics must be
-updated with all batches in forward order. So a forward pass only records its statistics, and `fold` updates the
-running ones with the statistics of all workers.
+updated with all batches in forward order. So a forward pass only records its statistics. The module
+methods/base/statistics.py collects those of all workers and updates the running ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
-from rfmeta_dist.core.types import Peers
+from rfmeta_dist.core.types import SharedBatch
 
 EPSILON = 1e-5
 
@@ -33,22 +33,24 @@ class Moments(NamedTuple):
 
 
 @torch.no_grad()
-def moments(z: Tensor, peers: Peers | None = None) -> Moments:
-    """Compute the moments over batch, rows and columns of z (B×C×H×W), together with the peers' z.
+def moments(z: Tensor, shared: SharedBatch | None = None) -> Moments:
+    """Compute the moments over batch, rows and columns of z (B×C×H×W).
 
-    The workers' sums are added in float64, so that subtracting the squared mean loses no relevant digits.
+    If the batch is shared, z has this worker's rows, and the moments are those of the whole batch. The workers'
+    sums are added in float64, so that subtracting the squared mean loses no relevant digits.
     """
     precise = torch.float64 if z.dtype == torch.float64 else torch.float32
     unused = z.new_zeros(2, z.shape[1], dtype=precise)
     mean, var = torch.batch_norm_update_stats(z, unused[0], unused[1], 1.0)
-    count = z.numel() / z.shape[1]
-    if peers is None:
+    pixels = z.shape[2] * z.shape[3]
+    count = float(len(z) * pixels)
+    if shared is None:
         return Moments(mean, var, count)
     wide = mean.double()
-    sums = torch.cat([wide, var.double() + wide**2, torch.ones_like(wide[:1])])
-    total = peers.sum(sums * count)
-    mean, square = (total[:-1] / total[-1]).view(2, -1)
-    return Moments(mean.to(precise), (square - mean**2).to(precise), float(total[-1]))
+    sums = torch.stack([wide, var.double() + wide**2]) * count
+    total = float(shared.total * pixels)
+    mean, square = shared.peers.sum(sums) / total
+    return Moments(mean.to(precise), (square - mean**2).to(precise), total)
 
 
 class BatchNorm2d(nn.Module):
@@ -97,25 +99,3 @@ class BatchNorm2d(nn.Module):
 def layers(network: nn.Module) -> list[BatchNorm2d]:
     """Return the batch-norm layers of a network in definition order; empty if it has none."""
     return [m for m in network.modules() if isinstance(m, BatchNorm2d)]
-
-
-def observed(network: nn.Module) -> list[Tensor]:
-    """Return mean and variance of every layer in the last training forward pass, flat, in definition order."""
-    return [layer.observed.flatten() for layer in layers(network)]
-
-
-def observed_size(network: nn.Module) -> int:
-    """Return the number of values in `observed(network)`."""
-    return sum(layer.observed.numel() for layer in layers(network))
-
-
-@torch.no_grad()
-def fold(network: nn.Module, statistics: Tensor) -> None:
-    """Update the running statistics with one forward pass's flat statistics, as `observed` returns them."""
-    start = 0
-    for layer in layers(network):
-        count = layer.observed.numel()
-        mean, var = statistics[start : start + count].view(2, -1).to(layer.running_mean)
-        layer.running_mean.lerp_(mean, layer.momentum)
-        layer.running_var.lerp_(var, layer.momentum)
-        start += count

@@ -7,7 +7,7 @@ by up to 0.004.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -33,15 +33,22 @@ def rgb_to_hsv(rgb: Tensor) -> Tensor:
     return torch.stack([hue, saturation, value], dim=1)
 
 
+def _on(device: torch.device | None, array: NDArray[Any]) -> Tensor:
+    """Copy an array to the device; to a GPU from pinned memory, so that the host does not wait."""
+    copy = torch.from_numpy(array.copy())  # arrays from Ray's object store are read-only, and stay Ray's
+    if device is None or device.type != "cuda":
+        return copy
+    return copy.pin_memory().to(device, non_blocking=True)
+
+
 def to_input(image: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
     """Convert B×S×S×3 uint8 RGB to B×6×S×S float32 on the device, channels last for fast convolutions."""
-    # Arrays from Ray's object store are read-only, so torch must not share their memory.
-    rgb = torch.from_numpy(image.copy()).to(device).permute(0, 3, 1, 2).float() / 255
+    rgb = _on(device, image).permute(0, 3, 1, 2).float() / 255
     both = torch.cat([rgb, rgb_to_hsv(rgb)], dim=1)
     return both.contiguous(memory_format=torch.channels_last)
 
 
 def to_batch(raw: RawBatch, device: torch.device | None = None) -> Batch:
     """Convert a decoded batch to float32 tensors on the device."""
-    depth = torch.from_numpy(raw.depth.copy()).to(device).unsqueeze(1).float() / 255
-    return Batch(to_input(raw.image, device), depth, torch.from_numpy(raw.label.copy()).to(device))
+    depth = _on(device, raw.depth).unsqueeze(1).float() / 255
+    return Batch(to_input(raw.image, device), depth, _on(device, raw.label))

@@ -26,6 +26,7 @@ HARDWARE = (
     "activation_checkpointing",
     "threads",
     "gpus",
+    "deterministic",
     "restarts",
     "wait_s",
 )

@@ -21,7 +21,8 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
 NAME = "starts.jsonl"
-_COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero")
+_COMPARED = ("code", "torch", "ray", "processor", "workers", "strategy", "zero", "deterministic")
+_LATER = {"deterministic": False}  # facts that lines of earlier versions lack, with what was the case then
 
 
 def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict[str, Any]:
@@ -41,6 +42,7 @@ def facts(config: Config, versions: Mapping[str, str], device: str = "") -> dict
         "workers": training.workers,
         "strategy": training.strategy,
         "zero": training.zero if training.strategy == "deepspeed" else None,
+        "deterministic": training.deterministic,
     }
 
 
@@ -74,7 +76,7 @@ def record(folder: Store, step: int, found: Mapping[str, Any], certificate: byte
 def _differing(before: bytes, found: Mapping[str, Any]) -> str:
     lines = before.splitlines()
     try:
-        last = json.loads(lines[-1]) if lines else found
+        last = {**_LATER, **json.loads(lines[-1])} if lines else found
         return ", ".join(f"{f} {last[f]} → {found[f]}" for f in _COMPARED if last[f] != found[f])
     except (ValueError, KeyError, TypeError):
         return "the line of the start before is damaged"

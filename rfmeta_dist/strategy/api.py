@@ -76,8 +76,10 @@ class Strategy(Protocol):
         Every worker must call this together.
         """
 
-    def gradient_norm(self) -> float:
-        """Return the 2-norm of the gradient after `backward`, before clipping; it is equal on every worker.
+    def gradient_norm(self) -> Tensor:
+        """Return the 2-norm of the gradient after `backward`, before clipping: a scalar on the device.
+
+        It is equal on every worker.
 
         Every worker must call this together.
         """

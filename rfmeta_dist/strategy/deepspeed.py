@@ -105,7 +105,7 @@ class DeepSpeed:
         """See `Strategy`."""
         return self._adam.gradient()
 
-    def gradient_norm(self) -> float:
+    def gradient_norm(self) -> Tensor:
         """See `Strategy`."""
         return self._adam.gradient_norm()
 

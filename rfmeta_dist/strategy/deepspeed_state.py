@@ -10,7 +10,6 @@ This module uses internals of DeepSpeed 0.19. The tests compare each of them wit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -82,19 +81,19 @@ class PartedAdam:
         """See `Strategy`."""
         return self._whole(_gradient)
 
-    def gradient_norm(self) -> float:
+    def gradient_norm(self) -> Tensor:
         """See `Strategy`."""
         first = next(iter(self._parameters.values()))
         square = torch.zeros((), dtype=torch.float64, device=first.device)
         for p in self._held():
             square += torch.linalg.vector_norm(_gradient(p), dtype=torch.float64).square()
         dist.all_reduce(square)
-        return math.sqrt(square)
+        return square.sqrt()
 
     def update(self, rate: float) -> None:
         """See `Strategy`. DeepSpeed's clipping is not used: its float32 norm changes moments by 1e-7."""
         if self._clip is not None:
-            scale = min(1.0, self._clip / (self.gradient_norm() + 1e-6))
+            scale = (self._clip / (self.gradient_norm() + 1e-6)).clamp(max=1.0)
             for p in self._held():
                 _gradient(p).mul_(scale)
         set_rate(self.optimiser, rate)

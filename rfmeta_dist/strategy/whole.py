@@ -32,10 +32,10 @@ class WholeAdam:
             for name, p in self._parameters.items()
         }
 
-    def gradient_norm(self) -> float:
+    def gradient_norm(self) -> Tensor:
         """See `Strategy`."""
         gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
-        return float(torch.nn.utils.get_total_norm(gradients))
+        return torch.nn.utils.get_total_norm(gradients)
 
     def update(self, rate: float) -> None:
         """See `Strategy`."""

@@ -16,15 +16,15 @@ import torch
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.core.types import Episode, RawBatch, StepRow
+from rfmeta_dist.core.types import RawBatch, StepRow
 from rfmeta_dist.episode.plan import Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
-from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import adam
 from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.feed import Feed, Sent
 from rfmeta_dist.training.step import Trainer, finite
 
 Keys = dict[str, list[str]]
@@ -109,7 +109,7 @@ def train(
     some = config.episode_domains < len(config.data.sources)
     started = time.perf_counter()
     for step, waited, ready in _prepared(config, trainer.strategy.rank, source, progress.step, device):
-        parts = trainer.step(ready.work)
+        parts = trainer.step(ready.work())
         row: StepRow = {"step": step, "meta_test": ready.plan.meta_test}
         if some:
             row["domains"] = ready.plan.domains
@@ -131,11 +131,15 @@ def train(
 
 @dataclass(frozen=True)
 class _Ready:
-    """A step's batches, raw and as tensors for the networks."""
+    """A step's batches, raw and as tensors that were sent to the device."""
 
     plan: Plan
     raw: list[list[RawBatch | None]]
-    work: Work
+    sent: Sent
+
+    def work(self) -> Work:
+        """Return this worker's episodes, each with its part in them."""
+        return list(zip(self.sent.receive(), self.plan.parts, strict=True))
 
 
 def _prepared(
@@ -146,15 +150,14 @@ def _prepared(
     Yields:
         The step, the seconds spent waiting for its preparation, and its plan and batches.
     """
-    last = config.training.steps
+    last, feed = config.training.steps, Feed(device)
 
     def prepare(step: int) -> _Ready:
         if step + PREFETCH < last:
             _prefetch(source, plan(config, rank, step + PREFETCH))
         now = plan(config, rank, step)
         raw = [[source.batch(need) if need else None for need in needs] for needs in now.needs]
-        episodes = [Episode(tuple(to_batch(b, device) if b else None for b in batches)) for batches in raw]
-        return _Ready(now, raw, list(zip(episodes, now.parts, strict=True)))
+        return _Ready(now, raw, feed.send(raw))
 
     for ahead in range(start, min(start + PREFETCH, last)):
         _prefetch(source, plan(config, rank, ahead))

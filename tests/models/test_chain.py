@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.models.chain import Manner, chain
 from rfmeta_dist.models.norm import BatchNorm2d, moments
 from tests import episodes
@@ -83,10 +84,10 @@ def test_moments_with_peers_are_those_of_the_whole_batch():
     class Peer:
         def sum(self, tensor: torch.Tensor) -> torch.Tensor:
             wide = other.mean.double()
-            sums = torch.cat([wide, other.var.double() + wide**2, torch.ones(1, dtype=torch.float64)])
+            sums = torch.stack([wide, other.var.double() + wide**2])
             return tensor.add_(sums * other.values)
 
-    together, whole = moments(here, Peer()), moments(torch.cat([here, there]))
+    together, whole = moments(here, SharedBatch(Peer(), range(2), 5)), moments(torch.cat([here, there]))
     assert torch.allclose(together.mean, whole.mean)
     assert torch.allclose(together.var, whole.var, rtol=1e-4)
     assert together.values == whole.values

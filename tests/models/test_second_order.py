@@ -9,6 +9,7 @@ from torch import nn
 
 from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.methods.base.gather import gather
 from rfmeta_dist.models.build import build
 from rfmeta_dist.models.chain import Manner, chain
@@ -23,21 +24,25 @@ class Alone:
         return tensor
 
 
+def alone(rows: int) -> SharedBatch:
+    return SharedBatch(Alone(), range(rows), rows)
+
+
 def layer(before: int, after: int) -> tuple[nn.Conv2d, BatchNorm2d]:
     torch.manual_seed(0)
     return nn.Conv2d(before, after, 3, padding=1).double(), BatchNorm2d(after).double()
 
 
 def through_chain(x: torch.Tensor) -> torch.Tensor:
-    return chain(x, [layer(6, 3)], Manner(pool=True, checkpointing=False, peers=None))
+    return chain(x, [layer(6, 3)], Manner(pool=True, checkpointing=False, shared=None))
 
 
 def through_recomputed_chain(x: torch.Tensor) -> torch.Tensor:
-    return chain(x, [layer(6, 3)], Manner(pool=False, checkpointing=True, peers=Alone()))
+    return chain(x, [layer(6, 3)], Manner(pool=False, checkpointing=True, shared=alone(3)))
 
 
 def through_gather(x: torch.Tensor) -> torch.Tensor:
-    return gather(x, range(len(x)), len(x), Alone())
+    return gather(x, alone(len(x)))
 
 
 ONCE = {
@@ -76,7 +81,7 @@ def test_convolutions_by_autograd_have_second_derivatives(checkpointing):
     weights = [nets.F.layer(1)[0].weight, nets.F.layer(2)[1].weight]
 
     def block(x, *_):
-        return nets.F.blocks(range(1, 3), x, Manner(pool=True, checkpointing=checkpointing, peers=None))
+        return nets.F.blocks(range(1, 3), x, Manner(pool=True, checkpointing=checkpointing, shared=None))
 
     assert torch.autograd.gradgradcheck(block, (x, *weights))
     shallow = torch.rand(2, nets.D.layer(1)[0].in_channels, 4, 4, dtype=torch.float64, requires_grad=True)

@@ -97,7 +97,7 @@ class Run:
 
     def gradient(self, step: int) -> Arrays:
         record = self.backward(step)
-        norm = torch.tensor(self.strategy.gradient_norm())
+        norm = self.strategy.gradient_norm()
         return arrays(self.strategy.gradient() | {"norm": norm, "loss": record})
 
     def state(self) -> Arrays:

@@ -33,11 +33,11 @@ def _own_statistics(self: DDP, record):
     return record
 
 
-def _unshared(z, peers=None):
+def _unshared(z, shared=None):
     return MOMENTS(z, None)
 
 
-def _own_gradient(gradient, z, seen, scale, peers):
+def _own_gradient(gradient, z, seen, scale, shared):
     return BACKWARD(gradient, z, seen, scale, None)
 
 

@@ -7,28 +7,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rfmeta_dist.core.types import Peers
+from rfmeta_dist.core.types import SharedBatch
 from rfmeta_dist.models.derivatives import differentiable_once
 
 
-def gather(x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
-    """Join this worker's rows with those of its peers.
+def gather(x: Tensor, shared: SharedBatch) -> Tensor:
+    """Join this worker's rows of a shared batch with those of its peers.
 
     In the backward pass each worker receives, for its own rows, the sum of all workers' gradients. So the sum
     of the parameters' gradients over workers counts every use of a row once. If that gradient is differentiated
     again, it raises RunError, because workers would have to communicate within each inner update.
 
     Args:
-        x: this worker's rows, len(rows)×….
-        rows: the positions of this worker's rows in the result.
-        total: number of rows of all peers together.
-        peers: the workers that hold the other rows. All must call this function together and use the result in
+        x: this worker's rows, len(shared.rows)×….
+        shared: how the batch is split. All its workers must call this function together and use the result in
             their loss.
 
     Returns:
-        total×…, the same on every worker.
+        shared.total×…, the same on every worker.
     """
-    result: Tensor = _Gather.apply(x, rows, total, peers)  # type: ignore[no-untyped-call]
+    result: Tensor = _Gather.apply(x, shared)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -37,11 +35,11 @@ class _Gather(torch.autograd.Function):
     # size, and it is exact, because adding zeros changes no bit.
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: range, total: int, peers: Peers) -> Tensor:
-        ctx.rows, ctx.peers = rows, peers
-        full = x.new_zeros(total, *x.shape[1:])
-        full[rows.start : rows.stop] = x
-        return peers.sum(full)
+    def forward(ctx: Any, x: Tensor, shared: SharedBatch) -> Tensor:
+        ctx.shared = shared
+        full = x.new_zeros(shared.total, *x.shape[1:])
+        full[shared.rows.start : shared.rows.stop] = x
+        return shared.peers.sum(full)
 
     @staticmethod
     @differentiable_once(
@@ -49,5 +47,5 @@ class _Gather(torch.autograd.Function):
         "set training.meta_test=replicate, with which every worker forwards the whole batch",
     )
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        whole = ctx.peers.sum(gradient.clone(memory_format=torch.contiguous_format))
-        return whole[ctx.rows.start : ctx.rows.stop], None, None, None
+        whole = ctx.shared.peers.sum(gradient.clone(memory_format=torch.contiguous_format))
+        return whole[ctx.shared.rows.start : ctx.shared.rows.stop], None

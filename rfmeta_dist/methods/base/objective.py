@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from rfmeta_dist.config.schema import Method
-from rfmeta_dist.core.types import Batch, Episode, Peers
+from rfmeta_dist.core.types import Batch, Episode, Peers, SharedBatch
 from rfmeta_dist.episode.assign import WorkerShare
-from rfmeta_dist.methods.base import statistics
 from rfmeta_dist.methods.base.gather import gather
 from rfmeta_dist.methods.base.losses import depth_loss, liveness_loss
-from rfmeta_dist.methods.base.statistics import BatchNormStats
+from rfmeta_dist.methods.base.statistics import BatchNormStats, Layout
 from rfmeta_dist.models.networks import Features, Networks
 
 Work = Sequence[tuple[Episode, WorkerShare]]
@@ -70,6 +70,7 @@ class Objective(nn.Module):
         self.facts = rule.facts
         self.bf16 = bf16
         self.peers = peers
+        self._layout = Layout(nets)
 
     @abstractmethod
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
@@ -93,10 +94,10 @@ class Objective(nn.Module):
 
         Returns:
             The share of J (scalar, differentiable), and a flat float64 record without gradient. The records of
-            all workers must be summed; `read` and `fold` take the sum.
+            all workers must be summed; `losses` and `fold` take the sum.
         """
         positions = len(work[0][0].batches)
-        seen = BatchNormStats(self.nets, episodes * positions)
+        seen = BatchNormStats(self._layout, episodes * positions)
         loss = next(self.parameters()).new_zeros(())
         parts = [loss] * len(self.PARTS)
         for episode, part in work:
@@ -112,14 +113,13 @@ class Objective(nn.Module):
         values = torch.stack([value.detach().double() for value in (loss, *parts)])
         return loss, torch.cat([values, seen.table.flatten()])
 
-    def read(self, record: Tensor) -> dict[str, float]:
-        """Return J (as `loss`) and its parts by name, from the summed record."""
-        return dict(zip(("loss", *self.PARTS), record[: 1 + len(self.PARTS)].tolist(), strict=True))
+    def losses(self, record: Tensor) -> dict[str, Tensor]:
+        """Return J (as `loss`) and its parts by name, float64 scalars on the device, from the summed record."""
+        return dict(zip(("loss", *self.PARTS), record[: 1 + len(self.PARTS)], strict=True))
 
     def fold(self, record: Tensor) -> None:
         """Update the networks' running statistics with the batch statistics in the summed record."""
-        table = record[1 + len(self.PARTS) :].view(-1, statistics.width(self.nets))
-        statistics.fold(self.nets, table)
+        self._layout.fold(record[1 + len(self.PARTS) :].view(-1, sum(self._layout.sizes)))
 
     def meta_train(self, episode: Episode, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
         """Compute L_cls and L_dep of the domain at position i with θ."""
@@ -143,32 +143,35 @@ class Objective(nn.Module):
         """Run F and D on the meta-test domain with θ, on this worker's rows alone if the batch is shared."""
         last = len(episode.batches) - 1
         batch = batch_at(episode, last)
-        peers = self.peers if part.shared else None
-        features = self._features(batch, peers)
+        shared = SharedBatch(self.peers, part.rows, part.total) if self.peers and part.shared else None
+        features = self._features(batch, shared)
         deep, label = features.deep.to(batch.label.dtype), batch.label
         dep = torch.zeros_like(label[0])
         if depth:
-            dep = self._depth(features, batch, peers)
-        if peers is None:  # each worker forwards all of T, so its share of the term is its share of the tasks
+            dep = self._depth(features, batch, shared)
+        if shared is None:  # each worker forwards all of T, so its share of the term is its share of the tasks
             dep = dep * (len(part.tasks) / self.facts.count(last + 1))
         else:
-            total = float(peers.sum(torch.full_like(label[:1], len(label))))
-            dep = dep * (len(label) / total)
-            deep = gather(deep, part.rows, int(total), peers)
-            label = gather(label, part.rows, int(total), peers)
+            dep = dep * (len(part.rows) / part.total)
+            # Labels travel beside the features, so that workers communicate once.
+            both = gather(torch.cat([deep.flatten(1), label[:, None]], dim=1), shared)
+            deep, label = both[:, :-1].view(-1, *deep.shape[1:]), both[:, -1].detach()
         if part.first:
             seen.note(last, *(("F", "D") if depth else ("F",)))
         return MetaTest(deep, label, dep)
 
-    def _features(self, batch: Batch, peers: Peers | None) -> Features:
-        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.bf16):
-            features: Features = self.nets.F(batch.image, peers)
+    def _features(self, batch: Batch, shared: SharedBatch | None) -> Features:
+        with self._precision(batch):
+            features: Features = self.nets.F(batch.image, shared)
         return features
 
-    def _depth(self, features: Features, batch: Batch, peers: Peers | None) -> Tensor:
-        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.bf16):
-            depth = self.nets.D(features.shallow, peers)
+    def _depth(self, features: Features, batch: Batch, shared: SharedBatch | None) -> Tensor:
+        with self._precision(batch):
+            depth = self.nets.D(features.shallow, shared)
         return depth_loss(depth.to(batch.depth.dtype), batch.depth)
+
+    def _precision(self, batch: Batch) -> AbstractContextManager[None]:
+        return torch.autocast(batch.image.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
 def batch_at(episode: Episode, position: int) -> Batch:

@@ -53,6 +53,7 @@ def test_checkpoints_of_the_first_version_are_recognised(run):
         {"run": {"folder": "elsewhere"}},
         {"training": {"workers": 1, "strategy": "single"}},
         {"training": {"threads": 2, "gpus": 1, "checkpoint_every": 3}},
+        {"training": {"deterministic": True}},
         {"evaluation": {"target_split": "test"}},
     ],
 )
@@ -71,6 +72,7 @@ def test_what_does_not_decide_the_weights_is_no_part_of_it(other):
         {"method": {"name": "first_order"}},
         {"training": {"seed": 1}},
         {"training": {"bf16_reduce": True}},
+        {"training": {"precision": "tf32", "gpus": 1}},
         {"episode": {"domains": 2}},
     ],
 )

@@ -46,6 +46,12 @@ def test_what_differs_from_the_start_before_is_named(folder):
     assert starts.record(folder, 5, other, CERTIFICATE) == ""
 
 
+def test_a_start_of_an_earlier_version_was_not_deterministic(folder):
+    before = {name: value for name, value in facts().items() if name != "deterministic"}
+    starts.record(folder, 0, before, CERTIFICATE)
+    assert starts.record(folder, 5, facts(deterministic=True), CERTIFICATE) == "deterministic False → True"
+
+
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"7"])
 def test_a_damaged_list_of_starts_stops_no_run(folder, content):
     folder.write("starts.jsonl", content)

@@ -105,18 +105,33 @@ MISFITS = {
     "metadata nested": (ENTRY + "  metadata: {a: {b: c}}", "spec.metadata.a"),
     "environment mapping": (ENTRY + "  runtimeEnvYAML: {a: b}", "spec.runtimeEnvYAML"),
     "environment word": (ENVIRONMENT + "word", "spec.runtimeEnvYAML is not a mapping"),
-    "environment not YAML": (ENVIRONMENT + "env_vars: {", "not YAML"),
-    "no such date": (ENVIRONMENT + "pip: [2026-13-45]", "not YAML"),
+    "environment not YAML": (
+        ENVIRONMENT + "env_vars: {",
+        "the text of spec.runtimeEnvYAML is not YAML: line 2 of that text",
+    ),
+    "no such date": (
+        ENVIRONMENT + "pip: [2026-13-45]",
+        "spec.runtimeEnvYAML is not YAML: it holds an impossible date",
+    ),
     "variables list": (ENVIRONMENT + "env_vars: [a]", "spec.runtimeEnvYAML.env_vars"),
     "variable nested": (ENVIRONMENT + "env_vars: {A: {B: C}}", "spec.runtimeEnvYAML.env_vars.A"),
-    "folder missing": (ENVIRONMENT + "working_dir: ./nowhere", "nowhere, which spec.runtimeEnvYAML names"),
-    "folder is a file": (ENVIRONMENT + "working_dir: job.yaml", "job.yaml, which spec.runtimeEnvYAML names"),
+    "folder missing": (
+        ENVIRONMENT + "working_dir: ./nowhere",
+        "nowhere, which spec.runtimeEnvYAML.working_dir names, does not exist",
+    ),
+    "folder is a file": (
+        ENVIRONMENT + "working_dir: job.yaml",
+        "job.yaml, which spec.runtimeEnvYAML.working_dir names, is neither",
+    ),
     "folder is a list": (ENVIRONMENT + "working_dir: [a]", "spec.runtimeEnvYAML.working_dir"),
-    "module missing": (ENVIRONMENT + "py_modules: [./nowhere]", "nowhere, which spec.runtimeEnvYAML names"),
+    "module missing": (
+        ENVIRONMENT + "py_modules: [./nowhere]",
+        "nowhere, which spec.runtimeEnvYAML.py_modules names, does not exist",
+    ),
     "excludes": (ENVIRONMENT + "excludes: a", "spec.runtimeEnvYAML.excludes"),
     "pip and conda": (ENVIRONMENT + "{pip: [a], conda: b}", "spec.runtimeEnvYAML cannot be used"),
     "pip number": (ENVIRONMENT + "pip: 3", "spec.runtimeEnvYAML cannot be used"),
-    "twice": (ENTRY + ENTRY, "not YAML"),
+    "twice": (ENTRY + ENTRY, "job.yaml is not YAML: line 6"),
 }
 
 

@@ -52,7 +52,13 @@ class Environment(BaseModel):
 
 
 class Job(BaseModel):
-    """A job that can be submitted to a cluster."""
+    """A job that can be submitted to a cluster.
+
+    Attributes:
+        name: the manifest's metadata.name; begins the job's identifier.
+        spec: what to run, and with which resources.
+        runtime_env: the content of spec.runtimeEnvYAML, as Ray takes it.
+    """
 
     name: str
     spec: Spec

@@ -1,4 +1,4 @@
-"""Draw the hand that holds a carrier: thumb over its edge, fist and forearm behind it, and their shadows."""
+"""Paint the hand that holds a carrier: thumb over its edge, fist and forearm behind it, and their shadows."""
 
 from __future__ import annotations
 

@@ -19,7 +19,13 @@ FACE_WIDTH = 0.9  # from cheek to cheek, face units
 
 @dataclass(frozen=True)
 class Framing:
-    """Where the crop lies: its centre and half width in face units, and its roll in radians."""
+    """Where the crop lies on the face.
+
+    Attributes:
+        x, y: face coordinates of its centre.
+        half: half of its side, in face units.
+        roll: rotation in radians; above 0 the crop's right side is turned down.
+    """
 
     x: float
     y: float
@@ -40,10 +46,14 @@ class Framing:
 
 @dataclass(frozen=True)
 class Raster:
-    """The samples of a picture: `height`×`width` of them, each `pitch` wide in crop coordinates.
+    """A grid of points at which a picture is computed: the middles of square cells, row by row.
+
+    The points are also called samples, as in signal processing. They are not samples of a data set.
 
     Attributes:
-        left, top: crop coordinates of the outer corner of the first sample.
+        left, top: crop coordinates of the upper left corner of the first cell.
+        pitch: side of a cell in crop coordinates, in which the whole crop has the side 2.
+        height, width: numbers of rows and columns.
     """
 
     left: float
@@ -99,7 +109,7 @@ def square(resolution: int) -> Raster:
 
 
 def draw_framing(rng: Rng) -> Framing:
-    """Draw how a face detector crops: from one distribution for live faces and attacks alike."""
+    """Choose at random how a face detector crops. Live faces and attacks have the same distribution."""
     return Framing(
         x=float(rng.uniform(-0.06, 0.06)),
         y=float(rng.uniform(-0.12, 0.04)),

@@ -47,8 +47,8 @@ class Pattern:
     """What the radiance of a carrier is multiplied by: for each layer, 1 plus the waves of the layer.
 
     Attributes:
-        u, v: where each sample of the scene lies on the carrier, H×W, in face units.
-        weight: share of each sample's radiance that comes from the patterned surface, H×W in [0, 1].
+        u, v: where each point of the scene's grid lies on the carrier, H×W, in face units.
+        weight: share of each point's radiance that comes from the patterned surface, H×W in [0, 1].
         layers: the waves of each ink, or of the panel. The factors of the layers are multiplied; a factor below
             0 is set to 0.
     """

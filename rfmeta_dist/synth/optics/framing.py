@@ -1,4 +1,4 @@
-"""Define coordinates: where the camera looks, where its samples lie, and where the face is in its picture."""
+"""Define coordinates: where the camera looks, the points of its picture, and where the face is in it."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class Raster:
     width: int
 
     def grid(self) -> tuple[Image, Image]:
-        """Return the crop coordinates x (right) and y (down) of the samples' centres, each H×W."""
+        """Return the crop coordinates x (right) and y (down) of the points, each H×W."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         across, down = np.meshgrid(x, y)
         return across, down
 
     def axes(self) -> tuple[Image, Image]:
-        """Return the crop coordinates of the samples' centres: x as 1×W, y as H×1."""
+        """Return the crop coordinates of the points: x (right) as 1×W, y (down) as H×1."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         return x[None], y[:, None]
@@ -104,7 +104,7 @@ def mapped(face: Face, place: Callable[[float, float], tuple[float, float]]) -> 
 
 
 def square(resolution: int) -> Raster:
-    """Return the samples of the crop alone, `resolution` squared."""
+    """Return the grid of the crop alone, `resolution` points each way."""
     return Raster(-1.0, -1.0, 2.0 / resolution, resolution, resolution)
 
 

@@ -82,8 +82,8 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
     """Return the pattern at the pixels of a sensor.
 
     Args:
-        pattern: on the samples of `scene`.
-        scene: where the pattern's samples lie.
+        pattern: on the points of `scene`.
+        scene: the grid of points.
         pixels: where the sensor's pixels lie.
         defocus: standard deviation of the lens blur in sensor pixels.
 
@@ -130,7 +130,7 @@ def _slopes(image: Image, spacing: float) -> tuple[Image, Image]:
 
 
 def on_pixels(image: Image, scene: Raster, pixels: Raster) -> Image:
-    """Interpolate an image on the samples of a scene, H×W or H×W×3, at the centres of a sensor's pixels."""
+    """Interpolate an image on the points of a scene, H×W or H×W×3, at the centres of a sensor's pixels."""
     if scene == pixels:
         return image
     zoom = pixels.pitch / scene.pitch

@@ -101,7 +101,9 @@ def ingest(
     accept_counts: Annotated[
         bool,
         typer.Option(
-            "--accept-counts", help="Ingest the recognised files even if others are missing, extra or renamed."
+            "--accept-counts",
+            help="Ingest the recognised files even if others are missing, extra or renamed. The domain is then "
+            "not the published data set, and its figures are not comparable with those of papers.",
         ),
     ] = False,
     skip_unreadable: Annotated[

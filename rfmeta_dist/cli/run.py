@@ -178,7 +178,7 @@ def write_report(folder: Store, out: Path | None = None) -> str:
     from rfmeta_dist.storage.store import open_store
 
     config = read_config(folder)
-    record = records.read_record(folder.read)
+    record = records.read_record(folder.read, folder.url)
     wanted = config.data.target, config.evaluation.target_split
     judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
     if judged != wanted:

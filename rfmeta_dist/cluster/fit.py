@@ -38,7 +38,7 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
         task: what each worker is given.
         folder: the run's.
         say: called with each message for the user.
-        local: whether this process started the cluster (see session.py).
+        local: True if this process started the cluster (see session.py).
 
     Raises:
         RfmetaError: a worker raised this error.

@@ -31,7 +31,12 @@ SHOWN = 5  # recordings that an error lists
 
 @dataclass(frozen=True)
 class Ingested:
-    """The result of an ingest: the published manifest, and a tally for each recording."""
+    """The result of an ingest.
+
+    Attributes:
+        manifest: the published manifest of the domain.
+        tallies: what was read, left out and changed, for each recording, by path.
+    """
 
     manifest: Manifest
     tallies: tuple[Tally, ...]

@@ -65,7 +65,12 @@ def submit(job: Job, address: str, on_log: Say, say: Say) -> Ended:
 
 
 class Ended(NamedTuple):
-    """How a job ended: the identifier of its last attempt, and the exit code of its driver."""
+    """How a job ended.
+
+    Attributes:
+        identifier: identifier of its last attempt on the cluster.
+        code: exit code of its driver; 0 if the job succeeded.
+    """
 
     identifier: str
     code: int
@@ -131,7 +136,9 @@ def _hand_over(client: Any, job: Job, identifier: str, address: str, say: Say) -
         raise _refusal(address, error) from error
     except Exception as error:  # Ray's check of the runtime environment raises many kinds
         raise ConfigError(
-            f"spec.runtimeEnvYAML cannot be used: {_first_line(error)}", "correct it in the job spec"
+            f"spec.runtimeEnvYAML cannot be used: {_first_line(error)}",
+            "correct this part of the job spec; to compare with, this prints a complete one: rfmeta example "
+            "leave_one_out",
         ) from error
 
 

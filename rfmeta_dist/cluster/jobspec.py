@@ -17,6 +17,7 @@ from rfmeta_dist.config.words import NULLS, read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 
 START = "write one to start from with: rfmeta example leave_one_out > job.yaml"
+COMPARE = "to compare with, this prints a complete job spec: rfmeta example leave_one_out"
 SECRETS = ("SECRET", "TOKEN", "PASSWORD", "ACCESS_KEY")
 ARCHIVES = (".zip", ".jar", ".whl")
 
@@ -51,7 +52,13 @@ class Environment(BaseModel):
 
 
 class Job(BaseModel):
-    """A job that can be submitted to a cluster."""
+    """A job that can be submitted to a cluster.
+
+    Attributes:
+        name: the manifest's metadata.name; begins the job's identifier.
+        spec: what to run, and with which resources.
+        runtime_env: the content of spec.runtimeEnvYAML, as Ray takes it.
+    """
 
     name: str
     spec: Spec
@@ -72,39 +79,47 @@ def read(path: Path) -> Job:
         raise ConfigError(f"job spec {path} does not exist", START)
     manifest = _parsed(path, read_words, path.read_bytes())
     if not isinstance(manifest, dict):
-        raise ConfigError(f"{path} is not a RayJob manifest: it is not a mapping", START)
+        raise ConfigError(f"job spec {path} is not a mapping of fields to values", START)
     if manifest.get("kind") != "RayJob":
         raise ConfigError(
-            f"{path} has kind {manifest.get('kind')}, but a job spec has kind RayJob", f"correct it, or {START}"
+            f"{path} has kind {manifest.get('kind')}, but a job spec has kind RayJob",
+            f"set kind to RayJob, or {START}",
         )
     name = _checked(path, "metadata", Metadata, manifest.get("metadata")).name
     fields = manifest.get("spec")
     if isinstance(fields, dict) and isinstance(resources := fields.get("entrypointResources"), str):
+        # KubeRay has JSON in a text
         fields["entrypointResources"] = _parsed(
-            path, read_words, resources.encode()
-        )  # KubeRay has JSON in a text
+            path, read_words, resources.encode(), "spec.entrypointResources"
+        )
     spec = _checked(path, "spec", Spec, fields)
     return Job(name=name, spec=spec, runtime_env=_runtime_env(path, spec.runtimeEnvYAML.encode()))
 
 
-def _parsed(path: Path, parse: Callable[[str], Any], content: bytes) -> Any:
+def _parsed(path: Path, parse: Callable[[str], Any], content: bytes, field: str = "") -> Any:
+    """Parse the whole file, or the text of one of its fields. Errors show no values, as in `_checked`."""
+    what = f"job spec {path}: the text of {field}" if field else f"job spec {path}"
     try:
         return parse(content.decode())
-    except (
-        yaml.YAMLError,
-        ValueError,
-    ) as error:  # not UTF-8 is a ValueError, and so is a date such as 2026-13-45
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what} is not text in UTF-8", "save the file as UTF-8") from error
+    except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-13-45 is a ValueError
         mark = getattr(error, "problem_mark", None)
-        where = f": line {mark.line + 1}" if mark else ""
+        where = f": line {mark.line + 1}" if mark else ": it holds an impossible date or number"
+        where += " of that text" if mark and field else ""
         raise ConfigError(
-            f"{path} is not a RayJob manifest: it is not YAML{where}", "correct the file"
+            f"{what} is not YAML{where}",
+            f"correct its indentation, quotation marks and brackets, and fields that occur twice; {COMPARE}",
         ) from error
 
 
 def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
     """Check a mapping of texts against a model. Errors do not show values, because one may be a credential."""
     if not isinstance(fields, dict):
-        raise ConfigError(f"{path} is not a RayJob manifest: {where} is not a mapping", START)
+        raise ConfigError(
+            f"{path} is not a RayJob manifest: {where} is not a mapping",
+            f"write below {where} a line `field: value` for each of its fields; {COMPARE}",
+        )
     given = {
         name: value for name, value in fields.items() if value not in NULLS
     }  # an empty field counts as absent
@@ -117,32 +132,39 @@ def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
         raise ConfigError(
             f"{path}: field {name} is unknown", f"use one of {', '.join(sorted(part.model_fields))}"
         )
-    raise ConfigError(f"{path} is not a RayJob manifest: {name}: {first['msg']}", "correct the file")
+    raise ConfigError(
+        f"{path} is not a RayJob manifest: {name}: {first['msg']}", f"correct {name} in this file; {COMPARE}"
+    )
 
 
 def _runtime_env(path: Path, text: bytes) -> dict[str, Any]:
     """Return the runtime environment of the job's processes: files, packages, environment variables."""
-    words = _checked(path, "spec.runtimeEnvYAML", Environment, _parsed(path, read_words, text) or {})
+    field = "spec.runtimeEnvYAML"
+    words = _checked(path, field, Environment, _parsed(path, read_words, text, field) or {})
     for name in words.env_vars:
         if any(mark in name.upper() for mark in SECRETS):
             raise ConfigError(
                 f"{path} sets {name}, a credential, which everyone who can read the job spec could use",
                 "remove it, and set it in the environment of the cluster's nodes",
             )
-    for place in filter(None, (words.working_dir, *words.py_modules)):
-        _require_place(path, place)
+    for place in filter(None, [words.working_dir]):
+        _require_place(path, f"{field}.working_dir", place)
+    for place in words.py_modules:
+        _require_place(path, f"{field}.py_modules", place)
     # Other parts, such as the settings of pip, have the types that YAML gives them.
-    others = _parsed(path, yaml.safe_load, text) or {}
+    others = _parsed(path, yaml.safe_load, text, field) or {}
     kept = {name: value for name, value in others.items() if name not in Environment.model_fields}
     return kept | words.model_dump(exclude_defaults=True)
 
 
-def _require_place(path: Path, place: str) -> None:
-    """Raise a ConfigError if a folder or archive of this machine does not exist."""
-    if "://" in place or Path(place).is_dir():
+def _require_place(path: Path, field: str, place: str) -> None:
+    """Raise a ConfigError if a field names no folder or archive of this machine. A URL is not looked up."""
+    here = Path(place)
+    if "://" in place or here.is_dir() or (here.is_file() and place.endswith(ARCHIVES)):
         return
-    if not (Path(place).is_file() and place.endswith(ARCHIVES)):
-        raise ConfigError(
-            f"{path}: {Path(place).absolute()}, which spec.runtimeEnvYAML names, is not a folder or archive",
-            "give a folder relative to the current one, a .zip file, or the URL of a .zip file",
-        )
+    wrong = "does not exist" if not here.exists() else f"is neither a folder nor a file {', '.join(ARCHIVES)}"
+    raise ConfigError(
+        f"job spec {path}: {here.absolute()}, which {field} names, {wrong}",
+        f"set {field} to a folder, to a .zip file, or to the URL of a .zip file; a relative path begins in the "
+        f"folder in which you give this command, {Path.cwd()}",
+    )

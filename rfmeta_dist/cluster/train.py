@@ -41,7 +41,7 @@ def train_run(
         on_news: called with the row of each step, unless a monitor is given.
         on_notice: called with each message for the user, unless a monitor is given.
         monitor: actor that the caller watches; rows are then labelled with the run's name, not the target's.
-        local: whether this process started the cluster (see session.py).
+        local: True if this process started the cluster (see session.py).
 
     Returns:
         The run's folder, which holds a model.

@@ -95,7 +95,7 @@ def leave_one_out(
         runs: from `targets_of`.
         on_news: called with the row of each step of each run; `label` is the run's name.
         on_notice: called with each message for the user, which begins with the run's name.
-        local: whether this process started the cluster.
+        local: True if this process started the cluster.
 
     Returns:
         The outcome of each run, in the order of `runs`.

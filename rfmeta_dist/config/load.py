@@ -35,7 +35,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
     if not path.is_file():
         raise ConfigError(f"configuration {path} does not exist", START)
-    with _explained(f"configuration {path}", "correct the file"):
+    with _explained(
+        f"configuration {path}",
+        "correct the file; to compare with, this prints a complete one: rfmeta example demo",
+    ):
         words = read_words(path.read_text(encoding="utf-8")) or {}
         if not isinstance(words, dict):
             raise ConfigError(f"configuration {path} is not a mapping", START)
@@ -43,7 +46,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
             tree = OmegaConf.merge(tree, _override(override))
-    with _explained(f"configuration {path}", "correct the file or the --set option"):
+    with _explained(
+        f"configuration {path}",
+        "correct the value in the file or in --set; a value with ${…} refers to another field",
+    ):
         words = OmegaConf.to_container(tree, resolve=True)
     return check(typed(words, _schema()), str(path))
 
@@ -144,10 +150,14 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
     if found.kind == "unknown":
         return ConfigError(f"configuration field {name} is unknown", _suggest(found.location, schema))
     if found.kind == "missing":
-        return ConfigError(f"configuration field {name} is missing", "give it in the file or with --set")
+        return ConfigError(
+            f"configuration field {name} is missing", f"write it into the file, or add --set {name}=…"
+        )
     if found.kind == "explained":
         return ConfigError(f"{name}: {found.message}", found.remedy)
-    plain = PLAINLY.get(found.type, (f": {found.message}", "correct it in the file or with --set"))
+    plain = PLAINLY.get(
+        found.type, (f": {found.message}", f"correct {name} in the file, or override it with --set {name}=…")
+    )
     return ConfigError(f"configuration field {name}={found.value}{plain[0]}", plain[1])
 
 

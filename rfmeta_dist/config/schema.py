@@ -41,9 +41,9 @@ class Augmentation(Section):
     crop: float = Field(
         0.2, ge=0, lt=1, description="largest share of the side that is cropped away; patches are not cropped"
     )
-    brightness: float = Field(0.1, ge=0, le=1, description="largest change, as a share of the full range")
-    contrast: float = Field(0.2, ge=0, le=1, description="largest relative change")
-    saturation: float = Field(0.2, ge=0, le=1, description="largest relative change")
+    brightness: float = Field(0.1, ge=0, le=1, description="largest change up or down, as a share of the range")
+    contrast: float = Field(0.2, ge=0, le=1, description="largest relative change, up or down")
+    saturation: float = Field(0.2, ge=0, le=1, description="largest relative change, up or down")
     cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, as a share of the image's side")
     blur: float = Field(
         0.0, ge=0, le=10, description="largest standard deviation of a Gaussian blur, in pixels"
@@ -67,7 +67,7 @@ class Data(Section):
 
     prefix: Place = Field(description="place of the shards: a local folder or an s3:// prefix")
     sources: tuple[Name, ...] = Field(description="domains to train on, two or more")
-    target: Name = Field(description="domain to judge on; training does not read its labels")
+    target: Name = Field(description="domain to judge on, no source; training does not read its labels")
     view: Literal["face", "patches"] = Field(
         "face", description="what the networks see: the crop scaled to image_size, or patches cut out of it"
     )
@@ -78,7 +78,7 @@ class Data(Section):
         multiple_of=32,
         description="side of the networks' input in pixels; 64 if not given and view is patches",
     )
-    patch_grid: int = Field(3, ge=1, le=8, description="patches across and down a face that are scored")
+    patch_grid: int = Field(3, ge=1, le=8, description="patches across and down a face, for view patches")
     batch: int = Field(20, ge=2, le=4096, multiple_of=2, description="images of each domain, half of them live")
     augmentation: Augmentation | None = Field(None, description="variation of training samples, if given")
     cache_gb: float = Field(
@@ -176,7 +176,7 @@ class _Method(Section):
     depth_weight: float = Field(10.0, ge=0, le=1e4, description="weight of the depth loss; λ in the paper")
     meta_test_weight: float = Field(1.0, ge=0, le=1e4, description="weight of meta-test losses; the paper's μ")
     schedule: Literal["uniform", "balanced"] = Field(
-        "uniform", description="meta-test domains are drawn at random (uniform), or take turns (balanced)"
+        "uniform", description="meta-test domains are chosen at random (uniform), or take turns (balanced)"
     )
 
     @property

@@ -53,8 +53,9 @@ def packages() -> list[Package]:
         named = [Requirement(text) for text in requires(PROJECT) or ()]
     except PackageNotFoundError:
         raise InstallationError(
-            f"{PROJECT} is not installed, so the packages that it needs are not known",
-            f"install it with: pip install '{PROJECT}[all]'",
+            f"{PROJECT} runs from its source files and was not installed, so this Python environment does not "
+            "say which packages it needs",
+            f"in a checkout of the repository, run `make setup`; elsewhere, run: pip install '{PROJECT}[all]'",
         ) from None
     parts: dict[str, list[str]] = {}
     ranges: dict[str, Requirement] = {}

@@ -51,4 +51,4 @@ def absolute(path: str | Path) -> Path:
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{str(path)[:80]!r} is not a valid path ({reason})", "correct the path") from None
+        raise ConfigError(f"{str(path)[:80]!r} is not a valid path ({reason})", "write another path") from None

@@ -1,4 +1,4 @@
-"""Draw random numbers as pure functions of their arguments, so that no random state is saved or broadcast.
+"""Make random numbers as pure functions of their arguments, so that no random state is saved or broadcast.
 
 All functions derive from the SHA-256 of the arguments and the raw bits of Philox, which numpy keeps stable
 across versions. Numpy does not promise this for the methods of `numpy.random.Generator`.

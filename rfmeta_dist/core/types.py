@@ -24,9 +24,13 @@ class Sample:
 
     Attributes:
         key: globally unique, `domain-video-frame`, without dots (in a shard, a key ends at the first dot).
-        attack_type: `live` for bona fide, otherwise `print`, `replay`, …
+        domain: name of the domain.
+        split: the split of its subject.
         label: 1 live, 0 attack.
+        attack_type: `live` for bona fide, otherwise `print`, `replay`, …
         subject: name of the person shown, unique across domains because it starts with the domain.
+        video: name of the recording, unique within the domain.
+        frame: number of the frame in the recording, from 0.
         image: encoded square RGB crop.
         image_ext: `jpg` or `png`.
         depth: encoded 8-bit grey PNG, 32×32; all zeros for an attack; 255 is nearest.
@@ -56,7 +60,7 @@ class RawBatch:
 
     Attributes:
         image: B×S×S×3 uint8 RGB.
-        depth: B×(S/8)×(S/8) uint8.
+        depth: B×(S/8)×(S/8) uint8, 255 is nearest; zero everywhere for an attack.
         label: B float32, 1 live, 0 attack.
         keys: the B sample keys, in order. The patches of a face are adjacent and have the same key.
         place: B×3 int32 for patches: left and top of the patch, and side of the crop that it was cut from, in
@@ -82,7 +86,7 @@ class Batch:
 
     Attributes:
         image: B×6×S×S float in [0, 1]: RGB then HSV.
-        depth: B×1×(S/8)×(S/8) float in [0, 1].
+        depth: B×1×(S/8)×(S/8) float in [0, 1], 1 is nearest; zero everywhere for an attack.
         label: B float, 1 live, 0 attack.
     """
 

@@ -30,7 +30,7 @@ _WEIGHTS = "weights.safetensors"  # the one file of those packages of format 1 t
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of a stored package, after all hashes were checked.
+    """The contents of a stored model package, after all hashes were checked.
 
     Attributes:
         url: the package's folder.
@@ -71,7 +71,7 @@ class Package:
 def save(
     folder: Store, detector: Detector, view: View, thresholds: Sequence[Threshold], facts: Mapping[str, Any]
 ) -> None:
-    """Write a package. Files that are in its folder already, such as a certificate, become part of the package.
+    """Write a model package. Files that are in its folder already, such as a certificate, become part of it.
 
     Args:
         folder: the folder to write to.
@@ -97,7 +97,7 @@ def save(
 
 
 def read(folder: Store) -> Contents:
-    """Read a package of format 1 or 2 and check all its hashes.
+    """Read a model package of format 1 or 2 and check all its hashes.
 
     Raises:
         RunError: there is no package, or it is damaged or of another format.
@@ -122,7 +122,7 @@ def read(folder: Store) -> Contents:
 
 
 def damaged(url: str, why: object) -> RunError:
-    """Return the error for a damaged package.
+    """Return the error for a damaged model package.
 
     Args:
         url: the package's folder.

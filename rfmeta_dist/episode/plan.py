@@ -11,7 +11,13 @@ from rfmeta_dist.episode.schedule import Turn, turns
 
 @dataclass(frozen=True)
 class Need:
-    """Rows of one batch of a domain; `index` is the number of the batch in the domain's stream."""
+    """A part of one batch that a worker needs.
+
+    Attributes:
+        domain: name of the domain.
+        index: number of the batch in the domain's stream, from 0.
+        rows: the rows of the batch, from 0.
+    """
 
     domain: str
     index: int

@@ -101,5 +101,6 @@ def from_parquet(data: bytes) -> list[Example]:
         return [Example(**row) for row in rows]
     except (pa.ArrowInvalid, TypeError) as error:
         raise DataError(
-            f"the file of examples cannot be read ({error})", "make them again with `rfmeta evaluate RUN`"
+            f"the pictures to show in the report are not a parquet table of key, group and image ({error})",
+            "make the run's examples.parquet again with: rfmeta evaluate RUN",
         ) from error

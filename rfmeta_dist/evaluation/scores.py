@@ -77,7 +77,11 @@ class Scores:
                 "give every frame a finite score",
             )
         if not np.isin(self.label, (0, 1)).all():
-            raise DataError("a label in the scores is neither 0 nor 1", "label live frames 1 and attacks 0")
+            other = ~np.isin(self.label, (0, 1))
+            raise DataError(
+                f"the label of {self.key[other][0]} is {self.label[other][0]}, which is neither 0 nor 1",
+                "label live frames 1 and attacks 0",
+            )
         wrong = (self.attack_type == LIVE) != (self.label == 1)
         if wrong.any():
             raise DataError(

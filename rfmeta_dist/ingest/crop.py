@@ -40,7 +40,7 @@ class Native:
     def __post_init__(self) -> None:
         if not 0 < self.smallest <= self.largest <= MAX_SIDE:
             raise ConfigError(
-                f"the smallest size of a native crop is {self.smallest} pixels, which is out of range",
+                f"the smallest side of a native crop (--smallest) cannot be {self.smallest} pixels",
                 f"use 1 to {self.largest} pixels",
             )
 
@@ -68,12 +68,12 @@ class CropRule:
         size = self.size
         if isinstance(size, int) and (not 0 < size <= MAX_SIDE or size % DEPTH_STRIDE):
             raise ConfigError(
-                f"size={size} is not a possible side of a crop",
+                f"the side of a crop (--size) cannot be {size} pixels",
                 f"use a multiple of {DEPTH_STRIDE} from {DEPTH_STRIDE} to {MAX_SIDE}",
             )
         if not 1 <= self.margin <= 4:
             raise ConfigError(
-                f"margin={self.margin} is out of range",
+                f"the margin around a face (--margin) cannot be {self.margin}",
                 "use 1 to cut out the face alone, up to 4 to include more around it",
             )
 
@@ -85,7 +85,12 @@ class CropRule:
 
 
 class Square(NamedTuple):
-    """A square of whole pixels, which may extend beyond the picture."""
+    """The square around a face, in whole pixels of the picture. It may extend beyond the picture.
+
+    Attributes:
+        left, top: the upper left corner; below 0 if it lies beyond the picture.
+        side: length of a side, at least 1.
+    """
 
     left: int
     top: int
@@ -93,13 +98,19 @@ class Square(NamedTuple):
 
     @classmethod
     def around(cls, landmarks: Points, margin: float) -> Square:
-        """Return the square of a face; see `CropRule`."""
+        """Return the square of a face.
+
+        Args:
+            landmarks: 468×3, in pixels of the picture.
+            margin: side of the square over the longer side of the landmarks' upright bounding box. The middle
+                of the square is the middle of the box.
+        """
         x, y, width, height = bounds(landmarks)
         side = max(1, round(margin * max(width, height)))
         return cls(round(x + (width - side) / 2), round(y + (height - side) / 2), side)
 
     def cut(self, rgb: Pixels, size: int) -> Pixels:
-        """Cut out the square and resize it to size×size RGB.
+        """Cut the square out of an H×W×3 uint8 picture, and resize it to size×size×3.
 
         The picture's edge is repeated beyond the picture, because a black area would be a spurious cue.
         """
@@ -112,13 +123,18 @@ class Square(NamedTuple):
         return crop
 
     def inward(self, landmarks: Points, size: int) -> Points:
-        """Convert points of the picture to the crop of this size; depth is scaled alike."""
+        """Convert landmarks, 468×3, from pixels of the picture to pixels of the crop.
+
+        Args:
+            landmarks: their third column is depth, in the same unit; it is scaled like the others.
+            size: side of the crop in pixels.
+        """
         moved = landmarks - np.array([self.left, self.top, 0], np.float32)
         return moved * np.float32(size / self.side)
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:
-    """Encode RGB pixels as a JPEG without chroma subsampling."""
+    """Encode H×W×3 uint8 RGB as JPEG of quality `QUALITY`, with colour at full resolution."""
     data: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(pixels), quality=QUALITY, colorspace="RGB", colorsubsampling="444"
     )
@@ -126,6 +142,6 @@ def encode_jpeg(pixels: Pixels) -> bytes:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Encode RGB or grey pixels as a PNG."""
+    """Encode uint8 pixels as PNG: H×W×3 as RGB, H×W as grey."""
     data: bytes = cv2.imencode(".png", pixels[..., ::-1] if pixels.ndim == 3 else pixels)[1].tobytes()
     return data

@@ -34,7 +34,12 @@ EYES = (33, 263)  # outer corners of the right and left eye in the mesh
 
 
 class Box(NamedTuple):
-    """A rectangle, given by its upper left corner and its size."""
+    """An upright rectangle in pixels of a picture; it may extend beyond the picture.
+
+    Attributes:
+        x, y: the upper left corner, to the right and down.
+        width, height: lengths of the sides.
+    """
 
     x: float
     y: float
@@ -42,7 +47,7 @@ class Box(NamedTuple):
     height: float
 
     def overlap(self, other: Box) -> float:
-        """Return the intersection over union with another box."""
+        """Return the intersection over union with another box: 0 (apart) to 1 (equal)."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if width <= 0 or height <= 0:
@@ -56,7 +61,7 @@ class Face(NamedTuple):
     Attributes:
         box: about from brow to chin.
         score: confidence of the detector in [0, 1].
-        keypoints: 6×2: right and left eye of the person, nose, mouth, right and left ear.
+        keypoints: 6×2 in pixels: right and left eye of the person, nose, mouth, right and left ear.
     """
 
     box: Box

@@ -21,7 +21,7 @@ class Orientation(NamedTuple):
     """The mirroring and the rotation that make stored pixels upright.
 
     Attributes:
-        mirrored: whether left and right are swapped first.
+        mirrored: True if left and right are swapped first.
         degrees: clockwise rotation after that: 0, 90, 180 or 270.
     """
 
@@ -32,8 +32,12 @@ class Orientation(NamedTuple):
     def of_matrix(cls, matrix: bytes) -> Orientation:
         """Read FFmpeg's display matrix: 3×3 int32 that map (x, y, 1) as a row vector to the right and down.
 
-        A matrix between two of the eight orientations is taken as the nearer one. Its scale is ignored. A
-        matrix that would map the picture to nothing counts as no rotation.
+        Args:
+            matrix: at least 36 bytes, in this machine's byte order; the bytes after them are not used.
+
+        Returns:
+            The nearest of the eight orientations; the matrix's scale is ignored. If the matrix would map the
+            picture to a line or a point, the pixels count as upright.
         """
         a, b, _, c, d, *_ = struct.unpack("=9i", matrix[:36])
         area = a * d - b * c
@@ -45,7 +49,15 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of_exif(cls, exif: bytes) -> Orientation:
-        """Read the orientation in an EXIF block. A missing or invalid one means upright as stored."""
+        """Read the orientation tag of an EXIF block. This raises no error, whatever the bytes are.
+
+        Args:
+            exif: the block, with or without the prefix `Exif\\0\\0`.
+
+        Returns:
+            The orientation. If the block is empty or invalid, has no orientation tag, or has one with a value
+            other than 1 to 8, the pixels count as upright: not mirrored, 0 degrees.
+        """
         exif = exif.removeprefix(b"Exif\0\0")
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
         if order is None or len(exif) < 8:
@@ -59,17 +71,25 @@ class Orientation(NamedTuple):
         return cls()
 
     def then(self, degrees: int) -> Orientation:
-        """Return this orientation, turned further clockwise."""
+        """Return this orientation followed by a clockwise rotation; `degrees` is a multiple of 90."""
         return Orientation(self.mirrored, (self.degrees + degrees) % 360)
 
     def of_pixels(self, stored: Pixels) -> Pixels:
-        """Turn H×W×3 stored pixels upright."""
+        """Return upright pixels of H×W×3 stored ones: a contiguous copy, W×H×3 after 90 or 270 degrees."""
         return np.ascontiguousarray(np.rot90(stored[:, ::-1] if self.mirrored else stored, -self.degrees // 90))
 
     def of_box(
         self, box: tuple[float, float, float, float], tall: int, wide: int
     ) -> tuple[float, float, float, float]:
-        """Convert a box (x, y, width, height) in stored pixels to the upright picture of `tall`×`wide`."""
+        """Convert a box from stored pixels to upright ones.
+
+        Args:
+            box: x and y of the upper left corner, width and height, in stored pixels.
+            tall, wide: height and width of the upright picture in pixels.
+
+        Returns:
+            The box in the upright picture, in the same form.
+        """
         x, y, width, height = box
         across, down = (tall, wide) if self.degrees % 180 else (wide, tall)  # size as stored
         if self.mirrored:

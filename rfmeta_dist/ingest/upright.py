@@ -29,7 +29,7 @@ class Look(NamedTuple):
 
     Attributes:
         landmarks: of the face that is cut out, 468×3 as `Points` are; None if no face was found.
-        crowded: whether several faces were found.
+        crowded: True if several faces were found.
         upright: from 0 (surely turned) to 1 (surely upright); 0 without a face.
     """
 

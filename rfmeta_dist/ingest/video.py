@@ -41,7 +41,8 @@ class Every:
     def __post_init__(self) -> None:
         if self.step < 1:
             raise ConfigError(
-                f"step={self.step} is below 1", "use 1 to take every frame, 2 to take every second frame, …"
+                f"step={self.step} between frames is below 1",
+                "set step (--every) to 1 to take every frame of a video, to 2 to take every second frame",
             )
 
     def clips(self, total: int) -> list[range]:
@@ -59,7 +60,8 @@ class Spread:
     def __post_init__(self) -> None:
         if self.count < 1 or self.length < 1:
             raise ConfigError(
-                f"count={self.count} and length={self.length} would take no frame", "set both to 1 or more"
+                f"count={self.count} clips of length={self.length} frames take no frame of a video",
+                "set count (--frames) and length (--clip) to 1 or more",
             )
 
     def clips(self, total: int) -> list[range]:
@@ -147,7 +149,7 @@ def _explained(name: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
             f"{name} cannot be read: {reason}",
-            "restore the file from the data set, or leave it out",
+            "copy the file from the data set again, or leave it out, as rfmeta ingest --skip-unreadable does",
         ) from error
 
 

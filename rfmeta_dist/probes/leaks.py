@@ -39,7 +39,12 @@ SHOWN = 5  # how many cues an error lists at most
 
 @dataclass(frozen=True)
 class Area:
-    """An AUC with its 95 % interval over resampled people."""
+    """An AUC from 0 to 1; 0.5 is chance.
+
+    Attributes:
+        value: the AUC.
+        low, high: ends of its 95 % interval over resampled people.
+    """
 
     value: float
     low: float

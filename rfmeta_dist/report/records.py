@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Which command writes each file of a run.
-MADE_BY = {
-    "config.yaml": "rfmeta train CONFIG",
-    "metrics.jsonl": "rfmeta train CONFIG",
-    "streams.json": "rfmeta train CONFIG",
-    "ledger.jsonl": "rfmeta evaluate RUN",
-    "evaluation.json": "rfmeta evaluate RUN",
-    "scores.parquet": "rfmeta evaluate RUN",
-    "examples.parquet": "rfmeta evaluate RUN",
+_UNFINISHED = "if training has not finished, give the run's `rfmeta train` command again; if it has, "
+_JUDGE = "make it with: rfmeta evaluate {run}"
+# What to do if a file of a run is missing or damaged. A finished training is not repeated, so no command makes
+# again what it wrote.
+REMEDIES = {
+    "config.yaml": "give the folder that `rfmeta train` printed, or restore the file from a backup",
+    "metrics.jsonl": _UNFINISHED + "copy the file of this name from the newest step-* folder in {run}",
+    "streams.json": _UNFINISHED
+    + "restore the file from a backup, or write {{}} into it; the report then does not say what was read",
+    "ledger.jsonl": "restore the file from a backup; it lists the run's reads of labels, and no command makes "
+    "it again",
+    "evaluation.json": _JUDGE,
+    "scores.parquet": _JUDGE,
+    "examples.parquet": _JUDGE,
 }
 _EVALUATION = ("target", "sources", "method", "seed", "step", "figures", "recalibration")
 _STREAM = ("bytes_read", "shards_read", "cache_hits", "retries", "samples")
@@ -37,16 +42,18 @@ _READ = ("time", "domain", "split", "samples", "manifest", "sealed")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything that a report shows about one run.
+    """Everything that a report shows about one run, read from files that earlier commands wrote.
 
     Attributes:
         config: the configuration file as text.
-        metrics: one row for each training step, in order: `step`, `loss`, its parts, `seconds`, …
+        metrics: one row for each training step, in order: `step`, `loss`, its parts, `seconds`, and more. A
+            skipped step has no loss.
         ledger: one row for each read of data: `time`, `command` or `purpose`, `domain`, `split`, `samples`,
             `manifest` (SHA-256 in hex) and `sealed` (True for the sealed evaluation of the target).
-        evaluation: `target`, `sources`, `method`, `seed`, `step`, `figures`, `recalibration`.
+        evaluation: the content of evaluation.json: `target`, `sources`, `method`, `seed`, `step`, `figures`,
+            `recalibration`, and more (docs/reference/run-folder.md).
         scores: frame scores of the target and of the sources' validation splits.
-        examples: frames to show.
+        examples: frames of the target to show, with their pictures.
         streams: for each domain, what was read and how long training waited for it (core/totals.py).
     """
 
@@ -60,25 +67,49 @@ class RunRecord:
 
     @property
     def target(self) -> Scores:
-        """Return the frame scores of the target domain."""
+        """Return the target's frame scores, with labels, people and recordings; higher is more live.
+
+        These are the rows of `scores`, in its order, whose domain is `evaluation["target"]`. They were computed
+        by `rfmeta evaluate`, which wrote the read of the target's labels into the ledger. Nothing is read again
+        here, so the ledger gets no line. There are 0 rows if the file has none of the target.
+        """
         return self.scores.select(self.scores.domain == self.evaluation["target"])
 
     @property
     def validation(self) -> Scores:
-        """Return the frame scores of the sources' validation splits."""
+        """Return the frame scores of the sources' validation splits, from which the threshold was chosen.
+
+        These are the rows of `scores`, in its order, whose domain is not `evaluation["target"]`.
+        """
         return self.scores.select(self.scores.domain != self.evaluation["target"])
 
 
-def read_record(read: Callable[[str], bytes]) -> RunRecord:
+def read_record(read: Callable[[str], bytes], run: str = "RUN") -> RunRecord:
     """Read the record of a run's folder.
 
     Args:
-        read: returns a file's bytes by its name in `MADE_BY`, such as `Store.read` or a dict's `__getitem__`.
+        read: returns a file's bytes by its name in `REMEDIES`, such as `Store.read` or a dict's `__getitem__`.
+        run: path or URL of the run's folder, for errors.
 
     Raises:
-        RunError: a file is missing or damaged, or lacks a field. The error names the file and the command that
-            makes it.
+        RunError: a file is missing or damaged, or lacks a field. The error names the file, and says how to make
+            or restore it.
     """
+    try:
+        return _record(read)
+    except _UnusableError as error:
+        raise RunError(f"{run}{error}", REMEDIES[error.name].format(run=run)) from error.__cause__
+
+
+class _UnusableError(Exception):
+    """A file of a run is missing or damaged; `what` follows the path of the run's folder in the message."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(what)
+        self.name = name
+
+
+def _record(read: Callable[[str], bytes]) -> RunRecord:
     return RunRecord(
         config=_text(read, "config.yaml"),
         metrics=_rows(read, "metrics.jsonl", ("step", "seconds")),
@@ -100,20 +131,20 @@ def _bytes(read: Callable[[str], bytes], name: str) -> bytes:
     try:
         return read(name)
     except (MissingError, FileNotFoundError, KeyError) as error:
-        raise RunError(
-            f"the run has no {name}, which the report needs", f"run `{MADE_BY[name]}` first, which makes it"
-        ) from error
+        raise _UnusableError(name, f" has no {name}, which the report needs") from error
 
 
-def _damaged(name: str, why: object) -> RunError:
-    return RunError(f"{name} is damaged ({why})", f"make it again with `{MADE_BY[name]}`")
+def _damaged(name: str, why: object) -> _UnusableError:
+    return _UnusableError(name, f"/{name} is damaged ({why})")
 
 
 def _parsed(read: Callable[[str], bytes], name: str, parse: Callable[[bytes], T]) -> T:
     data = _bytes(read, name)
     try:
         return parse(data)
-    except (DataError, ValueError) as error:  # ValueError: not UTF-8, not JSON
+    except DataError as error:
+        raise _damaged(name, error.problem) from error
+    except ValueError as error:  # not UTF-8, or not JSON
         raise _damaged(name, error) from error
 
 

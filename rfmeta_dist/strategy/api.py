@@ -106,4 +106,16 @@ class Strategy(Protocol):
         """
 
     def sum(self, record: Tensor) -> Tensor:
-        """Return the sum of a flat tensor over all workers, with equal bits on each worker."""
+        """Add up a tensor over all workers, element by element. Every worker gets the same bits.
+
+        Every worker must call this together, with a tensor of the same length, type and kind of device;
+        otherwise the workers wait for each other without end, or the result is wrong. No gradient flows through
+        the sum.
+
+        Args:
+            record: one-dimensional, such as this worker's losses and batch-norm statistics. With several
+                workers it is overwritten by the sum.
+
+        Returns:
+            `record` itself, which now holds the sum. A single worker gets it back unchanged.
+        """

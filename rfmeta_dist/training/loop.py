@@ -186,19 +186,20 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)
     hooks.not_finite(step, keys)
-    lower = (
-        "look at these samples; then start a new run with a lower training.learning_rate or "
-        "method.inner_learning_rate, or with training.clip"
+    listed = f"whose samples are listed in {config.run.folder.rstrip('/')}/{config.run.name}/not_finite/"
+    # All of these fields are part of the fingerprint, so a resumed run cannot change them.
+    anew = (
+        "look at these samples, then start a new run with --set run.name=… and a lower training.learning_rate "
+        "or method.inner_learning_rate, or with a limit on the gradient such as training.clip=1"
     )
     if config.training.not_finite == "stop":
         raise RunError(
-            f"loss or gradient is not finite at step {step}; the samples are listed in the run's not_finite/",
-            f"{lower}; to leave out such steps and continue, set training.not_finite=skip",
+            f"loss or gradient is not finite at step {step}, {listed}",
+            f"{anew}, or with training.not_finite=skip, which leaves out such steps",
         )
     skipped = 1 + sum(1 for _ in takewhile(lambda row: row.get("skipped"), reversed(before)))
     if skipped >= min(GIVE_UP, config.training.steps):
         raise RunError(
-            f"loss or gradient was not finite in {skipped} steps in a row, up to step {step}; the samples are "
-            "listed in the run's not_finite/",
-            lower,
+            f"loss or gradient was not finite in {skipped} steps in a row, up to step {step}, {listed}",
+            anew,
         )

@@ -13,7 +13,7 @@ LOWER = 0.95  # the loss counts as lower if it ends below this fraction; a small
 
 
 def no_better(rows: Sequence[StepRow]) -> str:
-    """Return a line for people if the loss ends no lower than it began, else an empty string.
+    """Return a line for people if the loss ends less than 5 % below its beginning, else an empty string.
 
     The medians of the first and last tenth are compared, because one bad batch hardly changes a median. If the
     loss of the first step is lower than the first median, it is used instead: in a run that diverges at once,
@@ -30,7 +30,7 @@ def no_better(rows: Sequence[StepRow]) -> str:
     if ends < LOWER * began:
         return ""
     return (
-        f"the loss ends no lower than it began: {began:.4g} at first, {ends:.4g} in the last {part} steps. The "
+        f"the loss has not fallen by 5 %: {began:.4g} at first, {ends:.4g} in the last {part} steps. The "
         "training has diverged or learnt nothing. In a new run lower training.learning_rate or "
         "method.inner_learning_rate, or train for more steps"
     )

@@ -11,9 +11,9 @@ from rfmeta_dist.core.errors import ConfigError
     ("options", "words"),
     [
         ("--size huge", ["--size 'huge'", "a number of pixels", "write --size 256 or --size native"]),
-        ("--size 60", ["size=60", "a multiple of 8"]),
+        ("--size 60", ["(--size) cannot be 60 pixels", "a multiple of 8"]),
         ("--smallest 32", ["--smallest 32", "add --size native"]),
-        ("--size native --smallest 5000", ["smallest size of a native crop is 5000", "use 1 to 1024 pixels"]),
+        ("--size native --smallest 5000", ["(--smallest) cannot be 5000 pixels", "use 1 to 1024 pixels"]),
     ],
 )
 def test_a_size_that_cannot_be_is_named_with_what_can(rfmeta, tmp_path, options, words):

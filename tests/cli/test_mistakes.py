@@ -258,7 +258,7 @@ def test_evaluate_before_training_has_finished_is_refused(rfmeta, started):
 
 def test_report_before_evaluate_says_what_to_run_first(rfmeta, started):
     (started / "metrics.jsonl").write_text(json.dumps({"step": 0, "loss": 1.0, "seconds": 0.1}) + "\n")
-    require(rfmeta("report", started), RUN, ["no evaluation.json", "`rfmeta evaluate RUN`"])
+    require(rfmeta("report", started), RUN, ["no evaluation.json", f"make it with: rfmeta evaluate {started}"])
     assert not (started / "report.html").exists()
 
 

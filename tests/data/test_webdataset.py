@@ -127,8 +127,9 @@ def test_the_example_of_the_documentation_runs(store: Store):
     (example,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     names: dict = {}
     exec(example.replace("s3://bucket/faces", store.url).replace('"O"', '"A"'), names)
-    image, depth, labels = names["sample"]
-    assert image.shape == (SIZE, SIZE, 3)
-    assert depth.shape[:2] == (32, 32)
-    assert labels["label"] in (0, 1)
+    assert names["image"].shape == (SIZE, SIZE, 3)
+    depth = names["depth"]
+    assert depth.shape == (32, 32, 3)
+    assert (depth == depth[..., :1]).all(), "three equal channels"
+    assert names["labels"]["label"] in (0, 1)
     assert webdataset.__name__ in example

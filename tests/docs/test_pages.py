@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rfmeta_dist.config.load import load_config
+from rfmeta_dist.runs.folder import MAY_DIFFER
 from tests.named import FIELD, PATHS, invocations, require_field, require_invocation
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,13 @@ def test_whole_configurations_can_be_loaded(tmp_path):
                 found.append((name, load_config(tmp_path / "page.yaml").run.name))
     assert [run for name, run in found if name == "docs/tutorials/own-data.md"] == ["mine"]
     assert len(found) >= 2
+
+
+def test_the_page_on_resuming_lists_the_fields_that_may_change():
+    listed = re.search(r"^## What may change$(.*?)^If any other", PAGES["docs/how-to/resume.md"], re.M | re.S)
+    assert listed
+    rows = [line.split("|")[1] for line in listed[1].splitlines() if line.startswith("|")]
+    assert {f"{section}.{rest}" for row in rows for section, rest in FIELD.findall(row)} == MAY_DIFFER
 
 
 def anchors(text: str) -> set[str]:

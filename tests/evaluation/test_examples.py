@@ -49,5 +49,5 @@ def test_parquet_round_trip():
 
 
 def test_foreign_bytes_are_refused():
-    with pytest.raises(DataError, match="file of examples cannot be read"):
+    with pytest.raises(DataError, match="not a parquet table of key, group and image"):
         examples.from_parquet(b"nothing")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from rfmeta_dist.core.errors import DataError
 from tests.ingest.label_tables import FOLDER, table
+from tests.ingest.layout_trees import touch, write
 
 WRONG = {
     "label": ("a.mp4,yes,,ann,,train,", "line 2, column label: 'yes' is not one of live, real, bonafide"),
@@ -80,8 +82,14 @@ def test_a_table_needs_its_columns(tmp_path: Path):
         table(tmp_path, "a.mp4,1,,ann,1", header="path,label,attack_type,subject,label\n")
     with pytest.raises(DataError, match="no lines"):
         table(tmp_path)
-    (tmp_path / "labels.csv").unlink()
-    with pytest.raises(
-        DataError, match=r"has no labels\.csv.*; write one with the columns path, label, subject and"
-    ):
+
+
+def test_a_table_written_as_the_error_about_a_missing_one_says_is_accepted(tmp_path: Path):
+    with pytest.raises(DataError, match=r"has no labels\.csv") as caught:
         FOLDER.find(tmp_path)
+    (header,) = re.findall("begins with the line ([^ ]+) ", caught.value.remedy)
+    (line,) = re.findall("such as ([^ ]+);", caught.value.remedy)
+    write(tmp_path / "labels.csv", f"{header}\n{line}\n")
+    touch(tmp_path / line.split(",")[0])
+    (found,) = FOLDER.find(tmp_path)
+    assert (found.label, found.attack_type, found.subject) == (0, "print", "F-anna")

@@ -81,5 +81,5 @@ def test_the_contract_says_native_and_that_of_one_size_is_what_it_was():
 
 @pytest.mark.parametrize("smallest", [0, -1, 1025])
 def test_unfit_sizes_are_refused(smallest: int):
-    with pytest.raises(ConfigError, match="smallest size of a native crop"):
+    with pytest.raises(ConfigError, match="smallest side of a native crop"):
         Native(smallest)

@@ -49,6 +49,15 @@ def test_a_resume_cannot_change_the_number_of_steps(folder, steps):
         runs.claim(folder, config(steps=steps))
 
 
+@pytest.mark.parametrize(
+    "help_", [{"not_finite": "skip"}, {"clip": 1.0}, {"learning_rate": 1e-4}], ids=lambda h: next(iter(h))
+)
+def test_what_helps_against_a_loss_that_is_not_finite_needs_a_new_run(folder, help_):
+    runs.claim(folder, config())
+    with pytest.raises(RunError, match=r"different: training\.\w+\); start a new run with --set run.name="):
+        runs.claim(folder, config(**help_))
+
+
 def test_the_fields_that_differ_are_named(folder):
     runs.claim(folder, config())
     with pytest.raises(RunError, match=r"training\.learning_rate, training\.seed.*start a new run"):

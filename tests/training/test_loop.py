@@ -93,7 +93,8 @@ def test_a_nan_stops_the_run_and_names_step_and_samples(faces):
     config = configuration(faces)
     rows, notes, _, error = run(config, poison_step_3)
     assert len(rows) == 3
-    assert "at step 3" in error.problem
+    assert f"at step 3, whose samples are listed in {config.run.folder}/r/not_finite/" in error.problem
+    assert "start a new run with --set run.name=" in error.remedy
     ((step, keys),) = notes
     needs = [need for need in plan(config, 0, 3).needs[0] if need]
     expected = {need.domain: list(Streams(config).batch(need).keys) for need in needs}

@@ -32,7 +32,7 @@ def noise(step: int) -> float:
 )
 def test_a_loss_that_ends_no_lower_is_told(losses):
     line = no_better(rows(losses))
-    assert "the loss ends no lower than it began" in line
+    assert "the loss has not fallen by 5 %" in line
     assert "lower training.learning_rate or method.inner_learning_rate" in line
 
 

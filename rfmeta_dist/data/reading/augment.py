@@ -20,9 +20,9 @@ def augment(
     """Augment an image and its depth map in the same way.
 
     Args:
-        image: S×S×3 RGB.
-        depth: D×D, where D divides S.
-        key: the random draws depend on it alone; in a stream it is (seed, sample key, epoch).
+        image: S×S×3 uint8 RGB.
+        depth: D×D uint8, where D divides S.
+        key: all random choices depend on it alone; in a stream it is (seed, sample key, epoch).
         settings: the strength of each augmentation.
 
     Returns:

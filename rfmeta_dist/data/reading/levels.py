@@ -31,7 +31,7 @@ STRIP = 24_576
 
 
 class Levels(NamedTuple):
-    """The levels that were drawn for one sample.
+    """The levels of one sample in one epoch.
 
     Attributes:
         blur: standard deviation of the Gaussian blur in pixels; 0 for no blur.
@@ -47,7 +47,7 @@ class Levels(NamedTuple):
 
 
 def draw(key: tuple[Part, ...], settings: Augmentation) -> Levels:
-    """Draw the levels of a sample, each uniformly between no change and the setting.
+    """Choose the levels of a sample at random, each uniformly between no change and the setting.
 
     Args:
         key: the levels depend on it alone.
@@ -64,12 +64,15 @@ def draw(key: tuple[Part, ...], settings: Augmentation) -> Levels:
 
 
 def varied(image: Pixels, key: tuple[Part, ...], settings: Augmentation) -> Pixels:
-    """Draw levels for a sample and apply them. If all levels are off, return the given array itself.
+    """Choose the levels of a sample at random and apply them.
 
     Args:
-        image: S×S×3 RGB, contiguous.
-        key: the random draws depend on it alone; in a stream it is (seed, sample key, epoch).
+        image: S×S×3 uint8 RGB, contiguous.
+        key: the levels and the noise depend on it alone; in a stream it is (seed, sample key, epoch).
         settings: the strength of each augmentation.
+
+    Returns:
+        A new array of the same shape; `image` itself if all levels are off.
     """
     if settings.coding == UNTOUCHED and not (settings.blur or settings.noise or settings.sharpness):
         return image
@@ -80,9 +83,12 @@ def apply(image: Pixels, levels: Levels, key: tuple[Part, ...]) -> Pixels:
     """Apply levels to an image in the order of a camera: lens blur, sensor noise, sharpening, JPEG.
 
     Args:
-        image: S×S×3 RGB, contiguous.
+        image: S×S×3 uint8 RGB, contiguous; it is not changed.
         levels: from `draw`.
         key: the noise of each pixel depends on it alone.
+
+    Returns:
+        An array of the same shape and type.
     """
     if levels.blur:
         image = _blurred(image, levels.blur)

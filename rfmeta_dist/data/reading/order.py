@@ -25,8 +25,9 @@ class Visit:
     """The samples to deliver from one window of shards.
 
     Attributes:
-        shards: indices of the window's shards.
-        order: indices of the samples to deliver, in order; samples are numbered through the window's shards.
+        shards: indices of the window's shards, in the order in which they are read.
+        order: numbers of the samples to deliver, in order. The samples of the window are numbered from 0
+            through all its shards.
     """
 
     shards: tuple[int, ...]
@@ -48,7 +49,12 @@ class SampleOrder:
     stream: str
 
     def visits(self, start: int = 0) -> Iterator[Visit]:
-        """Yield the visits from sample position `start` on. The first visit begins at that position."""
+        """Yield visits without end. Only the windows from the one with position `start` on are read.
+
+        Args:
+            start: number of the first sample to deliver, counted from the beginning of the run, over all
+            epochs.
+        """
         epoch, skip = divmod(start, sum(self.counts))
         while True:
             for number, shards in enumerate(self._windows(epoch)):

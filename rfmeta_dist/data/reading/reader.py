@@ -41,7 +41,12 @@ _DECODERS = min(4, os.cpu_count() or 1)  # threads suffice, because decoding rel
 
 @dataclass(frozen=True)
 class Visited:
-    """A sample, and the epoch of its class in which it is delivered."""
+    """A sample that is about to be delivered.
+
+    Attributes:
+        packed: the sample, not decoded yet.
+        epoch: how often all samples of its class were delivered before, from 0; decides its augmentation.
+    """
 
     packed: Packed
     epoch: int
@@ -49,7 +54,12 @@ class Visited:
 
 @dataclass(frozen=True)
 class Pools:
-    """The threads that fetch and decode for one iteration over a stream."""
+    """The threads of one iteration over a stream.
+
+    Attributes:
+        fetch: threads that read shards from the store or the cache.
+        decode: threads that decode samples.
+    """
 
     fetch: ThreadPoolExecutor
     decode: ThreadPoolExecutor
@@ -103,16 +113,28 @@ class Reader:
         self.meter = Meter()
 
     def shards(self, pools: Pools, wanted: Iterable[Shard]) -> Iterator[list[Packed]]:
-        """Yield the encoded samples of each shard. The shards of one window are fetched in advance."""
+        """Yield the encoded samples of each shard, in the order of `wanted`. `WINDOW` shards are fetched ahead.
+
+        Raises:
+            DataError: a shard is missing or damaged; raised when its samples are requested.
+            StorageError: the store cannot be read.
+        """
         return ahead(self._unpacked, wanted, pool=pools.fetch, depth=WINDOW, meter=self.meter)
 
     def decoded(
         self, pools: Pools, groups: Iterable[list[Visited]], vary: Vary, places: Places | None
     ) -> Iterator[RawBatch]:
-        """Yield a batch for each group of samples, decoded and varied. A few groups are decoded in advance.
+        """Yield a batch for each group of samples. A few groups are decoded ahead.
 
-        If `places` is given, the batch has the patches of each sample at those places, one sample after the
-        other.
+        Args:
+            pools: the threads.
+            groups: the samples of each batch.
+            vary: returns the image and the depth map of a sample after augmentation.
+            places: returns where to cut patches out of a sample; the batch then has the patches of the first
+                sample, then those of the second, and so on. None to deliver whole faces.
+
+        Raises:
+            DataError: a sample is damaged; raised when its batch is requested.
         """
         work = partial(self._faces, vary) if places is None else partial(self._cut, vary, places)
         return ahead(work, groups, pool=pools.decode, depth=_DECODERS, meter=self.meter)

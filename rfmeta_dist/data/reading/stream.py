@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class DomainStream:
     """Class-balanced batches of one domain. Batch t depends only on seed, domain, t, augmentation and patches.
 
-    If the batches are consumed slowly, memory holds at most two windows of encoded shards for each class, and
-    one decoded batch for each decoding thread besides the batch in use.
+    If the batches are consumed slowly, memory holds for each class at most two windows of encoded shards (a
+    window is `order.WINDOW` shards, among which samples are shuffled), and one decoded batch for each decoding
+    thread besides the batch in use.
 
     Args:
         store: the parent of the domains' folders.
@@ -112,17 +113,26 @@ class DomainStream:
 
     @property
     def totals(self) -> StreamTotals:
-        """Return what this stream has read, decoded and waited for so far."""
+        """Return bytes and shards read, samples delivered and seconds waited, since the stream was made."""
         return self._reader.meter.read()
 
     def batches(self, start: int = 0) -> Iterator[RawBatch]:
-        """Yield batches without end, from batch number `start` on. The first half of a batch is live.
+        """Yield batches without end, from batch number `start` on.
 
-        To start at a later batch, at most one window of shards is read for each class.
+        Samples are shuffled within windows: `order.WINDOW` shards of one class that are in memory together. To
+        start at a later batch, at most one window of each class is read first.
+
+        Args:
+            start: number of the first batch, from 0.
+
+        Yields:
+            Batches of `batch` samples. The first half of a batch is live, the second half attacks.
 
         Raises:
-            DataError: a shard or sample is missing or damaged. The error names it; it is never skipped.
+            DataError: a shard or sample is missing or damaged. The error names it; a sample is never skipped.
             StorageError: the store cannot be read.
+
+        Both errors are raised when the batch that needs the shard is requested, not by the call itself.
         """
         with open_pools() as pools:
             live, attack = (self._samples(pools, label, start * self._half) for label in (1, 0))
@@ -180,6 +190,8 @@ def scan(
         ConfigError: `image_size` is out of range.
         DataError: a shard or sample is missing or damaged, or the stored images are smaller than `image_size`.
         StorageError: the store cannot be read.
+
+    All errors are raised when a batch is requested, not by the call itself.
     """
     wanted = (shard for shard in manifest.shards if split in (None, shard.split))
     reader = Reader(store, manifest, image_size, cache, patches)

@@ -24,21 +24,21 @@ _GROUND, _INK = 24, 220
 
 
 def contact_sheet(store: Store, manifests: Iterable[Manifest], per_type: int) -> bytes:
-    """Draw a sheet of samples that are evenly spaced in the manifest, for each attack type.
+    """Paint a sheet of samples that are evenly spaced in the manifest, for each attack type.
 
-    Only the shards that hold a drawn sample are read.
+    Only the shards that hold a sample of the sheet are read.
 
     Args:
         store: the parent of the domains' folders.
-        manifests: the manifests of the domains to draw, one domain below the other.
-        per_type: number of samples to draw of each attack type and of live faces, or all if there are fewer.
+        manifests: the manifests of the domains to show, one domain below the other.
+        per_type: number of samples to show of each attack type and of live faces, or all if there are fewer.
 
     Returns:
         A PNG: rows for each domain and type, live first; each image with its stored depth map beside it and its
         key above.
 
     Raises:
-        DataError: a shard or sample is damaged, or there is none to draw.
+        DataError: a shard or sample is damaged, or there is no sample to show.
         StorageError: the store cannot be read.
     """
     import cv2

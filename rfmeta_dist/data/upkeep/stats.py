@@ -10,7 +10,14 @@ from rfmeta_dist.data.shards.manifest import Manifest
 
 @dataclass(frozen=True)
 class Count:
-    """The number of samples of one attack type in one split, and of the subjects and videos they come from."""
+    """The number of samples of one attack type in one split, and of the subjects and videos they come from.
+
+    Attributes:
+        label: 1 live, 0 attack.
+        attack_type: `live`, `print`, `replay`, …
+        samples, subjects, videos: the three numbers, each at least 1.
+        subject: the person that is counted; None if all people are counted together.
+    """
 
     split: Split
     label: int

@@ -50,7 +50,7 @@ def compare(layout: Layout, recordings: Iterable[Recording]) -> list[Count]:
 
 
 def require_whole(layout: Layout, survey: Survey) -> None:
-    """Check that a source is as published. Files of zero bytes count as present.
+    """Check that a data set's folder has all files that were published. Files of zero bytes count as present.
 
     Raises:
         DataError: counts differ, listed recordings are missing, or there are unknown videos or images.
@@ -70,9 +70,15 @@ def require_whole(layout: Layout, survey: Survey) -> None:
     lines += _named("missing", missing)
     lines += _named("not recognised", extra)
     lines += _named("zero bytes", survey.empty)
+    consequence = (
+        "the domain is then not the published data set, and its figures cannot be compared with those of papers"
+        if published
+        else "the domain then lacks the missing files"
+    )
     raise DataError(
         "\n".join([*lines, problem]),
-        "restore or rename the files listed above, or add --accept-counts to ingest only what was recognised",
+        "restore or rename the files listed above, or add --accept-counts to ingest only the files that were "
+        f"recognised; {consequence}",
     )
 
 

@@ -131,7 +131,11 @@ class _Reader:
         path = self._files.named(line.inside("path", self._root))
         if not is_media(path):
             endings = ", ".join(ending[1:] for ending in (*IMAGES, *VIDEOS))
-            raise line.wrong("path", f"'{path}' is neither an image nor a video by its ending ({endings})")
+            raise line.wrong(
+                "path",
+                f"'{path}' is neither an image nor a video by its ending ({endings})",
+                remedy=_OTHER_FILE,
+            )
         first = self._paths.setdefault(path, line)
         if first is not line:
             raise line.wrong("path", f"both lines name the file '{path}'", also=first, remedy=_ONE_LINE)
@@ -183,6 +187,7 @@ _KINDS = f"use {', '.join(ATTACK_TYPES)}, or a word of your own"
 _LIVE = "correct the label, or leave the cell attack_type empty"
 _NO_DEPTH = "leave the cell depth of this line empty"
 _ONE_LINE = "remove one of the two lines"
+_OTHER_FILE = "convert the file to one of these formats and write its new name, or remove this line"
 _OWN_NAME = "give each clip a name of its own in column video, or leave the cell empty"
 
 

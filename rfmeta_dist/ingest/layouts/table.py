@@ -45,7 +45,11 @@ class Line:
     said: Mapping[str, str]
 
     def wrong(
-        self, column: str, problem: str, also: Line | None = None, remedy: str = "correct the table"
+        self,
+        column: str,
+        problem: str,
+        also: Line | None = None,
+        remedy: str = "correct this cell of the table",
     ) -> DataError:
         """Return an error about a cell of this line, and of line `also` if the two contradict each other."""
         where = f"lines {also.number} and {self.number}" if also else f"line {self.number}"
@@ -55,7 +59,11 @@ class Line:
         """Return what a cell means, in any spelling. Raises DataError if it is none of `choices`."""
         value = plain(self.cells[column])
         if value not in choices:
-            raise self.wrong(column, f"'{self.said[column]}' is not one of {', '.join(choices)}")
+            raise self.wrong(
+                column,
+                f"'{self.said[column]}' is not one of {', '.join(choices)}",
+                remedy="write one of these words in this cell",
+            )
         return choices[value]
 
     def inside(self, column: str, root: Path) -> str:
@@ -65,7 +73,11 @@ class Line:
             value = value.relative_to(root)
         outside = value.is_absolute() or ".." in value.parts or _DRIVE.match(value.as_posix())
         if not value.name or outside:
-            raise self.wrong(column, f"'{self.said[column]}' is not a path below the table's folder")
+            raise self.wrong(
+                column,
+                f"'{self.said[column]}' is not a path below the table's folder",
+                remedy=f"write the path of a file below {root}, relative to that folder",
+            )
         return value.as_posix()
 
 
@@ -106,7 +118,10 @@ def read_table(root: Path) -> Table:
     if not (root / NAME).is_file():
         raise DataError(
             f"the folder {root} has no {NAME}, the table that says what its files show",
-            f"write one with the columns {', '.join(_REQUIRED)} and, if wanted, {', '.join(_OPTIONAL)}",
+            "write one that begins with the line path,label,attack_type,subject and has a line for each image "
+            "or video, such as anna/photo.mp4,attack,print,anna; label is live or attack; the columns "
+            "attack_type, video (the clip that an image is a frame of), split (train, validation or test) and "
+            "depth (a depth image) are optional",
         )
     text = _decoded(read_bytes(root, NAME)).splitlines()
     separator = max(_SEPARATORS, key=text[0].count) if text else ","
@@ -116,7 +131,8 @@ def read_table(root: Path) -> Table:
         lines = [_line(reader.line_num, header, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise DataError(
-            f"{NAME}, line {reader.line_num} is not valid CSV: {error}", "correct this line of the table"
+            f"{NAME}, line {reader.line_num} is not valid CSV: {error}",
+            "correct the double quotes and separators of this line",
         ) from error
     if not lines:
         raise DataError(f"{NAME} has no lines below its header", "add one line for each video or image")
@@ -159,7 +175,8 @@ def _line(number: int, header: list[str], row: list[str]) -> Line:
     if len(row) < len(header) or len(cells) > len(header):
         raise DataError(
             f"{NAME}, line {number}: {len(row)} cells, but the header has {len(header)}",
-            "correct the table; put cells that hold a comma in double quotes",
+            "give this line a cell for each column of the header, if need be an empty one, and put cells that "
+            "hold the separator in double quotes",
         )
     cells += [""] * (len(header) - len(cells))
     said = dict.fromkeys(_REQUIRED + _OPTIONAL, "") | dict(zip(header, cells, strict=True))

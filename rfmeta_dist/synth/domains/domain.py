@@ -25,7 +25,12 @@ LayoutName = Literal["oulu_npu", "casia_fasd", "replay_attack", "msu_mfsd", "fol
 
 @dataclass(frozen=True)
 class Venue:
-    """The place of a recording session. One of its lights and one of its backdrops are drawn, uniformly."""
+    """The place of recording sessions.
+
+    Attributes:
+        name: for people to read.
+        lights, backdrops: for each occasion one of each is chosen at random, all with the same chance.
+    """
 
     name: str
     lights: tuple[Light, ...]
@@ -60,15 +65,15 @@ class Nuisance:
 class Domain:
     """How one data set was recorded. Each file in shards/generated describes one domain.
 
-    Where a field is a tuple of choices, one of them is drawn with equal chance.
+    Where a field is a tuple of choices, one of them is chosen at random, all with the same chance.
 
     Attributes:
         name: up to 40 letters, digits and `_`.
         title: one line for people to read.
         layout: the data set whose recordings it imitates.
         subjects: number of people in each split, as many as that data set has.
-        cameras: one is drawn for each occasion, which is a live recording and its attacks.
-        sessions: one is drawn for each occasion; the attacker's earlier recording is of the same session.
+        cameras: one is chosen for each occasion, which is a live recording and its attacks.
+        sessions: one is chosen for each occasion; the attacker's earlier recording is of the same session.
         attacks: the attack recordings for each live one; a type may occur several times.
         papers, screens: the attack instruments.
         nuisances: spurious cues. In the bundled cards, each kind has the opposite sign in some other domain.

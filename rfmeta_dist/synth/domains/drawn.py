@@ -1,4 +1,4 @@
-"""Draw domains at random: cameras, instruments, light and rooms from the ranges that real ones have."""
+"""Make up domains at random: cameras, instruments, light and rooms from the ranges that real ones have."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PANELS = (
 
 
 def drawn(count: int, seed: int) -> Mapping[str, Domain]:
-    """Draw domains at random. The first ones are the same for every count.
+    """Make up domains at random. The first ones are the same for every count.
 
     Args:
         count: how many domains, 1 to `MOST`.
@@ -182,7 +182,7 @@ def _range(low: float, high: float) -> tuple[float, float]:
 
 
 def _between(low: float, high: float, rng: Rng) -> float:
-    """Draw a number whose logarithm is uniform: as likely between 1 and 2 as between 2 and 4."""
+    """Choose a random number whose logarithm is uniform: as likely between 1 and 2 as between 2 and 4."""
     return float(low * (high / low) ** rng.random())
 
 

@@ -30,7 +30,7 @@ class Identity(Protocol):
 
 @dataclass(frozen=True)
 class MadeUp:
-    """A made-up person, painted from a number."""
+    """A made-up person. Equal numbers are the same person; see `paint_bust`."""
 
     number: int
 

@@ -114,7 +114,7 @@ def _film_sheet(recording: Recording, times: Sequence[float], *, warped: bool, h
 
 
 def _warp(rng: Rng) -> Bend:
-    """Draw a strong bend about an axis that is about upright or level, with smaller waves across the sheet."""
+    """Choose a strong bend at random. Its axis is about upright or level; smaller waves cross the sheet."""
     upright = rng.random() < 0.65
     axis = rng.normal(0.0, 0.25) + (0.0 if upright else math.pi / 2)
     sign = 1.0 if rng.random() < 0.8 else -0.7
@@ -126,7 +126,7 @@ def _warp(rng: Rng) -> Bend:
 
 
 def _nearly_flat(most: float, rng: Rng) -> Bend:
-    """Draw the slight bend of a sheet between two hands or on a stand."""
+    """Choose at random the slight bend of a sheet between two hands or on a stand."""
     return Bend(float(rng.uniform(-most, most)), float(rng.uniform(0, math.pi)))
 
 

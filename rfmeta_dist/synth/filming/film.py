@@ -71,7 +71,7 @@ def film(
         whole: film the camera's whole frame instead of the face crop alone.
 
     Yields:
-        What reaches the lens at each time, on the samples of `camera.see`.
+        What reaches the lens at each time, on the grid `scene` of `camera.see`.
     """
     recording = Recording(
         video, card, settings, framing, see(settings, whole=whole), draw_shake(video.random("shake"))

@@ -18,7 +18,13 @@ COARSE = 45  # by how much `blocks` lowers the JPEG quality
 
 
 class Bands(NamedTuple):
-    """Bands left by mains flicker and a rolling shutter: their number, drift per frame, and depth."""
+    """Horizontal bands in a frame, as lamps that flicker with the mains leave them in a rolling shutter.
+
+    Attributes:
+        number: number of bands over the height of a frame.
+        drift: by which fraction of the frame's height the bands move from one frame to the next.
+        depth: 0 for no effect to 1; the radiance is multiplied by 1 − depth to 1 + depth.
+    """
 
     number: float
     drift: float
@@ -26,7 +32,14 @@ class Bands(NamedTuple):
 
 
 class Take(NamedTuple):
-    """What a recording is made with: the card, camera settings, JPEG quality of the crops, and any flicker."""
+    """The settings of one generated recording that spurious cues can change.
+
+    Attributes:
+        card: description of the recording's domain; its sessions decide place, light and backdrop.
+        settings: settings of the camera.
+        quality: JPEG quality of the stored crops, 1 to 100.
+        bands: the dark and bright bands that flickering lamps leave in the frames; None for no bands.
+    """
 
     card: Domain
     settings: Settings
@@ -35,10 +48,11 @@ class Take(NamedTuple):
 
 
 def nuisances(video: Video) -> list[str]:
-    """Return the kinds of spurious cues that this recording has.
+    """Return the kinds of spurious cues that a recording has, in the order of its card.
 
-    The draw is the same for all recordings of an occasion. A cue is present if the draw is below its
-    probability, which depends on the class and on rho.
+    For each cue of the card, one random number in [0, 1) is made for the occasion; the live recording and the
+    attacks of an occasion share it. The recording has the cue if the number is below the probability of the
+    cue, which depends on the recording's class and on rho (`Nuisance.chance`).
     """
     rng, live = video.shared("nuisances"), video.attack_type == LIVE
     # Each cue has a draw of its own that does not depend on rho. So another rho changes which recordings have
@@ -48,7 +62,12 @@ def nuisances(video: Video) -> list[str]:
 
 
 def disturb(take: Take, video: Video) -> Take:
-    """Apply the spurious cues of a recording to what it would be made with if it had none."""
+    """Return the settings of a recording after its spurious cues have changed them.
+
+    Args:
+        take: the settings that the recording would have without spurious cues; they are not changed.
+        video: the recording.
+    """
     rng, settings = video.shared("disturbance"), take.settings
     for kind in nuisances(video):
         match kind:

@@ -84,8 +84,8 @@ class Recording:
         video: the recording to render.
         card: the domain whose sessions and instruments it uses, spurious cues included.
         settings: the settings of the camera.
-        framing: what the camera would see if nothing moved.
-        sight: what the camera sees.
+        framing: where the crop would lie if nothing moved.
+        sight: the points and pixels that the camera sees.
         shake: movement of the camera.
     """
 
@@ -98,7 +98,7 @@ class Recording:
 
     @property
     def raster(self) -> Raster:
-        """Return the samples of the scene."""
+        """Return the grid of points at which the scene's light is computed."""
         return self.sight.scene
 
     def framing_at(self, seconds: float, sway: Drift) -> Framing:

@@ -27,13 +27,18 @@ BOX_HEIGHT = 0.15  # height of these points, towards the camera, face units
 
 @dataclass(frozen=True)
 class Room:
-    """The background of a recording as linear radiance, MARGIN larger than the raster on each side."""
+    """The background of a recording, painted once for all its frames.
+
+    Attributes:
+        image: linear radiance H×W×3, by MARGIN larger than the raster on each side, so that a camera may shake.
+        raster: the grid of points on which the recording is computed.
+    """
 
     image: Image
     raster: Raster
 
     def seen(self, shake: Drift, framing: Framing, seconds: float) -> Image:
-        """Return what a shaking camera sees of the room, H×W×3."""
+        """Return the part of the room that a shaking camera sees at a time, H×W×3 on the raster."""
         margin = math.ceil(MARGIN / self.raster.pitch)
         right, down, roll = shake.x.at(seconds), shake.y.at(seconds), shake.roll.at(seconds)
         scale = 1.0 / framing.half / self.raster.pitch
@@ -88,7 +93,7 @@ class Session:
         return seen
 
     def face(self, seconds: float) -> Face:
-        """Return where the face is, in face coordinates."""
+        """Return where the face is at a time, in face coordinates."""
         return _face(self.bust(), self.life.at(seconds))
 
 

@@ -43,12 +43,17 @@ FEATURE_SPREAD = 0.36
 
 @dataclass(frozen=True)
 class Traits:
-    """Traits on which face, skin and hair of one person depend.
+    """Traits on which face, skin and hair of one generated person depend. Values are not checked.
+
+    The head is modelled on MakeHuman's base mesh (see `sculpt.py`), which has twelve model heads: African,
+    Asian and Caucasian, each female and male, each young and old. `draw_shape` mixes the heads of one sex.
 
     Attributes:
-        woman: whether the face is drawn from the mesh's female faces.
-        age: 0 (eighteen) to 1 (eighty).
-        ancestry: shares of the mesh's African, Asian and Caucasian faces; they sum to 1.
+        woman: True to mix the six female model heads, False to mix the six male ones.
+        age: 0 for a person of eighteen to 1 for one of eighty. Higher values give more of the old heads, more
+            wrinkles and more grey hair.
+        ancestry: weights of the African, the Asian and the Caucasian heads, in this order. Each is from 0 to 1,
+            and they sum to 1.
     """
 
     woman: bool
@@ -89,7 +94,11 @@ class Head:
 
 
 def draw_traits(rng: Rng) -> Traits:
-    """Draw a person's traits: sexes with equal chance, all ages from eighteen, every ancestry and mixture."""
+    """Choose a person's traits at random.
+
+    Both sexes are equally likely, young ages are likelier than old ones, and every mixture of ancestries
+    occurs.
+    """
     shares = rng.dirichlet((0.45, 0.45, 0.45))
     return Traits(
         woman=bool(rng.random() < 0.5),
@@ -99,7 +108,17 @@ def draw_traits(rng: Rng) -> Traits:
 
 
 def draw_shape(traits: Traits, rng: Rng) -> NDArray[np.float32]:
-    """Draw 2×K strengths of the ways of `anatomy()`, for the left and the right half, which differ slightly."""
+    """Choose at random how one person's head differs from the mean head.
+
+    Args:
+        traits: of the person.
+        rng: random generator; the result depends on it and the traits alone.
+
+    Returns:
+        2×K strengths, one for each of the K changes of shape that `anatomy().names` lists: row 0 for the half
+        of the face with x < 0, row 1 for the other half. The halves differ by some per cent. 0 leaves the mean
+        head as it is, 1 is the full change; other signs and sizes are allowed.
+    """
     names = anatomy().names
     spread = [
         next((s for stem, s in SPREAD.items() if name.startswith(stem)), FEATURE_SPREAD) for name in names

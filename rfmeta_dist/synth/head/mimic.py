@@ -41,7 +41,13 @@ class Mimic:
 
 @dataclass(frozen=True)
 class Surface:
-    """Sampled images of a face, R×R."""
+    """The look of a face at R×R points.
+
+    Attributes:
+        albedo: R×R×3 reflectance in linear light.
+        height: R×R towards the camera, in face units.
+        gloss: R×R in [0, 1], weight of the specular highlight.
+    """
 
     albedo: Image
     height: Image
@@ -126,7 +132,13 @@ def _open(lips: Image, field: Image, x: Image, y: Image) -> tuple[Image, ...]:
 
 
 def show_mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
-    """Paint teeth, tongue and throat where the lips are parted."""
+    """Return a face with teeth, tongue and throat where its lips are parted.
+
+    Args:
+        surface: the face; it is not changed.
+        motion: its expression, on the same R×R points.
+        x, y: face coordinates of the points, R×R.
+    """
     rows, columns = (np.flatnonzero((motion.gap >= 0.0).any(axis)) for axis in (1, 0))
     if not len(rows):
         return surface
@@ -166,7 +178,14 @@ def _mouth(surface: Surface, motion: Motion, x: Image, y: Image) -> Surface:
 
 
 def close_eyes(surface: Surface, mimic: Mimic, amount: float, column: Image, row: Image) -> Surface:
-    """Draw the lids down by `amount` from 0 to 1. `column` and `row` are the pixels' places in the bust."""
+    """Return a face with its eyelids lowered.
+
+    Args:
+        surface: the face.
+        mimic: the moving parts of the bust.
+        amount: 0 for open eyes to 1 for closed ones.
+        column, row: where in the bust each of the face's R×R points lies, in pixels.
+    """
     height, width = mimic.closing.shape
     box = (
         (column > mimic.corner[1])

@@ -16,7 +16,16 @@ Format = Literal["jpeg", "h264"]
 
 
 def encode_jpeg(picture: Pixels, quality: float) -> bytes:
-    """Encode an RGB picture as JPEG with halved chroma resolution, as cameras do; quality from 1 to 100."""
+    """Encode a picture as JPEG. Colour is stored at half the resolution in both directions, as cameras do.
+
+    Args:
+        picture: H×W×3 uint8 RGB, of any size.
+        quality: 1 (smallest file) to 100 (least loss). It is rounded, and a value outside is moved to the
+            nearest end of the range.
+
+    Raises:
+        ValueError: the picture has another shape or type.
+    """
     data: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(picture),
         quality=round(min(max(quality, 1.0), 100.0)),
@@ -27,15 +36,25 @@ def encode_jpeg(picture: Pixels, quality: float) -> bytes:
 
 
 def decode_jpeg(data: bytes) -> Pixels:
-    """Return the RGB picture of JPEG bytes."""
+    """Return the picture of JPEG bytes, H×W×3 uint8 RGB.
+
+    Raises:
+        ValueError: the bytes are not a whole JPEG file.
+    """
     picture: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB")
     return picture
 
 
 def recorded(picture: Pixels, file_format: Format, quality: float) -> Pixels:
-    """Return an RGB picture, H×W×3 with even sides, as it is decoded from a camera's recording.
+    """Encode and decode a picture, to give it the traces of a camera's file format.
 
-    Quality runs from 1 to 100 for both formats; the same number loses about as much in either.
+    Args:
+        picture: H×W×3 uint8 RGB. For h264, H and W must be even.
+        file_format: `jpeg` or `h264`.
+        quality: 1 to 100; the same number loses about as much in either format.
+
+    Returns:
+        The decoded picture, H×W×3 uint8 RGB.
     """
     if file_format == "jpeg":
         return decode_jpeg(encode_jpeg(picture, quality))

@@ -1,4 +1,4 @@
-"""Draw many thin lines at once: hair, brows, lashes and beards, strand by strand."""
+"""Paint many thin lines at once: hair, brows, lashes and beards, strand by strand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def brush(
     shown: NDArray[np.bool_] | None = None,
     opacity: NDArray[np.floating] | None = None,
 ) -> tuple[Image, Image]:
-    """Draw strands, beginning with the one furthest back.
+    """Paint strands, beginning with the one furthest back.
 
     Args:
         paths: K×P×2 pixel positions (column, row).

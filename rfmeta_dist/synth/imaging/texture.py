@@ -101,7 +101,7 @@ def noise(rng: Rng, shape: tuple[int, int], cells: float, octaves: int = 1) -> I
 
 
 def sample(image: Image, column: Image, row: Image) -> Image:
-    """Return bilinear samples of `image` at pixel positions. Its edge is extended outwards."""
+    """Return `image` at pixel positions, interpolated bilinearly. Its edge is extended outwards."""
     where = column.astype(np.float32, copy=False), row.astype(np.float32, copy=False)
     samples: Image = cv2.remap(image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return samples

@@ -24,7 +24,7 @@ class Tile:
         side: its length in the units of the surface that it lies on.
         shift: how far it is moved right and down, in tiles.
         flip: for right and down: 1, or −1 where the tile is mirrored.
-        turned: whether the tile's rows lie along the surface's columns.
+        turned: True if the tile's rows lie along the surface's columns.
     """
 
     image: Image
@@ -48,7 +48,14 @@ class Tile:
 
 
 def draw_tile(rng: Rng, feature: float, octaves: int = 1, resolution: int = 256) -> Tile:
-    """Draw a tile whose largest features are about `feature` long, in any unit; each octave halves them."""
+    """Make a random tile.
+
+    Args:
+        rng: random generator.
+        feature: length of its largest features, about, in any unit; the tile's `side` has the same unit.
+        octaves: number of sizes of features; each is half as long as the one before.
+        resolution: side of its image in pixels.
+    """
     total = np.zeros((resolution, resolution), np.float32)
     coarsest = 1.2 * 2 ** (octaves - 1)
     for octave in range(octaves):

@@ -1,4 +1,4 @@
-"""Draw the hand that holds a carrier: thumb over its edge, fist and forearm behind it, and their shadows."""
+"""Paint the hand that holds a carrier: thumb over its edge, fist and forearm behind it, and their shadows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Limb:
 
     Attributes:
         tip, root: ends of its middle line.
-        radius: radius at the tip.
-        wider: by what share of that radius the root is wider.
-        colour: linear albedo.
-        finger: whether it has a finger's creases and nail.
+        radius: radius at the tip, in face units.
+        wider: by which fraction of `radius` the root is wider than the tip; below 0 it is narrower.
+        colour: linear albedo, RGB, each from 0 to 1.
+        finger: True if it has a finger's creases and nail.
     """
 
     tip: Place
@@ -41,7 +41,13 @@ class Limb:
 
 @dataclass(frozen=True)
 class Hand:
-    """What holds a carrier, in the order of painting: parts behind the carrier and parts over it."""
+    """The hands that hold a carrier.
+
+    Attributes:
+        behind: limbs that are painted before the carrier, which hides parts of them.
+        over: limbs that are painted after the carrier, and hide parts of it.
+        mottle: pattern of the skin.
+    """
 
     behind: tuple[Limb, ...]
     over: tuple[Limb, ...]
@@ -49,7 +55,13 @@ class Hand:
 
 
 def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
-    """Draw hands on the visible edges, from the sides or from below; none if the carrier is not `held`."""
+    """Choose hands at random that hold the visible edges of a carrier, from the sides or from below.
+
+    Args:
+        carrier: the paper or screen.
+        held: False if the carrier stands on a support; the result then has no limbs.
+        rng: random generator.
+    """
     skin = (LIGHTEST * np.exp(-MELANIN * rng.uniform(0.0, 1.5)) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
     sleeve = (rng.uniform(0.02, 0.4, 3) * rng.uniform(0.3, 1.0)).astype(np.float32)
     mottle = lay_tile(rng, 0.05, octaves=3)
@@ -90,14 +102,35 @@ def draw_hand(carrier: Carrier, held: bool, rng: Rng) -> Hand:
 def lay_limbs(
     radiance: Image, limbs: tuple[Limb, ...], mottle: Tile, surface: Surface, lamp: Lamp, *, shadows: bool
 ) -> Image:
-    """Return the radiance H×W×3 with limbs over it, and the shadows that they cast on the carrier."""
+    """Paint limbs over a picture.
+
+    Args:
+        radiance: H×W×3, linear; it is not changed.
+        limbs: parts of hands, painted in order.
+        mottle: pattern of the skin.
+        surface: the carrier as the camera sees it, on the same grid of H×W points.
+        lamp: the light.
+        shadows: True to paint also the shadows that the limbs cast on the carrier.
+
+    Returns:
+        A new radiance, H×W×3.
+    """
     for limb in limbs:
         radiance = _lay(radiance, limb, mottle, surface, lamp, shadows=shadows)
     return radiance
 
 
 def covered_by(limbs: tuple[Limb, ...], surface: Surface) -> Image:
-    """Return the share of each sample that limbs hide, H×W in [0, 1]."""
+    """Return how much of each point of a carrier the limbs hide from the camera. Shadows are not included.
+
+    Args:
+        limbs: parts of hands that lie over the carrier.
+        surface: the carrier as the camera sees it, on a grid of H×W points.
+
+    Returns:
+        H×W float32 from 0 (in full view) to 1 (hidden). Values in between occur at the edges of limbs. Where
+        limbs overlap, the larger value counts.
+    """
     hidden = np.zeros(surface.u.shape, np.float32)
     for limb in limbs:
         edge = max(surface.pixel / limb.radius, 0.06)

@@ -105,15 +105,15 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Surface:
-    """A carrier as the camera sees it, H×W samples.
+    """A carrier (paper or screen) as the camera sees it, on a grid of H×W points.
 
     Attributes:
         u, v: face coordinates on the picture (right, down).
         outside: distance outside the picture's edges, negative within, in face units.
         beyond: the same for the carrier's outline.
         normal: unit normals towards the camera, H×W×3, or 1×1×3 if the carrier is flat.
-        eye: direction of the camera from each sample, H×W×3, about unit length.
-        pixel: face units per sample.
+        eye: direction of the camera from each point, H×W×3, about unit length.
+        pixel: face units from one point of the grid to the next.
     """
 
     u: Image
@@ -141,9 +141,17 @@ def draw_carrier(
     corner: float = 0.0,
     bend: Bend | None = None,
 ) -> Carrier:
-    """Hold up a carrier, as unsteadily as a hand does (`moving` = 1) or on a support (0).
+    """Choose at random how a carrier is held up, and which of its edges are in view.
 
-    `away` is the camera's distance in units of the face on the carrier, which appears as large as a live one.
+    Args:
+        framing: framing of the crop.
+        moving: 0 for a carrier on a support to 1 for one in an unsteady hand.
+        away: distance of the camera, in units of the face on the carrier. That face appears as large as a live
+            one.
+        rng: random generator.
+        margin: width of white paper or bezel outside the picture, in face units.
+        corner: radius of the rounded corners, in face units.
+        bend: bend of the sheet; None for a flat one.
     """
     edges = [-FAR, FAR, -FAR, FAR]
     if rng.random() >= BORDERLESS:
@@ -166,7 +174,7 @@ def draw_carrier(
 
 
 def look_at(carrier: Carrier, framing: Framing, raster: Raster, seconds: float) -> Surface:
-    """Trace each sample to the carrier: framing first, then perspective, then the bend."""
+    """Return a carrier as the camera sees it at a time, on the points of `raster`."""
     x, y = framing.to_face(*raster.grid())
     right, down, front = carrier.axes(seconds).astype(np.float32)
     # The ray of a sample goes from the camera at (0, 0, distance) through (x, y, 0).
@@ -212,12 +220,17 @@ def _outside(carrier: Carrier, u: Image, v: Image) -> tuple[Image, Image]:
 
 
 def inside(distance: Image, surface: Surface) -> Image:
-    """Return 1 where a distance outside something is negative and 0 where positive, one sample soft."""
+    """Return a mask of the inside of an outline, H×W: 1 within, 0 without, with an edge one point wide.
+
+    Args:
+        distance: distance outside the outline in face units, negative within, H×W.
+        surface: the carrier, which gives the distance of the points.
+    """
     return step(surface.pixel, -surface.pixel, distance)
 
 
 def picture_on(surface: Surface, picture: Image, area: Raster) -> Image:
-    """Sample a picture whose pixels are those of `area`, in face coordinates."""
+    """Return a picture at the points of a carrier; `area` says where its pixels lie, in face coordinates."""
     column = (surface.u - np.float32(area.left)) / np.float32(area.pitch) - np.float32(0.5)
     row = (surface.v - np.float32(area.top)) / np.float32(area.pitch) - np.float32(0.5)
     return sample(picture, column, row)

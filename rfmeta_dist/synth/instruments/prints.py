@@ -42,7 +42,7 @@ class Paper:
         banding: relative strength of the bands that a printer head leaves.
         bend: largest curvature of a sheet that is held as flat as possible, per face unit.
         source: range of the number of pixels across the face of the photo that is printed. At most
-            `stolen.FINEST` pixels for each sample of the scene are made, because more would not be visible.
+            `stolen.FINEST` pixels for each point of the scene are made, because more would not be visible.
         scattered: dots are scattered, as an ink-jet does, instead of growing on a grid.
         name: distinguishes it from the domain's other papers.
     """
@@ -98,7 +98,7 @@ def print_out(photo: Image, area: Raster, paper: Paper, pixel: float, rng: Rng) 
         photo: display values [0, 1], P×Q×3.
         area: where its pixels lie, in face coordinates.
         paper: printer and paper.
-        pixel: face units between the samples of the scene; finer noise is averaged over them.
+        pixel: face units between the points of the scene; finer noise is averaged over them.
         rng: random generator of the recording.
     """
     millimetre = FACE_WIDTH / rng.uniform(*paper.face)  # in face units

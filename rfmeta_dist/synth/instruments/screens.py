@@ -80,7 +80,7 @@ class Display:
 
 
 def set_up_screen(screen: Screen, framing: Framing, raster: Raster, rng: Rng) -> Display:
-    """Set up a screen before a camera that sees the samples of `raster`."""
+    """Choose at random how a screen is set up before a camera that sees the points of `raster`."""
     # The glass reflects the other side of the room, out of focus. That side is painted with a window.
     width, height = MIRRORED, max(8, round(MIRRORED * raster.height / raster.width))
     coarse = Raster(raster.left, raster.top, raster.width * raster.pitch / width, height, width)
@@ -105,9 +105,9 @@ def show_screen(
         display: the screen.
         frame: display values [0, 1], P×Q×3.
         area: where the frame's pixels lie, in face coordinates.
-        surface: where each sample meets the panel.
+        surface: the panel as the camera sees it.
         lamp: the light in the room.
-        raster: the samples.
+        raster: the points at which the scene is computed.
         seconds: time, for the band that a rolling shutter sees.
 
     Returns:

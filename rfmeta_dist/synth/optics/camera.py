@@ -18,7 +18,7 @@ LARGEST = 1024  # most sensor pixels across a crop; a closer face gets coarser p
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera model. A value is drawn from each range once per occasion (a live recording and its attacks).
+    """A camera model. For each occasion (a live recording and its attacks), each range gives a random value.
 
     Attributes:
         name: name of the camera, which distinguishes it from the domain's others.
@@ -72,11 +72,13 @@ class Camera:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a camera on one occasion. Fields that are not listed here are values drawn from `Camera`.
+    """The settings of a camera on one occasion.
+
+    A field that is not listed here is a value from the range of the same field of `Camera`, chosen at random.
 
     Attributes:
         sensor: pixels across the crop, an even number.
-        scene: samples of the scene across the crop, at most `sensor`.
+        scene: points of the scene across the crop at which light is computed, at most `sensor`.
         away: distance of the face in face units.
         centre: the lens axis in crop coordinates.
         frame: height and width of the whole picture in pixels, at least those of the crop.
@@ -111,14 +113,19 @@ def require_positive(part: object, *names: str) -> None:
 
 
 class Sight(NamedTuple):
-    """What a camera sees: the samples of the scene, and the pixels that measure them."""
+    """What a camera sees.
+
+    Attributes:
+        scene: the grid of points at which the scene's light is computed.
+        pixels: the sensor's pixels, which measure that light; at least as fine as `scene`.
+    """
 
     scene: Raster
     pixels: Raster
 
 
 def set_up(camera: Camera, framing: Framing, size: int, rng: Rng) -> Settings:
-    """Draw the settings of one occasion.
+    """Choose the settings of one occasion at random.
 
     Args:
         camera: the camera model.

@@ -1,4 +1,4 @@
-"""Define coordinates: where the camera looks, where its samples lie, and where the face is in its picture."""
+"""Define coordinates: where the camera looks, the points of its picture, and where the face is in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ FACE_WIDTH = 0.9  # from cheek to cheek, face units
 
 @dataclass(frozen=True)
 class Framing:
-    """Where the crop lies: its centre and half width in face units, and its roll in radians."""
+    """Where the crop lies on the face.
+
+    Attributes:
+        x, y: face coordinates of its centre.
+        half: half of its side, in face units.
+        roll: rotation in radians; above 0 the crop's right side is turned down.
+    """
 
     x: float
     y: float
@@ -40,10 +46,14 @@ class Framing:
 
 @dataclass(frozen=True)
 class Raster:
-    """The samples of a picture: `height`×`width` of them, each `pitch` wide in crop coordinates.
+    """A grid of points at which a picture is computed: the middles of square cells, row by row.
+
+    The points are also called samples, as in signal processing. They are not samples of a data set.
 
     Attributes:
-        left, top: crop coordinates of the outer corner of the first sample.
+        left, top: crop coordinates of the upper left corner of the first cell.
+        pitch: side of a cell in crop coordinates, in which the whole crop has the side 2.
+        height, width: numbers of rows and columns.
     """
 
     left: float
@@ -53,14 +63,14 @@ class Raster:
     width: int
 
     def grid(self) -> tuple[Image, Image]:
-        """Return the crop coordinates x (right) and y (down) of the samples' centres, each H×W."""
+        """Return the crop coordinates x (right) and y (down) of the points, each H×W."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         across, down = np.meshgrid(x, y)
         return across, down
 
     def axes(self) -> tuple[Image, Image]:
-        """Return the crop coordinates of the samples' centres: x as 1×W, y as H×1."""
+        """Return the crop coordinates of the points: x (right) as 1×W, y (down) as H×1."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.left)
         y = (np.arange(self.height, dtype=np.float32) + 0.5) * np.float32(self.pitch) + np.float32(self.top)
         return x[None], y[:, None]
@@ -94,12 +104,12 @@ def mapped(face: Face, place: Callable[[float, float], tuple[float, float]]) -> 
 
 
 def square(resolution: int) -> Raster:
-    """Return the samples of the crop alone, `resolution` squared."""
+    """Return the grid of the crop alone, `resolution` points each way."""
     return Raster(-1.0, -1.0, 2.0 / resolution, resolution, resolution)
 
 
 def draw_framing(rng: Rng) -> Framing:
-    """Draw how a face detector crops: from one distribution for live faces and attacks alike."""
+    """Choose at random how a face detector crops. Live faces and attacks have the same distribution."""
     return Framing(
         x=float(rng.uniform(-0.06, 0.06)),
         y=float(rng.uniform(-0.12, 0.04)),

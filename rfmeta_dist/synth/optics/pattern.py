@@ -47,8 +47,8 @@ class Pattern:
     """What the radiance of a carrier is multiplied by: for each layer, 1 plus the waves of the layer.
 
     Attributes:
-        u, v: where each sample of the scene lies on the carrier, H×W, in face units.
-        weight: share of each sample's radiance that comes from the patterned surface, H×W in [0, 1].
+        u, v: where each point of the scene's grid lies on the carrier, H×W, in face units.
+        weight: share of each point's radiance that comes from the patterned surface, H×W in [0, 1].
         layers: the waves of each ink, or of the panel. The factors of the layers are multiplied; a factor below
             0 is set to 0.
     """
@@ -82,8 +82,8 @@ def resolved(pattern: Pattern, scene: Raster, pixels: Raster, defocus: float) ->
     """Return the pattern at the pixels of a sensor.
 
     Args:
-        pattern: on the samples of `scene`.
-        scene: where the pattern's samples lie.
+        pattern: on the points of `scene`.
+        scene: the grid of points.
         pixels: where the sensor's pixels lie.
         defocus: standard deviation of the lens blur in sensor pixels.
 
@@ -130,7 +130,7 @@ def _slopes(image: Image, spacing: float) -> tuple[Image, Image]:
 
 
 def on_pixels(image: Image, scene: Raster, pixels: Raster) -> Image:
-    """Interpolate an image on the samples of a scene, H×W or H×W×3, at the centres of a sensor's pixels."""
+    """Interpolate an image on the points of a scene, H×W or H×W×3, at the centres of a sensor's pixels."""
     if scene == pixels:
         return image
     zoom = pixels.pitch / scene.pitch

@@ -34,11 +34,11 @@ def capture(
     """Photograph a scene.
 
     Args:
-        radiance: linear RGB, H×W×3, of any scale, at the samples of the scene.
-        sight: where the samples and the pixels are.
+        radiance: linear RGB, H×W×3, in any unit, at the points of the scene.
+        sight: where the points and the sensor's pixels are.
         settings: the settings of the camera.
         rng: random generator of this frame's noise.
-        pattern: what is too fine for the samples: the dots or pixels of a carrier in view.
+        pattern: what is too fine for the points of the scene: the dots or pixels of a carrier in view.
 
     Returns:
         8-bit display values, one for each sensor pixel, before they are recorded (see `record`).

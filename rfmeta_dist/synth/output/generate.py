@@ -174,7 +174,7 @@ def render(video: Video) -> list[Sample]:
 
 
 def prepare(video: Video) -> tuple[Take, Framing]:
-    """Return what a recording is made with, spurious cues included, and how its face is framed."""
+    """Return the settings of a recording, changed by its spurious cues, and how its face is framed."""
     rng = video.shared("set-up")
     camera, framing = pick(video.card.cameras, rng), draw_framing(rng)
     settings, quality = set_up(camera, framing, video.size, rng), rng.uniform(*video.card.quality)

@@ -61,7 +61,7 @@ def _layer(canvas: Canvas, albedo: Image, cover: Image, height: Image) -> Layer:
 
 
 def draw_cloth(rng: Rng) -> Colour:
-    """Draw the linear RGB of cloth: often dull, sometimes strong, seldom pure black or white."""
+    """Choose the linear RGB of cloth at random: often dull, sometimes strong, seldom pure black or white."""
     value, tint = rng.uniform(0.015, 0.55) ** 1.0, rng.dirichlet((1.2, 1.2, 1.2)) * 3.0
     colour: Colour = (value * (1.0 + rng.uniform(0.0, 0.8) * (tint - 1.0))).astype(np.float32)
     return np.clip(colour, 0.008, 0.7)

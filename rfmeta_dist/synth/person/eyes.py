@@ -51,7 +51,7 @@ class EyeLook:
 
 
 def draw_eyes(traits: Traits, makeup: float, rng: Rng) -> EyeLook:
-    """Draw a person's eyes. The chance of light irises follows from the ancestry."""
+    """Choose a person's eyes at random. The chance of light irises follows from the ancestry."""
     light = rng.random() < 0.75 * traits.ancestry[2]
     shades = (HAZEL, GREEN, GREY, BLUE, BLUE) if light else (BROWN, BROWN, HAZEL)
     red, green, blue = np.array(shades[int(rng.integers(len(shades)))]) * rng.uniform(0.65, 1.3)

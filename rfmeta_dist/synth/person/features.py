@@ -35,7 +35,7 @@ class Look:
 
 
 def draw_look(traits: Traits, makeup: float, rng: Rng) -> Look:
-    """Draw a person's mouth, beard and glasses."""
+    """Choose a person's mouth, beard and glasses at random."""
     lipstick = np.array(LIPSTICKS[int(rng.integers(len(LIPSTICKS)))], np.float32) * np.float32(
         rng.uniform(0.7, 1.2)
     )

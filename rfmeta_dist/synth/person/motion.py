@@ -21,7 +21,11 @@ HORIZON = 120.0  # seconds after which blinks repeat
 
 @dataclass(frozen=True)
 class Wander:
-    """A smooth course about zero: a few sinusoids, given as (amplitude, cycles per second, phase)."""
+    """A smooth random movement about zero: a sum of a few sinusoids.
+
+    Attributes:
+        waves: amplitude, cycles per second and phase in radians of each sinusoid.
+    """
 
     waves: tuple[tuple[float, float, float], ...]
 
@@ -31,7 +35,14 @@ class Wander:
 
 
 def draw_wander(rng: Rng, deviation: float, band: tuple[float, float] = (0.1, 0.6), terms: int = 4) -> Wander:
-    """Draw a course of this standard deviation, with frequencies in `band`; slow ones reach furthest."""
+    """Make up a movement at random.
+
+    Args:
+        rng: random generator.
+        deviation: standard deviation over time, in any unit.
+        band: lowest and highest frequency in cycles per second; slow sinusoids have larger amplitudes.
+        terms: number of sinusoids.
+    """
     slowest, fastest = band
     frequencies = slowest * (fastest / slowest) ** rng.uniform(size=terms)
     weights = rng.uniform(0.5, 1.0, terms) / np.sqrt(frequencies)
@@ -42,7 +53,11 @@ def draw_wander(rng: Rng, deviation: float, band: tuple[float, float] = (0.1, 0.
 
 @dataclass(frozen=True)
 class Blinks:
-    """When somebody blinks: start times in seconds within HORIZON."""
+    """When somebody blinks.
+
+    Attributes:
+        starts: start times in seconds, rising, within HORIZON; after that they repeat.
+    """
 
     starts: tuple[float, ...]
 
@@ -60,7 +75,7 @@ class Blinks:
 
 
 def draw_blinks(rng: Rng) -> Blinks:
-    """Draw about fourteen blinks per minute."""
+    """Choose times of blinks at random, about fourteen per minute."""
     waits = rng.uniform(*BETWEEN_BLINKS, math.ceil(HORIZON / BETWEEN_BLINKS[0]))
     starts = np.cumsum(waits) - rng.uniform(0.0, BETWEEN_BLINKS[1])
     return Blinks(tuple(s for s in starts.tolist() if 0.0 <= s < HORIZON - BLINK))
@@ -68,7 +83,13 @@ def draw_blinks(rng: Rng) -> Blinks:
 
 @dataclass(frozen=True)
 class Life:
-    """How a living face moves about its mean pose."""
+    """How a living face moves about its mean pose.
+
+    Attributes:
+        pose: the mean pose.
+        yaw, pitch, jaw, smile, brows: what is added to the same field of the pose, over time.
+        blinks: when the eyes close.
+    """
 
     pose: Pose
     yaw: Wander
@@ -92,7 +113,7 @@ class Life:
 
 
 def draw_life(pose: Pose, rng: Rng) -> Life:
-    """Draw the movements of one recording of a person who tries to sit still."""
+    """Choose at random how a person who tries to sit still moves in one recording."""
     return Life(
         pose,
         yaw=draw_wander(rng, 0.05, (0.08, 0.5)),
@@ -106,7 +127,13 @@ def draw_life(pose: Pose, rng: Rng) -> Life:
 
 @dataclass(frozen=True)
 class Drift:
-    """How the framing changes: across and down in face units, relative distance, and roll in radians."""
+    """How the framing of a crop changes over time.
+
+    Attributes:
+        x, y: movement of its centre to the right and down, in face units.
+        distance: relative change of its half width.
+        roll: rotation in radians.
+    """
 
     x: Wander
     y: Wander
@@ -114,7 +141,7 @@ class Drift:
     roll: Wander
 
     def moved(self, framing: Framing, seconds: float, share: float = 1.0) -> Framing:
-        """Return a framing as it is at a time, or moved by a share of that."""
+        """Return a framing as it is at a time; only a share of the movement is applied, all by default."""
         return Framing(
             framing.x + share * self.x.at(seconds),
             framing.y + share * self.y.at(seconds),
@@ -124,7 +151,7 @@ class Drift:
 
 
 def draw_shake(rng: Rng) -> Drift:
-    """Draw the movement of a camera on a stand (hardly any) or in a hand (quick and small)."""
+    """Choose the movement of a camera at random: on a stand (hardly any) or in a hand (quick and small)."""
     much = float(rng.uniform(0.02, 1.0))
     return Drift(
         x=draw_wander(rng, 0.010 * much, (0.4, 4.0)),
@@ -135,7 +162,7 @@ def draw_shake(rng: Rng) -> Drift:
 
 
 def draw_sway(rng: Rng, much: float = 1.0) -> Drift:
-    """Draw the movement of a person, or of a held carrier, before the camera: slow and wider."""
+    """Choose at random how a person, or a held carrier, moves before the camera: slowly and further."""
     return Drift(
         x=draw_wander(rng, 0.016 * much),
         y=draw_wander(rng, 0.014 * much),

@@ -46,7 +46,13 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Survey:
-    """The usable portraits of a folder in look-alike groups, and how many files lack a single usable face."""
+    """The portraits that were found in a folder.
+
+    Attributes:
+        folder: the folder.
+        groups: the usable portraits. People who look alike are in one group; all others are groups of one.
+        skipped: number of pictures that do not show exactly one usable face.
+    """
 
     folder: Path
     groups: tuple[tuple[Portrait, ...], ...]

@@ -20,7 +20,14 @@ LEVELS = 20  # number of heights at which lines of sight are tested
 
 @dataclass(frozen=True)
 class Pose:
-    """Head turn in radians (yaw to the right, pitch down) and expression, each from 0 to 1."""
+    """How a head is turned, and its expression.
+
+    Attributes:
+        yaw: rotation to the right of the picture, in radians.
+        pitch: rotation downwards, in radians.
+        blink: 0 for open eyes to 1 for closed ones.
+        jaw, smile, brows: strength of each expression of `anatomy.ACTS`, 0 to 1.
+    """
 
     yaw: float = 0.0
     pitch: float = 0.0
@@ -32,7 +39,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """A posed bust as the camera sees it, H×W: fields as in `Bust`, and `scale` in face units per pixel."""
+    """A posed bust as the camera sees it.
+
+    Attributes:
+        albedo, height, cover, gloss, skin: as in `Bust`, at H×W pixels.
+        scale: face units per pixel.
+    """
 
     albedo: Image
     height: Image
@@ -43,7 +55,7 @@ class View:
 
 
 def draw_pose(rng: Rng) -> Pose:
-    """Draw a recording's mean head turn and a resting expression."""
+    """Choose a recording's mean head turn and resting expression at random; the eyes are open."""
     yaw, pitch = np.clip(rng.normal(0.0, (0.14, 0.08)), -0.32, 0.32)
     # Most people before a camera keep their mouth shut; some smile at it.
     jaw, smile, brows = np.clip(rng.uniform((-0.8, -0.7, -0.8), (0.3, 0.6, 0.4)), 0.0, None).tolist()

@@ -48,7 +48,7 @@ class Complexion:
 
 
 def draw_complexion(traits: Traits, rng: Rng) -> Complexion:
-    """Draw a person's skin; no tone is rare."""
+    """Choose a person's skin at random; no tone is rare."""
     usual = float(np.dot(traits.ancestry, TONES))
     melanin = float(np.clip(usual + rng.normal(0.0, 0.14), 0.03, 1.25))
     return Complexion(

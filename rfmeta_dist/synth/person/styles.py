@@ -107,7 +107,7 @@ class Hair:
 
 
 def draw_hair(traits: Traits, rng: Rng) -> Hair:
-    """Draw a person's hair. No style is rare; some are more common by sex, age and ancestry."""
+    """Choose a person's hair at random. No style is rare; some are more common by sex, age and ancestry."""
     style = _choose(WOMEN if traits.woman else MEN, rng)
     if rng.random() < traits.ancestry[0] and style not in {"scarf", "bald", "balding"}:
         style = _choose(COILED[0 if traits.woman else 1], rng)

@@ -18,7 +18,7 @@ NEAREST = 0.05  # places closer to the camera, or behind it, are drawn at this d
 
 @dataclass(frozen=True)
 class Panorama:
-    """Linear radiance H×W×3 that is being painted, with the place of each sample.
+    """Linear radiance H×W×3 that is being painted, with the place of each point.
 
     Attributes:
         image: the picture, changed in place.

@@ -54,7 +54,7 @@ def paint_backdrop(kind: str, framing: Framing, raster: Raster, rng: Rng) -> Ima
     Args:
         kind: `wall`, `curtain`, `office`, `window` or `outdoor`.
         framing: framing of the recording, which gives the size of a metre.
-        raster: the samples. The room is the same, whatever part of it they show.
+        raster: the points to paint. The room is the same, whatever part of it they show.
         rng: random generator of the room.
     """
     # A background is further away than the person, so it appears smaller.

@@ -22,7 +22,7 @@ DEPTH_SIZE = 32
 
 @dataclass(frozen=True)
 class Light:
-    """A kind of lighting. Values are drawn from the ranges for each recording.
+    """A kind of lighting. For each recording, a value is chosen at random from each range.
 
     Attributes:
         azimuth, elevation: ranges in degrees of the direction of the key light; 0, 0 is beside the camera, 90
@@ -41,7 +41,14 @@ class Light:
 
 @dataclass(frozen=True)
 class Lamp:
-    """One recording's light: unit vector towards the key light, colour, ambient fraction, backdrop level."""
+    """One recording's light.
+
+    Attributes:
+        direction: unit vector towards the key light: x right, y down, z towards the camera.
+        colour: linear RGB, green is 1.
+        ambient: fraction of the light that comes from all directions, 0 to 1.
+        backdrop: brightness of the background relative to the face.
+    """
 
     direction: NDArray[np.float32]
     colour: NDArray[np.float32]
@@ -50,7 +57,7 @@ class Lamp:
 
 
 def draw_lamp(light: Light, rng: Rng) -> Lamp:
-    """Draw the light of one recording."""
+    """Choose the light of one recording at random, from the left or the right with equal chance."""
     azimuth = np.deg2rad(rng.uniform(*light.azimuth)) * rng.choice([-1.0, 1.0])
     elevation = np.deg2rad(rng.uniform(*light.elevation))
     direction = np.array(

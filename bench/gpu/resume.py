@@ -68,7 +68,7 @@ def _train(settings: Settings, folder: Path, deterministic: bool, until: int, gr
     join_group(settings, group)
     device, run = settings.place, open_store(str(folder))
     config = configuration(settings.resumed, steps=STEPS, checkpoint_every=EVERY, deterministic=deterministic)
-    set_up(config.training, device)
+    set_up(config.training)
     trainer = build(config, Single(), device)
     found = kept.newest(run).saved
     progress = checkpoint.restore(found, trainer, [FINGERPRINT]) if found else Progress()

@@ -122,13 +122,13 @@ def run_all(
         left = start + seconds - time.monotonic()
         least = section.least * (TINY if settings.tiny else 1)
         if left < least:
-            why = f"skipped: needs about {least:.0f} s, and {max(left, 0):.0f} s are left; give --minutes more"
+            why = f"needs about {least:.0f} s, and {max(left, 0):.0f} s are left; give --minutes more"
             outcomes[section.name] = Outcome("skipped", error=why)
         else:
             say(start, f"{section.name} …")
             outcomes[section.name] = _run(section, settings, min(left, section.most), start)
         found = outcomes[section.name]
-        say(start, f"{section.name}: {found.error or 'done'}")
+        say(start, f"{section.name}: {found.status}{f': {found.error}' if found.error else ''}")
         after(outcomes)
     return outcomes
 
@@ -182,7 +182,7 @@ def _run(section: Section, settings: Settings, seconds: float, start: float) -> 
             outcome.rows[name] = row
             say(start, f"  {name}: {brief(row)}")
         else:
-            outcome.status, outcome.error = "ended", f"ended after {seconds:.0f} s, which is all it was given"
+            outcome.status, outcome.error = "ended", f"it had not finished after {seconds:.0f} s, its share of the time"
     except EOFError:
         process.join(5)
         outcome.status, outcome.error = "failed", f"its process died with {_death(process.exitcode)}"

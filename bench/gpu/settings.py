@@ -66,7 +66,8 @@ def settings(device: str, *, tiny: bool) -> Settings:
 
 def training(**given: Any) -> Training:
     """Return the `training` section of one worker, with these fields."""
-    return Training.model_validate({"workers": 1, "strategy": "single", **given})
+    # A worker without a GPU may not have tf32. On a CPU that setting changes nothing, so tiny runs have it too.
+    return Training.model_validate({"workers": 1, "strategy": "single", "gpus": 1, **given})
 
 
 def configuration(size: Size, **given: Any) -> Config:

@@ -81,8 +81,8 @@ def compared(settings: Settings, tell: Teller) -> None:
 
 def switched(settings: Settings, tell: Teller) -> None:
     """Time our step with `deterministic` on and off, and see whether a gradient has the same bits twice."""
-    # torch reads this variable once, at the first matrix product of a process, and without it refuses every
-    # later one that has to be deterministic. So it must be set before the first contender.
+    # torch looks for this variable once, at the first matrix product of a process. If it is not there, torch
+    # refuses every later product that has to be deterministic. So it must be set before the first contender.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     rows = race(SWITCHED, settings, tell, lambda one: {"repeats": repeats(one, settings)})
     differing = [name for name, row in rows.items() if SWITCHED[name].deterministic and not row["repeats"]]
@@ -117,7 +117,7 @@ def race(
             require(began > MARGIN + longest, "no time is left for it")
             row, steps[name] = prepare(one, settings.step, device)
             row |= also(one)
-            set_up(training(**one.switches), device)
+            set_up(training(**one.switches))
             seconds[name] = [timed(steps[name], settings.steps, device)]
         except (RuntimeError, VerificationError) as error:  # torch.OutOfMemoryError is a RuntimeError
             tell(name, {"error": one_line(error)})
@@ -129,7 +129,7 @@ def race(
         if tell.left() < MARGIN + 2 * settings.steps * sum(values[-1] for values in seconds.values()):
             break
         for name in rows:
-            set_up(training(**contenders[name].switches), device)
+            set_up(training(**contenders[name].switches))
             seconds[name].append(timed(steps[name], settings.steps, device))
     for name, row in rows.items():
         rows[name] = row | figures(row["images"], seconds[name], settings.step)
@@ -157,7 +157,7 @@ def prepare(one: Contender, size: Size, device: torch.device) -> tuple[Row, Call
     Returns:
         A row with the images of a domain and the peak of memory, and a function that does a step.
     """
-    set_up(training(**one.switches), device)
+    set_up(training(**one.switches))
 
     def warm_up(images: int) -> tuple[Callable[[], Any], float]:
         def work() -> Callable[[], Any]:
@@ -204,7 +204,7 @@ def ours(one: Contender, size: Size, device: torch.device) -> tuple[Trainer, Wor
 
 def repeats(one: Contender, settings: Settings) -> bool:
     """Return True if a step's gradient has the same bits when it is computed again with the same weights."""
-    set_up(training(**one.switches), settings.place)
+    set_up(training(**one.switches))
 
     def twice(images: int) -> bool:
         trainer, work = ours(one, Size(settings.step.side, settings.step.width, images), settings.place)

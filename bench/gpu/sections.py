@@ -182,7 +182,10 @@ def _run(section: Section, settings: Settings, seconds: float, start: float) -> 
             outcome.rows[name] = row
             say(start, f"  {name}: {brief(row)}")
         else:
-            outcome.status, outcome.error = "ended", f"it had not finished after {seconds:.0f} s, its share of the time"
+            outcome.status, outcome.error = (
+                "ended",
+                f"it had not finished after the {seconds:.0f} s that it may take",
+            )
     except EOFError:
         process.join(5)
         outcome.status, outcome.error = "failed", f"its process died with {_death(process.exitcode)}"

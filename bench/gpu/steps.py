@@ -114,7 +114,7 @@ def race(
     for name, one in contenders.items():
         began = tell.left()
         try:
-            require(began > MARGIN + longest, "no time is left for it")
+            require(began > MARGIN + longest, "no time is left for it", "give --minutes more")
             row, steps[name] = prepare(one, settings.step, device)
             row |= also(one)
             set_up(training(**one.switches))

@@ -85,7 +85,8 @@ def _step(name: str, row: Row) -> str:
     keys = ("images", "step_s", "images_per_s", "faster", "tflops", "peak_share", "matmul_share", "memory_mb")
     cells = [_number(row.get(key)) for key in keys]
     cells.append({True: "yes", False: "no", None: "–"}[row.get("repeats")])
-    return f"| {name} | {' | '.join(cells)} |"
+    shown = f"{name} ({row['note']})" if "note" in row else name
+    return f"| {shown} | {' | '.join(cells)} |"
 
 
 def _summary(name: str, part: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test coverage check docs reference drill bench shift study why transfer golden clean
+.PHONY: help setup lock demo test coverage check docs reference drill bench gpu shift study why transfer golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench: setup  ## run the benchmarks; each prints ratios measured in one run (abo
 	$(BIN)/python -m bench.stream --out bench/results/stream.json
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 	$(BIN)/python -m bench.manifest --out bench/results/manifest.json
+
+gpu: setup  ## prove and time the engine on one NVIDIA GPU in at most 8 minutes; says what is missing without one
+	$(BIN)/python -m bench.gpu --device cuda --out bench/results/gpu.json
 
 shift: setup  ## measure how the generated domains differ: train on each, test on each, print a matrix
 	$(BIN)/python -m bench.shift --out bench/results/shift.json

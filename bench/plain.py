@@ -52,7 +52,7 @@ class Plain(nn.Module):
         *train, test = batches
         bce = f.binary_cross_entropy_with_logits
         own = dict(self.learner.named_parameters())
-        total, adapted = torch.zeros(()), []
+        total, adapted = test.image.new_zeros(()), []
         for batch in train:
             deep, shallow = self.features(batch.image)
             cls = bce(self.learner(deep), batch.label)

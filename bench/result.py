@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rfmeta_dist.cli.terminal import say
 from rfmeta_dist.core.errors import RfmetaError
 
 
@@ -22,6 +21,10 @@ def give(result: dict[str, Any], out: Path | None) -> None:
 
 def exit_code(work: Callable[[], None]) -> int:
     """Do the work of a resumable benchmark and return the exit code. An error is printed as one line."""
+    from rfmeta_dist.cli.terminal import (
+        say,  # not at the top: bench.gpu runs without the command line's packages
+    )
+
     try:
         work()
     except RfmetaError as error:

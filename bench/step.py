@@ -74,21 +74,26 @@ def plain(width: float) -> Plain:
     return model
 
 
+def plain_contender(data: list[Batch], width: float, *, fast: bool) -> tuple[Callable[[], Tensor], nn.Module]:
+    """Return the plain networks' objective and the networks; `fast`: channels last under bf16 autocast."""
+    device = data[0].image.device
+    model: nn.Module = plain(width).to(device)
+    if fast:
+        model = model.to(memory_format=torch.channels_last)
+        data = [Batch(b.image.to(memory_format=torch.channels_last), b.depth, b.label) for b in data]
+
+    def objective() -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+            return model.objective(data, RATE, DEPTH_WEIGHT)
+
+    return objective, model
+
+
 def contender(name: str, size: int, width: float, images: int) -> tuple[Callable[[], Tensor], nn.Module]:
     """Return a function that computes the objective, and the module whose gradient it fills."""
     data = batches(size, images)
     if not name.startswith("ours"):
-        model: nn.Module = plain(width)
-        fast = name != "plain"
-        if fast:
-            model = model.to(memory_format=torch.channels_last)
-            data = [Batch(b.image.to(memory_format=torch.channels_last), b.depth, b.label) for b in data]
-
-        def objective() -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-                return model.objective(data, RATE, DEPTH_WEIGHT)
-
-        return objective, model
+        return plain_contender(data, width, fast=name != "plain")
     settings = CONTENDERS[name]
     nets = Networks(width, checkpointing=settings["checkpointing"])
     nets.initialise(0)
@@ -127,6 +132,11 @@ def run(name: str, size: int, width: float, images: int, steps: int, gradient: P
         optimizer.step()
         seconds.append(time.perf_counter() - started)
     return {"seconds": min(seconds), "saved_mb": sum(kept.values()) / 2**20, "peak_mb": peak / 1024}
+
+
+def tflop(size: int, width: float, images: int) -> float:
+    """Return the TFLOP of a step with this many images of each domain, scaled from the paper's size."""
+    return TFLOP_AN_IMAGE * DOMAINS * images * (size / 256) ** 2 * width**2
 
 
 def peak_of_convolution(dtype: torch.dtype, size: int, images: int) -> float:
@@ -170,7 +180,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
                 results[name] = found | {"seconds": seconds}
     reference, base = gradients["plain"], results["plain"]
     peaks = {kind: peak_of_convolution(dtype, options.size, options.images) for kind, dtype in DTYPES.items()}
-    work = TFLOP_AN_IMAGE * DOMAINS * options.images * (options.size / 256) ** 2 * options.width**2
+    work = tflop(options.size, options.width, options.images)
     rows = {}
     for name, found in results.items():
         speed = work / found["seconds"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -98,6 +99,10 @@ class Batch:
         """Return a batch of some consecutive rows of this one."""
         part = slice(rows.start, rows.stop)
         return Batch(self.image[part], self.depth[part], self.label[part])
+
+    def to(self, device: torch.device) -> Batch:
+        """Return this batch on a device."""
+        return Batch(self.image.to(device), self.depth.to(device), self.label.to(device))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.parity import Distributed
 
+SIDE = 256  # of the images, in pixels
+CPU = torch.device("cpu")
+
 Array = NDArray[np.float64]
 Figures = dict[str, Array]
 
@@ -89,6 +92,7 @@ def verify(
     workers: int = 1,
     strategy: Distributed = "ddp",
     meta_test: MetaTestMode = "shard",
+    device: torch.device = CPU,
 ) -> list[Difference]:
     """Recompute every figure and compare it with its reference.
 
@@ -97,14 +101,15 @@ def verify(
         workers: number of local processes. With one, `strategy` and `meta_test` are not used.
         strategy: the strategy of several processes.
         meta_test: how several processes forward the meta-test batch.
+        device: the device on which every process computes.
 
     Returns:
         The differences, the largest first.
     """
     if workers == 1:
-        figures = recompute(golden, Single())
+        figures = recompute(golden, Single(), device=device)
     else:
-        figures = spawn(_recompute, workers, golden, strategy, meta_test)[0]
+        figures = spawn(_recompute, workers, golden, strategy, meta_test, device)[0]
     return compare(figures, references(golden))
 
 
@@ -119,22 +124,37 @@ def compare(figures: Figures, reference: Figures) -> list[Difference]:
     return sorted(differences, key=lambda d: d.relative, reverse=True)
 
 
-def _recompute(golden: dict[str, Any], strategy: Distributed, meta_test: MetaTestMode) -> Figures:
-    return recompute(golden, make(Training(strategy=strategy)), meta_test)
+def _recompute(
+    golden: dict[str, Any], strategy: Distributed, meta_test: MetaTestMode, device: torch.device
+) -> Figures:
+    return recompute(golden, make(Training(strategy=strategy)), meta_test, device)
 
 
-def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTestMode = "shard") -> Figures:
+def recompute(
+    golden: dict[str, Any],
+    strategy: Strategy,
+    meta_test: MetaTestMode = "shard",
+    device: torch.device = CPU,
+) -> Figures:
     """Compute the file's figures by name, from weights and batches that are generated in float64.
 
-    With several workers, all call this together; each returns the figures as it has them.
+    With several workers, all call this together; each returns the figures as it has them. Weights and batches
+    are generated on the CPU, so they are the same for every device.
+
+    Args:
+        golden: from `read_reference`. It may also have the fields `width`, the factor of the numbers of
+            channels, and `image_size`, the side of the images in pixels; files do not, and mean 1 and 256.
+        strategy: a new strategy that has not taken a step.
+        meta_test: how several processes forward the meta-test batch.
+        device: this worker's device.
     """
-    seed, size = golden["seed"], golden["batch_per_domain"]
-    nets = Networks(meta_learner_momentum=golden["meta_learner_bn_momentum"]).double()
+    seed, size, side = golden["seed"], golden["batch_per_domain"], golden.get("image_size", SIDE)
+    nets = Networks(golden.get("width", 1.0), golden["meta_learner_bn_momentum"]).double()
     with torch.no_grad():
         for name, parameter in nets.named_parameters():
-            parameter.copy_(torch.from_numpy(_weight(seed, name, tuple(parameter.shape))))
+            parameter.copy_(torch.from_numpy(weight(seed, name, tuple(parameter.shape))))
     objective = RFMeta(
-        nets,
+        nets.to(device),
         Method(
             inner_learning_rate=golden["alpha"],
             depth_weight=golden["depth_weight"],
@@ -147,21 +167,22 @@ def recompute(golden: dict[str, Any], strategy: Strategy, meta_test: MetaTestMod
     (part,) = parts_of(strategy.rank, work_split)
     figures: Figures = {}
     for t, order in enumerate(golden["domain_orders"]):
-        *train, test = (_batch(seed, t, d, size) for d in order)
+        *train, test = (batch(seed, t, d, size, side).to(device) for d in order)
         parts = trainer.gradient([(Episode((*train, test.rows(part.rows))), part)])
         figures |= {f"step {t} {name}": np.array([value]) for name, value in parts.items()}
         for name, gradient in strategy.gradient().items():
-            figures |= _tensor_figures(f"step {t} grad {name}", gradient)
+            figures |= tensor_figures(f"step {t} grad {name}", gradient)
         trainer.update()
     for name, parameter in nets.named_parameters():
-        figures |= _tensor_figures(f"param {name}", parameter.detach())
+        figures |= tensor_figures(f"param {name}", parameter.detach())
     for name, layer in nets.named_modules():
         if isinstance(layer, norm.BatchNorm2d):
             figures[f"running {name} norm"] = np.array([float(layer.running_mean.norm())])  # not in the file
             figures[f"running {name} mean"] = _sample(layer.running_mean)
             figures[f"running {name} var"] = _sample(layer.running_var)
     with torch.no_grad():
-        figures["eval_logit"] = nets.eval().logits(_batch(seed, 99, 0, size).image).numpy()
+        image = batch(seed, 99, 0, size, side).image
+        figures["eval_logit"] = nets.eval().logits(image.to(device)).cpu().numpy()
     return figures
 
 
@@ -169,7 +190,8 @@ def _rng(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([*key]))
 
 
-def _weight(seed: int, name: str, shape: tuple[int, ...]) -> Array:
+def weight(seed: int, name: str, shape: tuple[int, ...]) -> Array:
+    """Draw the initial value of the parameter `name` in float64, from the seed of a golden file."""
     g = _rng(seed, zlib.crc32(name.encode()))
     draw: Array = g.standard_normal(shape)
     if len(shape) == 4:
@@ -179,21 +201,23 @@ def _weight(seed: int, name: str, shape: tuple[int, ...]) -> Array:
     return 1 + 0.1 * draw if name.endswith("weight") else 0.05 * draw
 
 
-def _batch(seed: int, step: int, domain: int, size: int) -> Batch:
+def batch(seed: int, step: int, domain: int, size: int, side: int = SIDE) -> Batch:
+    """Draw the batch of a domain in a step in float64, on the CPU: `size` images of `side`×`side` pixels."""
     g = _rng(seed, 7, step, domain)
-    image = g.random((size, 6, 256, 256))
+    image = g.random((size, 6, side, side))
     label = (np.arange(size) % 2).astype(np.float64)
-    depth = g.random((size, 1, 32, 32)) * label[:, None, None, None]
+    depth = g.random((size, 1, side // 8, side // 8)) * label[:, None, None, None]
     return Batch(torch.from_numpy(image), torch.from_numpy(depth), torch.from_numpy(label))
 
 
 def _sample(tensor: Tensor) -> Array:
-    flat = tensor.flatten().numpy()
+    flat = tensor.flatten().cpu().numpy()
     sample: Array = flat[np.linspace(0, flat.size - 1, min(8, flat.size)).astype(int)]
     return sample
 
 
-def _tensor_figures(name: str, tensor: Tensor) -> Figures:
+def tensor_figures(name: str, tensor: Tensor) -> Figures:
+    """Return the figures of a tensor: its norm, and up to eight of its values, evenly spaced."""
     return {f"{name} norm": np.array([float(tensor.norm())]), f"{name} sample": _sample(tensor)}
 
 

@@ -129,10 +129,14 @@ def cases(
     return found
 
 
-def prove_locally(configs: Iterable[Config]) -> Iterator[Result]:
+def prove_locally(configs: Iterable[Config], device: torch.device = CPU) -> Iterator[Result]:
     """Run the proofs in order, in local processes.
 
     The processes are started once for each group of consecutive proofs with the same number of workers.
+
+    Args:
+        configs: what to prove.
+        device: the device that all processes share.
 
     Raises:
         VerificationError: a process failed.
@@ -141,7 +145,7 @@ def prove_locally(configs: Iterable[Config]) -> Iterator[Result]:
         given = list(group)
         receive, send = torch.multiprocessing.get_context("spawn").Pipe(duplex=False)
         with ThreadPoolExecutor(1) as thread:
-            processes = thread.submit(spawn, _serve, world, given, send)
+            processes = thread.submit(spawn, _serve, world, given, send, device)
             for config in given:
                 while not receive.poll(0.1):
                     if processes.done():
@@ -150,13 +154,13 @@ def prove_locally(configs: Iterable[Config]) -> Iterator[Result]:
             processes.result()
 
 
-def _serve(configs: list[Config], results: Connection) -> None:
+def _serve(configs: list[Config], results: Connection, device: torch.device) -> None:
     """Run the proofs as one worker of `prove_locally`. Rank 0 sends each result as soon as it has it."""
     world, rank = configs[0].training.workers, make(configs[0].training).rank
     singles = list(dict.fromkeys(map(alone, configs)))
-    references = {c: compute(c, Single(), CPU) for c in singles[rank::world]}  # others have the rest
+    references = {c: compute(c, Single(), device) for c in singles[rank::world]}  # others have the rest
     for config in configs:
-        found = compare(config, make(config.training), CPU, references.get(alone(config)))
+        found = compare(config, make(config.training), device, references.get(alone(config)))
         if rank == 0:
             results.send(found)
 

@@ -1,0 +1,1 @@
+"""Prove and time the engine on one GPU, without Ray: `make gpu`."""

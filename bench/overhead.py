@@ -7,8 +7,8 @@ Blocks of the same steps alternate in the same worker processes, with the same n
 looped  the loop of `rfmeta train`: batches from the reading actors, rows to the driver, counters, Ray Train
 bare    plan, batches, step; each worker reads and decodes its batches itself, one step ahead in a thread
 
-Both read the shards in the repository, more than a thousand samples of each class and domain, from S3 through the
-machine's cache, which is full before the clock starts.
+Both read the shards in the repository, thousands of samples a domain, from S3 through the machine's cache,
+which holds all of them before the clock starts.
 
 thread  CPU time of the thread that trains, per step and worker
 tree    CPU time of all processes, per step: workers, readers, Ray's own processes, the driver. For the bare
@@ -208,9 +208,7 @@ def run(config: Config, options: argparse.Namespace, manifests: Mapping[str, Man
         }
         with monitor.watched(desk, lambda _: None), fit.waiting(config, print):
             fit.trainer(measure, given, config, folder, local=local).fit()
-        workers = [
-            json.loads(Path(folder, f"{n}.json").read_text()) for n in range(config.training.workers)
-        ]
+        workers = [json.loads(Path(folder, f"{n}.json").read_text()) for n in range(config.training.workers)]
     return figures(workers)
 
 

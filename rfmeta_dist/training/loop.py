@@ -17,7 +17,7 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import Episode, RawBatch, StepRow
-from rfmeta_dist.episode.plan import Need, Plan, plan, work_split
+from rfmeta_dist.episode.plan import PREFETCH, Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
@@ -76,7 +76,6 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
 # Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,
 # the weights have diverged, and further batches do not help.
 GIVE_UP = 10
-PREFETCH = 3  # number of steps that are prefetched: enough to hide decoding, at a few megabytes for each domain
 
 
 def train(

@@ -5,14 +5,15 @@
 Blocks of the same steps alternate in the same worker processes, with the same networks:
 
 looped  the loop of `rfmeta train`: batches from the reading actors, rows to the driver, counters, Ray Train
-bare    plan, batches, step; each worker reads and decodes its batches itself, one step ahead in a thread
+bare    plan, batches, step; each worker reads and decodes batches itself, one step ahead in a thread
 
 Both read the shards in the repository, thousands of samples a domain, from S3 through the machine's cache,
 which holds all of them before the clock starts.
 
 thread  CPU time of the thread that trains, per step and worker
 tree    CPU time of all processes, per step: workers, readers, Ray's own processes, the driver. For the bare
-        blocks: of the workers alone, less what Ray's threads in a worker take while the worker sleeps
+        blocks: of the workers alone, less what Ray's threads in a worker take while the worker sleeps, and
+        less what a second worker takes to decode the same batches once more
 wall    elapsed time per step
 """
 
@@ -39,20 +40,20 @@ from rfmeta_dist.cluster.meters import StepMeter
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
-from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.schema import Config, Data
 from rfmeta_dist.config.shipped import DEMO_SHARDS
-from rfmeta_dist.core.types import Episode, StepRow
+from rfmeta_dist.core.types import Episode, RawBatch, StepRow
 from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.domains import open_sources
 from rfmeta_dist.data.reading.fetch import fetch
-from rfmeta_dist.data.reading.local import LocalBatches
+from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.copy import copy
 from rfmeta_dist.data.shards.manifest import Manifest
-from rfmeta_dist.episode.plan import plan
+from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.preprocess import to_batch
 from rfmeta_dist.storage.embedded import embedded_s3
-from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import Hooks, build, train
@@ -89,7 +90,31 @@ def configuration(folder: str, workers: int, steps: int, width: float, batch: in
     )
 
 
-def bare(config: Config, trainer: Trainer, source: LocalBatches, steps: range) -> None:
+class Own:
+    """Batches that this process reads and decodes itself.
+
+    Of each domain it decodes every batch, also those that only other workers need. `figures` takes that work
+    off again.
+    """
+
+    def __init__(self, store: Store, manifests: Mapping[str, Manifest], data: Data, seed: int) -> None:
+        self._batches = {
+            name: enumerate(DomainStream.of_run(store, manifest, data, seed).batches())
+            for name, manifest in manifests.items()
+        }
+
+    def batch(self, need: Need) -> RawBatch:
+        """Return rows of a batch. Batches of a domain must be asked for in order."""
+        return next(raw for index, raw in self._batches[need.domain] if index == need.index).rows(need.rows)
+
+    def read(self, steps: int) -> None:
+        """Decode as many batches of every domain."""
+        for _ in range(steps):
+            for batches in self._batches.values():
+                next(batches)
+
+
+def bare(config: Config, trainer: Trainer, source: Own, steps: range) -> None:
     """Train as a loop without Ray would: batches are decoded and made into tensors while a step computes."""
 
     def prepare(step: int) -> Work:
@@ -168,9 +193,9 @@ def measure(given: dict[str, Any]) -> None:
         rows.append(row)
 
     hooks = Hooks(after_step, lambda _: None, lambda *_: None)
-    far, near = streams.RayBatches(task.actors), LocalBatches(*given["local"])
+    far, near, spare = streams.RayBatches(task.actors), Own(*given["local"]), Own(*given["local"])
     measured = Measured(block, given["driver"], lambda: float(trainer.strategy.sum(torch.zeros(1))))
-    found: dict[str, list[Any]] = {"looped": [], "bare": [], "asleep": []}
+    found: dict[str, list[Any]] = {"looped": [], "bare": [], "reading": [], "asleep": []}
     for turn in range(given["rounds"] + 1):
         done = turn * block
         until = config.model_copy(
@@ -182,6 +207,7 @@ def measure(given: dict[str, Any]) -> None:
         }
         for name in sorted(blocks, reverse=turn % 2 == 0):
             found[name].append(measured.of(blocks[name]))
+        found["reading"].append(measured.of(lambda: spare.read(block)))
         started = time.process_time()
         time.sleep(SLEEP_S)
         found["asleep"].append((time.process_time() - started) / SLEEP_S)
@@ -215,10 +241,13 @@ def run(config: Config, options: argparse.Namespace, manifests: Mapping[str, Man
 def figures(workers: list[dict[str, list[Any]]]) -> dict[str, Any]:
     """Return medians over the rounds; the first round is not counted."""
     asleep = [statistics.median(worker["asleep"][1:]) for worker in workers]
+    # Reading every batch in every worker is work that only the first of them has to do.
+    reading = [statistics.median(one["process"] for one in worker["reading"][1:]) for worker in workers]
+    twice = sum(reading[1:])
     rounds = []
     for n in range(1, len(workers[0]["bare"])):
         ours, plain = ([worker[name][n] for worker in workers] for name in ("looped", "bare"))
-        idle = sum(rate * one["wall"] for rate, one in zip(asleep, plain, strict=True))
+        idle = twice + sum(rate * one["wall"] for rate, one in zip(asleep, plain, strict=True))
         rounds.append(
             {
                 "thread": tuple(sum(one["thread"] for one in each) / len(each) for each in (ours, plain)),
@@ -239,6 +268,7 @@ def figures(workers: list[dict[str, list[Any]]]) -> dict[str, Any]:
     names = sorted({name for one in kinds for name in one})
     found["looped_tree_ms"] = {name: _ms(one.get(name, 0.0) for one in kinds) for name in names}
     found["ray_in_sleeping_workers_ms_a_second"] = round(1000 * sum(asleep), 2)
+    found["reading_ms"] = _ms([reading[0]])
     found["waiting_for_data"] = round(workers[0]["stalled"][0], 4)
     return found
 

@@ -6,7 +6,7 @@ for each step:   plan → this worker's batches, prepared in a thread → one op
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
@@ -36,8 +36,8 @@ class BatchSource(Protocol):
     def batch(self, need: Need) -> RawBatch:
         """Return the rows of a domain's batch."""
 
-    def prefetch(self, need: Need) -> None:
-        """Announce that these rows will be requested soon, so that they can be prepared."""
+    def prefetch(self, needs: Iterable[Need]) -> None:
+        """Announce the rows that a step will request, so that they can be prepared."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,7 @@ def _prepared(
 
 
 def _prefetch(source: BatchSource, coming: Plan) -> None:
-    for needs in coming.needs:
-        for need in filter(None, needs):
-            source.prefetch(need)
+    source.prefetch([need for needs in coming.needs for need in needs if need])
 
 
 def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[StepRow]) -> None:

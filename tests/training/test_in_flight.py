@@ -22,8 +22,8 @@ class Counted:
     def __init__(self) -> None:
         self.alive: Counter[int] = Counter()
 
-    def prefetch(self, need: Need) -> None:
-        self.alive[need.index] += 1
+    def prefetch(self, needs: list[Need]) -> None:
+        self.alive.update(need.index for need in needs)
 
     def batch(self, need: Need) -> RawBatch:
         image = np.random.default_rng(need.index).integers(0, 256, (4, 32, 32, 3), np.uint8)

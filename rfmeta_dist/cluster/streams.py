@@ -8,6 +8,7 @@ step that is asked for. An actor's process loads neither torch nor the learning 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,9 @@ from rfmeta_dist.storage.store import open_store
 
 KEEP = 16  # steps that a batch is kept; workers run in lockstep, but prefetch different numbers of steps
 METER_S = 1.0  # seconds between updates of the counters; Prometheus asks every few seconds
-ACTORS = 1  # largest number for each worker; decoding releases Python's lock, so one can serve many domains
+# Workers on CPUs that one actor serves. Decoding releases Python's lock, so an actor decodes thousands of images
+# a second, far more than such workers train on. With more actors, the same batches take more CPU time.
+SERVED = 4
 
 T = TypeVar("T")
 
@@ -128,17 +131,19 @@ ReadingActor = ray.remote(num_cpus=0, memory=1, max_restarts=-1, max_task_retrie
 def start(config: Config, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Start the actors that read the source domains, and return their handles by domain.
 
-    There are `ACTORS` actors for each worker, or one for each domain if that is fewer. They are spread over the
-    nodes that can hold a worker, to keep traffic between nodes small. If a node is lost, Ray starts its actors
-    elsewhere.
+    There is an actor for each worker on a GPU, or for each `SERVED` workers on CPUs and at least for each node
+    of workers; but no more than there are domains. They are spread over the nodes that can hold a worker, to
+    keep traffic between nodes small. If a node is lost, Ray starts its actors elsewhere.
 
     Args:
         config: the run's.
         fingerprints: fingerprint of the manifest to read, by domain.
     """
     sources, training = config.data.sources, config.training
-    count = min(len(sources), ACTORS * training.workers)
     nodes = _nodes_for_workers("GPU" if training.gpus else "CPU")
+    served = 1 if training.gpus else SERVED
+    busy = max(min(len(nodes), training.workers), math.ceil(training.workers / served))
+    count = min(len(sources), busy)
     first = zlib.crc32(config.run.name.encode())  # runs that train at the same time begin at different nodes
     actors: dict[str, Any] = {}
     for k in range(count):

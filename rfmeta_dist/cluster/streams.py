@@ -34,8 +34,8 @@ from rfmeta_dist.storage.store import open_store
 
 KEEP = 16  # steps that a batch is kept; workers run in lockstep, but prefetch different numbers of steps
 METER_S = 1.0  # seconds between updates of the counters; Prometheus asks every few seconds
-# Workers on CPUs that one actor serves. Decoding releases Python's lock, so an actor decodes thousands of images
-# a second, far more than such workers train on. With more actors, the same batches take more CPU time.
+# Workers on CPUs that one actor serves. Decoding releases Python's lock, so an actor decodes thousands of
+# images a second, far more than such workers train on. With more actors, the same batches take more CPU time.
 SERVED = 4
 
 T = TypeVar("T")

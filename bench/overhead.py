@@ -25,15 +25,14 @@ import os
 import statistics
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
+from bench.processes import tree
 from bench.result import give
 from rfmeta_dist.cluster import fit, monitor, streams
 from rfmeta_dist.cluster.meters import StepMeter
@@ -62,13 +61,6 @@ from rfmeta_dist.training.step import Trainer
 PREFIX, SOURCES = "s3://bench/faces", "OCI"
 SLEEP_S = 2.0
 CPU = torch.device("cpu")
-# Beginnings of titles and command lines, and what the process is called here.
-KINDS = {
-    "ray::DomainReaders": "readers",
-    "ray::NewsDesk": "monitor",
-    "raylet": "raylet",
-    "gcs_server": "gcs",
-}
 
 
 def configuration(folder: str, workers: int, steps: int, width: float, batch: int) -> Config:
@@ -130,34 +122,6 @@ def bare(config: Config, trainer: Trainer, source: Own, steps: range) -> None:
             if step + 1 < steps.stop:
                 coming = pool.submit(prepare, step + 1)
             trainer.step(work)
-
-
-def tree(driver: int) -> Counter[str]:
-    """Return the CPU seconds of the driver and of all processes below it, by kind; the S3 server left out."""
-    root = psutil.Process(driver)
-    found = Counter({"driver": _seconds(root)})
-    for process in root.children(recursive=True):
-        try:
-            found[_kind(process)] += _seconds(process)
-        except psutil.NoSuchProcess:
-            continue
-    del found["S3 server"]
-    return found
-
-
-def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def _kind(process: psutil.Process) -> str:
-    line = " ".join(process.cmdline())
-    if "RayTrainWorker" in line:
-        return "workers"
-    for start, kind in KINDS.items():
-        if os.path.basename(line).startswith(start) or f"/{start} " in line or line.startswith(start):
-            return kind
-    return "S3 server" if "-s3" in line or "weed" in line else "other: " + line[:60]
 
 
 class Measured:

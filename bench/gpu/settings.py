@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,5 +107,5 @@ class Memory:
         """Return the rows of a domain's batch."""
         return crops(self.size.side, self.size.images, need.domain, need.index).rows(need.rows)
 
-    def prefetch(self, need: Need) -> None:
+    def prefetch(self, needs: Iterable[Need]) -> None:
         """Do nothing: batches are made when they are asked for."""

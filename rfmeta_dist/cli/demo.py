@@ -80,6 +80,7 @@ def demo(
     plans = {} if shards else _plan(chosen, scale or ("small" if identities else "demo"), identities, slots)
 
     from rfmeta_dist.cluster.judging import evaluate_here
+    from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.train import train_run
     from rfmeta_dist.storage.embedded import embedded_s3
@@ -90,7 +91,7 @@ def demo(
         say(f"S3 server at {server.endpoint}", lead="1/4")
         if shards:
             _copy(shards, chosen)
-        with session(slots, torch=True) as local:
+        with session(slots, torch=True, batches=in_flight(chosen), say=say) as local:
             _generate(chosen, plans, quiet=json)
             workers, what = chosen.training.workers, f"{chosen.method.name} on {chosen.data.protocol}"
             say(f"training {what} with {workers} Ray Train workers", lead="2/4")

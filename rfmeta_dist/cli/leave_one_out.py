@@ -52,6 +52,7 @@ def leave_one_out(
     numbered = numbers("seeds", seeds)
 
     from rfmeta_dist.cluster import tune
+    from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.prepare import pin_together
     from rfmeta_dist.cluster.session import session
     from rfmeta_dist.cluster.tune import summary_name, targets_of, timeline
@@ -62,7 +63,10 @@ def leave_one_out(
     for note in pin_together(runs):  # reports a mistake in the data before Ray starts
         say(note)
     notices = Notices()
-    with session(slots_for(chosen, slots), address) as local, training_display(json) as show:
+    count = slots_for(chosen, slots)
+    together = min(len(runs), max(1, count // chosen.training.workers))
+    batches = together * max(map(in_flight, runs))
+    with session(count, address, batches=batches, say=say) as local, training_display(json) as show:
         outcomes = tune.leave_one_out(runs, show, on_notice=notices.tell, local=local)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     results = [outcome.evaluation for outcome in outcomes if outcome.error is None]

@@ -97,9 +97,10 @@ def train(
             prepare(chosen)  # changes at most the target in the run's folder, which needs neither Ray nor torch
         say(f"run {folder.url} is trained already; there is nothing to train")
     else:
+        from rfmeta_dist.cluster.object_store import in_flight
         from rfmeta_dist.cluster.session import session
 
-        ready = session(slots_for(chosen, slots), address, torch=True)
+        ready = session(slots_for(chosen, slots), address, torch=True, batches=in_flight(chosen), say=say)
         with ready as local, training_display(json) as show:
             from rfmeta_dist.cluster.train import train_run
 

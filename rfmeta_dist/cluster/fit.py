@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import uuid4
 
 import ray
@@ -47,11 +48,11 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
     """
     config, failures = task.config, 0
     os.environ[START_TIMEOUT] = str(config.training.wait_s)
-    with tempfile.TemporaryDirectory(prefix="rfmeta-ray-") as scratch, _waiting(config, say):
+    with tempfile.TemporaryDirectory(prefix="rfmeta-ray-") as scratch, waiting(config, say):
         while True:
             before = kept.written(folder)
             try:
-                _trainer(task, scratch, local).fit()
+                trainer(worker.run, {"assignment": task}, config, scratch, local=local).fit()
                 return
             except Exception as error:
                 if final := _final(error, config):
@@ -69,18 +70,29 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
                 say("workers have failed; all workers are started again from the newest checkpoint")
 
 
-def _trainer(task: worker.Assignment, scratch: str, local: bool) -> Trainer:
-    training = task.config.training
+def trainer(
+    loop: Callable[[Any], None], given: Mapping[str, Any], config: Config, scratch: str, *, local: bool
+) -> Trainer:
+    """Return Ray Train's trainer for a run.
+
+    Args:
+        loop: called on each worker, with `given`.
+        given: passed to `loop`; Ray pickles it.
+        config: the run's; says how many workers there are, and what each takes.
+        scratch: folder for Ray's records.
+        local: whether this process started the cluster (see session.py).
+    """
+    training = config.training
     return (LocalTrainer if local else Trainer)(
-        worker.run,
-        train_loop_config={"assignment": task},
+        loop,
+        train_loop_config=dict(given),
         scaling_config=ray.train.ScalingConfig(
             num_workers=training.workers,
             use_gpu=training.gpus > 0,
-            resources_per_worker=dict(room.for_training(task.config).each),
+            resources_per_worker=dict(room.for_training(config).each),
         ),
         run_config=ray.train.RunConfig(
-            name=f"{task.config.run.name}-{uuid4().hex[:8]}",
+            name=f"{config.run.name}-{uuid4().hex[:8]}",
             storage_path=scratch,
             failure_config=ray.train.FailureConfig(
                 max_failures=training.restarts,
@@ -110,7 +122,7 @@ def _final(error: Exception, config: Config) -> RfmetaError | None:
 
 
 @contextmanager
-def _waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
+def waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
     """Call `say` from a thread, while the context is open, if the workers do not get their slots."""
     waited, said = 0.0, ""
     ask, limit = room.for_training(config), config.training.wait_s

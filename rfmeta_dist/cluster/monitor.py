@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rfmeta_dist.core.periodic import periodically
 
 News = dict[str, Any]
-EVERY_S = 0.25
+EVERY_S = 0.5  # seconds between looks for rows; each takes driver and monitor some milliseconds of CPU time
 ANSWER_S = 10.0
 NOTICE = "notice"  # a row with this field carries a message for the user instead of the figures of a step
 

@@ -11,12 +11,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import ray
 
+from rfmeta_dist.cluster import object_store
 from rfmeta_dist.cluster.autoscaler import LOCAL
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
@@ -32,13 +33,24 @@ SETTINGS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the command
     "RAY_AIR_NEW_OUTPUT": "0",  # no tables of Ray Tune, because rfmeta prints its own
 }
+QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+# Bytes of a result that is sent in the answer of a call instead of through the object store. Ray's 100 kB are
+# too few for the batches of small images: through the store, a step takes two milliseconds more of CPU time.
+INLINE = 1 << 20
 CONNECT_S = 5
 HEAD_LOST_S = 30.0  # seconds without an answer of the head; Ray itself gives up after 60
-LOCAL_OBJECT_STORE = 1 << 30  # bytes; batches are a few megabytes, and Ray's default is a third of the memory
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
-def session(slots: int | None = None, address: str | None = None, *, torch: bool = False) -> Iterator[bool]:
+def session(
+    slots: int | None = None,
+    address: str | None = None,
+    *,
+    torch: bool = False,
+    batches: int = 0,
+    say: Callable[[str], None] = _log.warning,
+) -> Iterator[bool]:
     """Connect to Ray while the context is open. Yield True if a local cluster was started for it.
 
     A process that is connected to Ray already keeps its connection.
@@ -47,6 +59,8 @@ def session(slots: int | None = None, address: str | None = None, *, torch: bool
         slots: number of CPUs of a local cluster; the machine's cores if None.
         address: cluster to use instead of a local one; the environment variable RAY_ADDRESS if None.
         torch: True to import PyTorch while Ray starts, for a body that needs it. Each takes seconds.
+        batches: bytes of batches that a local cluster holds at the same time, from `object_store.in_flight`.
+        say: called with a message for the user if the machine has too little memory for the batches.
 
     Raises:
         ClusterError: the cluster cannot be reached or refuses the token, this process is connected to another
@@ -63,7 +77,10 @@ def session(slots: int | None = None, address: str | None = None, *, torch: bool
     folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
     try:
         with _importing("torch") if torch else nullcontext():
-            _init(address, slots, folder)
+            if folder:
+                _start(slots, folder, object_store.chosen(batches, *object_store.machine()), say)
+            else:
+                _connect(str(address))
         direct = folder is None and not (address or "").startswith("ray://")  # Ray Client raises errors itself
         with _head_watched() if direct else nullcontext():
             yield folder is not None
@@ -122,34 +139,44 @@ def _importing(module: str) -> Iterator[None]:
         thread.join()
 
 
-def _init(address: str | None, slots: int | None, folder: str | None) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+def _start(slots: int | None, folder: str, store: object_store.Chosen, say: Callable[[str], None]) -> None:
+    """Start a local cluster whose files are in `folder`."""
+    if store.problem:
+        say(store.problem)
     try:
-        if address:
-            _require_listener(address)
-            ray.init(address=address, **quiet)
-        else:
-            with _local_node():
-                ray.init(
-                    address="local",
-                    num_cpus=slots,
-                    include_dashboard=False,
-                    object_store_memory=LOCAL_OBJECT_STORE,
-                    labels={LOCAL: "true"},
-                    _temp_dir=folder,
-                    **quiet,
-                )
+        with _local_node():
+            ray.init(
+                address="local",
+                num_cpus=slots,
+                include_dashboard=False,
+                object_store_memory=store.size,
+                labels={LOCAL: "true"},
+                _temp_dir=folder,
+                _plasma_directory=object_store.SHARED if store.shared else folder,
+                _system_config={"max_direct_call_object_size": INLINE},
+                **QUIET,
+            )
     except Exception as error:  # Ray raises many kinds here, also plain RuntimeErrors
-        reason = str(error).strip().splitlines()[0]
-        if not address:
-            raise ClusterError(
-                f"cannot start a local Ray cluster: {reason}",
-                "try again when the machine is less busy, or with fewer processes (--slots or --workers)",
-            ) from error
         raise ClusterError(
-            f"cannot reach the Ray cluster at {address}: {reason}",
+            f"cannot start a local Ray cluster: {_first_line(error)}",
+            "try again when the machine is less busy, or with fewer processes (--slots or --workers)",
+        ) from error
+
+
+def _connect(address: str) -> None:
+    """Connect to an existing cluster."""
+    try:
+        _require_listener(address)
+        ray.init(address=address, **QUIET)
+    except Exception as error:
+        raise ClusterError(
+            f"cannot reach the Ray cluster at {address}: {_first_line(error)}",
             "check the address, and RAY_AUTH_MODE and RAY_AUTH_TOKEN if the cluster asks for a token",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from rfmeta_dist.verification.certificate import prove
 T = TypeVar("T")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NEWS_S = 0.1  # seconds between messages; each costs a worker half a millisecond, which slows short steps
+NEWS_S = 0.5  # seconds between messages; each takes three processes some milliseconds of CPU time
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,11 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.episode.assign import WorkerShare, WorkSplit, parts_of
 from rfmeta_dist.episode.schedule import Turn, turns
 
+PREFETCH = 3  # number of steps that are prefetched: enough to hide decoding, at a few megabytes for each domain
+# Steps whose batches a worker may hold or have requested: the one that it computes, the next one, which is made
+# into tensors meanwhile, and `PREFETCH` after that one.
+IN_FLIGHT = PREFETCH + 2
+
 
 @dataclass(frozen=True)
 class Need:
@@ -69,6 +74,13 @@ def plan(config: Config, rank: int, step: int) -> Plan:
     return Plan(parts, needs, ",".join(order[-1] for order in names), ",".join(map("&".join, names)))
 
 
+def images_of_step(config: Config) -> int:
+    """Return how many images all workers together request for a step. The number is the same for every step."""
+    split, positions = work_split(config), config.episode_domains
+    parts = (part for rank in range(split.world) for part in parts_of(rank, split))
+    return sum(len(rows) for part in parts for rows in _rows(config, part, positions).values())
+
+
 def _turns(config: Config, step: int, episode: int) -> tuple[Turn, ...]:
     number = step * config.training.episodes + episode
     domains, chosen = len(config.data.sources), config.episode_domains
@@ -76,11 +88,16 @@ def _turns(config: Config, step: int, episode: int) -> tuple[Turn, ...]:
 
 
 def _needs(config: Config, part: WorkerShare, order: tuple[Turn, ...]) -> tuple[Need | None, ...]:
-    facts, last = config.method.facts, len(order) - 1
-    whole, sources = range(config.data.batch), config.data.sources
-    rows = {p: whole for task in part.tasks for p in facts.needs(task, len(order))}
-    if facts.meta_test and not part.idle:
-        rows[last] = part.rows
+    rows, sources = _rows(config, part, len(order)), config.data.sources
     return tuple(
         Need(sources[turn.domain], turn.batch, rows[p]) if p in rows else None for p, turn in enumerate(order)
     )
+
+
+def _rows(config: Config, part: WorkerShare, positions: int) -> dict[int, range]:
+    """Return the rows that a part needs of the batch at each position of an episode of that many domains."""
+    facts, whole = config.method.facts, range(config.data.batch)
+    rows = {p: whole for task in part.tasks for p in facts.needs(task, positions)}
+    if facts.meta_test and not part.idle:
+        rows[positions - 1] = part.rows
+    return rows

@@ -6,7 +6,7 @@ for each step:   plan → this worker's batches, prepared in a thread → one op
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,7 +17,7 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch, StepRow
-from rfmeta_dist.episode.plan import Need, Plan, plan, work_split
+from rfmeta_dist.episode.plan import PREFETCH, Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
@@ -36,8 +36,8 @@ class BatchSource(Protocol):
     def batch(self, need: Need) -> RawBatch:
         """Return the rows of a domain's batch."""
 
-    def prefetch(self, need: Need) -> None:
-        """Announce that these rows will be requested soon, so that they can be prepared."""
+    def prefetch(self, needs: Iterable[Need]) -> None:
+        """Announce the rows that a step will request, so that they can be prepared."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
 # Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,
 # the weights have diverged, and further batches do not help.
 GIVE_UP = 10
-PREFETCH = 3  # number of steps that are prefetched: enough to hide decoding, at a few megabytes for each domain
 
 
 def train(
@@ -174,9 +173,7 @@ def _prepared(
 
 
 def _prefetch(source: BatchSource, coming: Plan) -> None:
-    for needs in coming.needs:
-        for need in filter(None, needs):
-            source.prefetch(need)
+    source.prefetch([need for needs in coming.needs for need in needs if need])
 
 
 def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[StepRow]) -> None:

@@ -47,7 +47,7 @@ def fit(config: Any, monkeypatch: pytest.MonkeyPatch, *doing: Callable[[Store], 
     for step in (50, 100):
         save(step)(folder)
     starts = Starts(folder, *doing)
-    monkeypatch.setattr(fitting, "_trainer", lambda *_: starts)
+    monkeypatch.setattr(fitting, "trainer", lambda *_, **__: starts)
     task = worker.Assignment(config, ("",), {}, None, "M", "token")
     fitting.fit(task, folder, said.append, local=True)
     return said

@@ -68,7 +68,7 @@ def inside(_):
 
 expected = {name: by_itself(name) for name in hashes}
 for need in [Need(name, k, range(4)) for k in range(3) for name in hashes]:
-    source.prefetch(need)
+    source.prefetch([need])
 found = {name: asked(name) for name in hashes}
 samples = {name: m.samples for name, m in streams.totals(actors).items()}
 told = ray.get([a.__ray_call__.remote(inside) for a in set(actors.values())])
@@ -105,7 +105,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict:
             "batch": 4,
             "augmentation": {"cutout": 0.2},
         },
-        "training": {"workers": 1, "strategy": "single"},
+        "training": {"workers": 2},
     }
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     said = subprocess.check_output(
@@ -115,7 +115,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_domains_that_share_an_actor_have_the_batches_they_have_by_themselves(outcome: dict):
-    assert len(outcome["told"]) == 2  # for one worker, and five domains
+    assert len(outcome["told"]) == 2  # for two workers, and five domains
     assert outcome["found"] == outcome["expected"]
     assert len({tuple(batches) for batches in outcome["found"].values()}) == len(DOMAINS)
 

@@ -56,7 +56,7 @@ def said_meanwhile(config: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(fit, "PATIENT_S", 0.2)
     monkeypatch.setattr(fit, "LOOK_S", 0.2)
     said: list[str] = []
-    with fit._waiting(config, said.append):
+    with fit.waiting(config, said.append):
         time.sleep(2)
     return said
 

@@ -53,7 +53,7 @@ class Streams:
         stream = DomainStream(store, manifest, split="train", batch=4, image_size=32, seed=0)
         return next(stream.batches(need.index)).rows(need.rows)
 
-    def prefetch(self, need: Need) -> None:
+    def prefetch(self, needs: list[Need]) -> None:
         pass
 
 

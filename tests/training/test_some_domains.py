@@ -54,8 +54,8 @@ class Noted:
         self.needs.append(need)
         return self._batches.batch(need)
 
-    def prefetch(self, need: Need) -> None:
-        self._batches.prefetch(need)
+    def prefetch(self, needs: list[Need]) -> None:
+        self._batches.prefetch(needs)
 
 
 def run(

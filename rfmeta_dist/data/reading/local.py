@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.types import RawBatch
@@ -42,7 +42,7 @@ class LocalBatches:
         self._open[need.domain] = need.index + 1, batches
         return next(batches).rows(need.rows)
 
-    def prefetch(self, need: Need) -> None:
+    def prefetch(self, needs: Iterable[Need]) -> None:
         """Do nothing, because the stream decodes in advance by itself."""
 
     def _stream(self, domain: str) -> DomainStream:

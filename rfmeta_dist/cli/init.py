@@ -61,7 +61,10 @@ def init(
 
 
 def demo_configuration() -> Path:
-    """Return the path of the demo's configuration: the one that `init` wrote here, or else the one shipped."""
+    """Return the path of the demo's configuration.
+
+    It is the file that `rfmeta init` wrote in the current folder, or else the one in the package.
+    """
     return DEMO if DEMO.is_file() else shipped(JOBS, "configs") / DEMO.relative_to(TOP)
 
 

@@ -65,7 +65,7 @@ class DomainReader:
         return DomainStream.of_run(store, manifest, config.data, config.training.seed)
 
     def totals(self) -> StreamTotals:
-        """Return what this reader has read and waited for since its actor was last started."""
+        """Return how much this reader has read, and how long workers waited for it, since its last start."""
         found = self._stream.totals
         self._meter.read(found)
         return found
@@ -106,7 +106,7 @@ class DomainReaders:
         return await self._in_turn(need.domain, lambda reader: reader.batch(need.index, rows.start, rows.stop))
 
     async def totals(self, domain: str) -> StreamTotals:
-        """Return what the domain's reader has read and waited for since its actor was last started."""
+        """Return how much the domain's reader has read, and how long workers waited for it, since its start."""
         return await self._in_turn(domain, lambda reader: reader.totals())
 
     async def _in_turn(self, domain: str, work: Callable[[DomainReader], T]) -> T:

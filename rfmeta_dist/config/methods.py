@@ -109,5 +109,5 @@ def own_fields() -> dict[str, OwnField]:
 
 
 def owners(key: str) -> list[str]:
-    """Return the names of the rules that have this field."""
+    """Return the names of the rules that have the field `method.KEY`; none if no rule has it."""
     return [name for name, facts in METHODS.items() if key in facts.fields]

@@ -101,6 +101,7 @@ def from_parquet(data: bytes) -> list[Example]:
         return [Example(**row) for row in rows]
     except (pa.ArrowInvalid, TypeError) as error:
         raise DataError(
-            f"the pictures to show in the report are not a parquet table of key, group and image ({error})",
-            "make the run's examples.parquet again with: rfmeta evaluate RUN",
+            "examples.parquet, with the pictures of the run's report, is not a parquet table of key, group "
+            f"and image ({error})",
+            "make it again with: rfmeta evaluate RUN",
         ) from error

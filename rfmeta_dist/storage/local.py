@@ -45,7 +45,12 @@ class LocalStore:
             _flush_folder(path.parent)
 
     def create(self, name: str, data: bytes) -> None:
-        """Write a file that does not exist yet. A hard link is made, because a move would overwrite."""
+        """Write a file that does not exist yet. A hard link is made, because a move would overwrite.
+
+        Raises:
+            AlreadyExistsError: the file exists.
+            StorageError: the disk has no hard links, or the file cannot be written.
+        """
         with _explained(path := self._path(name)), _partial(path, data) as partial:
             try:
                 os.link(partial, path)

@@ -23,7 +23,10 @@ from rfmeta_dist.strategy.whole import BETAS, WholeAdam, set_rate
 
 
 class Stage0Adam(WholeAdam):
-    """Stage 0: the engine only reduces gradients, and every worker does Adam's step on all parameters."""
+    """Optimiser of `training.zero=0`, in which nothing is split among the workers.
+
+    DeepSpeed's engine only sums the workers' gradients. Every worker does Adam's step on all parameters.
+    """
 
     @property
     def optimiser(self) -> torch.optim.Adam:

@@ -81,7 +81,15 @@ def light_behind(depth: Image, holes: Holes, surface: Surface, lamp: Lamp) -> Im
 
 
 def lay_sheet(print_: Image, behind: Image, depth: Image, surface: Surface, lamp: Lamp) -> Image:
-    """Return a print's radiance H×W×3 with what its holes show, and the paper's cut edge around them."""
+    """Return the radiance of a print with holes: what the holes show, and the paper's cut edge around them.
+
+    Args:
+        print_: radiance of the print without holes, H×W×3.
+        behind: radiance of what is behind the print, H×W×3.
+        depth: distance of each pixel from the nearest edge of a hole, H×W in metres; positive inside a hole.
+        surface: the print's surface, which says how large a pixel is.
+        lamp: the light that the cut edge reflects.
+    """
     through = np.clip(depth / surface.pixel + 0.5, 0.0, 1.0)[..., None]
     # The side of the cut edge that faces the lamp is bright, the other one is in shade.
     down, across = np.gradient(blur(depth, 1.0))

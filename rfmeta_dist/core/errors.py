@@ -5,6 +5,7 @@
     ├── DataError              3   a manifest, shard or sample is missing, damaged or unusable
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
+    │   └── DivergedError      5   losses, gradients or scores are not numbers
     ├── ClusterError           6   Ray, or a job on it, failed or refused
     ├── InstallationError      7   a package that the command needs is not installed
     └── VerificationError      1   a check failed (gradient, golden figures, shard hashes)
@@ -71,6 +72,10 @@ class RunError(RfmetaError):
     """A run cannot be started, resumed or evaluated as asked."""
 
     exit_code = 5
+
+
+class DivergedError(RunError):
+    """Losses, gradients or scores are not finite numbers. The same training would diverge again."""
 
 
 class ClusterError(RfmetaError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.errors import DivergedError, RunError
 from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.core.types import Unit
 from rfmeta_dist.storage.store import Store
@@ -58,9 +58,9 @@ class ScoreError(RunError):
         super().__init__(problem, remedy)
         self.row = row
 
-    def of(self, key: str) -> RunError:
+    def of(self, key: str) -> DivergedError:
         """Return this error with the key of the sample in its message."""
-        return RunError(
+        return DivergedError(
             f"the model gives a score that is not a number for sample {key}: {self.problem}", self.remedy
         )
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.errors import DivergedError
 from rfmeta_dist.core.types import RawBatch, StepRow
 from rfmeta_dist.episode.plan import PREFETCH, Need, Plan, plan, work_split
 from rfmeta_dist.methods import METHODS
@@ -100,7 +100,7 @@ def train(
         The progress after the last step.
 
     Raises:
-        RunError: loss or gradient is not finite and `training.not_finite` is `stop`; or it is `skip` and
+        DivergedError: loss or gradient is not finite and `training.not_finite` is `stop`; or it is `skip` and
             `GIVE_UP` consecutive steps, or all steps of the run, were skipped. The error names the step.
     """
     rows, last = list(progress.metrics), config.training.steps
@@ -190,13 +190,13 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
         "or method.inner_learning_rate, or with a limit on the gradient such as training.clip=1"
     )
     if config.training.not_finite == "stop":
-        raise RunError(
+        raise DivergedError(
             f"loss or gradient is not finite at step {step}, {listed}",
             f"{anew}, or with training.not_finite=skip, which leaves out such steps",
         )
     skipped = 1 + sum(1 for _ in takewhile(lambda row: row.get("skipped"), reversed(before)))
     if skipped >= min(GIVE_UP, config.training.steps):
-        raise RunError(
+        raise DivergedError(
             f"loss or gradient was not finite in {skipped} steps in a row, up to step {step}, {listed}",
             anew,
         )

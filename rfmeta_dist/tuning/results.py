@@ -1,0 +1,80 @@
+"""Store what the trainings of studies came to: one small object for each figure, found again by its content.
+
+figures/<hash>.json     how one training did on one domain, or why it failed
+
+The hash covers the training (all that its weights depend on), the domain on which it was judged, the manifest
+of that domain, and how it was judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.digests import digest
+from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
+
+FOLDER = "figures"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training did on a domain that it had not seen.
+
+    Attributes:
+        hter: HTER by video in [0, 1], at the threshold from the training's sources; None if it failed.
+        auc: AUC by video in [0, 1]; None if it failed.
+        failed: why the training or its judging failed; empty if it did not.
+    """
+
+    hter: float | None
+    auc: float | None
+    failed: str = ""
+
+
+def of_evaluation(evaluation: Mapping[str, Any]) -> Result:
+    """Return the result in the content of an evaluation.json."""
+    figures = evaluation["figures"]["video"]
+    return Result(figures["HTER"]["value"], figures["AUC"]["value"])
+
+
+def name(config: Config, judged: str, manifest: str) -> str:
+    """Return the name of a figure's object.
+
+    Args:
+        config: configuration of the training; its run is named by content.
+        judged: the domain on which it is judged.
+        manifest: fingerprint of that domain's manifest.
+    """
+    how = config.evaluation.model_dump_json()
+    return f"{FOLDER}/{digest(json.dumps([config.run.name, judged, manifest, how]).encode())}.json"
+
+
+def read(folder: Store, figure: str) -> Result | None:
+    """Return a figure, or None if it does not exist yet.
+
+    Raises:
+        DataError: its object is damaged.
+        StorageError: the folder cannot be read.
+    """
+    try:
+        data = folder.read(figure)
+    except MissingError:
+        return None
+    try:
+        return Result(**json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{folder.url}/{figure} is damaged ({error})",
+            "delete this file and give the same command again, which judges that training once more",
+        ) from error
+
+
+def write(folder: Store, figure: str, result: Result) -> None:
+    """Store a figure."""
+    folder.write(figure, json.dumps(asdict(result), ensure_ascii=False).encode())

@@ -1,0 +1,217 @@
+"""Open a study: claim its folder, pin its data, and find which of its trainings are still to be done.
+
+study.json               the study as it was first given
+manifests.json           fingerprint of the manifest that the study reads, for each domain (runs/pins.py)
+choice-to_T.yaml         the configuration that was chosen for target T, for `rfmeta train`
+trace-to_T.jsonl         what led to the choice: each candidate with its figures
+
+Beside the study's folder, `trainings/` and `figures/` hold what several studies share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.study import Study
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.data.reading import domains
+from rfmeta_dist.runs import pins, starts
+from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.errors import AlreadyExistsError
+from rfmeta_dist.storage.requirements import require_put_if_absent
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.tuning import choice, folds, results
+from rfmeta_dist.tuning.choice import Score
+from rfmeta_dist.tuning.folds import Figure, Training
+from rfmeta_dist.tuning.proposals import Candidate, candidates
+from rfmeta_dist.tuning.results import Result
+
+FILE = "study.json"
+# More of these may be asked for later: what was found for the earlier ones stays.
+MAY_GROW = ("search.candidates", "seeds", "targets")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study needs, as a pure function of its file.
+
+    Attributes:
+        study: the study.
+    """
+
+    study: Study
+
+    @cached_property
+    def candidates(self) -> list[Candidate]:
+        """Return the candidates; the first is the base."""
+        return candidates(self.study)
+
+    @cached_property
+    def trainings(self) -> dict[Training, tuple[str, ...]]:
+        """Return the trainings, each with the domains on which its model is to be judged."""
+        return folds.trainings(self.study, self.candidates)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return the targets for which a configuration is chosen."""
+        return self.study.targets or self.study.domains
+
+    @property
+    def read(self) -> list[str]:
+        """Return the domains that are read: every source of a target. A single target is not read."""
+        return [d for d in self.study.domains if any(target != d for target in self.targets)]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A training of a study, ready to be done.
+
+    Attributes:
+        config: its configuration, whose run is named by content.
+        figures: name of the object of each of its figures, by the domain on which it is judged.
+    """
+
+    config: Config
+    figures: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study whose folder is claimed and whose data is pinned.
+
+    Attributes:
+        plan: the study's plan.
+        folder: the study's folder.
+        shared: the folder above it, which holds trainings and figures.
+        manifests: fingerprint of the manifest to read, by domain.
+    """
+
+    plan: Plan
+    folder: Store
+    shared: Store
+    manifests: Mapping[str, str]
+
+    @cached_property
+    def wanted(self) -> dict[Training, Wanted]:
+        """Return every training of the study in order. Candidates with equal trainings share them."""
+        code = f"{starts.code()} torch {version('torch')}"
+        by_number = {candidate.number: candidate for candidate in self.plan.candidates}
+        found = {}
+        for training, judged in self.plan.trainings.items():
+            candidate = by_number[training.candidate]
+            config = folds.configuration(self.plan.study, candidate, training, self.manifests, code)
+            names = {domain: results.name(config, domain, self.manifests[domain]) for domain in judged}
+            found[training] = Wanted(config, names)
+        return found
+
+    def pending(self) -> list[Wanted]:
+        """Return the trainings of which a figure is missing, each with its missing figures only.
+
+        Their runs are pinned to the study's data, so new data may land while the study runs.
+        """
+        missing: dict[str, Wanted] = {}
+        for wanted in self.wanted.values():
+            names = {d: n for d, n in wanted.figures.items() if results.read(self.shared, n) is None}
+            name = wanted.config.run.name
+            if names and name not in missing:
+                missing[name] = Wanted(wanted.config, names)
+                used = {*wanted.config.data.sources, *wanted.figures}
+                run = open_store(f"{wanted.config.run.folder}/{name}")
+                pins.add(run, {domain: self.manifests[domain] for domain in used})
+        return list(missing.values())
+
+    def scores(self, target: str) -> list[Score]:
+        """Return the score of each candidate for a target, from the figures that the target asked for.
+
+        Raises:
+            RunError: a figure is missing, because the study has not come to its end.
+        """
+        plan, found = self.plan, {}
+        for figure in folds.asked(plan.study, target, plan.candidates):
+            found[figure] = self._result(figure)
+        return choice.scores(plan.study, target, plan.candidates, found)
+
+    def _result(self, figure: Figure) -> Result:
+        result = results.read(self.shared, self.wanted[figure.training].figures[figure.judged])
+        if result is None:
+            raise RunError(
+                f"the study {self.folder.url} lacks the figure of candidate {figure.training.candidate} "
+                f"without {' and '.join(figure.training.without)}, judged on {figure.judged}",
+                "give the same command again, which does what is missing",
+            )
+        return result
+
+    def choose(self, target: str) -> list[Score]:
+        """Write a target's choice file and trace, and return the score of each candidate.
+
+        Raises:
+            RunError: a figure is missing, or every candidate failed.
+        """
+        study, scored = self.plan.study, self.scores(target)
+        self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, target, scored))
+        self.folder.write(f"choice-to_{target}.yaml", choice.as_yaml(study, target, scored).encode())
+        return scored
+
+
+@contextmanager
+def opened(study: Study) -> Iterator[Opened]:
+    """Claim a study's folder and pin its data while the context is open. No other process may search in it.
+
+    Raises:
+        RunError: the folder belongs to another study (the error names what differs), or another process is
+            searching in it.
+        DataError: a domain cannot be used.
+        StorageError: the folder or the data cannot be read or written.
+    """
+    plan = Plan(study)
+    shared = open_store(study.folder)
+    folder = shared.sub(study.name)
+    require_put_if_absent(folder)
+    with lease.held(folder, "searched"):
+        _claim(folder, study)
+        yield Opened(plan, folder, shared, _pinned(plan, folder))
+
+
+def _claim(folder: Store, study: Study) -> None:
+    given = study.model_dump(mode="json")
+    try:
+        folder.create(FILE, json.dumps(given, indent=1, ensure_ascii=False).encode())
+    except AlreadyExistsError:
+        before = json.loads(folder.read(FILE))
+        differing = [
+            name
+            for name in sorted(_flat(before).keys() | _flat(given).keys())
+            if _flat(before).get(name) != _flat(given).get(name) and name not in (*MAY_GROW, "folder")
+        ]
+        if differing:
+            raise RunError(
+                f"{folder.url} holds a study that differs in {', '.join(differing)}",
+                "set these fields as they were, or start a new study with --set name=NEW",
+            ) from None
+
+
+def _flat(tree: Mapping[str, object], above: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict) and value and above != "space.":
+            flat |= _flat(value, f"{above}{name}.")
+        else:
+            flat[above + name] = value
+    return flat
+
+
+def _pinned(plan: Plan, folder: Store) -> dict[str, str]:
+    """Check the domains that the study reads, and return the fingerprint of each one's pinned manifest."""
+    held = pins.read(folder)
+    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.read), "target": "none"})
+    base = plan.study.base.model_copy(update={"data": data})
+    found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, held).items()}
+    for name in plan.read:
+        domains.open_target(folds.aimed(base, name), held)  # each of them is judged on too
+    return {name: state for name, state in pins.add(folder, found).items() if name in found}

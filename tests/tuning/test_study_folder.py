@@ -1,0 +1,111 @@
+"""A study claims its folder, pins its data, and finds what is done already."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.config.load import check
+from rfmeta_dist.core.errors import DataError, RunError
+from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.tuning import results
+from rfmeta_dist.tuning.results import Result
+from rfmeta_dist.tuning.study import opened
+from tests.stored import SHARDS
+from tests.tuning.studies import base, result, study
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHARDS, tmp_path / "faces"))
+
+
+def small(faces: Path, **changes):
+    return study(folder=str(faces.parent / "studies"), base=check(base(str(faces)), "test"), **changes)
+
+
+def test_what_is_done_is_not_done_again_by_another_study_either(faces: Path):
+    with opened(small(faces)) as found:
+        pending = found.pending()
+        assert len(pending) == 24
+        for wanted in pending[:10]:
+            for name in wanted.figures.values():
+                results.write(found.shared, name, result(0.3))
+        assert [w.config.run.name for w in found.pending()] == [w.config.run.name for w in pending[10:]]
+    with opened(small(faces, name="another", targets=["M"])) as found:
+        done = {w.config.run.name for w in pending[:10]}
+        assert not {w.config.run.name for w in found.pending()} & done
+        assert len(found.pending()) == 12 - sum("M" in w.config.run.name.split("-")[0] for w in pending[:10])
+
+
+def test_more_candidates_seeds_and_targets_may_be_asked_for_later(faces: Path):
+    with opened(small(faces, targets=["M"])):
+        pass
+    with opened(small(faces, search={"candidates": 6}, seeds=[0, 1])) as found:
+        assert len(found.pending()) == 6 * 2 * 6
+
+
+def test_another_study_in_the_folder_is_named_by_what_differs(faces: Path):
+    with opened(small(faces)):
+        pass
+    with (
+        pytest.raises(
+            RunError, match=r"differs in metric, search\.seed; set these fields as they were, or start"
+        ),
+        opened(small(faces, metric="auc", search={"candidates": 4, "seed": 1})),
+    ):
+        pass
+
+
+def test_two_processes_do_not_search_in_one_folder(faces: Path):
+    with opened(small(faces)), pytest.raises(RunError, match="is being searched"), opened(small(faces)):
+        pass
+
+
+def test_a_single_target_need_not_be_there(faces: Path):
+    shutil.rmtree(faces / "M")
+    with opened(small(faces, targets=["M"])) as found:
+        assert sorted(found.manifests) == ["C", "I", "O"]
+        assert len(found.pending()) == 12
+    with pytest.raises(DataError, match="M"), opened(small(faces, name="all")):
+        pass
+
+
+def test_a_study_reads_the_data_that_it_started_with(faces: Path):
+    with opened(small(faces)) as found:
+        before = found.manifests
+        run = open_store(found.pending()[0].config.run.folder).sub(found.pending()[0].config.run.name)
+        assert b"manifests" not in run.read("manifests.json")
+    newer = faces / "O/manifest-000002.json"
+    newer.write_bytes((faces / "O/manifest-000001.json").read_bytes())
+    with opened(small(faces)) as found:
+        assert found.manifests == before
+
+
+def test_a_study_that_has_not_ended_names_what_is_missing(faces: Path):
+    with (
+        opened(small(faces)) as found,
+        pytest.raises(RunError, match="lacks the figure of candidate 0 without C and M"),
+    ):
+        found.choose("M")
+
+
+def test_a_damaged_figure_is_named(faces: Path):
+    with opened(small(faces)) as found:
+        name = next(iter(found.pending()[0].figures.values()))
+        found.shared.write(name, b"{")
+        with pytest.raises(DataError, match=r"figures/.* is damaged"):
+            found.pending()
+
+
+def test_choice_and_trace_are_files_of_the_study(faces: Path):
+    with opened(small(faces)) as found:
+        for number, wanted in enumerate(found.pending()):
+            for name in wanted.figures.values():
+                results.write(found.shared, name, Result(None, None, "NaN") if number == 7 else result(0.3))
+        for target in found.plan.targets:
+            found.choose(target)
+        assert sorted(found.folder.list("choice-")) == [f"choice-to_{t}.yaml" for t in "CIMO"]
+        assert b'"failed": true' in b"".join(found.folder.read(f"trace-to_{t}.jsonl") for t in "CIMO")

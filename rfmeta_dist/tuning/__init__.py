@@ -1,0 +1,1 @@
+"""Choose hyperparameters for a target domain without looking at it. Nothing here needs Ray or torch."""

@@ -47,6 +47,8 @@ class Distribution(Section):
             raise ValueError(  # noqa: TRY004
                 f"the condition {when!r} is not a mapping; write when: {{FIELD: VALUE}}"
             )
+        if not given[kind]:
+            raise ValueError(f"{kind} has no values; {FORMS}")
         values = given[kind] if kind == "choice" else _bounds(kind, given[kind])
         return {"kind": kind, "values": values, "when": when}
 

@@ -13,10 +13,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from rfmeta_dist.config.distribution import FORMS, Distribution
+from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.left_out import LEFT_OUT
 from rfmeta_dist.config.load import explain
 from rfmeta_dist.config.mistakes import did_you_mean, first
+from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.words import typed
 from rfmeta_dist.core.errors import ConfigError
@@ -66,7 +67,10 @@ def read_space(given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: the space is empty; or a field does not exist, or must not be searched over.
     """
     if not given:
-        raise ConfigError("the space of the study is empty", f"add a field to search over: {FORMS}")
+        raise ConfigError(
+            "the space of the study is empty, so there is nothing to search over",
+            "add a field, such as method.depth_weight: {loguniform: [1, 100]}",
+        )
     kinds = {name: _kind_of(name) for name in given}
     _require_apart(list(given))
     return {name: _typed(entry, kinds[name], kinds) for name, entry in given.items()}
@@ -77,10 +81,16 @@ def _typed(entry: Any, kind: Any, kinds: Mapping[str, Any]) -> Any:
         return entry
     converted = dict(entry)
     if isinstance(entry.get("choice"), list | tuple):
-        converted["choice"] = [typed(value, kind) for value in entry["choice"]]
+        converted["choice"] = [_value(value, kind) for value in entry["choice"]]
     if isinstance(entry.get("when"), Mapping):
-        converted["when"] = {f: typed(value, kinds.get(f, str)) for f, value in entry["when"].items()}
+        converted["when"] = {f: _value(value, kinds.get(f, str)) for f, value in entry["when"].items()}
     return converted
+
+
+def _value(value: Any, kind: Any) -> Any:
+    if kind is bool and isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), value)
+    return typed(value, kind)
 
 
 def _kind_of(name: str) -> Any:
@@ -97,7 +107,11 @@ def _kind_of(name: str) -> Any:
         known = section_type.model_fields if _is_section(section_type) else {}
         if part not in known:
             before = ".".join(parts[:position])
-            remedy = did_you_mean(part, list(known)) if known else f"{before} has no fields of its own"
+            remedy = (
+                did_you_mean(part, list(known)) if known else f"write {before}, which has no fields of its own"
+            )
+            if name in RENAMED:
+                remedy = f"write {section}.{RENAMED[name]}, its present name"
             raise ConfigError(f"space.{name}: the configuration has no field {name}", remedy)
         kind = known[part].annotation
     if reason := _reason_against(section, field):
@@ -121,7 +135,7 @@ def _without_none(kind: Any) -> Any:
 
 def _reason_against(section: str, field: str) -> tuple[str, str] | None:
     """Return why a search over a field would be wrong, and what to do; None if it is not."""
-    name = f"{section}.{field}"
+    name = f"{section}.{field}" if field else section
     if section == "run":
         return "it only names where results are written", f"remove space.{name}"
     if section == "evaluation":
@@ -220,7 +234,7 @@ def _tried(base: Config, space: Mapping[str, Distribution], name: str, value: An
     role = "the choice" if space[name].kind == "choice" else "the value"
     remedy = "correct the values" if found.name == name else found.remedy or "correct the base or the space"
     if found.kind == "value" and space[name].kind != "choice":
-        remedy = f"correct its bounds {list(space[name].values)}, or use choice"
+        remedy = "give bounds that the field allows, or list its values with choice"
     raise ConfigError(f"space.{name}: {role} {value!r} is not possible: {problem}", remedy)
 
 

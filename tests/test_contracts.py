@@ -21,6 +21,7 @@ READERS = "what plans, stores and reads knows no torch"
 JUDGING = "judging is handed a detector, and does not know how it was made"
 SCORING = "what scoring will stand on knows no torch"
 CLAIMING = "a run is checked and claimed before Ray or torch is imported"
+TUNING = "a study is planned and decided without torch, and without the code that trains"
 RAY = "ray only in cluster"
 DEEPSPEED = "deepspeed only in its strategy"
 # Who imports what, and the contracts that each alone must name it.
@@ -39,6 +40,8 @@ PLANTS = [
     ("ingest.face", "torch", {SCORING}),
     ("ingest.crop", "torch", {SCORING}),
     ("cluster.prepare", "ray", {CLAIMING}),
+    ("tuning.proposals", "torch", {TUNING}),
+    ("tuning.space", "rfmeta_dist.training.loop", {TUNING}),
 ]
 
 

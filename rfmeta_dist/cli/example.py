@@ -20,6 +20,7 @@ EXAMPLES = """
 
   rfmeta example M > card.yaml        [dim]# the card of a generated domain, for rfmeta synth --card[/]
 """
+STUDY = "study"  # the one file among the configurations that is for `rfmeta tune`
 
 
 def example(
@@ -52,4 +53,5 @@ def _files() -> dict[str, tuple[str, Path]]:
     """Return each example's kind and path, by name."""
     jobs = shipped(JOBS, "configs")
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
-    return {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
+    files = {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
+    return files | {STUDY: ("study", files[STUDY][1])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
 
 START = "write one to start from with: rfmeta example demo > demo.yaml"
+COMPARE = "correct the file; to compare with, this prints a complete one: rfmeta example demo"
+# For each kind of file: the remedy if there is no such file or it is not a mapping; and if it is not YAML.
+REMEDIES = {
+    "configuration": (START, COMPARE),
+    "study": (
+        "write one to start from with: rfmeta example study > study.yaml",
+        "correct the file; to compare with, this prints a complete one: rfmeta example study",
+    ),
+}
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -31,36 +40,67 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: the file is missing or not YAML; or a field is unknown, of the wrong type or out of range.
     """
-    from omegaconf import OmegaConf
-
-    if not path.is_file():
-        raise ConfigError(f"configuration {path} does not exist", START)
-    with _explained(
-        f"configuration {path}",
-        "correct the file; to compare with, this prints a complete one: rfmeta example demo",
-    ):
-        words = read_words(path.read_text(encoding="utf-8")) or {}
-        if not isinstance(words, dict):
-            raise ConfigError(f"configuration {path} is not a mapping", START)
-        tree: Any = OmegaConf.create(renamed(words, str(path)))
-    for override in overrides:
-        with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
-            tree = OmegaConf.merge(tree, _override(override))
-    with _explained(
-        f"configuration {path}",
-        "correct the value in the file or in --set; a value with ${…} refers to another field",
-    ):
-        words = OmegaConf.to_container(tree, resolve=True)
+    words = renamed(read_mapping(path), str(path))
+    words = overridden(words, overrides, f"configuration {path}", lambda *override: [_layer(*override)])
     return check(typed(words, _schema()), str(path))
 
 
-def _override(text: str) -> Any:
-    """Return a tree with the one field that `text` sets.
+def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:
+    """Return the mapping that a YAML file contains. All its values are mappings, lists and texts.
 
-    The value is taken as text, or parsed as YAML if it begins with a bracket, a brace or a quotation mark.
+    Args:
+        path: the file.
+        what: what the file contains, one of `REMEDIES`; errors call the file by this name.
+
+    Raises:
+        ConfigError: the file is missing, not YAML, or not a mapping.
+    """
+    start, compare = REMEDIES[what]
+    if not path.is_file():
+        raise ConfigError(f"{what} {path} does not exist", start)
+    with _explained(f"{what} {path}", compare):
+        words = read_words(path.read_text(encoding="utf-8")) or {}
+    if not isinstance(words, dict):
+        raise ConfigError(f"{what} {path} is not a mapping", start)
+    return words
+
+
+def overridden(
+    words: Mapping[str, Any],
+    overrides: Sequence[str],
+    what: str,
+    layers: Callable[[str, Any], list[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Return the mapping of a file with overrides applied and references such as `${run.name}` resolved.
+
+    Args:
+        words: content of the file, from `read_mapping`.
+        overrides: texts of the form `field=value`.
+        what: how errors name the file.
+        layers: turns a field's dotted name and its value into mappings, which are merged in turn.
+
+    Raises:
+        ConfigError: an override is not of this form, or a value refers to a field that does not exist.
     """
     from omegaconf import OmegaConf
 
+    with _explained(what, "correct the value in the file; a value with ${…} refers to another field"):
+        tree: Any = OmegaConf.create(dict(words))
+    for override in overrides:
+        with _explained(f"override {override!r}", "write field=value, a list as [O,C,I]"):
+            tree = OmegaConf.merge(tree, *map(OmegaConf.create, layers(*_split(override))))
+    with _explained(
+        what, "correct the value in the file or in --set; a value with ${…} refers to another field"
+    ):
+        plain: Any = OmegaConf.to_container(tree, resolve=True)
+    return dict(plain)
+
+
+def _split(text: str) -> tuple[str, Any]:
+    """Return the field's name and its value from an override.
+
+    The value is taken as text, or parsed as YAML if it begins with a bracket, a brace or a quotation mark.
+    """
     name, equals, value = text.partition("=")
     if not (equals and re.fullmatch(r"\w+(\.\w+|\[\d+\])*", name)):
         raise ConfigError(f"override {text!r} is not of the form field=value", "write --set training.steps=100")
@@ -69,10 +109,21 @@ def _override(text: str) -> Any:
     except UnicodeEncodeError:  # the bytes are of another encoding, or the locale is ASCII
         remedy = "set PYTHONUTF8=1 in the environment, or rename the file or domain that it names"
         raise ConfigError(f"override {text!r} is not text in UTF-8", remedy) from None
+    return name, read_words(value) if value.startswith(("[", "{", '"', "'")) else value
+
+
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """Return the mapping in which one field, given by its dotted name, has a value."""
+    from omegaconf import OmegaConf
+
     tree = OmegaConf.create()
-    OmegaConf.update(tree, name, read_words(value) if value.startswith(("[", "{", '"', "'")) else value)
+    OmegaConf.update(tree, name, value)
     plain: Any = OmegaConf.to_container(tree)
-    return OmegaConf.create(renamed(plain, f"--set {name}"))
+    return dict(plain)
+
+
+def _layer(name: str, value: Any) -> dict[str, Any]:
+    return renamed(nested(name, value), f"--set {name}")
 
 
 def _schema() -> type[Config]:
@@ -113,7 +164,7 @@ def check(plain: Any, origin: str) -> Config:
     try:
         return _schema().model_validate(renamed(plain, origin))
     except ValidationError as error:
-        raise _explain(error, _schema()) from None
+        raise explain(error, _schema()) from None
 
 
 def dump(config: Config) -> str:
@@ -144,21 +195,26 @@ PLAINLY = {
 }
 
 
-def _explain(error: ValidationError, schema: type[BaseModel]) -> ConfigError:
+def explain(error: ValidationError, schema: type[BaseModel], what: str = "configuration") -> ConfigError:
+    """Return the error to show for the first mistake that pydantic found.
+
+    Args:
+        error: what pydantic raised.
+        schema: the model that was validated.
+        what: what the error calls the mapping, such as `configuration`.
+    """
     found = first(error)
-    name = found.name or "configuration"
+    name = found.name or what
     if found.kind == "unknown":
-        return ConfigError(f"configuration field {name} is unknown", _suggest(found.location, schema))
+        return ConfigError(f"{what} field {name} is unknown", _suggest(found.location, schema))
     if found.kind == "missing":
-        return ConfigError(
-            f"configuration field {name} is missing", f"write it into the file, or add --set {name}=…"
-        )
+        return ConfigError(f"{what} field {name} is missing", f"write it into the file, or add --set {name}=…")
     if found.kind == "explained":
         return ConfigError(f"{name}: {found.message}", found.remedy)
     plain = PLAINLY.get(
         found.type, (f": {found.message}", f"correct {name} in the file, or override it with --set {name}=…")
     )
-    return ConfigError(f"configuration field {name}={found.value}{plain[0]}", plain[1])
+    return ConfigError(f"{what} field {name}={found.value}{plain[0]}", plain[1])
 
 
 def _suggest(location: Location, schema: type[BaseModel]) -> str:

@@ -13,23 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rfmeta_dist.config.left_out import LEFT_OUT
 from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
-
-# Fields that may change between starts: the result is the same up to the order of summation.
-HARDWARE = (
-    "workers",
-    "strategy",
-    "zero",
-    "offload",
-    "meta_test",
-    "activation_checkpointing",
-    "threads",
-    "gpus",
-    "deterministic",
-    "restarts",
-    "wait_s",
-)
 
 # The fields that the weights depend on, by their first names, with their defaults; `...` if there is none.
 FIRST: dict[str, dict[str, Any]] = {
@@ -70,9 +56,6 @@ FIRST_WITHIN: dict[str, dict[str, Any]] = {
 
 # Sections that the weights depend on but the first version lacked. Hashed only if one of their fields is set.
 LATER = ("episode",)
-
-# Fields that the weights do not depend on: places of data and results, the target, the hardware.
-LEFT_OUT = {"data": ("prefix", "target", "cache_gb"), "training": (*HARDWARE, "checkpoint_every")}
 
 # Each field that has been renamed since the first version → its first name.
 FIRST_NAMES = {f"{former.split('.')[0]}.{name}": former.split(".")[1] for former, name in RENAMED.items()}

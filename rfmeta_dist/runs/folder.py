@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 import yaml
 
 from rfmeta_dist.config import load as configuration
+from rfmeta_dist.config.left_out import HARDWARE
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.totals import StreamTotals
-from rfmeta_dist.runs.fingerprint import HARDWARE
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store

@@ -1,0 +1,235 @@
+"""Define and load a study: a hyperparameter search that chooses a configuration for each target domain.
+
+For a target, every other domain in turn plays the target: a fold trains on the domains that remain and is
+judged on that one. With n domains a fold trains on n − 2. The target's own data are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from rfmeta_dist.config.distribution import Distribution
+from rfmeta_dist.config.load import explain, nested, overridden, read_mapping
+from rfmeta_dist.config.mistakes import did_you_mean, first
+from rfmeta_dist.config.renamed import renamed
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.section import Name, Place, Section
+from rfmeta_dist.config.space import read_space, require_possible, size_of_grid
+from rfmeta_dist.config.words import typed
+from rfmeta_dist.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FEWEST_DOMAINS = 4
+SOBOL_FIELDS = 21  # as many as tuning/sobol.py has a dimension for
+MOST_CANDIDATES = 10_000
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Search(Section):
+    """How candidates are proposed. No score decides a proposal, so all targets share the same candidates."""
+
+    kind: Literal["random", "sobol", "grid"] = Field(
+        "sobol",
+        description="draw points of the space at random (random), spread them evenly (sobol), or take all "
+        "combinations of values (grid)",
+    )
+    candidates: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_CANDIDATES,
+        description="number of configurations to compare; the first is the base. 16 if not given, or all "
+        "combinations of a grid. More can be asked for later: the earlier ones stay the same",
+    )
+    seed: Seed = Field(0, description="seed of the proposals random and sobol")
+
+
+class Study(Section):
+    """A hyperparameter search that chooses a configuration for each target domain without reading its data."""
+
+    name: Name = Field(description="name of the study; the same name again continues the study")
+    folder: Place = Field(
+        "runs", validate_default=True, description="folder of studies, a local path or an s3:// prefix"
+    )
+    base: Config = Field(
+        description="configuration from which all candidates start, or the path of its file relative to the "
+        "study file. Sources and target together are the domains of the study. Its training.seed has no effect"
+    )
+    space: Mapping[str, Distribution] = Field(
+        description="dotted field of the configuration and the values to search, such as "
+        "`method.depth_weight: {loguniform: [1, 100]}`; uniform, int and choice are the other forms"
+    )
+    search: Search = Field(Search(), description="how candidates are proposed")
+    seeds: tuple[Seed, ...] = Field((0,), description="seeds with which each candidate is trained")
+    metric: Literal["hter", "auc"] = Field(
+        "hter", description="the figure that is compared: the lowest HTER or the highest AUC, by video"
+    )
+    selection: Literal["nested", "source_validation"] = Field(
+        "nested", description="judge a candidate on each source in turn, which its training then does without"
+    )
+    targets: tuple[Name, ...] = Field(
+        (), description="domains for which a configuration is chosen; all if not given"
+    )
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Return the domains of the study, sorted: the base's sources and target."""
+        return tuple(sorted((*self.base.data.sources, self.base.data.target)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_base(cls, given: Any) -> Any:
+        """Give the base a name if it has none: the study names its runs itself."""
+        base = given.get("base") if isinstance(given, Mapping) else None
+        if not isinstance(base, Mapping) or "run" in base or "name" not in given:
+            return given
+        run = {key: given[key] for key in ("name", "folder") if key in given}
+        return {**given, "base": {"run": run, **base}}
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _typed_space(cls, space: Any) -> Any:
+        return read_space(space) if isinstance(space, Mapping) else space
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds:
+            raise ValueError("no seed is given; give at least one, such as seeds: [0]")
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice; remove the repetition")
+        return seeds
+
+    @field_validator("selection")
+    @classmethod
+    def _nested_alone(cls, selection: str) -> str:
+        if selection == "source_validation":
+            raise ValueError(
+                "source_validation is not available, because a study judges a candidate only on domains that "
+                "its training did without; set selection to nested"
+            )
+        return selection
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for target in self.targets:
+            if target not in self.domains:
+                raise ConfigError(
+                    f"targets: {target} is not a domain of the study, which has {', '.join(self.domains)}",
+                    did_you_mean(target, self.domains),
+                )
+        if len(set(self.targets)) < len(self.targets):
+            raise ConfigError("targets: a domain is named twice", "remove the repetition")
+        self._require_domains()
+        fold = self._fold()
+        require_possible(fold, self.space)
+        self._require_different_weights(fold)
+        if self.search.kind == "grid":
+            _require_small_grid(self.space)
+        elif self.search.kind == "sobol" and len(self.space) > SOBOL_FIELDS:
+            raise ConfigError(
+                f"space has {len(self.space)} fields, but search.kind=sobol can spread at most {SOBOL_FIELDS}",
+                "set search.kind=random, or remove fields",
+            )
+        return self
+
+    def _require_domains(self) -> None:
+        if len(self.domains) < FEWEST_DOMAINS:
+            raise ConfigError(
+                f"base: the study has the {len(self.domains)} domains {', '.join(self.domains)}. A fold trains "
+                "without the target and without the domain that plays the target, so it has "
+                f"{len(self.domains) - 2} domain to train on, and a training needs two",
+                f"add domains to base.data.sources until the study has {FEWEST_DOMAINS} or more",
+            )
+
+    def _fold(self) -> Config:
+        """Return the base as the first fold trains it, which has one source fewer than the base."""
+        tree = self.base.model_dump(mode="json")
+        tree["data"] |= {"sources": list(self.domains[2:]), "target": self.domains[0]}
+        try:
+            return Config.model_validate(tree)
+        except ValidationError as error:
+            found = first(error)
+        raise ConfigError(
+            f"base: a fold trains on {len(self.domains) - 2} of the {len(self.domains)} domains, which is not "
+            f"possible: {found.name and found.name + ': '}{found.message}",
+            found.remedy or "change the base",
+        )
+
+    def _require_different_weights(self, fold: Config) -> None:
+        """Refuse a space whose values train exactly the same weights, because their scores would tie."""
+        if fold.episode_domains != 2 or "episode.domains" in self.space:
+            return
+        rules = self.space.get("method.name")
+        if rules and {"rfmeta", "aggregate"} <= set(rules.values):
+            raise ConfigError(
+                "space.method.name: with two source domains in an episode, rfmeta and aggregate train the "
+                "same weights, so their scores tie exactly",
+                "remove one of the two",
+            )
+        for name in ("method.aggregation", "method.aggregation_batch_norm"):
+            if name in self.space:
+                raise ConfigError(
+                    f"space.{name}: an episode of a fold has only one meta-train domain, so all values of this "
+                    "field train the same weights, and their scores tie exactly",
+                    f"remove space.{name}",
+                )
+
+
+def _require_small_grid(space: Mapping[str, Distribution]) -> None:
+    if (points := size_of_grid(space)) > MOST_CANDIDATES:
+        raise ConfigError(
+            f"the grid of space has {points} combinations of values, and at most {MOST_CANDIDATES} are allowed",
+            "give fewer values, or set search.kind=sobol",
+        )
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read a study file and apply overrides such as `search.candidates=8` or `base.training.steps=100`.
+
+    Args:
+        path: the YAML file.
+        overrides: texts of the form `field=value`. `space.FIELD={uniform: [0, 1]}` replaces the distribution
+            of a field, and `base=other.yaml` replaces the base.
+
+    Raises:
+        ConfigError: the file, or that of its base, is missing or not YAML; or a field is unknown, of the wrong
+            type or out of range.
+    """
+    words = read_mapping(path, "study")
+    if "base" in words:
+        words["base"] = _base(words["base"], path)
+    words = overridden(words, overrides, f"study {path}", _layers(path))
+    try:
+        return Study.model_validate(typed(words, Study))
+    except ValidationError as error:
+        raise explain(error, Study, "study") from None
+
+
+def _base(given: Any, study: Path) -> Any:
+    """Return the base as a mapping, read from its file if a path is given."""
+    if isinstance(given, str):
+        path = study.parent / Path(given).expanduser()
+        found = renamed(read_mapping(path), str(path))
+        return overridden(found, (), f"configuration {path}", lambda name, value: [nested(name, value)])
+    return renamed(given, f"{study}, base") if isinstance(given, Mapping) else given
+
+
+def _layers(study: Path) -> Callable[[str, Any], list[dict[str, Any]]]:
+    """Return the function that turns an override into mappings to merge, for `overridden`."""
+
+    def layers(name: str, value: Any) -> list[dict[str, Any]]:
+        section, _, field = name.partition(".")
+        if section == "space" and field:  # replace the distribution: two that are merged would be of two kinds
+            return [{"space": {field: None}}, {"space": {field: value}}]
+        if section == "base":
+            base = _base(nested(name, value)["base"], study)
+            return [{"base": base}] if field else [{"base": None}, {"base": base}]
+        return [nested(name, value)]
+
+    return layers

@@ -112,11 +112,12 @@ def _print_plan(plan: Plan, json: bool) -> None:
         for candidate in plan.candidates
     ]
     show_table(["candidate", *plan.study.space], rows)
-    steps = plan.study.base.training.steps
+    training, seeds = plan.study.base.training, trainings["seeds"]
     say(
-        f"{trainings['candidates']} candidates × {trainings['seeds']} seed(s) need {trainings['trainings']} "
-        f"trainings of {plan.study.base.training.workers} worker(s) for target(s) {', '.join(plan.targets)}, "
-        f"about {steps} steps each; finished trainings are not subtracted"
+        f"{trainings['candidates']} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need "
+        f"{trainings['trainings']} trainings, for the targets {', '.join(plan.targets)}; the base trains "
+        f"{training.steps} steps with {training.workers} worker(s). Trainings "
+        "that are done already are not subtracted"
     )
 
 

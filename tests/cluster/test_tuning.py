@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +24,8 @@ from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning.study import Opened, opened
-from tests.tuning.studies import base, study
+from tests.cluster.conftest import wait_until_still
+from tests.tuning.studies import SPACE, base, study
 
 
 def searched(faces: Path, **changes: Any) -> tuple[Opened, int]:
@@ -52,14 +59,6 @@ def test_a_study_of_one_target(cluster: None, faces: str, tmp_path: Path):
     )
 
 
-def test_a_candidate_that_diverges_loses_and_the_study_goes_on(cluster: None, faces: str, tmp_path: Path):
-    here = Path(shutil.copytree(faces, tmp_path / "faces"))
-    space = {"method.inner_learning_rate": {"choice": [1e-3]}, "training.learning_rate": {"choice": [1.0]}}
-    found, _ = searched(here, targets=["M"], space=space)
-    assert [score.candidate.number for score in found.scores("M")] == [0, 1]
-    assert found.folder.exists("choice-to_M.yaml")
-
-
 @pytest.mark.drill
 def test_neither_labels_nor_pixels_of_a_target_change_its_choice(cluster: None, faces: str, tmp_path: Path):
     """The joint study with a poisoned target, and the target's study alone where the target is absent."""
@@ -79,6 +78,45 @@ def test_neither_labels_nor_pixels_of_a_target_change_its_choice(cluster: None, 
         shutil.rmtree(here)
         shutil.rmtree(tmp_path / "studies")
     assert seen[0] == seen[1]
+
+
+@pytest.mark.drill
+def test_a_study_whose_driver_was_killed_comes_to_the_same_choices(faces: str, tmp_path: Path):
+    found = []
+    for killed in (False, True):
+        tree = {
+            "name": "study",
+            "folder": str(tmp_path / f"studies-{killed}"),
+            "base": base(faces, workers=1, strategy="single"),
+            "space": SPACE,
+            "search": {"candidates": 2},
+            "targets": ["M", "O"],
+        }
+        file = tmp_path / f"{killed}.yaml"
+        file.write_text(json.dumps(tree))
+        if killed:
+            kill_when_some_figures_are_there(file, Path(tree["folder"]), 4)
+        done = json.loads(tune(file, "--json").communicate(timeout=600)[0])
+        assert (done["trainings"], done["trained"] < 10) == (10, killed)
+        found.append([Path(name).read_bytes() for name in done["files"].values()])
+    assert found[0] == found[1]
+
+
+def tune(file: Path, *options: str) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "tune", str(file)]
+    return subprocess.Popen([*program, *options], start_new_session=True, stdout=subprocess.PIPE)
+
+
+def kill_when_some_figures_are_there(file: Path, folder: Path, least: int) -> None:
+    process = tune(file, "--json")
+    deadline = time.monotonic() + 400
+    while len(list((folder / "figures").glob("*.json"))) < least:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until_still(folder)
 
 
 def poison(prefix: Path, domain: str) -> None:

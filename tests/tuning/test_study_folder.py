@@ -107,5 +107,5 @@ def test_choice_and_trace_are_files_of_the_study(faces: Path):
                 results.write(found.shared, name, Result(None, None, "NaN") if number == 7 else result(0.3))
         for target in found.plan.targets:
             found.choose(target)
-        assert sorted(found.folder.list("choice-")) == [f"choice-to_{t}.yaml" for t in "CIMO"]
+        assert all(found.folder.exists(f"choice-to_{t}.yaml") for t in "CIMO")
         assert b'"failed": true' in b"".join(found.folder.read(f"trace-to_{t}.jsonl") for t in "CIMO")

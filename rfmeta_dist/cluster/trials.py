@@ -35,8 +35,8 @@ def run(
 ) -> None:
     """Do trainings, as many at once as the cluster holds, and store their figures.
 
-    A training that diverges gets figures that say so. Other errors, such as of the
-    data or the cluster, would also end the other trainings, so they end the study.
+    A training that diverges gets figures that say so. After another error, such as of the data or the cluster,
+    the other trainings still run; then the first such error is raised.
 
     Args:
         jobs: the trainings, each with the figures that are missing, in the order in which they are started.

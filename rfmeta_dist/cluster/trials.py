@@ -6,7 +6,6 @@ figures itself. So whatever ends the study, no finished figure is lost: the same
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from rfmeta_dist.cluster.errors import explained, ours
 from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.train import evaluate_run, train_run
-from rfmeta_dist.cluster.tune import NOTHING, at_once
+from rfmeta_dist.cluster.tune import at_once, fit
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DivergedError, RfmetaError
 from rfmeta_dist.storage.store import open_store
@@ -52,19 +51,12 @@ def run(
         return
     together = at_once([job.config for job in jobs], on_notice)
     monitor = start_monitor()
-    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as scratch, watched(monitor, on_news, on_notice):
-        given = [
-            {"run": job.config.model_dump(mode="json"), "figures": dict(job.figures), "folder": folder}
-            for job in jobs
-        ]
-        tuner = tune.Tuner(
-            tune.with_resources(_trial, tune.PlacementGroupFactory([NOTHING])),
-            param_space={"job": tune.grid_search(given), "monitor": monitor, "local": local},
-            tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
-            run_config=tune.RunConfig(name="study", storage_path=scratch, verbose=0),
-        )
-        with explained("the study failed"):
-            outcomes = list(tuner.fit())
+    given = [
+        {"run": job.config.model_dump(mode="json"), "figures": dict(job.figures), "folder": folder}
+        for job in jobs
+    ]
+    with watched(monitor, on_news, on_notice), explained("the study failed"):
+        outcomes = fit(_trial, given, together, monitor, local)
     for job, outcome in zip(jobs, outcomes, strict=True):
         name = job.config.run.name
         error = (
@@ -75,7 +67,7 @@ def run(
 
 
 def _trial(given: dict[str, Any]) -> None:
-    job, monitor = given["job"], given["monitor"]
+    job, monitor = given["each"], given["monitor"]
     config, folder = Config.model_validate(job["run"]), open_store(job["folder"])
 
     def say(text: str) -> None:

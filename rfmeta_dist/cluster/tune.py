@@ -107,20 +107,31 @@ def leave_one_out(
     together = at_once(runs, on_notice)
     monitor = start_monitor()
     clock = time.time()
-    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder, watched(monitor, on_news, on_notice):
-        tuner = tune.Tuner(
-            tune.with_resources(_trial, tune.PlacementGroupFactory([NOTHING])),
-            param_space={
-                "run": tune.grid_search([run.model_dump(mode="json") for run in runs]),
-                "monitor": monitor,
-                "local": local,
-            },
-            tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
-            run_config=tune.RunConfig(name="loo", storage_path=folder, verbose=0),
-        )
-        with explained("leave-one-out failed"):
-            results = list(tuner.fit())
+    with watched(monitor, on_news, on_notice), explained("leave-one-out failed"):
+        results = fit(_trial, [run.model_dump(mode="json") for run in runs], together, monitor, local)
     return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
+
+
+def fit(
+    trial: Callable[[dict[str, Any]], None], each: Sequence[Any], together: int, monitor: Any, local: bool
+) -> list[Any]:
+    """Run a trial of Ray Tune for each value, in order, and return Tune's results in the same order.
+
+    Args:
+        trial: called with the value as `each`, and with `monitor` and `local`.
+        each: a value for each trial, which JSON can represent.
+        together: how many trials run at once.
+        monitor: actor that collects rows and messages for the driver.
+        local: True if this process started the cluster.
+    """
+    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(trial, tune.PlacementGroupFactory([NOTHING])),
+            param_space={"each": tune.grid_search(list(each)), "monitor": monitor, "local": local},
+            tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
+            run_config=tune.RunConfig(name="trials", storage_path=folder, verbose=0),
+        )
+        return list(tuner.fit())
 
 
 def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> int:
@@ -137,7 +148,7 @@ def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> 
 
 
 def _trial(given: dict[str, Any]) -> None:
-    config, monitor = Config.model_validate(given["run"]), given["monitor"]
+    config, monitor = Config.model_validate(given["each"]), given["monitor"]
     started = time.time()
 
     def say(text: str) -> None:

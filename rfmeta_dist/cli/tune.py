@@ -111,7 +111,7 @@ def _print_plan(plan: Plan, json: bool) -> None:
         [str(candidate.number), *(_cell(candidate.values.get(field)) for field in plan.study.space)]
         for candidate in plan.candidates
     ]
-    show_table(["candidate", *plan.study.space], rows)
+    show_table(["candidate", *_columns(plan)], rows)
     training, seeds = plan.study.base.training, trainings["seeds"]
     say(
         f"{trainings['candidates']} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need "
@@ -131,7 +131,7 @@ def _print_choices(plan: Plan, scored: Mapping[str, Sequence[Score]]) -> None:
         figures = [_percent(chosen.value), _percent(scores[0].value)]
         rows.append([target, str(chosen.candidate.number), *figures, *cells])
     metric = plan.study.metric.upper()
-    show_table(["target", "chosen", f"{metric} over folds", "of the base", *plan.study.space], rows)
+    show_table(["target", "chosen", f"{metric} over folds", "of the base", *_columns(plan)], rows)
     for target, scores in scored.items():
         for score in scores:
             if score.failed:
@@ -150,6 +150,14 @@ def _as_dict(plan: Plan, target: str, scores: Sequence[Score]) -> dict[str, Any]
         "folds": dict(chosen.folds),
         "failed": {score.candidate.number: score.failed for score in scores if score.failed},
     }
+
+
+def _columns(plan: Plan) -> list[str]:
+    """Return the fields of the space without their sections, where that is enough to tell them apart."""
+    last = [field.rpartition(".")[2] for field in plan.study.space]
+    return [
+        name if last.count(name) == 1 else field for name, field in zip(last, plan.study.space, strict=True)
+    ]
 
 
 def _percent(value: float | None) -> str:

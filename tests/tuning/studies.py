@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rfmeta_dist.config.study import Study
-
 from rfmeta_dist.config.load import check
+from rfmeta_dist.config.study import Study
 from rfmeta_dist.tuning.folds import Figure
 from rfmeta_dist.tuning.results import Result
 from rfmeta_dist.tuning.study import Plan

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine pauses a test for longer than Hypothesis allows an example to take.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 # The tensors of tests are small: threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

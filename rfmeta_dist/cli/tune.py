@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.run import slots_for
-from rfmeta_dist.cli.terminal import Address, Json, Notices, Overrides, Slots, print_json, say, show_table
+from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
+    from rfmeta_dist.core.errors import RunError
     from rfmeta_dist.tuning.choice import Score
-    from rfmeta_dist.tuning.study import Plan
+    from rfmeta_dist.tuning.study import Opened, Plan
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -37,9 +38,21 @@ StudyFile = Annotated[
 ]
 
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="FIELD=VALUE",
+        help="Override a field of the study, such as search.candidates=8 or base.training.steps=100; may be "
+        "repeated.",
+    ),
+]
+
+
 def tune(
     study: StudyFile,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print candidates and trainings, and do nothing.")
     ] = False,
@@ -69,13 +82,15 @@ def tune(
             together = min(len(configs), max(1, count // plan.study.base.training.workers))
             batches = together * max(map(in_flight, configs))
             with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-                trials.run(pending, found.shared.url, rows, on_notice=notices.tell, local=local)
-        scored = {target: found.choose(target) for target in plan.targets}
-    files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in plan.targets}
+                say_to = notices.tell
+                trials.run(pending, found.manifests, found.shared.url, rows, on_notice=say_to, local=local)
+        scored, failed = _choose(found)
+    files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in scored}
     if json:
         choices = {target: _as_dict(plan, target, scores) for target, scores in scored.items()}
         print_json(
             {
+                "failed": {target: str(error) for target, error in failed.items()},
                 "study": found.folder.url,
                 "trainings": len(plan.trainings),
                 "trained": len(pending),
@@ -84,10 +99,27 @@ def tune(
                 "notices": notices,
             }
         )
-        return
-    _print_choices(plan, scored)
-    first = plan.targets[0]
-    say(f"next, train the configuration that was chosen for {first}: rfmeta train {files[first]}")
+    else:
+        _print_choices(plan, scored)
+        for target, file in files.items():
+            say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")
+            break
+    for error in failed.values():
+        raise error
+
+
+def _choose(found: Opened) -> tuple[dict[str, list[Score]], dict[str, RunError]]:
+    """Write the choice of each target; return the scores, and the error of each target that got no choice."""
+    from rfmeta_dist.core.errors import RunError
+
+    scored: dict[str, list[Score]] = {}
+    failed: dict[str, RunError] = {}
+    for target in found.plan.targets:
+        try:
+            scored[target] = found.choose(target)
+        except RunError as error:
+            failed[target] = error
+    return scored, failed
 
 
 def _print_plan(plan: Plan, json: bool) -> None:

@@ -6,7 +6,7 @@ figures itself. So whatever ends the study, no finished figure is lost: the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -14,18 +14,22 @@ from ray import tune
 from rfmeta_dist.cluster.errors import explained, ours
 from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
+from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.cluster.tune import at_once, fit
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import DivergedError, RfmetaError
-from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
+from rfmeta_dist.runs import pins
+from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning import results
-from rfmeta_dist.tuning.folds import aimed
+from rfmeta_dist.tuning.folds import with_target
 from rfmeta_dist.tuning.study import Wanted
 
 
 def run(
     jobs: Sequence[Wanted],
+    manifests: Mapping[str, str],
     folder: str,
     on_news: Callable[[News], None],
     *,
@@ -39,6 +43,7 @@ def run(
 
     Args:
         jobs: the trainings, each with the figures that are missing, in the order in which they are started.
+        manifests: fingerprint of the manifest that the study reads, by domain.
         folder: where figures are stored.
         on_news: called with the row of each step of each training; `label` is the run's name.
         on_notice: called with each message for the user, which begins with the run's name.
@@ -52,7 +57,12 @@ def run(
     together = at_once([job.config for job in jobs], on_notice)
     monitor = start_monitor()
     given = [
-        {"run": job.config.model_dump(mode="json"), "figures": dict(job.figures), "folder": folder}
+        {
+            "run": job.config.model_dump(mode="json"),
+            "figures": dict(job.figures),
+            "manifests": dict(manifests),
+            "folder": folder,
+        }
         for job in jobs
     ]
     with watched(monitor, on_news, on_notice), explained("the study failed"):
@@ -69,25 +79,45 @@ def run(
 def _trial(given: dict[str, Any]) -> None:
     job, monitor = given["each"], given["monitor"]
     config, folder = Config.model_validate(job["run"]), open_store(job["folder"])
+    errors: list[RfmetaError] = []
 
     def say(text: str) -> None:
         monitor.push.remote([{"label": config.run.name, NOTICE: text}])
 
+    # Errors are reported, not raised: Tune would print a raised error, and keep only its text.
     try:
         with explained(f"training {config.run.name} failed"):
-            for judged, figure in job["figures"].items():
-                results.write(folder, figure, _result(aimed(config, judged), monitor, say, given["local"]))
+            first = with_target(config, next(iter(job["figures"])))  # a domain that is there
+            run_folder = train_run(first, lambda _: None, monitor=monitor, local=given["local"])
+    except DivergedError as error:
+        for figure in job["figures"].values():
+            results.write(folder, figure, results.Result(None, None, failed=error.problem))
+        tune.report({"done": True})
+        return
     except RfmetaError as error:
-        # Report the error instead of raising it: Tune would print a raised error, and keep only its text.
         tune.report({"error": error})
         return
-    tune.report({"done": True})
+    for judged, figure in job["figures"].items():
+        try:
+            with explained(f"judging {config.run.name} on {judged} failed"):
+                results.write(folder, figure, _result(with_target(config, judged), run_folder, job, say))
+        except RfmetaError as error:  # the other domain's figure serves another target, which still gets it
+            errors.append(error)
+    tune.report({"error": errors[0]} if errors else {"done": True})
 
 
-def _result(config: Config, monitor: Any, say: Callable[[str], None], local: bool) -> results.Result:
-    """Train, if that was not done before, and judge on the configuration's target."""
+def _result(config: Config, folder: Store, job: dict[str, Any], say: Callable[[str], None]) -> results.Result:
+    """Judge a trained model on the configuration's target, in the state that the study is pinned to."""
+    with lease.held(folder, "judged"):
+        prepare(config)  # writes this target into the run's configuration
     try:
-        run_folder = train_run(config, lambda _: None, monitor=monitor, local=local)
-        return results.of_evaluation(evaluate_run(config, run_folder, on_notice=say))
+        evaluation = evaluate_run(config, folder, on_notice=say)
     except DivergedError as error:
         return results.Result(None, None, failed=error.problem)
+    judged = config.data.target
+    if pins.read(folder)[judged] != job["manifests"][judged]:
+        raise DataError(
+            f"the data of domain {judged} that the study reads was deleted while it ran",
+            "start a new study with --set name=NEW, which reads the newest data",
+        )
+    return results.of_evaluation(evaluation)

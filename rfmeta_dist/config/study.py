@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FEWEST_DOMAINS = 4
+LONGEST = 85  # characters of the names of study and domain, so that the run of a choice has at most 100
 SOBOL_FIELDS = 21  # as many as tuning/sobol.py has a dimension for
 MOST_CANDIDATES = 10_000
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -91,6 +92,13 @@ class Study(Section):
         run = {key: given[key] for key in ("name", "folder") if key in given}
         return {**given, "base": {"run": run, **base}}
 
+    @field_validator("name")
+    @classmethod
+    def _not_shared(cls, name: str) -> str:
+        if name in ("trainings", "figures"):
+            raise ValueError(f"{name} is the folder of what studies share; give the study another name")
+        return name
+
     @field_validator("space", mode="before")
     @classmethod
     def _typed_space(cls, space: Any) -> Any:
@@ -126,6 +134,13 @@ class Study(Section):
         if len(set(self.targets)) < len(self.targets):
             raise ConfigError("targets: a domain is named twice", "remove the repetition")
         self._require_domains()
+        longest = max(map(len, self.domains))
+        if len(self.name) + longest > LONGEST:
+            raise ConfigError(
+                f"name: the study's name has {len(self.name)} characters and a domain's {longest}, together "
+                "too many for the name of a run",
+                f"give the study a name of at most {LONGEST - longest} characters",
+            )
         fold = self._fold()
         require_possible(fold, self.space)
         self._require_different_weights(fold)
@@ -165,13 +180,6 @@ class Study(Section):
         """Refuse a space whose values train exactly the same weights, because their scores would tie."""
         if fold.episode_domains != 2 or "episode.domains" in self.space:
             return
-        rules = self.space.get("method.name")
-        if rules and {"rfmeta", "aggregate"} <= set(rules.values):
-            raise ConfigError(
-                "space.method.name: with two source domains in an episode, rfmeta and aggregate train the "
-                "same weights, so their scores tie exactly",
-                "remove one of the two",
-            )
         for name in ("method.aggregation", "method.aggregation_batch_norm"):
             if name in self.space:
                 raise ConfigError(

@@ -39,6 +39,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
+        "tune": _TRAINING,
         "submit": ("ray",),
     }
 )

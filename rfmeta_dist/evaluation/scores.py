@@ -85,8 +85,8 @@ class Scores:
         wrong = (self.attack_type == LIVE) != (self.label == 1)
         if wrong.any():
             raise DataError(
-                f"{self.key[wrong][0]} has label {self.label[wrong][0]} and attack type "
-                f"`{self.attack_type[wrong][0]}`, which contradict each other",
+                f"{self.key[wrong][0]} has label {self.label[wrong][0]}, which contradicts its attack type "
+                f"`{self.attack_type[wrong][0]}`",
                 f"a sample has label 1 if its attack type is `{LIVE}`, else label 0; ingest the domain again",
             )
 

@@ -135,6 +135,9 @@ class Lease:
             self._write(replace(self._holder, released=True))
 
 
+SEARCHED = "searched"  # what a study does to its folder
+
+
 @contextmanager
 def held(store: Store, doing: str) -> Iterator[Lease]:
     """Hold the lease of a folder while the context is open, and give it back at its end, also after an error.
@@ -224,10 +227,11 @@ def _watch(store: Store, holder: Holder | None, tag: str) -> None:
 
 
 def _refused(store: Store, holder: Holder) -> RunError:
+    another = "study, give --set folder=…" if holder.doing == SEARCHED else "run, give --set run.name=…"
     return RunError(
         f"{store.url} is being {holder.doing} already, by process {holder.pid} on {holder.host} since "
         f"{holder.started}",
-        "wait until that process ends or stop it; to start another run, give --set run.name=…",
+        f"wait until that process ends or stop it; to start another {another}",
     )
 
 

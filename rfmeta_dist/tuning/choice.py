@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from statistics import mean
 
 from rfmeta_dist.config.load import check, dump
@@ -79,7 +80,7 @@ def best(study: Study, target: str, scored: Sequence[Score]) -> Score:
     if not ranked:
         raise RunError(
             f"all {len(scored)} candidates failed for target {target}; the first: {scored[0].failed}",
-            "lower the learning rates in the study's base and space, then give the command again",
+            "lower the learning rates in base and space, and start the study under a new name: --set name=…",
         )
     return ranked[0]
 
@@ -101,10 +102,11 @@ def trace(study: Study, target: str, scored: Sequence[Score]) -> bytes:
 
 
 def configuration(study: Study, target: str, chosen: Score) -> Config:
-    """Return the chosen configuration: trained on all domains but the target, which it names."""
+    """Return the chosen configuration, with all domains but the target as sources, and a seed of its own."""
     tree = apply(study.base, chosen.candidate.values).model_dump(mode="json")
     tree["data"] |= {"sources": [d for d in study.domains if d != target], "target": target}
-    tree["run"]["name"] = f"{study.name}-to_{target}"
+    tree["training"]["seed"] = next(seed for seed in count() if seed not in study.seeds)
+    tree["run"]["name"] = f"{study.name}-to_{target}-c{chosen.candidate.number}"
     return check(tree, f"chosen for {target}")
 
 
@@ -118,7 +120,8 @@ def as_yaml(study: Study, target: str, scored: Sequence[Score]) -> str:
         f"Candidate {chosen.candidate.number} of {len(scored)}; seeds {seeds}.",
         f"Mean {study.metric.upper()} by video over folds: {_percent(chosen.value)} ({folds}).",
         f"The base has {_percent(base.value)}." if base.value is not None else "The base failed.",
-        "The mean is that of the best of several candidates, so it is too good; judge the model on its target.",
+        "That is the mean of the best of several candidates, so it flatters; judge the model on its target.",
+        "The seed is one with which no candidate was trained.",
     ]
     values = [f"{field}: {value}" for field, value in chosen.candidate.values.items()]
     lines += ["Changed: " + ", ".join(values)] if values else ["No field differs from the base."]

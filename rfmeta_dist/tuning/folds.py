@@ -9,6 +9,7 @@ domains need n(n−1)/2 trainings for each candidate and seed, not n(n−1).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,9 +22,8 @@ from rfmeta_dist.runs.fingerprint import fingerprint
 from rfmeta_dist.tuning.proposals import Candidate
 from rfmeta_dist.tuning.space import apply
 
-TRAININGS = (
-    "trainings"  # folder of the trainings below the study's `folder`; studies beside each other share it
-)
+TRAININGS = "trainings"  # below a study's `folder`; studies in the same folder share it
+LONGEST = 100  # characters of a run's name
 
 
 @dataclass(frozen=True, order=True)
@@ -86,7 +86,7 @@ def configuration(
         candidate: the candidate with the training's number.
         training: the training.
         manifests: fingerprint of the manifest to read, for each of its sources.
-        code: versions of the code that trains.
+        code: what else the weights depend on: versions of the code, content of pretrained weights.
 
     Raises:
         ConfigError: the candidate's values cannot be used with these sources.
@@ -97,20 +97,20 @@ def configuration(
     tree["training"]["seed"] = training.seed
     tree["run"] = {"name": "unnamed", "folder": f"{study.folder.rstrip('/')}/{TRAININGS}"}
     config = check(tree, f"of candidate {candidate.number} without {' and '.join(training.without)}")
-    content = fingerprint(config, {source: manifests[source] for source in sources})
-    return config.model_copy(
-        update={"run": config.run.model_copy(update={"name": _name(training, content, code)})}
-    )
+    content = [
+        fingerprint(config, {source: manifests[source] for source in sources}),
+        config.evaluation.recalibration_batches,  # a model holds statistics of so many batches
+        code,
+    ]
+    name = f"without_{'_'.join(training.without)}-s{training.seed}-{digest(json.dumps(content).encode())[:12]}"
+    if len(name) > LONGEST:
+        name = f"training-{digest(name.encode())[:24]}"
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def aimed(config: Config, judged: str) -> Config:
+def with_target(config: Config, judged: str) -> Config:
     """Return the configuration of the same training with another target; the weights do not depend on it."""
     return config.model_copy(update={"data": config.data.model_copy(update={"target": judged})})
-
-
-def _name(training: Training, content: str, code: str) -> str:
-    short = digest(f"{content} {code}".encode())[:12]
-    return f"without_{'_'.join(training.without)}-s{training.seed}-{short}"
 
 
 def _pair(a: str, b: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Open a study: claim its folder, pin its data, and find which of its trainings are still to be done.
 
-study.json               the study as it was first given
+study.json               the study as it was last given
 manifests.json           fingerprint of the manifest that the study reads, for each domain (runs/pins.py)
 choice-to_T.yaml         the configuration that was chosen for target T, for `rfmeta train`
 trace-to_T.jsonl         what led to the choice: each candidate with its figures
@@ -16,14 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.digests import digest
+from rfmeta_dist.core.errors import RfmetaError, RunError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.runs import pins, starts
+from rfmeta_dist.runs.folder import MAY_DIFFER
 from rfmeta_dist.storage import lease
-from rfmeta_dist.storage.errors import AlreadyExistsError
+from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning import choice, folds, results
@@ -33,7 +38,7 @@ from rfmeta_dist.tuning.proposals import Candidate, candidates
 from rfmeta_dist.tuning.results import Result
 
 FILE = "study.json"
-# More of these may be asked for later: what was found for the earlier ones stays.
+# More of these may be asked for later. What was trained for the earlier ones is found again.
 MAY_GROW = ("search.candidates", "seeds", "targets")
 
 
@@ -63,8 +68,8 @@ class Plan:
         return self.study.targets or self.study.domains
 
     @property
-    def read(self) -> list[str]:
-        """Return the domains that are read: every source of a target. A single target is not read."""
+    def domains_read(self) -> list[str]:
+        """Return the domains whose data is read: every source of a target. A single target is not read."""
         return [d for d in self.study.domains if any(target != d for target in self.targets)]
 
 
@@ -100,7 +105,7 @@ class Opened:
     @cached_property
     def wanted(self) -> dict[Training, Wanted]:
         """Return every training of the study in order. Candidates with equal trainings share them."""
-        code = f"{starts.code()} torch {version('torch')}"
+        code = f"{starts.code()} torch {version('torch')} {_weights(self.plan.study.base)}"
         by_number = {candidate.number: candidate for candidate in self.plan.candidates}
         found = {}
         for training, judged in self.plan.trainings.items():
@@ -113,7 +118,8 @@ class Opened:
     def pending(self) -> list[Wanted]:
         """Return the trainings of which a figure is missing, each with its missing figures only.
 
-        Their runs are pinned to the study's data, so new data may land while the study runs.
+        Their runs are pinned to the study's data, so new data may land while the study runs. The domains on
+        which a run is judged may have been pinned by another study to other data; these pins are replaced.
         """
         missing: dict[str, Wanted] = {}
         for wanted in self.wanted.values():
@@ -123,7 +129,7 @@ class Opened:
                 missing[name] = Wanted(wanted.config, names)
                 used = {*wanted.config.data.sources, *wanted.figures}
                 run = open_store(f"{wanted.config.run.folder}/{name}")
-                pins.add(run, {domain: self.manifests[domain] for domain in used})
+                pins.add(run, {domain: self.manifests[domain] for domain in used}, replace=names)
         return list(missing.values())
 
     def scores(self, target: str) -> list[Score]:
@@ -161,39 +167,61 @@ class Opened:
 
 @contextmanager
 def opened(study: Study) -> Iterator[Opened]:
-    """Claim a study's folder and pin its data while the context is open. No other process may search in it.
+    """Claim a study's folder and pin its data while the context is open.
+
+    Meanwhile no other study can search in the same `folder`, because studies share their trainings.
 
     Raises:
-        RunError: the folder belongs to another study (the error names what differs), or another process is
-            searching in it.
+        RunError: the folder belongs to another study or run, or another process is searching.
         DataError: a domain cannot be used.
         StorageError: the folder or the data cannot be read or written.
     """
     plan = Plan(study)
     shared = open_store(study.folder)
     folder = shared.sub(study.name)
-    require_put_if_absent(folder)
-    with lease.held(folder, "searched"):
-        _claim(folder, study)
-        yield Opened(plan, folder, shared, _pinned(plan, folder))
+    require_put_if_absent(shared)
+    with lease.held(shared.sub(folds.TRAININGS), lease.SEARCHED):
+        _require_same(folder, plan)
+        manifests = _manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
+        folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
+        pinned = pins.add(folder, manifests)
+        yield Opened(plan, folder, shared, {name: pinned[name] for name in manifests})
 
 
-def _claim(folder: Store, study: Study) -> None:
-    given = study.model_dump(mode="json")
+def _require_same(folder: Store, plan: Plan) -> None:
+    """Check that the folder is free, or holds an earlier start of this study that asked for no more."""
     try:
-        folder.create(FILE, json.dumps(given, indent=1, ensure_ascii=False).encode())
-    except AlreadyExistsError:
-        before = json.loads(folder.read(FILE))
-        differing = [
-            name
-            for name in sorted(_flat(before).keys() | _flat(given).keys())
-            if _flat(before).get(name) != _flat(given).get(name) and name not in (*MAY_GROW, "folder")
-        ]
-        if differing:
+        before = Study.model_validate_json(folder.read(FILE))
+    except MissingError:
+        if folder.exists("config.yaml"):
             raise RunError(
-                f"{folder.url} holds a study that differs in {', '.join(differing)}",
-                "set these fields as they were, or start a new study with --set name=NEW",
+                f"{folder.url} is the folder of a run", "give the study another name: --set name=…"
             ) from None
+        return
+    except (ValidationError, RfmetaError) as error:
+        raise RunError(
+            f"{folder.url}/{FILE} is damaged, or from another version of this package",
+            "start a new study with --set name=…; it finds the trainings that are done",
+        ) from error
+    left, right = _flat(before.model_dump(mode="json")), _flat(plan.study.model_dump(mode="json"))
+    differing = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
+    differing = [name for name in differing if not _may_differ(name)]
+    earlier = Plan(before).candidates
+    if plan.candidates[: len(earlier)] != earlier and not differing:
+        differing.append("search.candidates or the order of space")
+    if plan.study.seeds[: len(before.seeds)] != before.seeds:
+        differing.append("seeds")
+    if differing:
+        raise RunError(
+            f"{folder.url} holds a study that differs in {', '.join(differing)}; candidates, seeds and targets "
+            "may be added, but nothing else may change",
+            "set these fields as they were, or start a new study with --set name=NEW",
+        )
+
+
+def _may_differ(name: str) -> bool:
+    run_field = name.removeprefix("base.")
+    return name in MAY_GROW or name == "folder" or run_field.startswith("run.") or run_field in MAY_DIFFER
 
 
 def _flat(tree: Mapping[str, object], above: str = "") -> dict[str, object]:
@@ -206,12 +234,17 @@ def _flat(tree: Mapping[str, object], above: str = "") -> dict[str, object]:
     return flat
 
 
-def _pinned(plan: Plan, folder: Store) -> dict[str, str]:
-    """Check the domains that the study reads, and return the fingerprint of each one's pinned manifest."""
-    held = pins.read(folder)
-    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.read), "target": "none"})
+def _manifests(plan: Plan, pinned: Mapping[str, str]) -> dict[str, str]:
+    """Check the domains that the study reads, and return the fingerprint of the manifest of each."""
+    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.domains_read), "target": "none"})
     base = plan.study.base.model_copy(update={"data": data})
-    found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, held).items()}
-    for name in plan.read:
-        domains.open_target(folds.aimed(base, name), held)  # each of them is judged on too
-    return {name: state for name, state in pins.add(folder, found).items() if name in found}
+    found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, pinned).items()}
+    for name in plan.domains_read:
+        domains.open_target(folds.with_target(base, name), pinned)  # each of them is judged on too
+    return found
+
+
+def _weights(base: Config) -> str:
+    """Return the hash of the file of pretrained weights; empty if there is none, or not on this machine."""
+    place = Path(base.model.weights) if base.model.weights else None
+    return digest(place.read_bytes()) if place and place.is_file() else ""

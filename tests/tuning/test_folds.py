@@ -43,7 +43,7 @@ def test_one_target_needs_its_own_trainings_only_and_is_not_read():
     plan = Plan(study(targets=["M"]))
     assert len(plan.trainings) == len(plan.candidates) * 3
     assert all("M" in training.without and "M" not in judged for training, judged in plan.trainings.items())
-    assert plan.read == ["C", "I", "O"]
+    assert plan.domains_read == ["C", "I", "O"]
 
 
 def test_a_training_is_named_by_what_its_weights_depend_on():

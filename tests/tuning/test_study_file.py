@@ -175,7 +175,6 @@ SPACES: list[tuple[dict[str, Any], str]] = [
         "space.data.augmentation.flip is a field of data.augmentation",
     ),
     ({"episode.domains": {"int": [2, 3]}}, "space.episode.domains: the value 3 .* names 2 domains"),
-    ({RULE: {"choice": ["rfmeta", "aggregate"]}}, f"space.{RULE}: .* tie exactly"),
     (
         {
             RULE: {"choice": ["first_order", "aggregate"]},

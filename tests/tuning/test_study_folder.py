@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.core.errors import DataError, RunError
+from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning import results
 from rfmeta_dist.tuning.results import Result
@@ -51,9 +54,7 @@ def test_another_study_in_the_folder_is_named_by_what_differs(faces: Path):
     with opened(small(faces)):
         pass
     with (
-        pytest.raises(
-            RunError, match=r"differs in metric, search\.seed; set these fields as they were, or start"
-        ),
+        pytest.raises(RunError, match=r"differs in metric, search\.seed; candidates, seeds and targets may be"),
         opened(small(faces, metric="auc", search={"candidates": 4, "seed": 1})),
     ):
         pass
@@ -76,12 +77,66 @@ def test_a_single_target_need_not_be_there(faces: Path):
 def test_a_study_reads_the_data_that_it_started_with(faces: Path):
     with opened(small(faces)) as found:
         before = found.manifests
-        run = open_store(found.pending()[0].config.run.folder).sub(found.pending()[0].config.run.name)
-        assert b"manifests" not in run.read("manifests.json")
-    newer = faces / "O/manifest-000002.json"
-    newer.write_bytes((faces / "O/manifest-000001.json").read_bytes())
+        found.pending()
+    publish_again(faces, "O")
     with opened(small(faces)) as found:
         assert found.manifests == before
+    with opened(small(faces, name="later")) as found:
+        assert found.manifests == before | {"O": found.manifests["O"]}
+        assert found.manifests["O"] != before["O"]
+        for (
+            wanted
+        ) in found.pending():  # their runs read what this study is pinned to, whoever pinned them first
+            run = open_store(f"{wanted.config.run.folder}/{wanted.config.run.name}")
+            pinned = pins.read(run)
+            used = {*wanted.config.data.sources, *wanted.figures}
+            assert {name: pinned[name] for name in used} == {name: found.manifests[name] for name in used}
+
+
+def publish_again(faces: Path, domain: str) -> None:
+    """Publish a state of the domain whose contract says something else."""
+    store = open_store(str(faces))
+    newest = Manifest.open(store, domain)
+    contents = json.loads((faces / domain / "manifest-000001.json").read_text())
+    contents["contract"] = {**contents["contract"], "note": "again"}
+    (faces / domain / "manifest-000002.json").write_text(json.dumps(contents))
+    assert Manifest.open(store, domain).fingerprint != newest.fingerprint
+
+
+def test_what_runs_allow_may_change_and_mistakes_in_the_data_claim_nothing(faces: Path):
+    wrong = study(folder=str(faces.parent / "studies"), base=check(base(str(faces / "O")), "test"))
+    with pytest.raises(DataError), opened(wrong):
+        pass
+    with opened(small(faces)):
+        pass
+    other = check(base(str(faces), workers=1, strategy="single", checkpoint_every=7), "test")
+    with opened(study(folder=str(faces.parent / "studies"), base=other)) as found:
+        assert len(found.pending()) == 24
+
+
+@pytest.mark.parametrize("fewer", [{"seeds": [1]}, {"search": {"candidates": 3}}])
+def test_what_was_asked_for_stays(faces: Path, fewer: dict):
+    with opened(small(faces, seeds=[0, 1])):
+        pass
+    what = "seeds" if "seeds" in fewer else r"search\.candidates"
+    with pytest.raises(RunError, match=what), opened(small(faces, **{"seeds": [0, 1], **fewer})):
+        pass
+
+
+def test_the_folder_of_a_run_is_left_alone(faces: Path):
+    folder = faces.parent / "studies/study"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("run: {}")
+    with pytest.raises(RunError, match="is the folder of a run"), opened(small(faces)):
+        pass
+
+
+def test_a_damaged_study_is_named(faces: Path):
+    with opened(small(faces)) as found:
+        pass
+    found.folder.write("study.json", b"{")
+    with pytest.raises(RunError, match=r"study\.json is damaged"), opened(small(faces)):
+        pass
 
 
 def test_a_study_that_has_not_ended_names_what_is_missing(faces: Path):

@@ -82,8 +82,8 @@ def tune(
             together = min(len(configs), max(1, count // plan.study.base.training.workers))
             batches = together * max(map(in_flight, configs))
             with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-                say_to = notices.tell
-                trials.run(pending, found.manifests, found.shared.url, rows, on_notice=say_to, local=local)
+                folder, tell = found.shared.url, notices.tell
+                trials.run(pending, found.manifests, folder, rows, on_notice=tell, local=local)
         scored, failed = _choose(found)
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in scored}
     if json:
@@ -101,9 +101,9 @@ def tune(
         )
     else:
         _print_choices(plan, scored)
-        for target, file in files.items():
+        if files:
+            target, file = next(iter(files.items()))
             say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")
-            break
     for error in failed.values():
         raise error
 

@@ -169,10 +169,11 @@ def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News
     return checkpoint.restore(saved, trainer, task.fingerprints)
 
 
-def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> None:
-    """Write the keys of this worker's samples to a file when a loss or gradient was not finite."""
-    name = f"not_finite/step-{step:07d}-worker-{trainer.strategy.rank}.json"
-    open_folder(task.config).write(name, json.dumps(keys, indent=1).encode())
+def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> str:
+    """Write the keys of this worker's samples to a file, whose folder is returned, as a loss is not finite."""
+    folder, name = open_folder(task.config), f"step-{step:07d}-worker-{trainer.strategy.rank}.json"
+    folder.write(f"not_finite/{name}", json.dumps(keys, indent=1).encode())
+    return f"{folder.url}/not_finite/"
 
 
 class News:

@@ -48,12 +48,12 @@ class Hooks:
         after_step: called with each step's row of metrics.
         checkpoint: called with the progress when a checkpoint is due.
         not_finite: called with the step at which the loss or gradient is not finite, and the keys of this
-            worker's samples by domain.
+            worker's samples by domain. It returns the place where it lists them, or None if it does not.
     """
 
     after_step: Callable[[StepRow], None]
     checkpoint: Callable[[Progress], None]
-    not_finite: Callable[[int, Keys], None]
+    not_finite: Callable[[int, Keys], str | None]
 
 
 def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
@@ -176,14 +176,18 @@ def _prefetch(source: BatchSource, coming: Plan) -> None:
     source.prefetch([need for needs in coming.needs for need in needs if need])
 
 
+def _first(keys: Keys) -> str:
+    return next((name for names in keys.values() for name in names), "none of this worker")
+
+
 def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: list[StepRow]) -> None:
     keys: Keys = {}
     for needs, batches in zip(ready.plan.needs, ready.raw, strict=True):
         for need, batch in zip(needs, batches, strict=True):
             if need and batch:
                 keys.setdefault(need.domain, []).extend(batch.keys)
-    hooks.not_finite(step, keys)
-    listed = f"whose samples are listed in {config.run.folder.rstrip('/')}/{config.run.name}/not_finite/"
+    place = hooks.not_finite(step, keys)
+    listed = f"whose samples are listed in {place}" if place else f"with samples such as {_first(keys)}"
     # All of these fields are part of the fingerprint, so a resumed run cannot change them.
     anew = (
         "look at these samples, then start a new run with --set run.name=… and a lower training.learning_rate "

@@ -10,7 +10,7 @@ import torch
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.errors import DivergedError, RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
@@ -93,9 +93,9 @@ def test_a_nan_stops_the_run_and_names_step_and_samples(faces):
     config = configuration(faces)
     rows, notes, _, error = run(config, poison_step_3)
     assert len(rows) == 3
-    assert f"at step 3, whose samples are listed in {config.run.folder}/r/not_finite/" in error.problem
     assert "start a new run with --set run.name=" in error.remedy
     ((step, keys),) = notes
+    assert f"at step 3, with samples such as {next(iter(keys.values()))[0]}" in error.problem
     needs = [need for need in plan(config, 0, 3).needs[0] if need]
     expected = {need.domain: list(Streams(config).batch(need).keys) for need in needs}
     assert (step, keys) == (3, expected)
@@ -147,3 +147,12 @@ def test_bf16_trains_and_keeps_its_weights_in_float32(faces):
     assert rows[0]["loss"] == pytest.approx(reference[0]["loss"], rel=2e-2)
     assert rows[0]["loss"] != reference[0]["loss"]
     assert {p.dtype for p in trainer.objective.nets.parameters()} == {torch.float32}
+
+
+def test_the_place_where_the_samples_are_listed_is_named(faces):
+    config = configuration(faces)
+    trainer = build(config, Single(), torch.device("cpu"))
+    trainer.objective.nets.F.get_submodule("conv1_2").weight.data.fill_(float("nan"))
+    hooks = Hooks(lambda row: None, lambda progress: None, lambda *_: "s3://runs/r/not_finite/")
+    with pytest.raises(DivergedError, match="at step 0, whose samples are listed in s3://runs/r/not_finite/"):
+        train(config, trainer, Streams(config), hooks, Progress(), torch.device("cpu"))

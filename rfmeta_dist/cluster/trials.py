@@ -91,7 +91,7 @@ def _trial(given: dict[str, Any]) -> None:
             run_folder = train_run(first, lambda _: None, monitor=monitor, local=given["local"])
     except DivergedError as error:
         for figure in job["figures"].values():
-            results.write(folder, figure, results.Result(None, None, failed=error.problem))
+            results.write(folder, figure, results.Result(None, None, failed=error.problem, kind=results.DIVERGED))
         tune.report({"done": True})
         return
     except RfmetaError as error:
@@ -113,7 +113,7 @@ def _result(config: Config, folder: Store, job: dict[str, Any], say: Callable[[s
     try:
         evaluation = evaluate_run(config, folder, on_notice=say)
     except DivergedError as error:
-        return results.Result(None, None, failed=error.problem)
+        return results.Result(None, None, failed=error.problem, kind=results.DIVERGED)
     judged = config.data.target
     if pins.read(folder)[judged] != job["manifests"][judged]:
         raise DataError(

@@ -20,6 +20,8 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
 FOLDER = "figures"
+SOURCES = "(sources)"  # in place of a domain: the validation splits of the training's own sources
+DIVERGED, MEMORY, RESTARTS = "diverged", "memory", "restarts"
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,14 @@ class Result:
         hter: HTER by video in [0, 1], at the threshold from the training's sources; None if it failed.
         auc: AUC by video in [0, 1]; None if it failed.
         failed: why the training or its judging failed; empty if it did not.
+        kind: in what way it failed: `DIVERGED`; `MEMORY`, when it took more memory than there is; or `RESTARTS`,
+            when its workers failed again and again. Empty if it did not fail.
     """
 
     hter: float | None
     auc: float | None
     failed: str = ""
+    kind: str = ""
 
 
 def of_evaluation(evaluation: Mapping[str, Any]) -> Result:

@@ -91,7 +91,9 @@ def _trial(given: dict[str, Any]) -> None:
             run_folder = train_run(first, lambda _: None, monitor=monitor, local=given["local"])
     except DivergedError as error:
         for figure in job["figures"].values():
-            results.write(folder, figure, results.Result(None, None, failed=error.problem, kind=results.DIVERGED))
+            results.write(
+                folder, figure, results.Result(None, None, failed=error.problem, kind=results.DIVERGED)
+            )
         tune.report({"done": True})
         return
     except RfmetaError as error:

@@ -32,8 +32,8 @@ class Result:
         hter: HTER by video in [0, 1], at the threshold from the training's sources; None if it failed.
         auc: AUC by video in [0, 1]; None if it failed.
         failed: why the training or its judging failed; empty if it did not.
-        kind: in what way it failed: `DIVERGED`; `MEMORY`, when it took more memory than there is; or `RESTARTS`,
-            when its workers failed again and again. Empty if it did not fail.
+        kind: in what way it failed: `DIVERGED`; `MEMORY`, when it took more memory than there is; or
+            `RESTARTS`, when its workers failed again and again. Empty if it did not fail.
     """
 
     hter: float | None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
@@ -14,8 +15,9 @@ from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
     from rfmeta_dist.core.errors import RunError
-    from rfmeta_dist.tuning.choice import Score
-    from rfmeta_dist.tuning.study import Opened, Plan
+    from rfmeta_dist.tuning.plan import Plan
+    from rfmeta_dist.tuning.study import Opened
+    from rfmeta_dist.tuning.view import Entry, View
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -28,10 +30,24 @@ EXAMPLES = """
 
   rfmeta tune study.yaml --set search.candidates=32     [dim]# later: 16 more of them[/]
 
+  rfmeta tune show runs/my-study             [dim]# from another terminal, while it runs or later[/]
+
 A target's configuration is chosen by trainings on the target's sources alone: each source in turn is left out
 and judged on. If the command is interrupted, give it again: it continues, and no training is done twice. The
 chosen configurations are files choice-to_TARGET.yaml for `rfmeta train`.
 """
+
+
+class _Searching(TyperGroup):
+    """The group `rfmeta tune`, in which `rfmeta tune STUDY` is short for `rfmeta tune search STUDY`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["search", *(args or ["--help"])]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Searching, help="Search hyperparameters without looking at the target.")
 
 StudyFile = Annotated[
     Path, typer.Argument(help="Study file; `rfmeta example study` prints one.", show_default=False)
@@ -50,7 +66,8 @@ Changes = Annotated[
 ]
 
 
-def tune(
+@app.command(epilog=EXAMPLES)
+def search(
     study: StudyFile,
     overrides: Changes = None,
     dry_run: Annotated[
@@ -60,9 +77,13 @@ def tune(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Search hyperparameters for every target domain, without reading anything of the target."""
+    """Search hyperparameters for every target domain, without reading anything of the target.
+
+    `rfmeta tune STUDY` is short for `rfmeta tune search STUDY`.
+    """
     from rfmeta_dist.config.study import load_study
-    from rfmeta_dist.tuning.study import Plan, opened
+    from rfmeta_dist.tuning.plan import Plan
+    from rfmeta_dist.tuning.study import opened
 
     plan = Plan(load_study(study, overrides or ()))
     if dry_run:
@@ -70,117 +91,135 @@ def tune(
         return
     notices = Notices()
     with opened(plan.study) as found:
-        pending = found.pending()
-        say(f"{len(plan.trainings)} trainings, of which {len(plan.trainings) - len(pending)} are done already")
-        if pending:
-            from rfmeta_dist.cluster import trials
-            from rfmeta_dist.cluster.object_store import in_flight
-            from rfmeta_dist.cluster.session import session
-
-            configs = [wanted.config for wanted in pending]
-            count = slots_for(plan.study.base, slots)
-            together = min(len(configs), max(1, count // plan.study.base.training.workers))
-            batches = together * max(map(in_flight, configs))
-            with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-                folder, tell = found.shared.url, notices.tell
-                trials.run(pending, found.manifests, folder, rows, on_notice=tell, local=local)
-        scored, failed = _choose(found)
-    files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in scored}
+        _search(found, slots, address, notices, json)
+        views, failed = _choose(found)
+        deployed = found.deploy(list(views.values()))
+    files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in views}
     if json:
-        choices = {target: _as_dict(plan, target, scores) for target, scores in scored.items()}
         print_json(
             {
                 "failed": {target: str(error) for target, error in failed.items()},
                 "study": found.folder.url,
-                "trainings": len(plan.trainings),
-                "trained": len(pending),
-                "choices": choices,
+                "trainings": plan.trainings,
+                "trained": found.begun,
+                "choices": {target: _as_dict(plan, view) for target, view in views.items()},
                 "files": files,
+                "deploy": deployed,
                 "notices": notices,
             }
         )
     else:
-        _print_choices(plan, scored)
+        _print_choices(plan, views)
         if files:
             target, file = next(iter(files.items()))
             say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")
+        if deployed:
+            say(f"a configuration for a model that is trained on all domains: {deployed}")
     for error in failed.values():
         raise error
 
 
-def _choose(found: Opened) -> tuple[dict[str, list[Score]], dict[str, RunError]]:
-    """Write the choice of each target; return the scores, and the error of each target that got no choice."""
+def _search(found: Opened, slots: int | None, address: str | None, notices: Notices, json: bool) -> None:
+    """Do the trainings that the study wants, until it wants no more."""
+    first, study = found.orders(), found.plan.study
+    say(
+        f"the study {found.folder.url} has at most {found.plan.trainings} trainings; {len(first)} can start now"
+    )
+    if not first:
+        return
+    from rfmeta_dist.cluster import trials
+    from rfmeta_dist.cluster.object_store import in_flight
+    from rfmeta_dist.cluster.session import session
+
+    count = slots_for(study.base, slots)
+    together = min(len(first), max(1, count // study.base.training.workers))
+    batches = together * max(in_flight(order.config) for order in first)
+    with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
+        trials.run(found, rows, on_notice=notices.tell, local=local)
+
+
+def _choose(found: Opened) -> tuple[dict[str, View], dict[str, RunError]]:
+    """Write the choice of each target; return the views, and the error of each target that got no choice."""
     from rfmeta_dist.core.errors import RunError
 
-    scored: dict[str, list[Score]] = {}
+    views: dict[str, View] = {}
     failed: dict[str, RunError] = {}
     for target in found.plan.targets:
         try:
-            scored[target] = found.choose(target)
+            views[target] = found.choose(target)
         except RunError as error:
             failed[target] = error
-    return scored, failed
+    return views, failed
 
 
 def _print_plan(plan: Plan, json: bool) -> None:
-    trainings = {
-        "candidates": len(plan.candidates),
-        "seeds": len(plan.study.seeds),
-        "trainings": len(plan.trainings),
-    }
+    study = plan.study
     if json:
-        values = [dict(candidate.values) for candidate in plan.candidates]
         print_json(
             {
-                **trainings,
-                "workers": plan.study.base.training.workers,
+                "candidates": plan.total,
+                "seeds": len(study.seeds),
+                "trainings": plan.trainings,
+                "steps": plan.steps_of(plan.total),
+                "workers": study.base.training.workers,
                 "targets": plan.targets,
-                "values": values,
+                "values": [dict(candidate.values) for candidate in plan.shared],
             }
         )
         return
     rows = [
-        [str(candidate.number), *(_cell(candidate.values.get(field)) for field in plan.study.space)]
-        for candidate in plan.candidates
+        [str(candidate.number), *(_cell(candidate.values.get(field)) for field in study.space)]
+        for candidate in plan.shared
     ]
     show_table(["candidate", *_columns(plan)], rows)
-    training, seeds = plan.study.base.training, trainings["seeds"]
+    if plan.total > len(plan.shared):
+        say(
+            f"further candidates, up to number {plan.total - 1}, are proposed by {study.search.kind} from each "
+            "target's own scores, so each target has others"
+        )
+    training, seeds = study.base.training, len(study.seeds)
+    early = f", and at most {plan.steps_of(plan.total)} steps in all" if study.search.rungs else ""
     say(
-        f"{trainings['candidates']} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need "
-        f"{trainings['trainings']} trainings, for the targets {', '.join(plan.targets)}; the base trains "
-        f"{training.steps} steps with {training.workers} worker(s). Trainings "
-        "that are done already are not subtracted"
+        f"{plan.total} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need at most {plan.trainings} "
+        f"trainings, for the targets {', '.join(plan.targets)}; the base trains {training.steps} steps with "
+        f"{training.workers} worker(s){early}. Trainings that are done already are not subtracted"
     )
 
 
-def _print_choices(plan: Plan, scored: Mapping[str, Sequence[Score]]) -> None:
+def _print_choices(plan: Plan, views: Mapping[str, View]) -> None:
     from rfmeta_dist.tuning.choice import best
 
     rows = []
-    for target, scores in scored.items():
-        chosen = best(plan.study, target, scores)
+    for target, view in views.items():
+        chosen = best(plan.study, view)
         cells = [_cell(chosen.candidate.values.get(field)) for field in plan.study.space]
-        figures = [_percent(chosen.value), _percent(scores[0].value)]
+        figures = [_percent(chosen.value), _percent(view.entries[0].value)]
         rows.append([target, str(chosen.candidate.number), *figures, *cells])
     metric = plan.study.metric.upper()
     show_table(["target", "chosen", f"{metric} over folds", "of the base", *_columns(plan)], rows)
-    for target, scores in scored.items():
-        for score in scores:
-            if score.failed:
-                say(f"candidate {score.candidate.number} failed for target {target}: {score.failed}")
+    for target, view in views.items():
+        for entry in view.entries:
+            if entry.failed:
+                say(f"candidate {entry.candidate.number} failed for target {target}: {entry.failed}")
 
 
-def _as_dict(plan: Plan, target: str, scores: Sequence[Score]) -> dict[str, Any]:
+def _as_dict(plan: Plan, view: View) -> dict[str, Any]:
     from rfmeta_dist.tuning.choice import best
 
-    chosen = best(plan.study, target, scores)
+    chosen = best(plan.study, view)
+
+    def numbers(which: Sequence[Entry]) -> list[int]:
+        return [entry.candidate.number for entry in which]
+
     return {
         "candidate": chosen.candidate.number,
         "values": dict(chosen.candidate.values),
         plan.study.metric: chosen.value,
-        "base": scores[0].value,
+        "base": view.entries[0].value,
         "folds": dict(chosen.folds),
-        "failed": {score.candidate.number: score.failed for score in scores if score.failed},
+        "complete": numbers([entry for entry in view.entries if entry.value is not None]),
+        "stopped": numbers([entry for entry in view.entries if entry.stopped is not None]),
+        "failed": {entry.candidate.number: entry.failed for entry in view.entries if entry.failed},
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from rfmeta_dist.config.load import explain, nested, overridden, read_mapping
 from rfmeta_dist.config.mistakes import did_you_mean, first
 from rfmeta_dist.config.renamed import renamed
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.search import MOST_CANDIDATES, Budget, Search, Seed
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.space import read_space, require_possible, size_of_grid
 from rfmeta_dist.config.words import typed
@@ -25,29 +26,9 @@ from rfmeta_dist.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FEWEST_DOMAINS = 4
+FEWEST_DOMAINS = {"nested": 4, "source_validation": 3}
 LONGEST = 85  # characters of the names of study and domain, so that the run of a choice has at most 100
 SOBOL_FIELDS = 21  # as many as tuning/sobol.py has a dimension for
-MOST_CANDIDATES = 10_000
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-class Search(Section):
-    """How candidates are proposed. No score decides a proposal, so all targets share the same candidates."""
-
-    kind: Literal["random", "sobol", "grid"] = Field(
-        "sobol",
-        description="draw points of the space at random (random), spread them evenly (sobol), or take all "
-        "combinations of values (grid)",
-    )
-    candidates: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_CANDIDATES,
-        description="number of configurations to compare; the first is the base. 16 if not given, or all "
-        "combinations of a grid. More can be asked for later: the earlier ones stay the same",
-    )
-    seed: Seed = Field(0, description="seed of the proposals random and sobol")
 
 
 class Study(Section):
@@ -65,13 +46,17 @@ class Study(Section):
         description="dotted field of the configuration and the values to search, such as "
         "`method.depth_weight: {loguniform: [1, 100]}`; uniform, int and choice are the other forms"
     )
-    search: Search = Field(Search(), description="how candidates are proposed")
+    search: Search = Field(Search(), description="how candidates are proposed, and when the worse ones stop")
+    budget: Budget = Field(Budget(), description="what the study may spend")
     seeds: tuple[Seed, ...] = Field((0,), description="seeds with which each candidate is trained")
     metric: Literal["hter", "auc"] = Field(
         "hter", description="the figure that is compared: the lowest HTER or the highest AUC, by video"
     )
     selection: Literal["nested", "source_validation"] = Field(
-        "nested", description="judge a candidate on each source in turn, which its training then does without"
+        "nested",
+        description="judge a candidate on each source in turn, which its training then does without (nested); "
+        "or train it on all sources and judge it on their validation splits, which show other people but the "
+        "same cameras, light and attacks (source_validation)",
     )
     targets: tuple[Name, ...] = Field(
         (), description="domains for which a configuration is chosen; all if not given"
@@ -113,16 +98,6 @@ class Study(Section):
             raise ValueError("a seed is given twice; remove the repetition")
         return seeds
 
-    @field_validator("selection")
-    @classmethod
-    def _nested_alone(cls, selection: str) -> str:
-        if selection == "source_validation":
-            raise ValueError(
-                "source_validation is not available, because a study judges a candidate only on domains that "
-                "its training did without; set selection to nested"
-            )
-        return selection
-
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for target in self.targets:
@@ -144,35 +119,63 @@ class Study(Section):
         fold = self._fold()
         require_possible(fold, self.space)
         self._require_different_weights(fold)
+        self._require_rungs()
         if self.search.kind == "grid":
             _require_small_grid(self.space)
-        elif self.search.kind == "sobol" and len(self.space) > SOBOL_FIELDS:
+        elif self.search.kind != "random" and len(self.space) > SOBOL_FIELDS:
             raise ConfigError(
-                f"space has {len(self.space)} fields, but search.kind=sobol can spread at most {SOBOL_FIELDS}",
+                f"space has {len(self.space)} fields, but search.kind={self.search.kind} can spread at most "
+                f"{SOBOL_FIELDS}",
                 "set search.kind=random, or remove fields",
             )
         return self
 
-    def _require_domains(self) -> None:
-        if len(self.domains) < FEWEST_DOMAINS:
+    def _require_rungs(self) -> None:
+        rungs, steps = self.search.rungs, self.base.training.steps
+        if rungs and "training.steps" in self.space:
             raise ConfigError(
-                f"base: the study has the {len(self.domains)} domains {', '.join(self.domains)}. A fold trains "
-                "without the target and without the domain that plays the target, so it has "
-                f"{len(self.domains) - 2} domain to train on, and a training needs two",
-                f"add domains to base.data.sources until the study has {FEWEST_DOMAINS} or more",
+                "space.training.steps: candidates that are compared at the steps of search.rungs must all "
+                "train for the same number of steps",
+                "remove space.training.steps or search.rungs",
             )
+        if rungs and rungs[-1] >= steps:
+            raise ConfigError(
+                f"search.rungs: step {rungs[-1]} is not before the end of a training, which has {steps} steps",
+                "give smaller steps, or raise base.training.steps",
+            )
+
+    def _require_domains(self) -> None:
+        have, need = len(self.domains), FEWEST_DOMAINS[self.selection]
+        if have >= need:
+            return
+        shown = f"base: the study has the {have} domains {', '.join(self.domains)}"
+        add = f"add domains to base.data.sources until the study has {need} or more"
+        if self.selection == "source_validation":
+            raise ConfigError(
+                f"{shown}, so a target has {have - 1} source to train on, and a training needs two", add
+            )
+        other = (
+            ", or set selection=source_validation, which judges candidates on the sources' validation splits"
+        )
+        raise ConfigError(
+            f"{shown}. A fold trains without the target and without the domain that plays the target, so it "
+            f"has {have - 2} domain to train on, and a training needs two",
+            add + (other if have >= FEWEST_DOMAINS["source_validation"] else ""),
+        )
 
     def _fold(self) -> Config:
         """Return the base as the first fold trains it, which has one source fewer than the base."""
         tree = self.base.model_dump(mode="json")
-        tree["data"] |= {"sources": list(self.domains[2:]), "target": self.domains[0]}
+        left_out = 2 if self.selection == "nested" else 1
+        tree["data"] |= {"sources": list(self.domains[left_out:]), "target": self.domains[0]}
         try:
             return Config.model_validate(tree)
         except ValidationError as error:
             found = first(error)
+        here = len(self.domains) - left_out
         raise ConfigError(
-            f"base: a fold trains on {len(self.domains) - 2} of the {len(self.domains)} domains, which is not "
-            f"possible: {found.name and found.name + ': '}{found.message}",
+            f"base: a fold trains on {here} of the {len(self.domains)} domains, which is not possible: "
+            f"{found.name and found.name + ': '}{found.message}",
             found.remedy or "change the base",
         )
 

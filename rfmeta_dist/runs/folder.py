@@ -30,6 +30,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
+from rfmeta_dist.storage.folders import folders, remove_folder
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 
@@ -208,6 +209,18 @@ def record(  # the ledger's columns
     except MissingError:
         before = b""
     folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def remove_checkpoints(folder: Store) -> None:
+    """Delete all checkpoints of a run that is not trained on.
+
+    Raises:
+        StorageError: the folder cannot be read or written.
+    """
+    for name in folders(folder):
+        if name.startswith("step-"):
+            folder.delete(f"{name}/state.json")  # first, so that after an interruption the rest does not count
+            remove_folder(folder, name)
 
 
 def add_streams(folder: Store, totals: Mapping[str, StreamTotals]) -> None:

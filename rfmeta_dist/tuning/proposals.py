@@ -1,16 +1,23 @@
-"""Propose the candidates of a study. They depend on the study file alone, so all targets share them."""
+"""Propose the candidates of a study, cohort by cohort.
+
+Those of random, sobol and grid depend on the study file alone, so all targets share them, and no cohort waits
+for another. Those of tpe and gp depend on the target's own scores too, after some start-up cohorts that all
+targets share.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.config.study import MOST_CANDIDATES, Study
+from rfmeta_dist.config.search import MOST_CANDIDATES
+from rfmeta_dist.config.study import Study
 from rfmeta_dist.core import seeds
 from rfmeta_dist.tuning.sobol import sobol
 from rfmeta_dist.tuning.space import active, apply, point
@@ -34,20 +41,90 @@ class Candidate:
     values: Mapping[str, Any]
 
 
-def candidates(study: Study) -> list[Candidate]:
-    """Return the candidates of a study, the base first. No two of them are the same configuration.
+@dataclass(frozen=True)
+class Told:
+    """What a target knows about one of its candidates, for a search that learns.
 
-    The candidates are a pure function of the study file. If `search.candidates` is raised, the earlier ones
-    stay the same. There are fewer than asked for if the space has no more points.
+    Attributes:
+        candidate: the candidate.
+        value: its score at the last step, the mean over folds and seeds; None if it was stopped or failed.
+        rungs: its score at each step at which it was judged.
+        failed: True if it failed.
+    """
+
+    candidate: Candidate
+    value: float | None
+    rungs: Mapping[int, float]
+    failed: bool
+
+
+class Proposals:
+    """The candidates of a study's targets.
+
+    Args:
+        study: the study.
+        total: number of candidates to propose for each target, if the space has so many.
+    """
+
+    def __init__(self, study: Study, total: int) -> None:
+        self._study, self._total = study, total
+        self._shared = candidates(study, min(total, _startup(study)) if study.search.learns else total)
+        self._learned: dict[str, list[Candidate]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of cohorts, at most: a space with few values may have fewer candidates."""
+        total = self._total if self._study.search.learns else len(self._shared)
+        return math.ceil(total / self._study.search.batch)
+
+    def learns_at(self, number: int) -> bool:
+        """Return True if the candidates of a cohort depend on the scores of all cohorts before it."""
+        return self._study.search.learns and number * self._study.search.batch >= _startup(self._study)
+
+    def cohort(self, target: str, number: int, told: Sequence[Told]) -> Sequence[Candidate]:
+        """Return the candidates of a cohort; none if the space has no more.
+
+        Args:
+            target: the target.
+            number: of the cohort, from 0.
+            told: what the target knows about the candidates of all cohorts before.
+        """
+        first = number * self._study.search.batch
+        last = min(first + self._study.search.batch, self._total)
+        if not self.learns_at(number):
+            return self._shared[first:last]
+        from rfmeta_dist.tuning import learned
+
+        history = [[t.candidate.values, t.value, t.rungs, t.failed] for t in told]
+        key = _text([target, number, history])
+        if key not in self._learned:  # a proposal takes part of a second, and is asked for again and again
+            self._learned[key] = learned.propose(self._study, target, told, last - first)
+        return self._learned[key]
+
+
+def _startup(study: Study) -> int:
+    """Return the number of candidates of tpe and gp that are proposed without scores: whole cohorts."""
+    batch = study.search.batch
+    return batch * math.ceil(study.search.startup / batch)
+
+
+def count(study: Study) -> int:
+    """Return the number of candidates that a study asks for; the space may have fewer."""
+    return study.search.candidates or (MOST_CANDIDATES + 1 if study.search.kind == "grid" else CANDIDATES)
+
+
+def candidates(study: Study, wanted: int) -> list[Candidate]:
+    """Return candidates that depend on no score, the base first. No two of them are the same configuration.
+
+    They are a pure function of the study file. If more are wanted, the earlier ones stay the same. There are
+    fewer than wanted if the space has no more points.
 
     Raises:
         ConfigError: the values of a candidate do not fit each other; the error names the field.
     """
-    wanted = study.search.candidates or (MOST_CANDIDATES + 1 if study.search.kind == "grid" else CANDIDATES)
     found = [Candidate(0, {})]
     seen, configurations = {_text({})}, {_identity(study.base)}
     for values in itertools.islice(_proposals(study), None if study.search.kind == "grid" else DRAWS * wanted):
-        if len(found) == wanted:
+        if len(found) >= wanted:
             break
         if (text := _text(values)) in seen:
             continue
@@ -56,10 +133,10 @@ def candidates(study: Study) -> list[Candidate]:
         if identity not in configurations:
             configurations.add(identity)
             found.append(Candidate(len(found), values))
-    return found
+    return found[:wanted]
 
 
-def _text(values: Mapping[str, Any]) -> str:
+def _text(values: Any) -> str:
     return json.dumps(values, sort_keys=True)
 
 
@@ -71,7 +148,7 @@ def _proposals(study: Study) -> Iterator[dict[str, Any]]:
     """Yield the values of one proposal after the other; equal ones may come again."""
     if study.search.kind == "grid":
         return _grid(study.space)
-    points = {"random": _random, "sobol": _sobol}[study.search.kind]
+    points = _random if study.search.kind == "random" else _sobol
     return (point(study.space, unit) for unit in points(sorted(study.space), study.search.seed))
 
 

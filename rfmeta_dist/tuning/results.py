@@ -1,9 +1,9 @@
 """Store what the trainings of studies came to: one small object for each figure, found again by its content.
 
-figures/<hash>.json     how one training did on one domain, or why it failed
+figures/<hash>.json     how one training did on one domain after so many steps, or why it failed
 
-The hash covers the training (all that its weights depend on), the domain on which it was judged, the manifest
-of that domain, and how it was judged.
+The hash covers the training (all that its weights depend on), the step, the domain on which it was judged, the
+manifest of that domain, and how it was judged.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
 FOLDER = "figures"
+FAILURES = "failures"  # in a study's own folder
 SOURCES = "(sources)"  # in place of a domain: the validation splits of the training's own sources
 DIVERGED, MEMORY, RESTARTS = "diverged", "memory", "restarts"
 
@@ -48,16 +49,22 @@ def of_evaluation(evaluation: Mapping[str, Any]) -> Result:
     return Result(figures["HTER"]["value"], figures["AUC"]["value"])
 
 
-def name(config: Config, judged: str, manifest: str) -> str:
+def name(config: Config, judged: str, manifest: str, step: int) -> str:
     """Return the name of a figure's object.
 
     Args:
         config: configuration of the training; its run is named by content.
-        judged: the domain on which it is judged.
-        manifest: fingerprint of that domain's manifest.
+        judged: the domain on which it is judged, or `SOURCES`.
+        manifest: fingerprint of that domain's manifest; empty for `SOURCES`.
+        step: number of steps after which it is judged.
     """
     how = config.evaluation.model_dump_json()
-    return f"{FOLDER}/{digest(json.dumps([config.run.name, judged, manifest, how]).encode())}.json"
+    return f"{FOLDER}/{digest(json.dumps([config.run.name, judged, manifest, step, how]).encode())}.json"
+
+
+def failure(name: str) -> str:
+    """Return the name, in a study's folder, of a figure's failure that depends on the machine."""
+    return f"{FAILURES}/{name.removeprefix(f'{FOLDER}/')}"
 
 
 def read(folder: Store, figure: str) -> Result | None:

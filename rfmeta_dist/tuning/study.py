@@ -1,9 +1,13 @@
-"""Open a study: claim its folder, pin its data, and find which of its trainings are still to be done.
+"""Open a study: claim its folder, pin its data, and say what its targets know and want.
 
 study.json               the study as it was last given
 manifests.json           fingerprint of the manifest that the study reads, for each domain (runs/pins.py)
+state.json               the code whose trainings the study uses, and how long it has searched
+failures/                figures of trainings that failed for want of memory or because workers were lost; they
+                         hold for this study alone, because another machine may do better
 choice-to_T.yaml         the configuration that was chosen for target T, for `rfmeta train`
 trace-to_T.jsonl         what led to the choice: each candidate with its figures
+choice-deploy.yaml       the configuration for a model that is trained on all domains
 
 Beside the study's folder, `trainings/` and `figures/` hold what several studies share.
 """
@@ -11,9 +15,10 @@ Beside the study's folder, `trainings/` and `figures/` hold what several studies
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -25,144 +30,217 @@ from rfmeta_dist.config.study import Study
 from rfmeta_dist.core.digests import digest
 from rfmeta_dist.core.errors import RfmetaError, RunError
 from rfmeta_dist.data.reading import domains
+from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins, starts
-from rfmeta_dist.runs.folder import MAY_DIFFER
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.tuning import choice, folds, results
-from rfmeta_dist.tuning.choice import Score
-from rfmeta_dist.tuning.folds import Figure, Training
-from rfmeta_dist.tuning.proposals import Candidate, candidates
-from rfmeta_dist.tuning.results import Result
+from rfmeta_dist.tuning import choice, deploy, folds, results
+from rfmeta_dist.tuning.folds import Figure, LeftOut
+from rfmeta_dist.tuning.growth import require_same
+from rfmeta_dist.tuning.orders import Order
+from rfmeta_dist.tuning.plan import Plan
+from rfmeta_dist.tuning.proposals import Candidate
+from rfmeta_dist.tuning.results import SOURCES, Result
+from rfmeta_dist.tuning.view import View, Views
 
-FILE = "study.json"
-# More of these may be asked for later. What was trained for the earlier ones is found again.
-MAY_GROW = ("search.candidates", "seeds", "targets")
+FILE, STATE, DEPLOY = "study.json", "state.json", "choice-deploy.yaml"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a study needs, as a pure function of its file.
+class State:
+    """What a study's folder keeps besides its file.
 
     Attributes:
-        study: the study.
+        code: versions of the code and content of pretrained weights, which the names of trainings depend on.
+        seconds: how long the study has searched, over all starts.
+        cohorts: number of cohorts that count, because `budget.hours` was spent; None if it was not.
     """
 
-    study: Study
-
-    @cached_property
-    def candidates(self) -> list[Candidate]:
-        """Return the candidates; the first is the base."""
-        return candidates(self.study)
-
-    @cached_property
-    def trainings(self) -> dict[Training, tuple[str, ...]]:
-        """Return the trainings, each with the domains on which its model is to be judged."""
-        return folds.trainings(self.study, self.candidates)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Return the targets for which a configuration is chosen."""
-        return self.study.targets or self.study.domains
-
-    @property
-    def domains_read(self) -> list[str]:
-        """Return the domains whose data is read: every source of a target. A single target is not read."""
-        return [d for d in self.study.domains if any(target != d for target in self.targets)]
+    code: str
+    seconds: float = 0.0
+    cohorts: int | None = None
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A training of a study, ready to be done.
-
-    Attributes:
-        config: its configuration, whose run is named by content.
-        figures: name of the object of each of its figures, by the domain on which it is judged.
-    """
-
-    config: Config
-    figures: Mapping[str, str]
-
-
-@dataclass(frozen=True)
+@dataclass
 class Opened:
-    """A study whose folder is claimed and whose data is pinned.
+    """A study whose data is pinned.
 
     Attributes:
         plan: the study's plan.
         folder: the study's folder.
         shared: the folder above it, which holds trainings and figures.
         manifests: fingerprint of the manifest to read, by domain.
+        state: what the folder keeps.
+        token: token of the lease of the trainings' folder; empty if the study is only looked at.
     """
 
     plan: Plan
     folder: Store
     shared: Store
     manifests: Mapping[str, str]
+    state: State
+    token: str = ""
+    _configs: dict[str, Config] = field(default_factory=dict)
+    _found: dict[str, Result] = field(default_factory=dict)
+    _there: set[str] | None = None
+    _pinned: set[str] = field(default_factory=set)
+    _tidied: set[str] = field(default_factory=set)
+    _clock: float = field(default_factory=time.monotonic)
+
+    def view(self, target: str) -> View:
+        """Return what a target knows and wants, as far as figures are there."""
+        return self._views.of(target, lambda figure: self._result(target, figure), self.state.cohorts)
 
     @cached_property
-    def wanted(self) -> dict[Training, Wanted]:
-        """Return every training of the study in order. Candidates with equal trainings share them."""
-        code = f"{starts.code()} torch {version('torch')} {_weights(self.plan.study.base)}"
-        by_number = {candidate.number: candidate for candidate in self.plan.candidates}
-        found = {}
-        for training, judged in self.plan.trainings.items():
-            candidate = by_number[training.candidate]
-            config = folds.configuration(self.plan.study, candidate, training, self.manifests, code)
-            names = {domain: results.name(config, domain, self.manifests[domain]) for domain in judged}
-            found[training] = Wanted(config, names)
-        return found
+    def _views(self) -> Views:
+        return Views(self.plan.study, self.plan.total)
 
-    def pending(self) -> list[Wanted]:
-        """Return the trainings of which a figure is missing, each with its missing figures only.
+    def config(self, candidate: Candidate, seed: int, without: LeftOut) -> Config:
+        """Return the configuration of a training."""
+        key = json.dumps([dict(candidate.values), seed, without], sort_keys=True)
+        if key not in self._configs:
+            self._configs[key] = folds.configuration(
+                self.plan.study, candidate, seed, without, self.manifests, self.state.code
+            )
+        return self._configs[key]
 
-        Their runs are pinned to the study's data, so new data may land while the study runs. The domains on
-        which a run is judged may have been pinned by another study to other data; these pins are replaced.
+    def orders(self) -> list[Order]:
+        """Return all stretches of trainings that a target wants now, those of the earliest cohorts first.
+
+        Checkpoints of trainings that no target wants any more are deleted. The runs of what is ordered are
+        pinned to the study's data, so new data may land while the study runs.
         """
-        missing: dict[str, Wanted] = {}
-        for wanted in self.wanted.values():
-            names = {d: n for d, n in wanted.figures.items() if results.read(self.shared, n) is None}
-            name = wanted.config.run.name
-            if names and name not in missing:
-                missing[name] = Wanted(wanted.config, names)
-                used = {*wanted.config.data.sources, *wanted.figures}
-                run = open_store(f"{wanted.config.run.folder}/{name}")
-                pins.add(run, {domain: self.manifests[domain] for domain in used}, replace=names)
-        return list(missing.values())
+        self._there = None  # look again which figures are there
+        views = [self.view(target) for target in self.plan.targets]
+        self._tell_time(views)
+        wanted: dict[tuple[str, int], tuple[int, Order]] = {}
+        for view in views:
+            cohorts = {entry.candidate.number: entry.cohort for entry in view.entries}
+            for figure in view.wanted:
+                order = self._order(view.target, figure)
+                key = (order.config.run.name, order.until)
+                cohort = cohorts[figure.candidate.number]
+                if key not in wanted or cohort < wanted[key][0]:
+                    wanted[key] = cohort, order
+        self._tidy(views)
+        ordered = [order for _, order in sorted(wanted.values(), key=lambda item: item[0])]
+        for order in ordered:
+            self._tidied.discard(order.config.run.name)
+            self._pin(order)
+        return ordered
 
-    def scores(self, target: str) -> list[Score]:
-        """Return the score of each candidate for a target, from the figures that the target asked for.
+    def _order(self, target: str, figure: Figure) -> Order:
+        without = folds.left_out(target, figure.fold)
+        config = self.config(figure.candidate, figure.seed, without)
+        names = {fold: self._name(config, fold, figure.step) for fold in folds.judged(self.plan.study, without)}
+        missing = {fold: name for fold, name in names.items() if self._read(name) is None}
+        return Order(config, figure.step, missing)
+
+    def _pin(self, order: Order) -> None:
+        """Pin an order's run to the study's data.
+
+        What it is judged on may have been pinned by another study to other data; these pins are replaced.
+        """
+        name = order.config.run.name
+        if name in self._pinned:
+            return
+        self._pinned.add(name)
+        judged = [fold for fold in order.figures if fold != SOURCES]
+        used = {*order.config.data.sources, *judged}
+        pins.add(runs.open_folder(order.config), {d: self.manifests[d] for d in used}, replace=judged)
+
+    def _tidy(self, views: list[View]) -> None:
+        """Delete the checkpoints of trainings that targets asked for and that none can want to go on."""
+        live = {
+            self.config(entry.candidate, seed, folds.left_out(view.target, fold)).run.name
+            for view in views
+            for entry in view.entries
+            if entry.undecided and not view.problem
+            for seed in self.plan.study.seeds
+            for fold in folds.of_target(self.plan.study, view.target)
+        }
+        asked = {config.run.name: config for config in self._configs.values()}
+        for name in asked.keys() - live - self._tidied:
+            runs.remove_checkpoints(runs.open_folder(asked[name]))
+            self._tidied.add(name)
+
+    def _tell_time(self, views: list[View]) -> None:
+        now = time.monotonic()
+        self.state = replace(self.state, seconds=self.state.seconds + now - self._clock)
+        self._clock = now
+        hours = self.plan.study.budget.hours
+        if hours is not None and self.state.cohorts is None and self.state.seconds > hours * 3600:
+            self.state = replace(self.state, cohorts=max(view.cohorts for view in views))
+        self.folder.write(STATE, json.dumps(asdict(self.state)).encode())
+
+    def _result(self, target: str, figure: Figure) -> Result | None:
+        config = self.config(figure.candidate, figure.seed, folds.left_out(target, figure.fold))
+        return self._read(self._name(config, figure.fold, figure.step))
+
+    def _name(self, config: Config, fold: str, step: int) -> str:
+        return results.name(config, fold, self.manifests.get(fold, ""), step)
+
+    def _read(self, name: str) -> Result | None:
+        if name not in self._found:
+            if self._there is None:
+                failures = {
+                    f"{results.FOLDER}{n.removeprefix(results.FAILURES)}"
+                    for n in self.folder.list(results.FAILURES)
+                }
+                self._there = {*self.shared.list(results.FOLDER), *failures}
+            if name not in self._there:
+                return None
+            result = results.read(self.shared, name) or results.read(self.folder, results.failure(name))
+            if result is None:
+                return None
+            self._found[name] = result
+        return self._found[name]
+
+    def choose(self, target: str) -> View:
+        """Write a target's trace and choice file, and return its view.
 
         Raises:
-            RunError: a figure is missing, because the study has not come to its end.
+            RunError: a figure is missing, or no candidate came to its end.
         """
-        plan, found = self.plan, {}
-        for figure in folds.asked(plan.study, target, plan.candidates):
-            found[figure] = self._result(figure)
-        return choice.scores(plan.study, target, plan.candidates, found)
-
-    def _result(self, figure: Figure) -> Result:
-        result = results.read(self.shared, self.wanted[figure.training].figures[figure.judged])
-        if result is None:
+        self._there = None
+        study, view = self.plan.study, self.view(target)
+        if view.wanted:
             raise RunError(
-                f"the study {self.folder.url} lacks the figure of candidate {figure.training.candidate} "
-                f"without {' and '.join(figure.training.without)}, judged on {figure.judged}",
+                f"the study {self.folder.url} has not come to its end: target {target} lacks "
+                f"{len(view.wanted)} figures",
                 "give the same command again, which does what is missing",
             )
-        return result
+        self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, view))
+        notes = ["The study was ended by budget.hours, so the choice depends on how fast the machines were."]
+        text = choice.as_yaml(study, view, notes if self.state.cohorts is not None else [])
+        self.folder.write(f"choice-to_{target}.yaml", text.encode())
+        return view
 
-    def choose(self, target: str) -> list[Score]:
-        """Write a target's choice file and trace, and return the score of each candidate.
+    @property
+    def begun(self) -> int:
+        """Return how many trainings were ordered since the study was opened."""
+        return len(self._pinned)
 
-        Raises:
-            RunError: a figure is missing, or every candidate failed.
+    def deploy(self, views: Sequence[View]) -> str | None:
+        """Write the configuration for a model that is trained on all domains, and return its place.
+
+        Args:
+            views: what each target knows at the end of the search.
+
+        Returns:
+            None if the study does not have every domain as a target, each with folds, or if no candidate came
+            to its end for all of them.
         """
-        study, scored = self.plan.study, self.scores(target)
-        self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, target, scored))
-        self.folder.write(f"choice-to_{target}.yaml", choice.as_yaml(study, target, scored).encode())
-        return scored
+        study = self.plan.study
+        if study.selection != "nested" or {view.target for view in views} != set(study.domains):
+            return None
+        text = deploy.as_yaml(study, views)
+        if text is None:
+            return None
+        self.folder.write(DEPLOY, text.encode())
+        return f"{self.folder.url}/{DEPLOY}"
 
 
 @contextmanager
@@ -180,58 +258,63 @@ def opened(study: Study) -> Iterator[Opened]:
     shared = open_store(study.folder)
     folder = shared.sub(study.name)
     require_put_if_absent(shared)
-    with lease.held(shared.sub(folds.TRAININGS), lease.SEARCHED):
-        _require_same(folder, plan)
+    with lease.held(shared.sub(folds.TRAININGS), lease.SEARCHED) as right:
+        if folder.exists("config.yaml"):
+            raise RunError(f"{folder.url} is the folder of a run", "give the study another name: --set name=…")
+        if (before := _before(folder)) is not None:
+            require_same(folder, before, plan)
         manifests = _manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
         folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
         pinned = pins.add(folder, manifests)
-        yield Opened(plan, folder, shared, {name: pinned[name] for name in manifests})
+        code = f"{starts.code()} torch {version('torch')} {_weights(study.base)}"
+        state = replace(_state(folder) or State(code), code=code)
+        if before is not None and study.budget.hours != before.budget.hours:
+            state = replace(state, cohorts=None)  # the study goes on
+        mine = {name: pinned[name] for name in manifests}
+        yield Opened(plan, folder, shared, mine, state, right.token)
 
 
-def _require_same(folder: Store, plan: Plan) -> None:
-    """Check that the folder is free, or holds an earlier start of this study that asked for no more."""
+def look(url: str) -> Opened:
+    """Return a study that may be running, to look at. Its folder is not claimed, and nothing is written.
+
+    Args:
+        url: the study's folder.
+
+    Raises:
+        RunError: there is no study, or its files are damaged.
+    """
+    folder = open_store(url.rstrip("/"))
+    study, state = _before(folder), _state(folder)
+    if study is None or state is None:
+        raise RunError(
+            f"there is no study at {url}", "give the study's folder, which `rfmeta tune` prints at its start"
+        )
+    above, _, _ = folder.url.rstrip("/").rpartition("/")
+    return Opened(Plan(study), folder, open_store(above), pins.read(folder), state)
+
+
+def _before(folder: Store) -> Study | None:
+    """Return the study that the folder holds; None if it holds none."""
     try:
-        before = Study.model_validate_json(folder.read(FILE))
+        return Study.model_validate_json(folder.read(FILE))
     except MissingError:
-        if folder.exists("config.yaml"):
-            raise RunError(
-                f"{folder.url} is the folder of a run", "give the study another name: --set name=…"
-            ) from None
-        return
+        return None
     except (ValidationError, RfmetaError) as error:
         raise RunError(
             f"{folder.url}/{FILE} is damaged, or from another version of this package",
             "start a new study with --set name=…; it finds the trainings that are done",
         ) from error
-    left, right = _flat(before.model_dump(mode="json")), _flat(plan.study.model_dump(mode="json"))
-    differing = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
-    differing = [name for name in differing if not _may_differ(name)]
-    earlier = Plan(before).candidates
-    if plan.candidates[: len(earlier)] != earlier and not differing:
-        differing.append("search.candidates or the order of space")
-    if plan.study.seeds[: len(before.seeds)] != before.seeds:
-        differing.append("seeds")
-    if differing:
+
+
+def _state(folder: Store) -> State | None:
+    try:
+        return State(**json.loads(folder.read(STATE)))
+    except MissingError:
+        return None
+    except (ValueError, TypeError) as error:
         raise RunError(
-            f"{folder.url} holds a study that differs in {', '.join(differing)}; candidates, seeds and targets "
-            "may be added, but nothing else may change",
-            "set these fields as they were, or start a new study with --set name=NEW",
-        )
-
-
-def _may_differ(name: str) -> bool:
-    run_field = name.removeprefix("base.")
-    return name in MAY_GROW or name == "folder" or run_field.startswith("run.") or run_field in MAY_DIFFER
-
-
-def _flat(tree: Mapping[str, object], above: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in tree.items():
-        if isinstance(value, dict) and value and above != "space.":
-            flat |= _flat(value, f"{above}{name}.")
-        else:
-            flat[above + name] = value
-    return flat
+            f"{folder.url}/{STATE} is damaged", "delete this file and give the same `rfmeta tune` again"
+        ) from error
 
 
 def _manifests(plan: Plan, pinned: Mapping[str, str]) -> dict[str, str]:
@@ -239,8 +322,9 @@ def _manifests(plan: Plan, pinned: Mapping[str, str]) -> dict[str, str]:
     data = plan.study.base.data.model_copy(update={"sources": tuple(plan.domains_read), "target": "none"})
     base = plan.study.base.model_copy(update={"data": data})
     found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, pinned).items()}
-    for name in plan.domains_read:
-        domains.open_target(folds.with_target(base, name), pinned)  # each of them is judged on too
+    if plan.study.selection == "nested":
+        for name in plan.domains_read:
+            domains.open_target(folds.with_target(base, name), pinned)  # each of them is judged on too
     return found
 
 

@@ -14,7 +14,8 @@ from scipy.stats import qmc
 
 from rfmeta_dist.config.study import SOBOL_FIELDS, Study
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.tuning.proposals import Candidate, candidates
+from rfmeta_dist.tuning.plan import Plan
+from rfmeta_dist.tuning.proposals import Candidate
 from rfmeta_dist.tuning.sobol import DIRECTIONS, sobol
 from rfmeta_dist.tuning.space import apply
 
@@ -37,6 +38,10 @@ def study(space: dict[str, Any], base: dict[str, Any] | None = None, **search: A
     return Study.model_validate(
         {"name": "s", "base": {"data": data, **(base or {})}, "space": space, "search": search}
     )
+
+
+def candidates(given: Study) -> list[Candidate]:
+    return Plan(given).shared
 
 
 def of(names: list[str]) -> dict[str, Any]:

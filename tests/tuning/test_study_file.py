@@ -16,7 +16,7 @@ from rfmeta_dist.config.load import load_config
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study, load_study
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.tuning.proposals import candidates
+from rfmeta_dist.tuning.plan import Plan
 
 SHIPPED = Path(__file__).parents[2] / "jobs/configs"
 UNIFORM = {"uniform": [1, 2]}
@@ -39,7 +39,7 @@ def base(**sections: Any) -> dict[str, Any]:
 def test_the_study_we_ship_can_be_planned():
     study = load_study(SHIPPED / "study.yaml")
     assert study.domains == ("C", "I", "M", "O")
-    found = candidates(study)
+    found = Plan(study).shared
     assert len(found) == 4
     assert all(candidate.values.keys() == study.space.keys() for candidate in found[1:])
 
@@ -206,7 +206,18 @@ def test_a_field_that_the_weights_do_not_depend_on_is_refused(tmp_path, field):
 STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"search": {"candidates": 0}}, "search.candidates=0: .*greater than or equal to 1"),
     ({"search": {"candidates": "many"}}, 'search.candidates="many": .*valid integer'),
-    ({"search": {"kind": "tpe"}}, 'search.kind="tpe": .*sobol'),
+    ({"search": {"kind": "bohb"}}, 'search.kind="bohb": .*sobol'),
+    ({"search": {"rungs": [20, 10]}}, "search.rungs: the steps do not rise"),
+    ({"search": {"rungs": [0]}}, "search.rungs.0=0: .*greater than or equal to 1"),
+    ({"search": {"rungs": [100000]}}, "search.rungs: step 100000 is not before the end of a training"),
+    (
+        {"search": {"rungs": [10]}, "space": {"training.steps": {"int": [100, 200]}}},
+        "space.training.steps: candidates that are compared .*; remove",
+    ),
+    ({"search": {"keep": 1}}, "search.keep=1.0: .*less than 1"),
+    ({"search": {"batch": 0}}, "search.batch=0: .*greater than or equal to 1"),
+    ({"budget": {"hours": 0}}, "budget.hours=0.0: .*greater than 0"),
+    ({"budget": {"minutes": 5}}, "budget.minutes is unknown"),
     ({"search": {"kind": "grid"}}, f"space.{WEIGHT}: a grid cannot list the values of uniform; .*sobol"),
     (
         {"search": {"kind": "grid"}, "space": {"training.steps": {"int": [1, 10**6]}}},
@@ -216,10 +227,6 @@ STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"seeds": [1, 1]}, "seeds: a seed is given twice"),
     ({"seeds": [-1]}, "seeds.0=-1"),
     ({"metric": "acc"}, 'metric="acc": .*hter'),
-    (
-        {"selection": "source_validation"},
-        "selection: source_validation is not available, because .*; set .* nested",
-    ),
     ({"targets": ["X"]}, "targets: X is not a domain of the study, which has C, I, M, O; use one of"),
     ({"targets": ["O", "O"]}, "targets: a domain is named twice"),
     ({"name": "a b"}, 'name="a b" is not a name'),
@@ -230,7 +237,11 @@ STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"space": [1]}, "field space="),
     (
         {"base": base(data={"sources": ["O", "C"]})},
-        "base: the study has the 3 domains C, M, O.* needs two; add",
+        "base: the study has the 3 domains C, M, O.* needs two; add .*selection=source_validation",
+    ),
+    (
+        {"base": base(data={"sources": ["O"]}), "selection": "source_validation"},
+        "data.sources",
     ),
     ({"base": base(episode={"domains": 3})}, "base: a fold trains on 2 of the 4 domains.*episode.domains=3"),
     ({"base": base(training={"workers": 3})}, "base: a fold trains on 2 of the 4 domains.*training.workers=3"),
@@ -256,7 +267,7 @@ def test_more_fields_than_sobol_has_dimensions_are_refused(tmp_path):
     assert load_study(written(tmp_path, space=space)).space.keys() == space.keys()
     space |= {"training.not_finite": {"choice": ["skip"]}}
     require_refused(written(tmp_path, space=space), "space has 22 fields.*; set search.kind=random")
-    assert candidates(load_study(written(tmp_path, space=space, search={"kind": "random"})))
+    assert Plan(load_study(written(tmp_path, space=space, search={"kind": "random"}))).shared
 
 
 def require_refused(path: Path, said: str) -> None:
@@ -277,8 +288,8 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, text):
 
 def test_planning_a_study_loads_neither_torch_nor_ray_nor_scipy():
     code = (
-        "import sys; from rfmeta_dist.config import study; import rfmeta_dist.tuning.proposals as p; "
-        f"p.candidates(study.load_study(__import__('pathlib').Path({str(SHIPPED / 'study.yaml')!r}))); "
+        "import sys; from rfmeta_dist.config import study; import rfmeta_dist.tuning.plan as p; "
+        f"p.Plan(study.load_study(__import__('pathlib').Path({str(SHIPPED / 'study.yaml')!r}))).shared; "
         "assert not {'torch', 'ray', 'scipy'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

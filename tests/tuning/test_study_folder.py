@@ -14,8 +14,9 @@ from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning import results
+from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.results import Result
-from rfmeta_dist.tuning.study import opened
+from rfmeta_dist.tuning.study import Opened, look, opened
 from tests.stored import SHARDS
 from tests.tuning.studies import base, result, study
 
@@ -26,35 +27,122 @@ def faces(tmp_path: Path) -> Path:
 
 
 def small(faces: Path, **changes):
-    return study(folder=str(faces.parent / "studies"), base=check(base(str(faces)), "test"), **changes)
+    given = {"base": check(base(str(faces)), "test"), **changes}
+    return study(folder=str(faces.parent / "studies"), **given)
+
+
+def names(orders: list[Order]) -> list[str]:
+    return [order.config.run.name for order in orders]
+
+
+def untils(orders: list[Order]) -> list[tuple[str, int]]:
+    return [(order.config.run.name, order.until) for order in orders]
+
+
+def do(found: Opened, orders: list[Order], given: Result | None = None) -> None:
+    for order in orders:
+        for name in order.figures.values():
+            results.write(found.shared, name, given or result(0.3))
 
 
 def test_what_is_done_is_not_done_again_by_another_study_either(faces: Path):
     with opened(small(faces)) as found:
-        pending = found.pending()
-        assert len(pending) == 24
-        for wanted in pending[:10]:
-            for name in wanted.figures.values():
-                results.write(found.shared, name, result(0.3))
-        assert [w.config.run.name for w in found.pending()] == [w.config.run.name for w in pending[10:]]
+        orders = found.orders()
+        assert len(orders) == 24
+        do(found, orders[:10])
+        assert names(found.orders()) == names(orders[10:])
     with opened(small(faces, name="another", targets=["M"])) as found:
-        done = {w.config.run.name for w in pending[:10]}
-        assert not {w.config.run.name for w in found.pending()} & done
-        assert len(found.pending()) == 12 - sum("M" in w.config.run.name.split("-")[0] for w in pending[:10])
+        done = set(names(orders[:10]))
+        assert not set(names(found.orders())) & done
+        assert len(found.orders()) == 12 - sum("M" in name.split("-")[0] for name in done)
+
+
+def test_a_training_that_was_paused_goes_on_for_the_targets_that_still_want_it(faces: Path):
+    config = check(base(str(faces), steps=3), "test")
+    search = {"candidates": 4, "rungs": [1], "keep": 0.25}
+    with opened(small(faces, search=search, base=config)) as found:
+        first = found.orders()
+        assert {order.until for order in first} == {1}
+        assert len(first) == 24
+        for number, order in enumerate(first[:-1]):
+            do(found, [order], result(0.3 + number / 100))
+        # Targets C and I are decided. M and O wait for the last figure of the cohort.
+        assert {name.split("-")[0]: until for name, until in untils(found.orders())} == {
+            "without_M_O": 1,
+            **dict.fromkeys(["without_C_I", "without_C_M", "without_C_O", "without_I_M", "without_I_O"], 3),
+        }
+        do(found, first[-1:], result(0.9))
+        later = found.orders()
+        assert {order.until for order in later} == {3}
+        assert len(later) == 6  # the base was the best one of all targets
+        assert set(names(later)) < set(names(first))
+        do(found, later)
+        assert not found.orders()
+        assert [entry.stopped for entry in found.choose("M").entries] == [None, 1, 1, 1]
+
+
+def test_checkpoints_of_trainings_that_nobody_wants_any_more_are_deleted(faces: Path):
+    config = check(base(str(faces), steps=3), "test")
+    with opened(small(faces, search={"candidates": 2, "rungs": [1]}, base=config)) as found:
+        first = found.orders()
+        runs = {name: open_store(f"{found.shared.url}/trainings/{name}") for name in names(first)}
+        for order in first:
+            runs[order.config.run.name].write("step-0000001/state.json", b"{}")
+            better = order.config.training.learning_rate == config.training.learning_rate
+            do(found, [order], result(0.1 if better else 0.2))
+        later = found.orders()
+        left = {name for name, run in runs.items() if run.exists("step-0000001/state.json")}
+        assert left == set(names(later))
+    with opened(small(faces, search={"candidates": 2, "rungs": [1]}, base=config)) as found:
+        do(found, later)
+        assert not found.orders()
+        assert not any(run.exists("step-0000001/state.json") for run in runs.values())
+
+
+def test_a_study_that_has_spent_its_hours_ends_with_a_cohort_for_all_targets(faces: Path):
+    changes = {"search": {"candidates": 4, "batch": 1}, "budget": {"hours": 1e-9}}
+    with opened(small(faces, **changes)) as found:
+        first = found.orders()
+        assert len(first) == 24  # all candidates are known, so nothing waits
+        do(found, first[:6])
+        assert len(found.orders()) == 0
+        assert len(found.choose("M").entries) == 1
+        assert "ended by budget.hours" in found.folder.read("choice-to_M.yaml").decode()
+
+
+def test_a_failure_that_depends_on_the_machine_holds_for_this_study_alone(faces: Path):
+    with opened(small(faces)) as found:
+        orders = found.orders()
+        name = next(iter(orders[0].figures.values()))
+        results.write(found.folder, results.failure(name), Result(None, None, "no memory", results.MEMORY))
+        assert name not in [n for order in found.orders() for n in order.figures.values()]
+    with opened(small(faces, name="another")) as found:
+        assert name in [n for order in found.orders() for n in order.figures.values()]
+
+
+def test_a_study_can_be_looked_at_while_it_runs(faces: Path):
+    with opened(small(faces)) as found:
+        do(found, found.orders()[:12])
+        found.orders()
+        seen = look(found.folder.url)
+        assert seen.view("M") == found.view("M")
+        assert seen.plan.study == found.plan.study
+    with pytest.raises(RunError, match="there is no study at"):
+        look(str(faces))
 
 
 def test_more_candidates_seeds_and_targets_may_be_asked_for_later(faces: Path):
     with opened(small(faces, targets=["M"])):
         pass
     with opened(small(faces, search={"candidates": 6}, seeds=[0, 1])) as found:
-        assert len(found.pending()) == 6 * 2 * 6
+        assert len(found.orders()) == 6 * 2 * 6
 
 
 def test_another_study_in_the_folder_is_named_by_what_differs(faces: Path):
     with opened(small(faces)):
         pass
     with (
-        pytest.raises(RunError, match=r"differs in metric, search\.seed; candidates, seeds and targets may be"),
+        pytest.raises(RunError, match=r"differs in metric, search\.seed; candidates, seeds, targets and the"),
         opened(small(faces, metric="auc", search={"candidates": 4, "seed": 1})),
     ):
         pass
@@ -69,7 +157,7 @@ def test_a_single_target_need_not_be_there(faces: Path):
     shutil.rmtree(faces / "M")
     with opened(small(faces, targets=["M"])) as found:
         assert sorted(found.manifests) == ["C", "I", "O"]
-        assert len(found.pending()) == 12
+        assert len(found.orders()) == 12
     with pytest.raises(DataError, match="M"), opened(small(faces, name="all")):
         pass
 
@@ -77,16 +165,14 @@ def test_a_single_target_need_not_be_there(faces: Path):
 def test_a_study_reads_the_data_that_it_started_with(faces: Path):
     with opened(small(faces)) as found:
         before = found.manifests
-        found.pending()
+        found.orders()
     publish_again(faces, "O")
     with opened(small(faces)) as found:
         assert found.manifests == before
     with opened(small(faces, name="later")) as found:
         assert found.manifests == before | {"O": found.manifests["O"]}
         assert found.manifests["O"] != before["O"]
-        for (
-            wanted
-        ) in found.pending():  # their runs read what this study is pinned to, whoever pinned them first
+        for wanted in found.orders():  # their runs read the study's data, whoever pinned them first
             run = open_store(f"{wanted.config.run.folder}/{wanted.config.run.name}")
             pinned = pins.read(run)
             used = {*wanted.config.data.sources, *wanted.figures}
@@ -111,7 +197,7 @@ def test_what_runs_allow_may_change_and_mistakes_in_the_data_claim_nothing(faces
         pass
     other = check(base(str(faces), workers=1, strategy="single", checkpoint_every=7), "test")
     with opened(study(folder=str(faces.parent / "studies"), base=other)) as found:
-        assert len(found.pending()) == 24
+        assert len(found.orders()) == 24
 
 
 @pytest.mark.parametrize("fewer", [{"seeds": [1]}, {"search": {"candidates": 3}}])
@@ -142,25 +228,29 @@ def test_a_damaged_study_is_named(faces: Path):
 def test_a_study_that_has_not_ended_names_what_is_missing(faces: Path):
     with (
         opened(small(faces)) as found,
-        pytest.raises(RunError, match="lacks the figure of candidate 0 without C and M"),
+        pytest.raises(RunError, match="not come to its end: target M lacks 12 figures"),
     ):
         found.choose("M")
 
 
 def test_a_damaged_figure_is_named(faces: Path):
     with opened(small(faces)) as found:
-        name = next(iter(found.pending()[0].figures.values()))
+        name = next(iter(found.orders()[0].figures.values()))
         found.shared.write(name, b"{")
         with pytest.raises(DataError, match=r"figures/.* is damaged"):
-            found.pending()
+            found.orders()
 
 
 def test_choice_and_trace_are_files_of_the_study(faces: Path):
     with opened(small(faces)) as found:
-        for number, wanted in enumerate(found.pending()):
+        for number, wanted in enumerate(found.orders()):
             for name in wanted.figures.values():
-                results.write(found.shared, name, Result(None, None, "NaN") if number == 7 else result(0.3))
+                results.write(
+                    found.shared,
+                    name,
+                    Result(None, None, "NaN", results.DIVERGED) if number == 7 else result(0.3),
+                )
         for target in found.plan.targets:
             found.choose(target)
         assert all(found.folder.exists(f"choice-to_{t}.yaml") for t in "CIMO")
-        assert b'"failed": true' in b"".join(found.folder.read(f"trace-to_{t}.jsonl") for t in "CIMO")
+        assert b'"failed": "diverged"' in b"".join(found.folder.read(f"trace-to_{t}.jsonl") for t in "CIMO")

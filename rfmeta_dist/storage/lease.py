@@ -8,6 +8,7 @@ every `RENEW_S` seconds. Times in the object are not compared, because the clock
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -26,6 +27,7 @@ from rfmeta_dist.storage.s3 import Patience, S3Store
 from rfmeta_dist.storage.store import Store
 
 NAME = "lease.json"
+_log = logging.getLogger(__name__)
 RENEW_S = 5.0
 STALE_S = 30.0  # six renewals: a holder that is busy or cannot reach the store for a moment keeps its lease
 HASTE = Patience(tries=3, deadline=5.0)  # limits of one request, so that a renewal is not later than STALE_S
@@ -215,6 +217,8 @@ def _watch(store: Store, holder: Holder | None, tag: str) -> None:
         ChangedError: another process has taken the lease meanwhile.
         RunError: the holder has renewed the lease, so it is alive.
     """
+    who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+    _log.warning("%s may still write into %s; this is known in at most %.0f s", who, store.url, STALE_S)
     end = time.monotonic() + STALE_S
     while time.monotonic() < end:
         time.sleep(RENEW_S / 5)

@@ -36,7 +36,7 @@ from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.tuning import choice, deploy, folds, results
+from rfmeta_dist.tuning import choice, deploy, folds, news, results
 from rfmeta_dist.tuning.folds import Figure, LeftOut
 from rfmeta_dist.tuning.growth import require_same
 from rfmeta_dist.tuning.orders import Order
@@ -87,6 +87,7 @@ class Opened:
     _there: set[str] | None = None
     _pinned: set[str] = field(default_factory=set)
     _tidied: set[str] = field(default_factory=set)
+    _views_before: dict[str, View] = field(default_factory=dict)
     _clock: float = field(default_factory=time.monotonic)
 
     def view(self, target: str) -> View:
@@ -217,6 +218,15 @@ class Opened:
         text = choice.as_yaml(study, view, notes if self.state.cohorts is not None else [])
         self.folder.write(f"choice-to_{target}.yaml", text.encode())
         return view
+
+    def news(self) -> list[str]:
+        """Return a line for each decision since the last call, as of the last `orders()`."""
+        found = []
+        for target in self.plan.targets:
+            now = self.view(target)
+            found += news.lines(self.plan.study, self._views_before.get(target), now)
+            self._views_before[target] = now
+        return found
 
     @property
     def begun(self) -> int:

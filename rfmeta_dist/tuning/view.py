@@ -62,6 +62,23 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What a target decided when a cohort had come to a step: who trains on, or at the end, who came to it.
+
+    Attributes:
+        cohort: number of the cohort.
+        step: the step.
+        going: numbers of the candidates that train on; at the last step, of those that have a score.
+        last: True if it is the cohort's last step.
+    """
+
+    cohort: int
+    step: int
+    going: tuple[int, ...]
+    last: bool
+
+
+@dataclass(frozen=True)
 class View:
     """What a target knows.
 
@@ -70,12 +87,14 @@ class View:
         entries: its candidates so far, in order.
         wanted: the figures that it asks for next, in order. If there are none, its search is over.
         problem: why this target was stopped; empty if it was not.
+        decisions: what was decided so far, in order of the cohorts.
     """
 
     target: str
     entries: tuple[Entry, ...]
     wanted: tuple[Figure, ...]
     problem: str = ""
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def cohorts(self) -> int:
@@ -87,6 +106,7 @@ class View:
 class _Cohort:
     entries: list[Entry]
     wanted: list[Figure]
+    decisions: list[Decision]
 
 
 class Views:
@@ -112,6 +132,7 @@ class Views:
         """
         entries: list[Entry] = []
         wanted: list[Figure] = []
+        decisions: list[Decision] = []
         for number in range(cohorts if cohorts is not None else len(self._proposals)):
             if wanted and self._proposals.learns_at(number):
                 break  # its candidates depend on figures that are not there yet
@@ -121,23 +142,32 @@ class Views:
             found = self._cohort(target, number, members, lookup)
             entries += found.entries
             wanted += found.wanted
+            decisions += found.decisions
             if problem := _problem(entries):
                 return View(target, tuple(entries[:SAME_FAILURES]), (), problem)
-        return View(target, tuple(entries), tuple(wanted))
+        return View(target, tuple(entries), tuple(wanted), decisions=tuple(decisions))
 
     def _cohort(self, target: str, number: int, members: Sequence[Candidate], lookup: Lookup) -> _Cohort:
         """Follow a cohort from rung to rung, as far as its figures are there."""
         entries = {c.number: Entry(c, number) for c in members}
         going = set(entries)
+        decisions: list[Decision] = []
         for rung in range(len(self._study.search.rungs) + 1):
             wanted: list[Figure] = []
             for candidate in (c for c in members if c.number in going):
                 missing = list(self._at(entries, target, candidate, rung, lookup))
                 wanted += missing
             if wanted:
-                return _Cohort(list(entries.values()), wanted)
-            going = self._decide(entries, going, rung)
-        return _Cohort(list(entries.values()), [])
+                return _Cohort(list(entries.values()), wanted, decisions)
+            came, going = going, self._decide(entries, going, rung)
+            decisions.append(self._decision(entries, came, going, rung))
+        return _Cohort(list(entries.values()), [], decisions)
+
+    def _decision(self, entries: Mapping[int, Entry], came: set[int], going: set[int], rung: int) -> Decision:
+        last = rung == len(self._study.search.rungs)
+        first = entries[min(entries)]
+        numbers = [n for n in came if entries[n].value is not None] if last else going
+        return Decision(first.cohort, self._step(first.candidate, rung), tuple(sorted(numbers)), last)
 
     def _at(
         self, entries: dict[int, Entry], target: str, candidate: Candidate, rung: int, lookup: Lookup

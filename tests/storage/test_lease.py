@@ -201,7 +201,7 @@ def test_a_holder_on_another_machine_is_refused_when_it_is_seen_to_live(store: S
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]"])
-def test_a_silent_holder_on_another_machine_is_taken_over_after_a_while(store: Store, quick, content):
+def test_a_silent_holder_on_another_machine_is_taken_over_after_a_while(store: Store, quick, content, caplog):
     if content is None:
         elsewhere(store)
     else:
@@ -209,6 +209,7 @@ def test_a_silent_holder_on_another_machine_is_taken_over_after_a_while(store: S
     started = time.monotonic()
     with lease.held(store, "trained") as mine:
         assert time.monotonic() - started >= lease.STALE_S
+        assert "may still write into" in caplog.text
         lease.require(store, mine.token)
 
 

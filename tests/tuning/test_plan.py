@@ -38,7 +38,7 @@ def test_trainings_are_counted(changes: dict[str, Any], trainings: int):
 
 def test_early_stopping_is_counted_as_if_the_targets_disagreed():
     search = {"candidates": 8, "batch": 8, "rungs": [20, 50], "keep": 0.25}
-    # All to step 20; the base, and for each of two targets two others, to step 50; the base and one other to 100.
+    # All to step 20; the base and for each of two targets two others to step 50; the base and one other to 100.
     assert plan(search=search).steps_of(8) == 6 * (8 * 20 + 5 * 30 + 3 * 50)
     assert plan(search=search, targets=["M"]).steps_of(8) == 3 * (8 * 20 + 3 * 30 + 2 * 50)
 

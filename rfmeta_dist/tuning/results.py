@@ -35,12 +35,16 @@ class Result:
         failed: why the training or its judging failed; empty if it did not.
         kind: in what way it failed: `DIVERGED`; `MEMORY`, when it took more memory than there is; or
             `RESTARTS`, when its workers failed again and again. Empty if it did not fail.
+        steps: number of steps that were trained for it, since an earlier figure of the training or its start.
+        seconds: how long these steps and the judging took; for forecasts, nothing is decided by it.
     """
 
     hter: float | None
     auc: float | None
     failed: str = ""
     kind: str = ""
+    steps: int = 0
+    seconds: float = 0.0
 
 
 def of_evaluation(evaluation: Mapping[str, Any]) -> Result:

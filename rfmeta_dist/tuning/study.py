@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,76 +35,31 @@ from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.tuning import choice, deploy, folds, news, results
-from rfmeta_dist.tuning.folds import Figure, LeftOut
+from rfmeta_dist.tuning import choice, deploy, folds, news
+from rfmeta_dist.tuning.folds import Figure
 from rfmeta_dist.tuning.growth import require_same
+from rfmeta_dist.tuning.known import STATE, Known, State, read_state
 from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.plan import Plan
-from rfmeta_dist.tuning.proposals import Candidate
-from rfmeta_dist.tuning.results import SOURCES, Result
-from rfmeta_dist.tuning.view import View, Views
+from rfmeta_dist.tuning.results import SOURCES
+from rfmeta_dist.tuning.view import View
 
-FILE, STATE, DEPLOY = "study.json", "state.json", "choice-deploy.yaml"
-
-
-@dataclass(frozen=True)
-class State:
-    """What a study's folder keeps besides its file.
-
-    Attributes:
-        code: versions of the code and content of pretrained weights, which the names of trainings depend on.
-        seconds: how long the study has searched, over all starts.
-        cohorts: number of cohorts that count, because `budget.hours` was spent; None if it was not.
-    """
-
-    code: str
-    seconds: float = 0.0
-    cohorts: int | None = None
+FILE, DEPLOY = "study.json", "choice-deploy.yaml"
 
 
 @dataclass
-class Opened:
-    """A study whose data is pinned.
+class Opened(Known):
+    """A study whose folder is claimed and whose data is pinned.
 
     Attributes:
-        plan: the study's plan.
-        folder: the study's folder.
-        shared: the folder above it, which holds trainings and figures.
-        manifests: fingerprint of the manifest to read, by domain.
-        state: what the folder keeps.
-        token: token of the lease of the trainings' folder; empty if the study is only looked at.
+        token: token of the lease of the trainings' folder.
     """
 
-    plan: Plan
-    folder: Store
-    shared: Store
-    manifests: Mapping[str, str]
-    state: State
     token: str = ""
-    _configs: dict[str, Config] = field(default_factory=dict)
-    _found: dict[str, Result] = field(default_factory=dict)
-    _there: set[str] | None = None
     _pinned: set[str] = field(default_factory=set)
     _tidied: set[str] = field(default_factory=set)
     _views_before: dict[str, View] = field(default_factory=dict)
     _clock: float = field(default_factory=time.monotonic)
-
-    def view(self, target: str) -> View:
-        """Return what a target knows and wants, as far as figures are there."""
-        return self._views.of(target, lambda figure: self._result(target, figure), self.state.cohorts)
-
-    @cached_property
-    def _views(self) -> Views:
-        return Views(self.plan.study, self.plan.total)
-
-    def config(self, candidate: Candidate, seed: int, without: LeftOut) -> Config:
-        """Return the configuration of a training."""
-        key = json.dumps([dict(candidate.values), seed, without], sort_keys=True)
-        if key not in self._configs:
-            self._configs[key] = folds.configuration(
-                self.plan.study, candidate, seed, without, self.manifests, self.state.code
-            )
-        return self._configs[key]
 
     def orders(self) -> list[Order]:
         """Return all stretches of trainings that a target wants now, those of the earliest cohorts first.
@@ -113,7 +67,7 @@ class Opened:
         Checkpoints of trainings that no target wants any more are deleted. The runs of what is ordered are
         pinned to the study's data, so new data may land while the study runs.
         """
-        self._there = None  # look again which figures are there
+        self.look_again()
         views = [self.view(target) for target in self.plan.targets]
         self._tell_time(views)
         wanted: dict[tuple[str, int], tuple[int, Order]] = {}
@@ -135,8 +89,8 @@ class Opened:
     def _order(self, target: str, figure: Figure) -> Order:
         without = folds.left_out(target, figure.fold)
         config = self.config(figure.candidate, figure.seed, without)
-        names = {fold: self._name(config, fold, figure.step) for fold in folds.judged(self.plan.study, without)}
-        missing = {fold: name for fold, name in names.items() if self._read(name) is None}
+        names = {fold: self.name(config, fold, figure.step) for fold in folds.judged(self.plan.study, without)}
+        missing = {fold: name for fold, name in names.items() if self.read(name) is None}
         return Order(config, figure.step, missing)
 
     def _pin(self, order: Order) -> None:
@@ -176,49 +130,6 @@ class Opened:
             self.state = replace(self.state, cohorts=max(view.cohorts for view in views))
         self.folder.write(STATE, json.dumps(asdict(self.state)).encode())
 
-    def _result(self, target: str, figure: Figure) -> Result | None:
-        config = self.config(figure.candidate, figure.seed, folds.left_out(target, figure.fold))
-        return self._read(self._name(config, figure.fold, figure.step))
-
-    def _name(self, config: Config, fold: str, step: int) -> str:
-        return results.name(config, fold, self.manifests.get(fold, ""), step)
-
-    def _read(self, name: str) -> Result | None:
-        if name not in self._found:
-            if self._there is None:
-                failures = {
-                    f"{results.FOLDER}{n.removeprefix(results.FAILURES)}"
-                    for n in self.folder.list(results.FAILURES)
-                }
-                self._there = {*self.shared.list(results.FOLDER), *failures}
-            if name not in self._there:
-                return None
-            result = results.read(self.shared, name) or results.read(self.folder, results.failure(name))
-            if result is None:
-                return None
-            self._found[name] = result
-        return self._found[name]
-
-    def choose(self, target: str) -> View:
-        """Write a target's trace and choice file, and return its view.
-
-        Raises:
-            RunError: a figure is missing, or no candidate came to its end.
-        """
-        self._there = None
-        study, view = self.plan.study, self.view(target)
-        if view.wanted:
-            raise RunError(
-                f"the study {self.folder.url} has not come to its end: target {target} lacks "
-                f"{len(view.wanted)} figures",
-                "give the same command again, which does what is missing",
-            )
-        self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, view))
-        notes = ["The study was ended by budget.hours, so the choice depends on how fast the machines were."]
-        text = choice.as_yaml(study, view, notes if self.state.cohorts is not None else [])
-        self.folder.write(f"choice-to_{target}.yaml", text.encode())
-        return view
-
     def news(self) -> list[str]:
         """Return a line for each decision since the last call, as of the last `orders()`."""
         found = []
@@ -232,6 +143,26 @@ class Opened:
     def begun(self) -> int:
         """Return how many trainings were ordered since the study was opened."""
         return len(self._pinned)
+
+    def choose(self, target: str) -> View:
+        """Write a target's trace and choice file, and return its view.
+
+        Raises:
+            RunError: a figure is missing, or no candidate came to its end.
+        """
+        self.look_again()
+        study, view = self.plan.study, self.view(target)
+        if view.wanted:
+            raise RunError(
+                f"the study {self.folder.url} has not come to its end: target {target} lacks "
+                f"{len(view.wanted)} figures",
+                "give the same command again, which does what is missing",
+            )
+        self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, view))
+        notes = ["The study was ended by budget.hours, so the choice depends on how fast the machines were."]
+        text = choice.as_yaml(study, view, notes if self.state.cohorts is not None else [])
+        self.folder.write(f"choice-to_{target}.yaml", text.encode())
+        return view
 
     def deploy(self, views: Sequence[View]) -> str | None:
         """Write the configuration for a model that is trained on all domains, and return its place.
@@ -277,14 +208,14 @@ def opened(study: Study) -> Iterator[Opened]:
         folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
         pinned = pins.add(folder, manifests)
         code = f"{starts.code()} torch {version('torch')} {_weights(study.base)}"
-        state = replace(_state(folder) or State(code), code=code)
+        state = replace(read_state(folder) or State(code), code=code)
         if before is not None and study.budget.hours != before.budget.hours:
             state = replace(state, cohorts=None)  # the study goes on
         mine = {name: pinned[name] for name in manifests}
-        yield Opened(plan, folder, shared, mine, state, right.token)
+        yield Opened(plan, folder, shared, mine, state, token=right.token)
 
 
-def look(url: str) -> Opened:
+def look(url: str) -> Known:
     """Return a study that may be running, to look at. Its folder is not claimed, and nothing is written.
 
     Args:
@@ -294,13 +225,13 @@ def look(url: str) -> Opened:
         RunError: there is no study, or its files are damaged.
     """
     folder = open_store(url.rstrip("/"))
-    study, state = _before(folder), _state(folder)
+    study, state = _before(folder), read_state(folder)
     if study is None or state is None:
         raise RunError(
             f"there is no study at {url}", "give the study's folder, which `rfmeta tune` prints at its start"
         )
     above, _, _ = folder.url.rstrip("/").rpartition("/")
-    return Opened(Plan(study), folder, open_store(above), pins.read(folder), state)
+    return Known(Plan(study), folder, open_store(above), pins.read(folder), state)
 
 
 def _before(folder: Store) -> Study | None:
@@ -313,17 +244,6 @@ def _before(folder: Store) -> Study | None:
         raise RunError(
             f"{folder.url}/{FILE} is damaged, or from another version of this package",
             "start a new study with --set name=…; it finds the trainings that are done",
-        ) from error
-
-
-def _state(folder: Store) -> State | None:
-    try:
-        return State(**json.loads(folder.read(STATE)))
-    except MissingError:
-        return None
-    except (ValueError, TypeError) as error:
-        raise RunError(
-            f"{folder.url}/{STATE} is damaged", "delete this file and give the same `rfmeta tune` again"
         ) from error
 
 

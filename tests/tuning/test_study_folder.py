@@ -110,6 +110,17 @@ def test_a_study_that_has_spent_its_hours_ends_with_a_cohort_for_all_targets(fac
         assert "ended by budget.hours" in found.folder.read("choice-to_M.yaml").decode()
 
 
+def test_the_hours_left_follow_from_the_trainings_that_were_measured(faces: Path):
+    config = check(base(str(faces), steps=100), "test")
+    with opened(small(faces, base=config)) as found:
+        orders = found.orders()
+        assert found.hours_left(2) is None
+        do(found, orders[:6], Result(0.3, 0.7, steps=100, seconds=360.0))
+        found.orders()
+        assert len(orders) == 24
+        assert found.hours_left(2) == pytest.approx(18 * 0.1 / 2)
+
+
 def test_a_failure_that_depends_on_the_machine_holds_for_this_study_alone(faces: Path):
     with opened(small(faces)) as found:
         orders = found.orders()

@@ -1,0 +1,140 @@
+"""What is known of a study: its plan, its pinned data, and the figures that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
+from rfmeta_dist.tuning import folds, results
+from rfmeta_dist.tuning.folds import Figure, LeftOut
+from rfmeta_dist.tuning.plan import Plan
+from rfmeta_dist.tuning.proposals import Candidate
+from rfmeta_dist.tuning.results import Result
+from rfmeta_dist.tuning.view import View, Views
+
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """What a study's folder keeps besides its file.
+
+    Attributes:
+        code: versions of the code and content of pretrained weights, which the names of trainings depend on.
+        seconds: how long the study has searched, over all starts.
+        cohorts: number of cohorts that count, because `budget.hours` was spent; None if it was not.
+    """
+
+    code: str
+    seconds: float = 0.0
+    cohorts: int | None = None
+
+
+@dataclass
+class Known:
+    """A study whose data is pinned, to look at.
+
+    Attributes:
+        plan: the study's plan.
+        folder: the study's folder.
+        shared: the folder above it, which holds trainings and figures.
+        manifests: fingerprint of the manifest to read, by domain.
+        state: what the folder keeps.
+    """
+
+    plan: Plan
+    folder: Store
+    shared: Store
+    manifests: Mapping[str, str]
+    state: State
+    _configs: dict[str, Config] = field(default_factory=dict)
+    _found: dict[str, Result] = field(default_factory=dict)
+    _there: set[str] | None = None
+
+    def view(self, target: str) -> View:
+        """Return what a target knows and wants, as far as figures are there."""
+        return self._views.of(target, lambda figure: self._result(target, figure), self.state.cohorts)
+
+    @cached_property
+    def _views(self) -> Views:
+        return Views(self.plan.study, self.plan.total)
+
+    def config(self, candidate: Candidate, seed: int, without: LeftOut) -> Config:
+        """Return the configuration of a training."""
+        key = json.dumps([dict(candidate.values), seed, without], sort_keys=True)
+        if key not in self._configs:
+            self._configs[key] = folds.configuration(
+                self.plan.study, candidate, seed, without, self.manifests, self.state.code
+            )
+        return self._configs[key]
+
+    def name(self, config: Config, fold: str, step: int) -> str:
+        """Return the name of a figure's object; see `results.name`."""
+        return results.name(config, fold, self.manifests.get(fold, ""), step)
+
+    def read(self, name: str) -> Result | None:
+        """Return a figure; None if it was not there at the last look."""
+        if name not in self._found:
+            if self._there is None:
+                failures = {
+                    f"{results.FOLDER}{n.removeprefix(results.FAILURES)}"
+                    for n in self.folder.list(results.FAILURES)
+                }
+                self._there = {*self.shared.list(results.FOLDER), *failures}
+            if name not in self._there:
+                return None
+            result = results.read(self.shared, name) or results.read(self.folder, results.failure(name))
+            if result is None:
+                return None
+            self._found[name] = result
+        return self._found[name]
+
+    def look_again(self) -> None:
+        """Find the figures that were stored since the last look."""
+        self._there = None
+
+    def hours_left(self, at_once: int) -> float | None:
+        """Return the hours that the search takes at most from now on; None before a training was measured.
+
+        Args:
+            at_once: number of trainings that run at the same time.
+        """
+        measured = [result for result in self._found.values() if result.steps]
+        if not measured:
+            return None
+        pace = sum(result.seconds for result in measured) / sum(result.steps for result in measured)
+        reached: dict[str, int] = {}
+        for target in self.plan.targets:
+            for entry in self.view(target).entries:
+                for fold in folds.of_target(self.plan.study, target) if entry.rungs else ():
+                    for seed in self.plan.study.seeds:
+                        name = self.config(entry.candidate, seed, folds.left_out(target, fold)).run.name
+                        reached[name] = max(reached.get(name, 0), *entry.rungs)
+        left = self.plan.steps_of(self.plan.total) - sum(reached.values())
+        return max(0, left) * pace / at_once / 3600
+
+    def _result(self, target: str, figure: Figure) -> Result | None:
+        config = self.config(figure.candidate, figure.seed, folds.left_out(target, figure.fold))
+        return self.read(self.name(config, figure.fold, figure.step))
+
+
+def read_state(folder: Store) -> State | None:
+    """Return what a study's folder keeps; None if it keeps nothing yet.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        return State(**json.loads(folder.read(STATE)))
+    except MissingError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise RunError(
+            f"{folder.url}/{STATE} is damaged", "delete this file and give the same `rfmeta tune` again"
+        ) from error

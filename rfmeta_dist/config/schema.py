@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from rfmeta_dist.config.evaluation import Evaluation
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.training import EpisodeChoice, Training
@@ -234,20 +235,6 @@ else:
         __doc__="The learning rule, with the fields of all rules; those of other rules stay at their defaults.",
         name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
-    )
-
-
-class Evaluation(Section):
-    """How the trained model is judged."""
-
-    recalibration_batches: int = Field(
-        10,
-        ge=1,
-        le=100_000,
-        description="batches of each source domain from which the final batch-norm statistics are computed",
-    )
-    target_split: Literal["all", "train", "validation", "test"] = Field(
-        "all", description="part of the target domain to judge on"
     )
 
 

@@ -127,6 +127,7 @@ def read_record(read: Callable[[str], bytes], run: str = "RUN") -> RunRecord:
             evaluation=_evaluation(read),
             scores=_parsed(read, "scores.parquet", Scores.from_parquet),
             examples=_parsed(read, "examples.parquet", examples.from_parquet),
+            streams=_streams(read),
         )
 
 
@@ -140,7 +141,8 @@ def read_trained(folder: Store) -> TrainedRecord:
     model = package.read(folder.sub("model"))
     validation = judge.read_validation(folder, model.thresholds)
     with _explained(folder.url):
-        return TrainedRecord(**_training(folder.read), model=model, validation=validation)
+        training = _training(folder.read)
+        return TrainedRecord(**training, streams=_streams(folder.read), model=model, validation=validation)
 
 
 @contextmanager
@@ -161,12 +163,11 @@ class _UnusableError(Exception):
 
 
 def _training(read: Callable[[str], bytes]) -> dict[str, Any]:
-    """Return the fields of a `TrainingRecord`."""
+    """Return the fields of a `TrainingRecord` without `streams`, which is read last: a page needs it least."""
     return {
         "config": _text(read, "config.yaml"),
         "metrics": _rows(read, "metrics.jsonl", ("step", "seconds")),
         "ledger": _rows(read, "ledger.jsonl", _READ),
-        "streams": _streams(read),
     }
 
 

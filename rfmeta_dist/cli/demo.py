@@ -74,6 +74,11 @@ def demo(
     from rfmeta_dist.config.load import load_config
 
     chosen = load_config(config or demo_configuration(), overrides or ())
+    if chosen.data.target is None:
+        raise ConfigError(
+            "the demo judges its model on a target, but the configuration has no data.target",
+            f"add --set data.target=X, where X is none of the sources {', '.join(chosen.data.sources)}",
+        )
     started = time.time()
     bucket, slots = _bucket(chosen), slots_for(chosen, None)
     shards = None if generate or scale or identities else _stored_shards(chosen)
@@ -109,15 +114,11 @@ def demo(
     _say_next(chosen)
 
 
-def _domains(config: Config) -> list[str]:
-    return [*config.data.sources, config.data.target]
-
-
 def _stored_shards(config: Config) -> Store | None:
     """Return the store of the shards that come with a checkout; None if it lacks a domain of the run."""
     from rfmeta_dist.storage.store import open_store
 
-    if not all((DEMO_SHARDS / name).is_dir() for name in _domains(config)):
+    if not all((DEMO_SHARDS / name).is_dir() for name in config.data.domains):
         return None
     return open_store(str(DEMO_SHARDS))
 
@@ -127,8 +128,8 @@ def _copy(shards: Store, config: Config) -> None:
     from rfmeta_dist.data.shards.copy import copy
     from rfmeta_dist.storage.store import open_store
 
-    say(f"copying the faces of {', '.join(_domains(config))} from {shards.url} to the server")
-    for name in _domains(config):
+    say(f"copying the faces of {', '.join(config.data.domains)} from {shards.url} to the server")
+    for name in config.data.domains:
         manifest = copy(shards, name, open_store(config.data.prefix))
         say(f"{name}: {len(manifest.samples)} samples, manifest {manifest.fingerprint[:12]}")
 
@@ -138,7 +139,7 @@ def _plan(config: Config, scale: str, identities: Path | None, slots: int) -> Ma
     from rfmeta_dist.cli.synth import plan_domains
     from rfmeta_dist.synth.domains.card import DOMAINS
 
-    plans = plan_domains(_domains(config), scale, 0, identities, RHO, DOMAINS)
+    plans = plan_domains(list(config.data.domains), scale, 0, identities, RHO, DOMAINS)
     _say_time(plans, Path(config.run.folder) / "s3", slots)
     return plans
 
@@ -195,8 +196,8 @@ def _explain(result: dict[str, Any]) -> None:
 def _say_next(config: Config) -> None:
     """Print three commands to try after the demo. The first two repeat the options of this call."""
     again, name = shlex.join(["rfmeta", *sys.argv[1:]]), config.run.name
-    first, *others = config.data.sources
-    swapped = f"--set data.target={first} --set 'data.sources=[{','.join([*others, config.data.target])}]'"
+    first, *others = config.data.domains
+    swapped = f"--set data.target={first} --set 'data.sources=[{','.join(others)}]'"
     say(
         "What to try next:",
         f"  {again} --set run.name={name}-{first} {swapped}    judges on another domain",

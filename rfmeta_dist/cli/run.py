@@ -24,6 +24,7 @@ from rfmeta_dist.core.errors import RunError
 
 if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
+    from rfmeta_dist.report.records import RunRecord
     from rfmeta_dist.storage.store import Store
 
 TRAIN_EXAMPLES = """
@@ -39,7 +40,8 @@ TRAIN_EXAMPLES = """
 
 If training is interrupted, give the same command again: the run continues from its newest checkpoint, on the
 data that it started with. To change the target of a run that was started already, give the same command with
---set data.target=…; nothing is trained again, because training does not depend on the target.
+--set data.target=…; nothing is trained again, because training does not depend on the target. A configuration
+without data.target trains on all its sources, and its model is judged on nothing.
 """
 EVALUATE_EXAMPLES = """
 [bold]Example[/]
@@ -47,7 +49,7 @@ EVALUATE_EXAMPLES = """
   rfmeta evaluate runs/oci_to_m
 
 Every evaluation reads the target once and adds a line to the run's ledger. To judge a run on another target,
-set it first with rfmeta train CONFIG --set data.target=M, which trains nothing again.
+or a run that has none, set it first with rfmeta train CONFIG --set data.target=M, which trains nothing again.
 """
 REPORT_EXAMPLES = """
 [bold]Example[/]
@@ -105,19 +107,40 @@ def train(
             from rfmeta_dist.cluster.train import train_run
 
             train_run(chosen, show, on_notice=notices.tell, local=local)
-    if json:
-        steps = chosen.training.steps
-        print_json({"run": folder.url, "protocol": chosen.data.protocol, "steps": steps, "notices": notices})
+    steps, protocol = chosen.training.steps, chosen.data.protocol
+    ended = {"run": folder.url, "protocol": protocol, "steps": steps, "notices": notices}
+    if chosen.data.target is None:
+        _end_without_target(ended, folder, json)
+    elif json:
+        print_json(ended)
     else:
-        say(
-            f"the model of {chosen.data.protocol} is at {folder.url}/model; next, judge it: "
-            f"rfmeta evaluate {folder.url}"
-        )
+        say(f"the model of {protocol} is at {folder.url}/model; next, judge it: rfmeta evaluate {folder.url}")
+
+
+def _end_without_target(ended: dict[str, Any], folder: Store, json: bool) -> None:
+    """Say where the model is, that it was judged on nothing, and how it does on its validation splits."""
+    from rfmeta_dist.detectors import package
+    from rfmeta_dist.evaluation import figures, judge
+
+    thresholds = package.read(folder.sub("model")).thresholds
+    found = figures.of_sources(judge.read_validation(folder, thresholds))
+    if json:
+        print_json({**ended, "validation": found})
+        return
+    video = found["video"]
+    each = ", ".join(f"{name} {100 * of['HTER']:.1f} %" for name, of in video["domains"].items())
+    say(
+        f"the model of {ended['protocol']} is at {folder.url}/model; it is judged on no target, because the "
+        "run has none (data.target)",
+        f"on its sources' validation splits, per video: HTER {each}; AUC {100 * video['AUC']:.1f} %. These "
+        "figures flatter: the model was trained on these domains, and its threshold was set on these scores",
+        f"next, write the report: rfmeta report {folder.url}",
+    )
 
 
 def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -> None:
     """Judge a trained run on its target domain, and print HTER, AUC and EER for frames and for videos."""
-    from rfmeta_dist.data.reading.domains import news_of
+    from rfmeta_dist.data.reading.domains import news_of, target_of
     from rfmeta_dist.runs import pins
     from rfmeta_dist.runs.folder import read_config, require_model
     from rfmeta_dist.storage.store import open_store
@@ -125,6 +148,7 @@ def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -
     folder = open_store(run)
     config = read_config(folder)
     require_model(folder)
+    target_of(config)  # raises an error if the run has none
     for note in news_of(config, pins.read(folder)):
         say(note)
 
@@ -153,7 +177,10 @@ def report(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a run's report, one HTML page: figures, curves, examples, configuration and the ledger of reads."""
+    """Write a run's report, one HTML page: figures, curves, examples, configuration and the ledger of reads.
+
+    The page of a run without a target shows figures of its sources' validation splits instead.
+    """
     from rfmeta_dist.storage.store import open_store
 
     where = write_report(open_store(run), out)
@@ -171,14 +198,27 @@ def write_report(folder: Store, out: Path | None = None) -> str:
         out: file to write; `report.html` in the run's folder if None.
 
     Raises:
-        RunError: there is no run, one of its files is missing or damaged, or it was last judged on a target
-            other than the one in its configuration.
+        RunError: there is no run, one of its files is missing or damaged, or it has a target and was last
+            judged on another one.
     """
     from rfmeta_dist.report import page, records
     from rfmeta_dist.runs.folder import read_config
     from rfmeta_dist.storage.store import open_store
 
     config = read_config(folder)
+    if config.data.target is None:
+        html = page.render_trained(records.read_trained(folder))
+    else:
+        html = page.render(_judged(folder, config))
+    target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
+    target.write(name, html.encode())
+    return f"{target.url}/{name}"
+
+
+def _judged(folder: Store, config: Config) -> RunRecord:
+    """Return the record of a run that was judged on the target in its configuration."""
+    from rfmeta_dist.report import records
+
     record = records.read_record(folder.read, folder.url)
     wanted = config.data.target, config.evaluation.target_split
     judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
@@ -188,10 +228,7 @@ def write_report(folder: Store, out: Path | None = None) -> str:
             f"{wanted[0]} (split: {wanted[1]})",
             f"judge it again first: rfmeta evaluate {folder.url}",
         )
-    html = page.render(record).encode()
-    target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
-    target.write(name, html)
-    return f"{target.url}/{name}"
+    return record
 
 
 def print_table(results: list[dict[str, Any]]) -> None:

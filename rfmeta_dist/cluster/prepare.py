@@ -53,17 +53,17 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
     manifests = {} if trained else domains.open_sources(config, pinned)
-    target = domains.open_target(config, pinned)
-    whole = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}}
-    whole[target.domain] = target.fingerprint
-    deleted = (target.domain,) if pinned.get(target.domain, target.fingerprint) != target.fingerprint else ()
-    notes = domains.news_of(config, {**pinned, target.domain: target.fingerprint}) if started else []
+    targets = [] if config.data.target is None else [domains.open_target(config, pinned)]
+    judged = {target.domain: target.fingerprint for target in targets}
+    whole = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}, **judged}
+    deleted = tuple(name for name, state in judged.items() if pinned.get(name, state) != state)
+    notes = domains.news_of(config, {**pinned, **judged}) if started else []
     notes += [
         f"the data of target {name} that this run was to read was deleted; the newest data is used instead"
         for name in deleted
     ]
     notes += _changes(folder, config) if started else []
-    notes += domains.resized(config, [*manifests.values(), target])
+    notes += domains.resized(config, [*manifests.values(), *targets])
     return Prepared(folder, manifests, whole, deleted, notes)
 
 
@@ -72,7 +72,10 @@ def _changes(folder: Store, config: Config) -> list[str]:
     changed, notes = set(runs.corrections(folder, config)), []
     if "data.prefix" in changed:
         notes.append(f"the run reads its data from {config.data.prefix} from now on")
-    if changed - {"data.prefix"}:
+    if config.data.target is None:
+        if "data.target" in changed:
+            notes.append("the run has no target from now on; its ledger keeps the reads of earlier targets")
+    elif changed - {"data.prefix"}:
         split = config.evaluation.target_split
         notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
     return notes

@@ -40,7 +40,8 @@ def train_run(
         config: the run.
         on_news: called with the row of each step, unless a monitor is given.
         on_notice: called with each message for the user, unless a monitor is given.
-        monitor: actor that the caller watches; rows are then labelled with the run's name, not the target's.
+        monitor: actor that the caller watches; rows are then labelled with the run's name, as they are if the
+            run has no target. Otherwise the label is the target's name.
         local: True if this process started the cluster (see session.py).
 
     Returns:
@@ -57,7 +58,7 @@ def train_run(
         if folder.exists(runs.MODEL):
             return folder
         trial = monitor is not None
-        label = config.run.name if trial else config.data.target
+        label = config.run.name if trial else config.data.target or config.run.name
         if not trial:
             monitor = monitors.start()
             stack.enter_context(monitors.watched(monitor, on_news, on_notice))

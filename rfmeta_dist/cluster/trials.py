@@ -19,6 +19,7 @@ from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.cluster.tune import at_once, fit
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
+from rfmeta_dist.data.reading.domains import target_of
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
@@ -116,7 +117,7 @@ def _result(config: Config, folder: Store, job: dict[str, Any], say: Callable[[s
         evaluation = evaluate_run(config, folder, on_notice=say)
     except DivergedError as error:
         return results.Result(None, None, failed=error.problem, kind=results.DIVERGED)
-    judged = config.data.target
+    judged = target_of(config)
     if pins.read(folder)[judged] != job["manifests"][judged]:
         raise DataError(
             f"the data of domain {judged} that the study reads was deleted while it ran",

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from rfmeta_dist.config.evaluation import Evaluation
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.training import EpisodeChoice, Training
@@ -67,7 +68,11 @@ class Data(Section):
 
     prefix: Place = Field(description="place of the shards: a local folder or an s3:// prefix")
     sources: tuple[Name, ...] = Field(description="domains to train on, two or more")
-    target: Name = Field(description="domain to judge on, no source; training does not read its labels")
+    target: Name | None = Field(
+        None,
+        description="domain to judge on, no source; training does not read its labels. If not given, the model "
+        "is judged on nothing",
+    )
     view: Literal["face", "patches"] = Field(
         "face", description="what the networks see: the crop scaled to image_size, or patches cut out of it"
     )
@@ -119,7 +124,7 @@ class Data(Section):
     @model_validator(mode="after")
     def _target_is_sealed(self) -> Data:
         # Compare without case: some disks do not distinguish the folders O and o.
-        if self.target.casefold() in {source.casefold() for source in self.sources}:
+        if self.target is not None and self.target.casefold() in {source.casefold() for source in self.sources}:
             raise ValueError(
                 f"target {self.target!r} is among the sources {', '.join(self.sources)}; "
                 "the target must stay unseen: remove it from data.sources"
@@ -132,9 +137,14 @@ class Data(Section):
         return Patches(self.patch_grid) if self.view == "patches" else None
 
     @property
+    def domains(self) -> tuple[str, ...]:
+        """Return the sources, followed by the target if there is one."""
+        return self.sources if self.target is None else (*self.sources, self.target)
+
+    @property
     def protocol(self) -> str:
-        """Return the protocol in the notation of the literature, such as `O&C&I→M`."""
-        return f"{'&'.join(self.sources)}→{self.target}"
+        """Return the protocol in the notation of the literature: `O&C&I→M`, or `O&C&I` without a target."""
+        return "&".join(self.sources) + (f"→{self.target}" if self.target is not None else "")
 
 
 class Model(Section):
@@ -225,20 +235,6 @@ else:
         __doc__="The learning rule, with the fields of all rules; those of other rules stay at their defaults.",
         name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
-    )
-
-
-class Evaluation(Section):
-    """How the trained model is judged."""
-
-    recalibration_batches: int = Field(
-        10,
-        ge=1,
-        le=100_000,
-        description="batches of each source domain from which the final batch-norm statistics are computed",
-    )
-    target_split: Literal["all", "train", "validation", "test"] = Field(
-        "all", description="part of the target domain to judge on"
     )
 
 

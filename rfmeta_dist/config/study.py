@@ -40,7 +40,8 @@ class Study(Section):
     )
     base: Config = Field(
         description="configuration from which all candidates start, or the path of its file relative to the "
-        "study file. Sources and target together are the domains of the study. Its training.seed has no effect"
+        "study file. Its sources, and its target if it has one, are the domains of the study. Its "
+        "training.seed has no effect"
     )
     space: Mapping[str, Distribution] = Field(
         description="dotted field of the configuration and the values to search, such as "
@@ -64,8 +65,8 @@ class Study(Section):
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Return the domains of the study, sorted: the base's sources and target."""
-        return tuple(sorted((*self.base.data.sources, self.base.data.target)))
+        """Return the domains of the study, sorted: the base's sources, and its target if it has one."""
+        return tuple(sorted(self.base.data.domains))
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,7 @@
-"""Compute a run's figures on its target: honest ones (threshold from the sources) and oracle ones (target)."""
+"""Compute a run's figures on its target, honest ones (threshold from the sources) and oracle ones (target).
+
+A model that is judged on no target has figures of its sources' validation splits.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,47 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         )
     target.require_both_classes("the target")
     return {unit: _of_unit(validation, target, unit, seed, resamples) for unit in UNITS}
+
+
+def of_sources(validation: Scores) -> dict[str, dict[str, Any]]:
+    """Compute how a model does on the validation splits of its sources, as values that JSON can represent.
+
+    These figures flatter: the threshold was set on the same scores, and the model was trained on other people
+    of the same domains. Rates are fractions in [0, 1]. The result has, for each of `frame` and `video`:
+
+        threshold               {"value", "source"}
+        source_validation_EER   number: the equal error rate of the threshold, over all sources
+        AUC                     number, over all sources
+        domains                 {domain: {"HTER", "AUC"}}: for each source, HTER at that threshold
+        counts                  {"live", "attack", "subjects", "videos"} of all sources
+
+    Args:
+        validation: frame scores of the sources' validation splits.
+
+    Raises:
+        RunError: a score is from another split.
+        DataError: one class is missing, in all sources or in one of them.
+    """
+    return {unit: _of_sources(validation, unit) for unit in UNITS}
+
+
+def _of_sources(validation: Scores, unit: Unit) -> dict[str, Any]:
+    threshold, scores = thresholds.from_sources(validation, unit), validation.per(unit)
+    domains = {}
+    for name in dict.fromkeys(validation.domain.tolist()):
+        own = scores.select(scores.domain == name)
+        own.require_both_classes(f"the validation split of {name}")
+        domains[name] = {
+            "HTER": rates.hter(own.label, own.score, threshold.value),
+            "AUC": rates.auc(own.label, own.score),
+        }
+    return {
+        "threshold": {"value": threshold.value, "source": threshold.source},
+        "source_validation_EER": threshold.eer,
+        "AUC": rates.auc(scores.label, scores.score),
+        "domains": domains,
+        "counts": _counts(validation, scores),
+    }
 
 
 def points(scores: Scores, threshold: float) -> dict[str, float]:

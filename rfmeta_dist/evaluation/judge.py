@@ -24,7 +24,7 @@ from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import GoneError, Manifest, subjects
 from rfmeta_dist.detectors import package
-from rfmeta_dist.detectors.api import Detector, ScoreError, View
+from rfmeta_dist.detectors.api import Detector, ScoreError, Threshold, View
 from rfmeta_dist.detectors.package import Package
 from rfmeta_dist.evaluation import examples, figures, thresholds
 from rfmeta_dist.evaluation.scores import Scores
@@ -99,10 +99,11 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         The content of evaluation.json.
 
     Raises:
-        RunError: the model's scores are not numbers, or validation.parquet does not belong to the model.
+        RunError: the run has no target, the model's scores are not numbers, or validation.parquet does not
+            belong to the model.
         DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
     """
-    validation = _validation(folder, model)
+    name, validation = domains.target_of(config), read_validation(folder, model.thresholds)
     shards = open_store(config.data.prefix)
     manifest = _open_target(config, folder, shards)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
@@ -110,7 +111,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
     target = score_domain(model.detector, manifest, _scan(config, shards, manifest, split, model.view))
     result = {
-        "target": config.data.target,
+        "target": name,
         "target_split": chosen,
         "sources": list(config.data.sources),
         "method": config.method.name,
@@ -130,11 +131,19 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     return result
 
 
-def _validation(folder: Store, model: Package) -> Scores:
-    """Return the scores of the sources' validation splits, if the model's thresholds follow from them.
+def read_validation(folder: Store, chosen: Mapping[str, Threshold]) -> Scores:
+    """Return the scores of the sources' validation splits, after checking that the thresholds follow from them.
 
     The check is needed because figures are computed from these scores, and the package has no hash of their
     file.
+
+    Args:
+        folder: the run's folder.
+        chosen: the thresholds in the run's package, by unit.
+
+    Raises:
+        RunError: validation.parquet is damaged, or is not the file that the model was made with.
+        StorageError: the file is missing or cannot be read.
     """
     remedy = (
         "restore it from a backup, or delete the run's model/ folder and give this run's "
@@ -145,7 +154,7 @@ def _validation(folder: Store, model: Package) -> Scores:
     except DataError as error:
         raise RunError(f"{folder.url}/validation.parquet is damaged: {error.problem}", remedy) from error
     for unit in UNITS:
-        if thresholds.from_sources(validation, unit).value != model.thresholds[unit].value:
+        if thresholds.from_sources(validation, unit).value != chosen[unit].value:
             raise RunError(
                 f"the model's threshold for a {unit} does not follow from the scores in "
                 f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
@@ -159,7 +168,7 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
 
     If it cannot, the error comes before the ledger is written, because no label has been read.
     """
-    name = config.data.target
+    name = domains.target_of(config)
     try:
         manifest = Manifest.open(shards, name, pins.read(folder).get(name))
     except GoneError as error:

@@ -19,8 +19,8 @@ class Context:
     """What a recipe is given beside the source domains.
 
     Attributes:
-        config: configuration of the run. `config.data.target` is `SEALED` instead of the target's name, so that
-            a recipe cannot open the target's data.
+        config: configuration of the run. `config.data.target` is `SEALED`, with or without a target, so that a
+            recipe cannot open the target's data, and fits the same detector for every target.
         after_step: a function that the recipe calls after each of its training steps, in the process that fits,
             with the row of that step: `step` (from 0), `seconds`, and, unless the step was skipped, `loss` and
             its parts. A recipe without training steps never calls it.

@@ -1,4 +1,8 @@
-"""Make the report of one run: a single HTML page that needs no other file, no network and no script."""
+"""Make the report of one run: a single HTML page that needs no other file, no network and no script.
+
+A run that was judged has a page with the figures of its target. A run without a target has a page about its
+training and its sources' validation splits.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
 from rfmeta_dist.core.types import UNITS
+from rfmeta_dist.evaluation.figures import of_sources
 from rfmeta_dist.evaluation.rates import APCER_LIMITS
 from rfmeta_dist.report import plots, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jinja2 import Environment
 
     from rfmeta_dist.core.types import Unit
-    from rfmeta_dist.report.records import RunRecord
+    from rfmeta_dist.report.records import RunRecord, TrainedRecord, TrainingRecord
 
     Row = dict[str, Any]
 
@@ -41,18 +46,65 @@ def render(record: RunRecord) -> str:
             split=words.split_name(run["sources"], run["target"]),
             unsealed=[read for read in _of_target(record) if not read["sealed"]],
             sealed=[read for read in _of_target(record) if read["sealed"]],
-            source_reads=_source_reads(record),
-            fingerprints=_fingerprints(record.ledger),
+            reads=_summed(read for read in record.ledger if read["domain"] != run["target"]),
             scale=_scale(figures),
             rates=_rates(figures),
             examples=_examples(record),
-            config=record.config,
-            throughput=_throughput(record.metrics),
-            waited=_waited(record.metrics),
-            streams=record.streams,
+            **_training(record),
             **_plots(record),
         )
     )
+
+
+def render_trained(record: TrainedRecord) -> str:
+    """Return the page of a trained run without a target as HTML: its training, data and validation figures.
+
+    Args:
+        record: from `records.read_trained`.
+    """
+    about, figures = record.model.about, of_sources(record.validation)
+    config = about["config"]
+    sources = config["data"]["sources"]
+    histograms = {
+        unit: plots.histogram(
+            record.validation.per(unit),
+            figures[unit]["threshold"]["value"],
+            f"Sources' validation splits, per {unit}",
+            f"sources-{unit}",
+        )
+        for unit in _units(figures)
+    }
+    return (
+        environment()
+        .get_template("trained.html.jinja")
+        .render(
+            version=__version__,
+            sources=sources,
+            others=sorted({read["domain"] for read in record.ledger} - set(sources)),
+            method=config["method"]["name"],
+            seed=config["training"]["seed"],
+            step=about["step"],
+            recalibration=about["recalibration"],
+            view=record.model.view.words if record.model.view.patches else "",
+            figures=figures,
+            units=_units(figures),
+            histograms=histograms,
+            curves=plots.training(record.metrics),
+            reads=_summed(record.ledger),
+            **_training(record),
+        )
+    )
+
+
+def _training(record: TrainingRecord) -> dict[str, Any]:
+    """Return what the pages of all trained runs show."""
+    return {
+        "fingerprints": _fingerprints(record.ledger),
+        "config": record.config,
+        "throughput": _throughput(record.metrics),
+        "waited": _waited(record.metrics),
+        "streams": record.streams,
+    }
 
 
 def environment() -> Environment:
@@ -112,12 +164,10 @@ def _purpose(read: Mapping[str, Any]) -> str:
     return str(read.get("purpose") or read.get("command") or "")
 
 
-def _source_reads(record: RunRecord) -> list[Row]:
-    """Return the reads of the sources, one row for each purpose, domain and split, by their first read."""
+def _summed(reads: Iterable[Row]) -> list[Row]:
+    """Return one row for each purpose, domain and split, in the order of the first reads."""
     rows: dict[tuple[str, ...], Row] = {}
-    for read in record.ledger:
-        if read["domain"] == record.evaluation["target"]:
-            continue
+    for read in reads:
         key = (_purpose(read), str(read["domain"]), str(read["split"]))
         row = rows.setdefault(key, {"key": key, "time": read["time"], "reads": 0, "samples": 0})
         row["reads"] += 1

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rfmeta_dist.core.errors import DataError, RunError
-from rfmeta_dist.evaluation import examples
+from rfmeta_dist.detectors import package
+from rfmeta_dist.evaluation import examples, judge
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.storage.errors import MissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from rfmeta_dist.detectors.package import Contents
     from rfmeta_dist.evaluation.examples import Example
+    from rfmeta_dist.storage.store import Store
 
     Row = dict[str, Any]
 
@@ -41,8 +45,8 @@ _READ = ("time", "domain", "split", "samples", "manifest", "sealed")
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """Everything that a report shows about one run, read from files that earlier commands wrote.
+class TrainingRecord:
+    """What a report shows about the training of a run, read from files that earlier commands wrote.
 
     Attributes:
         config: the configuration file as text.
@@ -50,20 +54,42 @@ class RunRecord:
             skipped step has no loss.
         ledger: one row for each read of data: `time`, `command` or `purpose`, `domain`, `split`, `samples`,
             `manifest` (SHA-256 in hex) and `sealed` (True for the sealed evaluation of the target).
-        evaluation: the content of evaluation.json: `target`, `sources`, `method`, `seed`, `step`, `figures`,
-            `recalibration`, and more (docs/reference/run-folder.md).
-        scores: frame scores of the target and of the sources' validation splits.
-        examples: frames of the target to show, with their pictures.
         streams: for each domain, what was read and how long training waited for it (core/totals.py).
     """
 
     config: str
     metrics: list[Row]
     ledger: list[Row]
+    streams: dict[str, Row]
+
+
+@dataclass(frozen=True)
+class TrainedRecord(TrainingRecord):
+    """Everything that a report shows about a trained run that has no target.
+
+    Attributes:
+        model: the content of the package: its view, and in `about` the configuration and facts of the training.
+        validation: frame scores of the sources' validation splits.
+    """
+
+    model: Contents
+    validation: Scores
+
+
+@dataclass(frozen=True)
+class RunRecord(TrainingRecord):
+    """Everything that a report shows about one run that was judged.
+
+    Attributes:
+        evaluation: the content of evaluation.json: `target`, `sources`, `method`, `seed`, `step`, `figures`,
+            `recalibration`, and more (docs/reference/run-folder.md).
+        scores: frame scores of the target and of the sources' validation splits.
+        examples: frames of the target to show, with their pictures.
+    """
+
     evaluation: Row
     scores: Scores
     examples: list[Example]
-    streams: dict[str, Row]
 
     @property
     def target(self) -> Scores:
@@ -95,8 +121,35 @@ def read_record(read: Callable[[str], bytes], run: str = "RUN") -> RunRecord:
         RunError: a file is missing or damaged, or lacks a field. The error names the file, and says how to make
             or restore it.
     """
+    with _explained(run):
+        return RunRecord(
+            **_training(read),
+            evaluation=_evaluation(read),
+            scores=_parsed(read, "scores.parquet", Scores.from_parquet),
+            examples=_parsed(read, "examples.parquet", examples.from_parquet),
+            streams=_streams(read),
+        )
+
+
+def read_trained(folder: Store) -> TrainedRecord:
+    """Read the record of a trained run that has no target, from the run's folder.
+
+    Raises:
+        RunError: the run has no model yet; or a file is missing or damaged, or lacks a field.
+        StorageError: the folder cannot be read.
+    """
+    model = package.read(folder.sub("model"))
+    validation = judge.read_validation(folder, model.thresholds)
+    with _explained(folder.url):
+        training = _training(folder.read)
+        return TrainedRecord(**training, streams=_streams(folder.read), model=model, validation=validation)
+
+
+@contextmanager
+def _explained(run: str) -> Iterator[None]:
+    """Convert the error about an unusable file into a RunError that names the run's folder and a remedy."""
     try:
-        return _record(read)
+        yield
     except _UnusableError as error:
         raise RunError(f"{run}{error}", REMEDIES[error.name].format(run=run)) from error.__cause__
 
@@ -109,16 +162,13 @@ class _UnusableError(Exception):
         self.name = name
 
 
-def _record(read: Callable[[str], bytes]) -> RunRecord:
-    return RunRecord(
-        config=_text(read, "config.yaml"),
-        metrics=_rows(read, "metrics.jsonl", ("step", "seconds")),
-        ledger=_rows(read, "ledger.jsonl", _READ),
-        evaluation=_evaluation(read),
-        scores=_parsed(read, "scores.parquet", Scores.from_parquet),
-        examples=_parsed(read, "examples.parquet", examples.from_parquet),
-        streams=_streams(read),
-    )
+def _training(read: Callable[[str], bytes]) -> dict[str, Any]:
+    """Return the fields of a `TrainingRecord` without `streams`, which is read last: a page needs it least."""
+    return {
+        "config": _text(read, "config.yaml"),
+        "metrics": _rows(read, "metrics.jsonl", ("step", "seconds")),
+        "ledger": _rows(read, "ledger.jsonl", _READ),
+    }
 
 
 def _streams(read: Callable[[str], bytes]) -> dict[str, Row]:

@@ -48,6 +48,28 @@ def test_target_of_one_class_is_refused(validation, target):
         figures.compute(validation, target.select(target.label == 1), seed=0)
 
 
+@pytest.mark.parametrize("unit", ["frame", "video"])
+def test_figures_of_the_sources_are_those_at_the_threshold_of_the_model(validation, computed, unit):
+    found, scores = figures.of_sources(validation)[unit], validation.per(unit)
+    assert found["threshold"] == computed[unit]["threshold"]
+    assert found["source_validation_EER"] == computed[unit]["source_validation_EER"]
+    assert found["AUC"] == rates.auc(scores.label, scores.score)
+    assert list(found["domains"]) == list("CIO")
+    for name, its in found["domains"].items():
+        own = figures.points(scores.select(scores.domain == name), found["threshold"]["value"])
+        assert its == {"HTER": own["HTER"], "AUC": own["AUC"]}
+    assert (found["counts"]["live"], found["counts"]["attack"]) == (
+        (scores.label == 1).sum(),
+        (scores.label == 0).sum(),
+    )
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_source_without_attacks_has_no_figures(validation):
+    with pytest.raises(DataError, match="validation split of I has no attack"):
+        figures.of_sources(validation.select((validation.domain != "I") | (validation.label == 1)))
+
+
 def test_figures_survive_json(computed):
     assert json.loads(json.dumps(computed, allow_nan=False)) == computed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import SPLITS, Split
 from rfmeta_dist.data.reading.sizes import require_size
 from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
@@ -40,6 +40,21 @@ def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, 
     return manifests
 
 
+def target_of(config: Config) -> str:
+    """Return the name of the domain that a run is judged on.
+
+    Raises:
+        RunError: the run has no target, so it cannot be judged.
+    """
+    if config.data.target is None:
+        raise RunError(
+            f"run {config.run.name} has no target (data.target), so there is no domain to judge it on",
+            "give its `rfmeta train` command again with --set data.target=X, where X is a domain that is none "
+            f"of its sources {', '.join(config.data.sources)}; this trains nothing again",
+        )
+    return config.data.target
+
+
 def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
     """Check that a run can be judged on its target: by the counts, the number of people and the size of crops.
 
@@ -48,9 +63,10 @@ def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
 
     Raises:
         DataError: the target is unknown or damaged, or cannot be judged on.
+        RunError: the run has no target.
         StorageError: the prefix cannot be read.
     """
-    store, name, split = open_store(config.data.prefix), config.data.target, target_split(config)
+    store, name, split = open_store(config.data.prefix), target_of(config), target_split(config)
     try:
         head = open_head(store, name, pinned.get(name))
     except GoneError:
@@ -127,7 +143,7 @@ def news_of(config: Config, pinned: Mapping[str, str]) -> list[str]:
         StorageError: the prefix cannot be read.
     """
     store, lines = open_store(config.data.prefix), []
-    for name in (*config.data.sources, config.data.target):
+    for name in config.data.domains:
         try:
             newest = open_head(store, name).fingerprint
         except DataError:

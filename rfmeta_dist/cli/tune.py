@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from rfmeta_dist.cli import regret
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
 from rfmeta_dist.cli.watch import training_display
@@ -48,6 +49,7 @@ class _Searching(TyperGroup):
 
 
 app = typer.Typer(cls=_Searching, help="Search hyperparameters without looking at the target.")
+app.command(epilog=regret.EXAMPLES)(regret.regret)
 
 StudyFile = Annotated[
     Path, typer.Argument(help="Study file; `rfmeta example study` prints one.", show_default=False)
@@ -94,6 +96,7 @@ def search(
         _search(found, slots, address, notices, json)
         views, failed = _choose(found)
         deployed = found.deploy(list(views.values()))
+    looked_at = {target: time for target, view in views.items() if (time := found.looked_at(view))}
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in views}
     if json:
         print_json(
@@ -105,11 +108,17 @@ def search(
                 "choices": {target: _as_dict(plan, view) for target, view in views.items()},
                 "files": files,
                 "deploy": deployed,
+                "opened": looked_at,
                 "notices": notices,
             }
         )
     else:
         _print_choices(plan, views)
+        for target, time in looked_at.items():
+            say(
+                f"the labels of {target} were looked at by `rfmeta tune regret` ({time}) before this choice "
+                "was made, so the choice may depend on them; its file says so too"
+            )
         if files:
             target, file = next(iter(files.items()))
             say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")

@@ -40,6 +40,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "report": EXTRAS["report"],
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": _TRAINING,
+        "tune regret": _TRAINING,
         "submit": ("ray",),
     }
 )

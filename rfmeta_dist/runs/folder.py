@@ -204,6 +204,11 @@ def record(  # the ledger's columns
         "manifest": manifest,
         "sealed": sealed,
     }
+    append(folder, line)
+
+
+def append(folder: Store, line: Mapping[str, object]) -> None:
+    """Add a line to the ledger of a run or study."""
     try:
         before = folder.read("ledger.jsonl")
     except MissingError:

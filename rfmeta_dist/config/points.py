@@ -14,22 +14,25 @@ from rfmeta_dist.config.space import apply, read_value
 from rfmeta_dist.core.errors import ConfigError
 
 
-def read_points(given: Any) -> Any:
+def read_points(given: Any) -> list[dict[str, Any]]:
     """Return the points with the texts in them converted to the types of their fields.
 
     Args:
-        given: a list of mappings, dotted field → value, as written in a file. Anything else is returned as it
-            is, because the check of the study's fields reports it.
+        given: a list of mappings, dotted field → value, as written in a file.
+
+    Raises:
+        ConfigError: it is something else.
     """
     if not isinstance(given, list | tuple):
-        return given
-    return [_read(point) for point in given]
-
-
-def _read(point: Any) -> Any:
-    if not isinstance(point, Mapping):
-        return point
-    return {name: read_value(name, value) for name, value in point.items()}
+        raise ConfigError(
+            "search.points is not a list of configurations", "write points: [{FIELD: VALUE}, {FIELD: VALUE}]"
+        )
+    for number, point in enumerate(given):
+        if not isinstance(point, Mapping):
+            raise ConfigError(
+                f"search.points[{number}] is not a mapping", "write {FIELD: VALUE} with fields of the space"
+            )
+    return [{name: read_value(name, value) for name, value in point.items()} for point in given]
 
 
 def require_points(base: Config, space: Mapping[str, Distribution], search: Search) -> None:
@@ -66,7 +69,13 @@ def require_points(base: Config, space: Mapping[str, Distribution], search: Sear
 
 def _require_value(space: Mapping[str, Distribution], point: Mapping[str, Any], name: str, place: str) -> None:
     if name not in space:
-        raise ConfigError(f"{place}.{name}: the space has no field {name}", did_you_mean(name, list(space)))
+        inner = next((field for field in space if field.startswith(f"{name}.")), None)
+        raise ConfigError(
+            f"{place}.{name}: {name} is a section"
+            if inner
+            else f"{place}.{name}: the space has no field {name}",
+            f"write its fields with dots, as {inner}: VALUE" if inner else did_you_mean(name, list(space)),
+        )
     distribution, value = space[name], point[name]
     if not distribution.contains(value):
         if distribution.kind == "choice":
@@ -83,7 +92,7 @@ def _require_value(space: Mapping[str, Distribution], point: Mapping[str, Any], 
             has = f"sets {field}={point[field]}" if field in point else f"does not set {field}"
             raise ConfigError(
                 f"{place}.{name}: the field is only set if {field}={wanted}, but the point {has}",
-                f"add {field}: {wanted} to the point, or remove {name} from it",
+                f"set {field}: {wanted} in the point, or remove {name} from it",
             )
 
 

@@ -41,8 +41,8 @@ class Search(Section):
         8,
         ge=1,
         le=MOST_CANDIDATES,
-        description="number of first candidates of tpe and gp that do not depend on scores, rounded up to whole "
-        "cohorts: the base, `points`, and others spread evenly. All targets share them",
+        description="number of first candidates of tpe and gp that do not depend on scores, rounded up to "
+        "whole cohorts: the base, `points`, and others spread evenly. All targets share them",
     )
     batch: int = Field(
         4,

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfmeta_dist.config.study import Study
-from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.tuning import learned
 from rfmeta_dist.tuning.proposals import Candidate, Told
 from rfmeta_dist.tuning.space import active, apply
@@ -194,13 +193,13 @@ def test_a_space_with_few_points_ends(kind):
     assert len({json.dumps(dict(t.candidate.values), sort_keys=True) for t in known}) == 6
 
 
-def searched(kind: str, seed: int, fails_above: float = math.inf) -> tuple[float, int]:
-    """Return the lowest value that 40 candidates find on a quadratic, and how many candidates failed."""
+def searched(kind: str, seed: int, count: int = 40, fails_above: float = math.inf) -> tuple[float, int]:
+    """Return the lowest value that some candidates find on a quadratic, and how many candidates failed."""
     space = {RATE: {"uniform": [0, 1]}, WEIGHT: {"uniform": [0, 1]}, "training.clip": {"uniform": [0.01, 1]}}
-    given = study(space, kind=kind, seed=seed, candidates=40, startup=8, batch=4)
+    given = study(space, kind=kind, seed=seed, candidates=count, startup=8, batch=4)
     known: list[Told] = []
     values = []
-    while len(known) < 40:
+    while len(known) < count:
         new = learned.propose(given, "O", known, 4) if given.search.learns else candidates(given)[len(known) :]
         for candidate in new:
             at = [candidate.values.get(name, 0.0) for name in space]
@@ -229,15 +228,16 @@ def test_the_highest_auc_is_sought_as_the_lowest_hter_is():
 
 
 def test_gp_finds_better_values_than_random_search():
-    random, gp = ([searched(kind, seed)[0] for seed in range(2)] for kind in ("random", "gp"))
+    random, gp = ([searched(kind, seed, 24)[0] for seed in range(2)] for kind in ("random", "gp"))
     assert statistics.median(gp) < statistics.median(random) / 5
 
 
 def test_a_place_where_candidates_fail_is_not_proposed_again_and_again():
-    # The best values lie where training fails. Of 32 uniformly drawn candidates, 13 would fail.
+    # The best values lie where training fails. A sampler that is not told of failures proposes more than half
+    # of the candidates there; of uniformly drawn ones, four in ten fail.
     fails = [searched("tpe", seed, fails_above=0.6)[1] for seed in range(10)]
-    assert statistics.mean(fails) < 13
-    assert searched("gp", 0, fails_above=0.6)[1] < 13
+    assert statistics.mean(fails) < 0.4 * 40
+    assert searched("gp", 0, 24, fails_above=0.6)[1] < 0.4 * 24
 
 
 def test_optuna_s_settings_are_left_as_they_were():
@@ -248,10 +248,3 @@ def test_optuna_s_settings_are_left_as_they_were():
         warnings.simplefilter("error")
         history(small(), 2)
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
-
-
-def test_values_that_do_not_fit_each_other_are_found_before_anything_is_trained():
-    space = {"data.view": {"choice": ["patches", "face"]}, "data.patch_grid": {"choice": [3, 4]}}
-    base = {"data": {"prefix": "x", "sources": ["O", "C", "I"], "target": "M", "view": "patches"}}
-    with pytest.raises(ConfigError, match=r"data.patch_grid=4.*patch_grid=4 has no effect"):
-        study(space, base, kind="tpe", startup=1, batch=1)

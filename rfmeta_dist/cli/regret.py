@@ -130,12 +130,13 @@ def _print_plan(found: Cases, json: bool) -> None:
 
 def _print(report: Mapping[str, Any]) -> None:
     metric, fresh = report["metric"], report["fresh_seeds"]
-    rows = []
-    for target, found in report["targets"].items():
-        rates = [_rates(report, target, found[which]) for which in ("choice", "oracle", "base")]
-        rows.append([target, *rates, *_differences(found)])
-    rows.append(["mean", "", "", "", *_differences(report["mean"])])
-    show_table(["target", "choice", "oracle", "base", "choice − oracle", "at most", "choice − base"], rows)
+    targets, which = report["targets"], ("choice", "oracle", "base")
+    show_table(
+        ["target", *which],
+        [[name, *(_rates(report, found, found[one]) for one in which)] for name, found in targets.items()],
+    )
+    rows = [[name, *_differences(found)] for name, found in [*targets.items(), ("mean", report["mean"])]]
+    show_table(["target", "choice − oracle", "at most", "choice − base"], rows)
     say(
         f"{metric.upper()} by video on the target, mean ± standard deviation over the fresh seeds "
         f"{', '.join(map(str, fresh))}; differences in points, positive if the choice is worse, with a "
@@ -158,15 +159,11 @@ def _print(report: Mapping[str, Any]) -> None:
         say(f"nothing is compared for target {target}: {why}")
 
 
-def _rates(report: Mapping[str, Any], target: str, candidate: int | None) -> str:
+def _rates(report: Mapping[str, Any], found: Mapping[str, Any], candidate: int | None) -> str:
     """Return a candidate's number with its figure on the fresh seeds."""
     if candidate is None:
         return "all failed"
-    rows = [
-        row
-        for row in report["targets"][target]["figures"]
-        if row["candidate"] == candidate and row["seed"] in report["fresh_seeds"]
-    ]
+    rows = [row for row in found["figures"] if row["candidate"] == candidate and row["fresh"]]
     values = [row[report["metric"]] for row in rows]
     if None in values:
         return f"{candidate}: a training failed"
@@ -183,4 +180,4 @@ def _difference(found: Mapping[str, float] | None) -> str:
     if found is None:
         return "–"
     mid, std, low, high = (100 * found[name] for name in ("mean", "std", "low", "high"))
-    return f"{mid:+.1f} ± {std:.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{mid:+.1f} ± {std:.1f} ({low:+.1f}…{high:+.1f})"

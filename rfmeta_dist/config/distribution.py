@@ -70,7 +70,23 @@ class Distribution(Section):
         """Return True if a field may take this value."""
         if self.kind == "choice":
             return value in self.values
-        return isinstance(value, int | float) and self.values[0] <= value <= self.values[1]
+        return _is_number(value, whole=self.kind == "int") and bool(self.values[0] <= value <= self.values[1])
+
+
+def active(space: Mapping[str, Distribution], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without those whose condition does not hold.
+
+    A condition on a field that is itself not set does not hold, also if the base has the value it asks for.
+
+    Args:
+        space: dotted field → distribution.
+        values: a value for each field of the space.
+    """
+
+    def holds(name: str) -> bool:
+        return all(values[field] == wanted and holds(field) for field, wanted in space[name].when.items())
+
+    return {name: value for name, value in values.items() if holds(name)}
 
 
 def _bounds(kind: Kind, given: list[Any]) -> list[Any]:

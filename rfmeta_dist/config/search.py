@@ -33,14 +33,16 @@ class Search(Section):
     )
     seed: Seed = Field(0, description="seed of the proposals; a grid does not use it")
     points: tuple[Mapping[str, Any], ...] = Field(
-        (), description="configurations to try first, after the base: field → value, as in `space`"
+        (),
+        description="configurations to try first, after the base: field → value, with fields and values of "
+        "`space`. A field that a point does not set is as in the base",
     )
     startup: int = Field(
         8,
         ge=1,
         le=MOST_CANDIDATES,
-        description="candidates that tpe and gp spread evenly before they learn from scores, rounded up to "
-        "whole cohorts; all targets share them",
+        description="number of first candidates of tpe and gp that do not depend on scores, rounded up to "
+        "whole cohorts: the base, `points`, and others spread evenly. All targets share them",
     )
     batch: int = Field(
         4,

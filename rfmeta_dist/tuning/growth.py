@@ -28,6 +28,8 @@ def require_same(folder: Store, before: Study, plan: Plan) -> None:
     left, right = _flat(before.model_dump(mode="json")), _flat(plan.study.model_dump(mode="json"))
     differing = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
     differing = [name for name in differing if not _may_differ(name)]
+    if before.domains != plan.study.domains and "base.data.sources" not in differing:
+        differing.append("base.data.target")  # a run may get another target, but here it is one of the domains
     earlier = Plan(before)
     if not differing and (plan.total < earlier.total or plan.shared[: len(earlier.shared)] != earlier.shared):
         differing.append("search.candidates, the budget or the order of space")

@@ -45,9 +45,11 @@ class Candidate:
 class Told:
     """What a target knows about one of its candidates, for a search that learns.
 
+    A candidate without a value and without rungs that did not fail is still being trained.
+
     Attributes:
         candidate: the candidate.
-        value: its score at the last step, the mean over folds and seeds; None if it was stopped or failed.
+        value: its score at the last step, the mean over folds and seeds; None if it did not come so far.
         rungs: its score at each step at which it was judged.
         failed: True if it failed.
     """
@@ -68,7 +70,7 @@ class Proposals:
 
     def __init__(self, study: Study, total: int) -> None:
         self._study, self._total = study, total
-        self._shared = candidates(study, min(total, _startup(study)) if study.search.learns else total)
+        self._shared = candidates(study, total)
         self._learned: dict[str, list[Candidate]] = {}
 
     def __len__(self) -> int:
@@ -78,7 +80,7 @@ class Proposals:
 
     def learns_at(self, number: int) -> bool:
         """Return True if the candidates of a cohort depend on the scores of all cohorts before it."""
-        return self._study.search.learns and number * self._study.search.batch >= _startup(self._study)
+        return self._study.search.learns and number * self._study.search.batch >= startup(self._study)
 
     def cohort(self, target: str, number: int, told: Sequence[Told]) -> Sequence[Candidate]:
         """Return the candidates of a cohort; none if the space has no more.
@@ -101,37 +103,50 @@ class Proposals:
         return self._learned[key]
 
 
-def _startup(study: Study) -> int:
-    """Return the number of candidates of tpe and gp that are proposed without scores: whole cohorts."""
-    batch = study.search.batch
-    return batch * math.ceil(study.search.startup / batch)
-
-
 def count(study: Study) -> int:
     """Return the number of candidates that a study asks for; the space may have fewer."""
-    return study.search.candidates or (MOST_CANDIDATES + 1 if study.search.kind == "grid" else CANDIDATES)
+    search = study.search
+    default = MOST_CANDIDATES + 1 if search.kind == "grid" else max(CANDIDATES, 1 + len(search.points))
+    return search.candidates or default
+
+
+def startup(study: Study) -> int:
+    """Return how many candidates of tpe and gp are proposed without scores: whole cohorts.
+
+    They begin with the base and the study's own points, of which there may be more than `search.startup`.
+    """
+    search = study.search
+    return search.batch * math.ceil(max(search.startup, 1 + len(search.points)) / search.batch)
 
 
 def candidates(study: Study, wanted: int) -> list[Candidate]:
-    """Return candidates that depend on no score, the base first. No two of them are the same configuration.
+    """Return the candidates of a study that depend on no score. No two of them are the same configuration.
 
-    They are a pure function of the study file. If more are wanted, the earlier ones stay the same. There are
-    fewer than wanted if the space has no more points.
+    The base comes first, then the study's own points (`search.points`), then what `search.kind` proposes. The
+    candidates are a pure function of the study file. If more are wanted, the earlier ones stay the same. There
+    are fewer than wanted if the space has no more points.
+
+    Args:
+        study: the study.
+        wanted: how many to return. Of tpe and gp, none after the first `startup` are returned, since those
+            depend on scores.
 
     Raises:
         ConfigError: the values of a candidate do not fit each other; the error names the field.
     """
+    if study.search.learns:
+        wanted = min(wanted, startup(study))
     found = [Candidate(0, {})]
-    seen, configurations = {_text({})}, {_identity(study.base)}
+    seen, configurations = {_text({})}, {identity(study.base)}
     for values in itertools.islice(_proposals(study), None if study.search.kind == "grid" else DRAWS * wanted):
         if len(found) >= wanted:
             break
         if (text := _text(values)) in seen:
             continue
         seen.add(text)
-        identity = _identity(apply(study.base, values))
-        if identity not in configurations:
-            configurations.add(identity)
+        configuration = identity(apply(study.base, values))
+        if configuration not in configurations:
+            configurations.add(configuration)
             found.append(Candidate(len(found), values))
     return found[:wanted]
 
@@ -140,20 +155,29 @@ def _text(values: Any) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def _identity(config: Config) -> str:
+def identity(config: Config) -> str:
+    """Return a text that two configurations share if and only if they are the same."""
     return _text(config.model_dump(mode="json"))
 
 
 def _proposals(study: Study) -> Iterator[dict[str, Any]]:
-    """Yield the values of one proposal after the other; equal ones may come again."""
+    """Yield the values of one proposal after the other, the study's own points first. Equal ones may come."""
+    for own in study.search.points:
+        yield {name: own[name] for name in study.space if name in own}
     if study.search.kind == "grid":
-        return _grid(study.space)
-    points = _random if study.search.kind == "random" else _sobol
-    return (point(study.space, unit) for unit in points(sorted(study.space), study.search.seed))
+        yield from _grid(study.space)
+        return
+    # Start-up candidates of tpe and gp are spread evenly, since few random points leave large gaps.
+    points = units if study.search.kind == "random" else _sobol
+    for unit in points(sorted(study.space), study.search.seed):
+        yield point(study.space, unit)
 
 
-def _random(fields: list[str], seed: int) -> Iterator[tuple[float, ...]]:
-    """Yield random points. A coordinate depends on its field's name, so a further field does not change it."""
+def units(fields: list[str], seed: int) -> Iterator[tuple[float, ...]]:
+    """Yield random points of the unit cube, without end.
+
+    A coordinate depends on the seed and its field's name, so a further field does not change it.
+    """
     for draw in itertools.count():
         yield tuple(seeds.seed("tune", "random", seed, draw, field) / 2**63 for field in fields)
 

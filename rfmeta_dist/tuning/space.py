@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rfmeta_dist.config.distribution import Distribution
+from rfmeta_dist.config.distribution import Distribution, active
 from rfmeta_dist.config.space import apply
 
-__all__ = ["Distribution", "active", "apply", "point"]
+__all__ = ["Distribution", "active", "apply", "point", "rounded"]
 
 DIGITS = 6  # significant digits of a continuous value
 
@@ -32,22 +32,6 @@ def point(space: Mapping[str, Distribution], unit: Sequence[float]) -> dict[str,
     return active(space, {name: _value(distribution, at[name]) for name, distribution in space.items()})
 
 
-def active(space: Mapping[str, Distribution], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without those whose condition does not hold.
-
-    A condition on a field that is itself not set does not hold, also if the base has the value it asks for.
-
-    Args:
-        space: dotted field → distribution.
-        values: a value for each field of the space.
-    """
-
-    def holds(name: str) -> bool:
-        return all(values[field] == wanted and holds(field) for field, wanted in space[name].when.items())
-
-    return {name: value for name, value in values.items() if holds(name)}
-
-
 def _value(distribution: Distribution, unit: float) -> Any:
     if distribution.kind == "choice":
         return distribution.values[min(int(unit * distribution.count), distribution.count - 1)]
@@ -58,5 +42,13 @@ def _value(distribution: Distribution, unit: float) -> Any:
         exact = low + unit * (high - low)
     else:
         exact = math.exp(math.log(low) + unit * (math.log(high) - math.log(low)))
-    # The last bits of exp and log differ between machines, and a training is found again by its exact values.
-    return min(max(float(f"{exact:.{DIGITS}g}"), low), high)
+    return rounded(distribution, exact)
+
+
+def rounded(distribution: Distribution, value: float) -> float:
+    """Return a value of a continuous distribution with `DIGITS` significant digits, and within its bounds.
+
+    The last bits of exp and log differ between machines, and a training is found again by its exact values.
+    """
+    low, high = distribution.values
+    return float(min(max(float(f"{value:.{DIGITS}g}"), low), high))

@@ -258,7 +258,7 @@ def _before(folder: Store) -> Study | None:
 
 def _manifests(plan: Plan, pinned: Mapping[str, str]) -> dict[str, str]:
     """Check the domains that the study reads, and return the fingerprint of the manifest of each."""
-    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.domains_read), "target": "none"})
+    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.domains_read), "target": None})
     base = plan.study.base.model_copy(update={"data": data})
     found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, pinned).items()}
     if plan.study.selection == "nested":

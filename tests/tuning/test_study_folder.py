@@ -159,6 +159,17 @@ def test_another_study_in_the_folder_is_named_by_what_differs(faces: Path):
         pass
 
 
+def test_the_domains_of_a_study_stay(faces: Path):
+    with opened(small(faces, targets=["M"])):
+        pass
+    config = check({**base(str(faces)), "data": {**base(str(faces))["data"], "target": "A"}}, "test")
+    with (
+        pytest.raises(RunError, match=r"differs in base\.data\.target"),
+        opened(small(faces, targets=["O"], base=config)),
+    ):
+        pass
+
+
 def test_two_processes_do_not_search_in_one_folder(faces: Path):
     with opened(small(faces)), pytest.raises(RunError, match="is being searched"), opened(small(faces)):
         pass

@@ -1,0 +1,78 @@
+"""Spaces whose values are no numbers, tie exactly or do not fit each other are refused before any training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rfmeta_dist.config.study import load_study
+from rfmeta_dist.config.ties import without_effect
+from tests.tuning.test_study_file import RULE, STEPS, UNIFORM, WEIGHT, base, require_refused, written
+
+TWO = {"int": [1, 2]}
+SPACES: list[tuple[dict[str, Any], str]] = [
+    ({WEIGHT: {"uniform": [1, ".nan"]}}, f"space.{WEIGHT}: .* not two finite numbers"),
+    ({WEIGHT: {"uniform": [None, 1]}}, f"space.{WEIGHT}: .* not two finite numbers"),
+    ({WEIGHT: {"uniform": [True, 10]}}, f"space.{WEIGHT}: .* not two finite numbers"),
+    ({WEIGHT: {"loguniform": [1, 10, 2]}}, f"space.{WEIGHT}: .* not two finite numbers"),
+    ({WEIGHT: {"loguniform": [-1, 1]}}, f"space.{WEIGHT}: low -1.0 has no logarithm"),
+    ({WEIGHT: {"choice": [None, 1]}}, f"space.{WEIGHT}: the choice 'null' is not possible"),
+    ({WEIGHT: {"choice": [True, 1]}}, f"space.{WEIGHT}: the choice 'true' is not possible"),
+    ({"training.clip": {"choice": [None, "~"]}}, "space.training.clip: the choice None is given twice"),
+    (
+        {STEPS: TWO | {"when": {WEIGHT: True}}, WEIGHT: {"choice": [1, 2]}},
+        f"space.{STEPS}: its condition {WEIGHT}=true never holds",
+    ),
+    (
+        {RULE: {"choice": ["rfmeta", "no_meta", "aggregate"]}},
+        f"space.{RULE}: .* rfmeta and aggregate train the same weights, .* tie exactly; remove aggregate",
+    ),
+    (
+        {RULE: {"choice": ["rfmeta", "no_meta"]}, STEPS: TWO | {"when": {RULE: "no_meta"}}},
+        f"space.{STEPS}: the rule no_meta does not use this field, .* tie exactly; remove space.{STEPS}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("space", "said"), SPACES, ids=[said[:60] for _, said in SPACES])
+def test_a_space_with_values_that_are_wrong_or_equal_is_refused(tmp_path, space, said):
+    require_refused(written(tmp_path, space=space), said)
+
+
+def test_numbers_are_also_refused_from_python(tmp_path):
+    study = load_study(written(tmp_path))
+    for bounds in ([True, 10], [1, float("nan")], [None, 1], ["1", "x"]):
+        with pytest.raises(ValueError, match="not two finite numbers"):
+            type(study).model_validate(study.model_dump() | {"space": {WEIGHT: {"uniform": bounds}}})
+
+
+@pytest.mark.parametrize("rule", ["no_meta", "no_depth"])
+def test_a_field_that_the_base_s_rule_does_not_use_is_refused(tmp_path, rule):
+    for field in without_effect(rule):
+        kind = TWO if field == STEPS else UNIFORM
+        path = written(tmp_path, base=base(method={"name": rule}), space={field: kind})
+        require_refused(path, f"space.{field}: the rule {rule} does not use this field")
+
+
+def test_rules_that_differ_if_there_is_something_to_aggregate_may_be_searched(tmp_path):
+    rules = {RULE: {"choice": ["rfmeta", "aggregate"]}}
+    five = base(data={"sources": ["O", "C", "I", "N"]})
+    assert load_study(written(tmp_path, base=five, space=rules)).space.keys() == rules.keys()
+
+
+def test_a_gaussian_process_takes_no_conditions(tmp_path):
+    space = {STEPS: TWO, WEIGHT: UNIFORM | {"when": {STEPS: 1}}}
+    said = f"space.{WEIGHT} has the condition {STEPS}=1, but search.kind=gp .*; set search.kind=tpe"
+    require_refused(written(tmp_path, space=space, search={"kind": "gp"}), said)
+    assert load_study(written(tmp_path, space=space, search={"kind": "tpe"})).search.learns
+
+
+def test_a_search_that_learns_is_refused_if_values_do_not_fit_each_other(tmp_path):
+    space = {"data.view": {"choice": ["patches", "face"]}, "data.patch_grid": {"choice": [3, 4]}}
+    path = written(tmp_path, base=base(data={"view": "patches"}), space=space, search={"kind": "tpe"})
+    require_refused(path, "the candidate data.view=face, data.patch_grid=4 is not possible: .* has no effect")
+    space["data.patch_grid"]["when"] = {"data.view": "patches"}
+    assert load_study(
+        written(tmp_path, base=base(data={"view": "patches"}), space=space, search={"kind": "tpe"})
+    )

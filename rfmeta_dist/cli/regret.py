@@ -138,10 +138,13 @@ def _print(report: Mapping[str, Any]) -> None:
     rows = [[name, *_differences(found)] for name, found in [*targets.items(), ("mean", report["mean"])]]
     show_table(["target", "choice − oracle", "at most", "choice − base"], rows)
     say(
-        f"{metric.upper()} by video on the target, mean ± standard deviation over the fresh seeds "
-        f"{', '.join(map(str, fresh))}; differences in points, positive if the choice is worse, with a "
-        f"{report['interval']}. How much worse the choice is than the very best candidate lies, on average, "
-        "between the regret against the oracle and the figure in the column 'at most'"
+        f"{metric.upper()} by video on the target: mean ± standard deviation over the fresh seeds "
+        f"{', '.join(map(str, fresh))}. Differences are in points, and positive if the choice is worse"
+    )
+    say(f"in brackets: {report['interval']}")
+    say(
+        "how much worse the choice is than the very best candidate lies, on average over studies, between the "
+        "difference to the oracle and the column 'at most'"
     )
     for target, found in report["targets"].items():
         if found["continued"]:

@@ -32,8 +32,8 @@ Training = tuple[Candidate, int]  # with its seed, on all sources of a target
 
 LEVEL = 0.95
 INTERVAL = (
-    f"{LEVEL:.0%} interval of Student's t over seeds, from the differences of two configurations with the same "
-    "seed. It covers how trainings differ by seed, but not which videos the target happens to have"
+    f"{100 * LEVEL:.0f} % interval of Student's t over seeds, from the differences of two configurations with "
+    "the same seed. It covers how trainings differ by seed, but not which videos the target happens to have"
 )
 
 

@@ -247,3 +247,15 @@ def test_a_damaged_ledger_is_named(faces: Path):
     open_store(folder).write("ledger.jsonl", b'{"purpose": "choice"}\n')
     with pytest.raises(RunError, match=r"ledger\.jsonl is damaged"):
         look(folder)
+
+
+def test_each_target_is_compared_among_the_candidates_that_it_was_proposed(faces: Path):
+    pytest.importorskip("optuna")
+    search = {"kind": "tpe", "candidates": 4, "startup": 2, "batch": 2}
+    found = compared(searched(faces, search=search, targets=["M", "O"]))["targets"]
+    proposed = {target: list(told["candidates"].values()) for target, told in found.items()}
+    assert proposed["M"][:2] == proposed["O"][:2]  # the start-up is shared
+    assert proposed["M"][2:] != proposed["O"][2:]
+    for told in found.values():
+        judged = {row["candidate"] for row in told["figures"] if row["seed"] == 0}
+        assert judged == {int(number) for number in told["candidates"]}

@@ -21,7 +21,7 @@ from rfmeta_dist.storage.s3 import S3Store
 from rfmeta_dist.storage.store import Store
 
 COLUMNS = ("target", "method", "seed")
-LATER = "the reason is shown at the end"
+LATER = "reason at the end"
 
 
 @dataclass(frozen=True)

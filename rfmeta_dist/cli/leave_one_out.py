@@ -120,7 +120,6 @@ def _train(
     from rfmeta_dist.cluster.session import session
 
     runs = {run.run.name: run for run in plan.runs}
-    together = min(len(runs), max(1, slots // plan.runs[0].training.workers))
     shown = live_table(
         cells.COLUMNS,
         {name: cells.names(run) for name, run in runs.items()},
@@ -128,7 +127,7 @@ def _train(
         found=plan.news(),
         look=lambda name: cells.change(runs[name], plan.found.get(name, cells.Found())),
     )
-    batches = together * max(map(in_flight, plan.runs))
+    batches = (plan.at_once or 0) * max(map(in_flight, plan.runs))  # of no use on a cluster that runs already
     with session(slots, address, batches=batches, say=say) as local, shown as show:
         return tune.leave_one_out(plan.runs, show, on_notice=notices.tell, local=local)
 

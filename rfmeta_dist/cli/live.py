@@ -35,6 +35,7 @@ ORDER = (TRAINING, JUDGING, FAILED, TRAINED, WAITING, DONE)  # of the lines of t
 LOOK_S = 5.0  # seconds between two looks at the folders of trainings of which no news comes
 SILENT_S = 30.0  # seconds without news after which the folder of a training is looked at
 AROUND = 6  # lines of the terminal that are left to the table's head, the line below it and the prompt
+WIDTHS = {"step": 9, "loss": 5, "left": 8, "state": 8}  # so that columns do not move while figures change
 FIGURES = ("step", "loss", "sources' HTER", "left", "state")
 
 
@@ -94,6 +95,7 @@ class Board:
     def __init__(self, columns: Sequence[str], cells: Mapping[str, Sequence[str]]) -> None:
         self._columns = columns
         self.lines = {label: Line(texts) for label, texts in cells.items()}
+        self._together = 1  # most trainings that ran at once until now
 
     def show(self, row: News) -> bool:
         """Take in the row of a step (see training/loop.py), with `label` and `steps`, or a change of state.
@@ -115,6 +117,8 @@ class Board:
             pace = line.pace if line.pace > 0 else row["seconds"]
             line.pace = 0.9 * pace + 0.1 * row["seconds"]
             line.state = TRAINING if line.step < line.steps else JUDGING
+            running = sum(line.state == TRAINING for line in list(self.lines.values()))
+            self._together = max(self._together, running)
         return line.state != before
 
     def silent(self) -> list[str]:
@@ -130,20 +134,22 @@ class Board:
         """Return one line that counts the trainings by state and estimates the time that is left."""
         counts = Counter(line.state for line in list(self.lines.values()))
         parts = [f"{counts[state]} {state}" for state in STATES if counts[state]]
-        return ", ".join(parts) + (f"; about {duration(self.left)} left" if self.left > 0 else "")
+        return ", ".join(parts) + (f"; about {duration(self.left)} of training left" if self.left > 0 else "")
 
     @property
     def left(self) -> float:
-        """Estimate the seconds of training that are left, if as many train at once as now. NaN if not known."""
+        """Estimate the seconds of training that are left, without start and judging. NaN if not known.
+
+        As many trainings run at once as ran at most until now.
+        """
         lines = list(self.lines.values())  # a copy, because another thread may add a line
         paces = [line.pace for line in lines if line.pace > 0]
-        running = sum(line.state == TRAINING for line in lines)
-        if not paces or not running:
+        if not paces:
             return math.nan
         usual, steps = sum(paces) / len(paces), max(line.steps for line in lines)
         ahead = (line for line in lines if line.state in (WAITING, TRAINING))
         work = [(line.pace if line.pace > 0 else usual) * ((line.steps or steps) - line.step) for line in ahead]
-        return max(sum(work) / running, *work)
+        return max([sum(work) / self._together, *work])
 
     def table(self, room: int) -> RenderableType:
         """Return the table, cut to `room` lines, and the summary below it."""
@@ -154,8 +160,9 @@ class Board:
 
         shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for name in (*self._columns, *FIGURES):
-            right = name in FIGURES[:-1]
-            shown.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+            figure, width = name in FIGURES[:-1], WIDTHS.get(name)
+            side: Any = "right" if figure else "left"
+            shown.add_column(name, justify=side, min_width=width, no_wrap=True, overflow="ellipsis")
         lines = sorted(self.lines.values(), key=lambda line: ORDER.index(line.state))
         for line in lines[:room]:
             shown.add_row(*(Text(plain(text)) for text in line.shown()))

@@ -63,7 +63,7 @@ def page(judged: Sequence[Judged], missing: Sequence[Missing] = ()) -> str:
 
 
 def _panels(judged: Sequence[Judged]) -> list[dict[str, str]]:
-    """Return a panel for each split: its plot as `svg`, and a text that says the same as `words`."""
+    """Return a panel for each `split`: its plot as `svg`, and as `words` a text that says the same."""
     methods = list(dict.fromkeys(run.evaluation["method"] for run in judged))
     splits: dict[str, dict[str, list[plots.Judgement]]] = {}
     for run in judged:
@@ -79,7 +79,8 @@ def _panels(judged: Sequence[Judged]) -> list[dict[str, str]]:
         areas = "; ".join(f"{method}: {plots.area(runs)}" for method, runs in ordered.items())
         panels.append(
             {
-                "svg": plots.target_roc(split, ordered, styles, f"roc-{number}"),
+                "split": split,
+                "svg": plots.target_roc(ordered, styles, f"roc-{number}"),
                 "words": f"ROC of {split}, per video: live accepted against attacks accepted. {areas}",
             }
         )

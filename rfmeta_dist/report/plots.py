@@ -119,9 +119,7 @@ def style(number: int) -> Style:
     return LINES[number % 5][0], LINES[number % 4][1]
 
 
-def target_roc(
-    split: str, methods: Mapping[str, Sequence[Judgement]], styles: Mapping[str, Style], name: str
-) -> str:
+def target_roc(methods: Mapping[str, Sequence[Judgement]], styles: Mapping[str, Style], name: str) -> str:
     """Draw the ROC curves of several methods on one target.
 
     With several runs of a method, the curve is the mean over the runs. A band reaches from the lowest to the
@@ -129,14 +127,17 @@ def target_roc(
     threshold from the sources.
 
     Args:
-        split: heading of the plot, such as `O&C&I→M`.
         methods: the runs of each method, with different seeds.
         styles: the line of each method.
         name: prefix of this plot's ids, different from that of other plots on the page.
     """
     with _styled(name):
-        figure = _figure(4.4, 4.45 + 0.19 * len(methods))
-        axes = figure.subplots()
+        # Places are given in inches, because matplotlib's layout cuts off labels beside a square and a legend.
+        legend = 0.1 + 0.19 * len(methods)
+        width, height = 4.4, 4.35 + legend
+        figure = _figure(width, height)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0.6 / width, (legend + 0.5) / height, 3.75 / width, 3.75 / height))
         axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
         axes.text(0.9, 0.01, "equal error", color=GREY, ha="right", va="bottom", fontsize=8)
         for method, runs in methods.items():
@@ -152,8 +153,7 @@ def target_roc(
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.set(xlabel="attacks accepted (false living rate, FAR)")
         axes.set(ylabel="live accepted (true living rate, 1 − FRR)")
-        axes.set_title(split, wrap=True)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", handlelength=3)
+        figure.legend(loc="lower left", bbox_to_anchor=(0.55 / width, 0), handlelength=3, borderpad=0)
         return _svg(figure, name)
 
 

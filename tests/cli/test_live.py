@@ -59,7 +59,10 @@ def test_the_time_left_is_that_of_all_trainings_shared_by_those_that_run(board):
         board.show(step(name, 50))
     # Ten trainings of 200 s wait, and two have 100 s left; two run at once.
     assert board.left == pytest.approx((10 * 200 + 2 * 100) / 2)
-    assert board.summary().endswith("; about 18.3 min left")
+    board.show(step("r-to_I-s0", 100))  # is judged now, and another one will train in its place
+    assert board.left == pytest.approx((10 * 200 + 100) / 2)
+    board.show(step("r-to_I-s0", 50))
+    assert board.summary().endswith("; about 18.3 min of training left")
 
 
 def test_no_estimate_is_shorter_than_the_longest_training(board):

@@ -157,9 +157,9 @@ class Plan:
         elif self.finished:
             are = "is" if self.finished == 1 else "are"
             parts.append(f"{self.finished} of them {are} finished, and {are} only judged again")
-        if self.expected is not None:
+        if self.expected:
             parts.append(f"about {duration(self.expected)} of training are left, as the finished runs took")
-        elif self.seconds:
+        elif self.seconds and self.expected is None:
             parts.append(f"a finished run was trained for {duration(max(self.seconds.values()))}")
         return "; ".join(parts)
 

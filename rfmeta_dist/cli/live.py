@@ -213,6 +213,8 @@ def live_table(
     shown = Live(get_renderable=render, console=console, refresh_per_second=2, transient=True)
     with shown if terminal else nullcontext(), nullcontext() if quiet else periodically(LOOK_S, look_around):
         yield show
+    if not (quiet or terminal):
+        look_around()  # trainings that ended since the last look get their line too
 
 
 def _tell(row: News, line: Line, changed: bool) -> None:

@@ -78,6 +78,13 @@ def test_finished_runs_say_how_long_the_others_of_their_method_take(runs):
     assert plan.rows()[0] == ["A", "rfmeta", "0, 1", "1 of 2"]
 
 
+def test_nothing_is_expected_if_all_runs_are_finished(runs):
+    for run in runs:
+        finish(run, 60)
+    sentence = cells.planned(runs, 6, None).sentence()
+    assert sentence.endswith("16 of them are finished, and are only judged again")
+
+
 def test_on_another_cluster_it_is_not_known_how_many_run_at_once(runs):
     finish(runs[0], 60)
     plan = cells.planned(runs, 3, "auto")

@@ -124,8 +124,9 @@ def test_quiet_prints_nothing(monkeypatch):
     assert sink.getvalue() == ""
 
 
-def test_folders_are_looked_at_where_no_news_comes(monkeypatch):
-    monkeypatch.setattr(live, "LOOK_S", 0.01)
+@pytest.mark.parametrize("often", [True, False])
+def test_folders_are_looked_at_where_no_news_comes_and_at_the_end(monkeypatch, often):
+    monkeypatch.setattr(live, "LOOK_S", 0.01 if often else 3600)
     said: list[str] = []
     looked = threading.Event()
     monkeypatch.setattr(live, "say", said.append)
@@ -137,5 +138,6 @@ def test_folders_are_looked_at_where_no_news_comes(monkeypatch):
     with live_table(COLUMNS, NAMES, False, look=look) as show:
         show(step("r-to_C-s0", 5))  # trains, and its news are fresh: its folder is left alone
         show(step("r-to_M-s0", 100, images_per_second=1.0))
-        assert looked.wait(20)
+        if often:
+            assert looked.wait(20)
     assert [line for line in said if line.startswith("done")] == ["done → r-to_M-s0  sources' HTER 25.0 %"]

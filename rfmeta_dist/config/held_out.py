@@ -15,15 +15,22 @@ def targets_of(
     """Return a configuration for each target, method and seed. Its sources are all other domains.
 
     Args:
-        config: configuration whose sources and target together are the domains.
+        config: configuration whose sources and target, if it has one, are the domains.
         methods: names of learning rules; the method of `config` if empty.
         seeds: seeds of training; the seed of `config` if empty.
         targets: domains to hold out; each domain in turn if empty.
 
     Raises:
-        ConfigError: a target is not one of the domains, a method is unknown, or a seed is out of range.
+        ConfigError: there are fewer than three domains, a target is none of them, a method is unknown, or a
+            seed is out of range.
     """
-    domains = sorted([*config.data.sources, config.data.target])
+    domains = sorted(config.data.domains)
+    if len(domains) < 3:
+        raise ConfigError(
+            f"the configuration has the domains {' and '.join(domains)} alone. A run of a leave-one-out trains "
+            "on all domains but one, and a training needs two",
+            "add a domain to data.sources, or set data.target",
+        )
     unknown = [target for target in targets if target not in domains]
     if unknown:
         raise ConfigError(

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli import cells
 from rfmeta_dist.cli.lists import names, numbers
-from rfmeta_dist.cli.run import print_table, slots_for
-from rfmeta_dist.cli.terminal import Address, ConfigFile, Json, Notices, Overrides, Slots, print_json, say
-from rfmeta_dist.cli.watch import training_display
+from rfmeta_dist.cli.live import DONE, FAILED, live_table
+from rfmeta_dist.cli.run import slots_for
+from rfmeta_dist.cli.terminal import (
+    Address,
+    ConfigFile,
+    Json,
+    Notices,
+    Overrides,
+    Slots,
+    print_json,
+    say,
+    show_rich,
+    show_table,
+)
 from rfmeta_dist.core.errors import RfmetaError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.cluster.tune import Outcome
+    from rfmeta_dist.config.schema import Config
+    from rfmeta_dist.report.leave_one_out import Judged
+    from rfmeta_dist.report.table import Missing
 
 EXAMPLES = """
 [bold]Examples[/]
 
   rfmeta leave-one-out oci_to_m.yaml --slots 8
 
+  rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --dry-run     [dim]# the plan alone[/]
+
   rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
 If the command is interrupted, give it again: it continues, and finished runs are kept. A run that fails does
-not stop the others; the command then ends with the exit code of the first run that failed. The command
-`rfmeta loo` is a short name for this one.
+not stop the others, and table and page say which is missing; the command then ends with the exit code of the
+first run that failed. The command `rfmeta loo` is a short name for this one.
 """
 
 
@@ -41,52 +62,146 @@ def leave_one_out(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds to run, separated by commas; training.seed if not given.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the runs, how many train at once and which are finished, and do nothing."
+        ),
+    ] = False,
     slots: Slots = None,
     address: Address = None,
     json: Json = False,
 ) -> None:
     """Train and judge one run for each held-out target domain, as many at a time as the CPUs or GPUs allow."""
+    from rfmeta_dist.config.held_out import summary_name, targets_of
     from rfmeta_dist.config.load import load_config
 
-    chosen = load_config(config, overrides or ())  # before Ray is imported, which takes seconds
-    numbered = numbers("seeds", seeds)
-
-    from rfmeta_dist.cluster import tune
-    from rfmeta_dist.cluster.object_store import in_flight
-    from rfmeta_dist.cluster.prepare import pin_together
-    from rfmeta_dist.cluster.session import session
-    from rfmeta_dist.cluster.tune import summary_name, targets_of, timeline
-    from rfmeta_dist.report import table
-    from rfmeta_dist.storage.store import open_store
-
-    runs = targets_of(chosen, names(methods), numbered, names(targets))
-    for note in pin_together(runs):  # reports a mistake in the data before Ray starts
-        say(note)
-    notices = Notices()
+    chosen = load_config(config, overrides or ())
+    runs = targets_of(chosen, names(methods), numbers("seeds", seeds), names(targets))
     count = slots_for(chosen, slots)
-    together = min(len(runs), max(1, count // chosen.training.workers))
-    batches = together * max(map(in_flight, runs))
-    with session(count, address, batches=batches, say=say) as local, training_display(json) as show:
-        outcomes = tune.leave_one_out(runs, show, on_notice=notices.tell, local=local)
+    if dry_run:
+        _print_plan(cells.planned(runs, count, address), json)
+        return
+
+    from rfmeta_dist.cluster.prepare import pin_together
+
+    for note in pin_together(runs):  # reports a mistake in the data before Ray is imported, which takes seconds
+        say(note)
+    plan = cells.planned(runs, count, address)
+    say(plan.sentence())
+    notices = Notices()
+    outcomes = _train(plan, count, address, notices, quiet=json)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
-    results = [outcome.evaluation for outcome in outcomes if outcome.error is None]
-    folder = open_store(chosen.run.folder)
-    page = f"{folder.url}/{summary_name(chosen)}" if results else None
-    if results:
-        folder.write(summary_name(chosen), table.loo_page(table.rows(results)).encode())
+    judged, missing = _results(outcomes)
+    page = _write_page(chosen, summary_name(chosen), judged, missing) if judged else None
     if json:
-        times = {
-            o.config.run.name: {"started": o.started, "ended": o.ended} for o in outcomes if o.error is None
-        }
-        errors = {name: str(error) for name, error in failed.items()}
-        print_json({"evaluations": results, "times": times, "failed": errors, "page": page, "notices": notices})
+        print_json(as_dict(outcomes) | {"page": page, "notices": notices})
     else:
-        for line in timeline(outcomes):
-            say(line)
-        if results:
-            print_table(results)
+        _print_results(outcomes, judged, missing)
+        if page:
             say(f"wrote the page {page}")
     _raise_first(failed)
+
+
+def _print_plan(plan: cells.Plan, json: bool) -> None:
+    if json:
+        print_json(plan.as_dict())
+        return
+    show_table(["target", "method", "seeds", "finished"], plan.rows())
+    say(plan.sentence())
+
+
+def _train(
+    plan: cells.Plan, slots: int, address: str | None, notices: Notices, *, quiet: bool
+) -> list[Outcome]:
+    """Train and judge the runs of a plan, and show how far they are."""
+    from rfmeta_dist.cluster import tune
+    from rfmeta_dist.cluster.object_store import in_flight
+    from rfmeta_dist.cluster.session import session
+
+    runs = {run.run.name: run for run in plan.runs}
+    shown = live_table(
+        cells.COLUMNS,
+        {name: cells.names(run) for name, run in runs.items()},
+        quiet,
+        found=plan.news(),
+        look=lambda name: cells.change(runs[name], plan.found.get(name, cells.Found())),
+    )
+    batches = (plan.at_once or 0) * max(map(in_flight, plan.runs))  # of no use on a cluster that runs already
+    with session(slots, address, batches=batches, say=say) as local, shown as show:
+        return tune.leave_one_out(plan.runs, show, on_notice=notices.tell, local=local)
+
+
+def _results(outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
+    """Return the runs that were judged, with the scores of their targets, and the runs that failed."""
+    from rfmeta_dist.evaluation.scores import Scores
+    from rfmeta_dist.report.leave_one_out import Judged, of_target
+    from rfmeta_dist.report.table import Missing
+    from rfmeta_dist.runs.folder import open_folder
+
+    judged, missing = [], []
+    for outcome in outcomes:
+        run = outcome.config
+        if outcome.error is not None:
+            target, sources = str(run.data.target), list(run.data.sources)
+            reason = outcome.error.problem
+            missing.append(Missing(target, sources, run.method.name, run.training.seed, reason))
+            continue
+        try:
+            scores = Scores.from_parquet(open_folder(run).read("scores.parquet"))
+            judged.append(Judged(outcome.evaluation, of_target(scores, outcome.evaluation["target"])))
+        except RfmetaError as error:  # the figures are known, so the table and the other curves are shown
+            say(f"the page lacks the ROC curve of run {run.run.name}: {error}")
+            judged.append(Judged(outcome.evaluation, None))
+    return judged, missing
+
+
+def _write_page(config: Config, name: str, judged: Sequence[Judged], missing: Sequence[Missing]) -> str:
+    """Write the summary page beside the runs' folders and return its URL or path."""
+    from rfmeta_dist.report import leave_one_out as report
+    from rfmeta_dist.storage.store import open_store
+
+    folder = open_store(config.run.folder)
+    folder.write(name, report.page(judged, missing).encode())
+    return f"{folder.url}/{name}"
+
+
+def as_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the runs of a leave-one-out as values that JSON can represent."""
+    done = [o for o in outcomes if o.error is None]
+    return {
+        "evaluations": [o.evaluation for o in done],
+        "times": {o.config.run.name: {"started": o.started, "ended": o.ended} for o in done},
+        "failed": {o.config.run.name: str(o.error) for o in outcomes if o.error is not None},
+        "cells": [_cell(outcome) for outcome in outcomes],
+    }
+
+
+def _cell(outcome: Outcome) -> dict[str, Any]:
+    run, seconds = outcome.config, outcome.ended - outcome.started
+    video = outcome.evaluation["figures"]["video"] if outcome.error is None else {}
+    return {
+        "run": run.run.name,
+        "target": run.data.target,
+        "method": run.method.name,
+        "seed": run.training.seed,
+        "state": DONE if outcome.error is None else FAILED,
+        "reason": None if outcome.error is None else str(outcome.error),
+        "seconds": None if math.isnan(seconds) else seconds,
+        "hter": video["HTER"]["value"] if video else None,
+        "auc": video["AUC"]["value"] if video else None,
+    }
+
+
+def _print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missing: Sequence[Missing]) -> None:
+    from rfmeta_dist.cluster.tune import timeline
+    from rfmeta_dist.report import table
+
+    for line in timeline(outcomes):
+        say(line)
+    if judged:
+        rows = table.rows([run.evaluation for run in judged], missing=missing)
+        show_rich(table.rich_table(rows))
 
 
 def _raise_first(failed: Mapping[str, RfmetaError]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,16 @@ def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             label, steps, done = row["label"], row["steps"], row["step"] + 1
             if label not in tasks:
                 tasks[label] = bars.add_task(f"train → {label}", total=steps, figures="")
-            bars.update(tasks[label], completed=done, figures=_figures(row))
+            bars.update(tasks[label], completed=done, figures=figures(row))
             if not (quiet or console.is_terminal) and done % max(1, steps // LINES) == 0:
                 left = time_left(bars, tasks[label])
-                say(f"train → {label}  {done}/{steps}  {_figures(row)}{left}")
+                say(f"train → {label}  {done}/{steps}  {figures(row)}{left}")
 
         yield show
 
 
-def _figures(row: dict[str, Any]) -> str:
+def figures(row: Mapping[str, Any]) -> str:
+    """Return the losses of a step and its images per second, in short."""
     if row.get("skipped"):
         return "step skipped, because its loss or gradient is not finite"
     names = ("loss", "cls", "dep", *SHORT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.evaluation import rates
-from rfmeta_dist.report.words import percent
+from rfmeta_dist.report.words import NARROW_SPACE, mean_and_deviation, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.evaluation.scores import Scores
 
+    Style = tuple[str, str]  # a colour and a kind of line
+    Judgement = tuple[Scores, Mapping[str, Any]]  # the target's videos of a run, and its figures per video
+    Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 # Colours of Okabe & Ito (2008), which readers with the common kinds of colour blindness can distinguish.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#6b6b6b"
 LINES = ((BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (PINK, ":"), ("#000000", "-"))
+BANDS = 3  # methods for which a plot of ROC curves shows how the seeds spread
 NOT_LOSSES = {
     "step",
     "loss",
@@ -107,6 +112,77 @@ def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled:
     y = 1 - rates.frr(scores.label, scores.score, threshold)
     face = colour if filled else "white"
     axes.plot([x], [y], "o", color=colour, markerfacecolor=face, markersize=7, zorder=5)
+
+
+def style(number: int) -> Style:
+    """Return the line of the curve with this number, from 0. Up to 20 curves differ."""
+    return LINES[number % 5][0], LINES[number % 4][1]
+
+
+def target_roc(methods: Mapping[str, Sequence[Judgement]], styles: Mapping[str, Style], name: str) -> str:
+    """Draw the ROC curves of several methods on one target.
+
+    With several runs of a method, the curve is the mean over the runs. A band reaches from the lowest to the
+    highest run, unless there are so many methods that bands would hide the curves. Each run has a dot at its
+    threshold from the sources.
+
+    Args:
+        methods: the runs of each method, with different seeds.
+        styles: the line of each method.
+        name: prefix of this plot's ids, different from that of other plots on the page.
+    """
+    with _styled(name):
+        # Places are given in inches, because matplotlib's layout cuts off labels beside a square and a legend.
+        legend = 0.1 + 0.19 * len(methods)
+        width, height = 4.4, 4.35 + legend
+        figure = _figure(width, height)
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0.6 / width, (legend + 0.5) / height, 3.75 / width, 3.75 / height))
+        axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
+        axes.text(0.9, 0.01, "equal error", color=GREY, ha="right", va="bottom", fontsize=8)
+        for method, runs in methods.items():
+            colour, dash = styles[method]
+            curves = [rates.roc(videos.label, videos.score, thin=True) for videos, _ in runs]
+            far, tpr = spread([(curve.far, curve.tpr) for curve in curves])
+            axes.plot(far, tpr.mean(axis=0), dash, color=colour, label=f"{method}, {area(runs)}")
+            if len(runs) > 1 and len(methods) <= BANDS:
+                axes.fill_between(far, tpr.min(axis=0), tpr.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+            for _, figures in runs:
+                at = [figures["FAR"]["value"]], [1 - figures["BPCER"]["value"]]
+                axes.plot(*at, "o", color=colour, markersize=5, markeredgecolor="white", zorder=5)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set(xlabel="attacks accepted (false living rate, FAR)")
+        axes.set(ylabel="live accepted (true living rate, 1 − FRR)")
+        figure.legend(loc="lower left", bbox_to_anchor=(0.55 / width, 0), handlelength=3, borderpad=0)
+        return _svg(figure, name)
+
+
+def area(runs: Sequence[Judgement]) -> str:
+    """Format the area under the ROC curves of some runs: `AUC 93.1 ± 0.4 %`."""
+    return f"AUC {mean_and_deviation([figures['AUC']['value'] for _, figures in runs])}{NARROW_SPACE}%"
+
+
+def spread(curves: Sequence[Curve]) -> Curve:
+    """Return several ROC curves at common shares of accepted attacks, so that they can be averaged.
+
+    A curve can rise at one share, so each share is there twice: with the lower end of the rise, and with the
+    upper end. The area under the mean of the curves is thus the mean of their areas.
+
+    Args:
+        curves: R pairs of shares of accepted attacks and of accepted live faces, each rising from 0 to 1.
+
+    Returns:
+        2S shares of accepted attacks, rising; and R×2S shares of accepted live faces.
+    """
+    import numpy as np
+
+    far = np.unique(np.concatenate([x for x, _ in curves]))
+    both = [
+        (np.interp(-far, -x[::-1], y[::-1]), np.interp(far, x, y))  # at equal x, np.interp takes the last
+        for x, y in curves
+    ]
+    tpr = np.array([np.stack(ends, axis=1).reshape(-1) for ends in both])
+    return np.repeat(far, 2), tpr
 
 
 def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:

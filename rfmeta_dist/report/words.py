@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -19,6 +19,14 @@ def percent(fraction: float) -> str:
 def number(fraction: float) -> str:
     """Format a fraction in percent without the sign `%`: 0.173 → `17.3`, −0.05 → `−5.0`; never `−0.0`."""
     return f"{round(100 * fraction, 1) + 0.0:.1f}".replace("-", MINUS)
+
+
+def mean_and_deviation(fractions: Sequence[float]) -> str:
+    """Format the mean of fractions in percent, and their sample standard deviation if there are several."""
+    import numpy as np
+
+    mean = number(float(np.mean(fractions)))
+    return f"{mean} ± {number(float(np.std(fractions, ddof=1)))}" if len(fractions) > 1 else mean
 
 
 def interval(figure: Mapping[str, Any]) -> str:

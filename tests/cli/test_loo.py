@@ -1,4 +1,4 @@
-"""`rfmeta loo` as typed: exit codes, the runs that finished beside those that failed, and one target alone."""
+"""`rfmeta loo` as typed: exit codes, its page, what finished beside what failed, and one target alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
+from rfmeta_dist.cli.leave_one_out import as_dict
+from rfmeta_dist.cluster.tune import Outcome
+from rfmeta_dist.config.held_out import targets_of
+from rfmeta_dist.config.load import load_config
 from rfmeta_dist.core.errors import ConfigError, DataError, RunError, StorageError
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import open_store
@@ -40,7 +44,34 @@ def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp
     assert "failed: r-rfmeta-to_C-s0: " in ending.err
     assert "failed: r-rfmeta-to_M-s0" not in ending.err
     assert "C&O→M" in ending.out
-    assert (tmp_path / "runs/r-leave_one_out.html").exists()
+    assert "2 runs (2 targets × 1 method × 1 seed) with 1 worker each; at most 2 at once" in ending.err
+    assert "train → r-rfmeta-to_M-s0  2/2  loss" in ending.err
+    page = (tmp_path / "runs/r-leave_one_out.html").read_text()
+    assert "1 of 2 runs is missing" in page
+    assert "M&amp;O→C, rfmeta, seed 0: " in page
+    assert page.count("<svg ") == 1
+
+    plan = rfmeta("loo", config, *QUICK, *options, "--targets", "M,C", "--slots", 2, "--dry-run", "--json")
+    planned = json.loads(plan.out)
+    assert {cell["target"]: cell["state"] for cell in planned["cells"]} == {"C": "trained", "M": "done"}
+    assert planned["finished"] == 1
+
+
+def test_every_run_is_a_cell_of_the_json_output(config):
+    failed, done = targets_of(load_config(config, DOMAINS), [], [3], ["A", "C"])
+    video = {"HTER": {"value": 0.2}, "AUC": {"value": 0.9}}
+    found = as_dict(
+        [
+            Outcome(failed, error=RunError("the disk is full", "free some space")),
+            Outcome(done, 10.0, 25.0, {"figures": {"video": video}}),
+        ]
+    )
+    assert [list(cell.values()) for cell in found["cells"]] == [
+        ["r-rfmeta-to_A-s3", "A", "rfmeta", 3, "failed", "the disk is full; free some space", None, None, None],
+        ["r-rfmeta-to_C-s3", "C", "rfmeta", 3, "done", None, 15.0, 0.2, 0.9],
+    ]
+    assert list(found["times"]) == ["r-rfmeta-to_C-s3"]
+    assert list(found["failed"]) == ["r-rfmeta-to_A-s3"]
 
 
 def test_a_page_that_was_not_written_is_not_named(rfmeta, config, tmp_path: Path):
@@ -50,4 +81,5 @@ def test_a_page_that_was_not_written_is_not_named(rfmeta, config, tmp_path: Path
     found = json.loads(ending.out)
     assert (found["page"], found["evaluations"], found["notices"]) == (None, [], [])
     assert "is being trained already" in found["failed"]["r-rfmeta-to_C-s0"]
+    assert [(cell["target"], cell["state"]) for cell in found["cells"]] == [("C", "failed")]
     assert not (tmp_path / "runs/r-leave_one_out.html").exists()

@@ -36,6 +36,12 @@ def made_up_scores(domains: str, split: str, shift: float, subjects=8, frames=4)
     return Scores(*map(np.array, zip(*rows, strict=True)))
 
 
+@pytest.fixture(scope="session")
+def scores_of():
+    """Return the function that makes up scores of frames."""
+    return made_up_scores
+
+
 def jpeg(seed: int) -> bytes:
     from PIL import Image
 

@@ -5,7 +5,9 @@ import io
 
 import pytest
 
-from rfmeta_dist.report import published, table
+from rfmeta_dist.report import leave_one_out, published, table
+from rfmeta_dist.report.leave_one_out import Judged
+from rfmeta_dist.report.table import Missing
 
 
 @pytest.fixture
@@ -40,6 +42,38 @@ def test_a_method_over_several_targets_gets_a_mean_in_which_targets_count_alike(
     assert rows[2].hter == "30.0"
 
 
+def test_the_mean_over_targets_varies_from_seed_to_seed(run):
+    runs = [
+        run("M", seed=0, hter=0.1),
+        run("M", seed=1, hter=0.3),
+        run("C", seed=1, hter=0.5),
+        run("C", hter=0.3),
+    ]
+    assert table.rows(runs)[2].hter == "30.0 ± 14.1"  # seed 0 has the mean 20, seed 1 has 40
+
+
+def lost(target: str, seed: int = 0, method: str = "rfmeta") -> Missing:
+    return Missing(target, [name for name in "OCIM" if name != target], method, seed, "the disk is full")
+
+
+def test_a_mean_over_fewer_targets_or_seeds_than_asked_for_says_so(run):
+    judged = [run("M", hter=0.1), run("M", seed=1, hter=0.3), run("C", hter=0.4)]
+    m, c, o, mean = table.rows(judged, missing=[lost("C", 1), lost("O", 0), lost("O", 1)])
+    assert (m.seeds, c.seeds, o.seeds) == ("2", "1 of 2", "0 of 2")
+    assert (o.split, o.hter, o.auc) == ("C&I&M→O", table.MISSING, table.MISSING)
+    assert o.split.endswith("→O")
+    assert (mean.split, mean.seeds, mean.hter) == ("mean of 2 of 3", "3 of 6", "30.0")
+
+
+def test_a_method_without_any_result_is_in_the_table_too(run):
+    rows = table.rows([run("M")], missing=[lost("M", 0, "no_meta"), lost("C", 0, "no_meta")])
+    assert [(row.method, row.split, row.hter) for row in rows[1:]] == [
+        ("no_meta", "O&C&I→M", table.MISSING),
+        ("no_meta", "O&I&M→C", table.MISSING),
+        ("no_meta", "mean of 0 of 2", table.MISSING),
+    ]
+
+
 def test_frames_can_be_asked_for(run, evaluation):
     (row,) = table.rows([run()], unit="frame")
     assert row.hter.startswith(f"{100 * evaluation['figures']['frame']['HTER']['value']:.1f}")
@@ -63,7 +97,7 @@ def test_terminal_shows_brackets_and_fits_80_columns(run):
 
 
 def test_page_has_our_rows_and_the_published_ones_told_apart(run):
-    html = table.loo_page(table.rows([run(method="<b>x</b>")]))
+    html = leave_one_out.page([Judged(run(method="<b>x</b>"), None)])
     assert "&lt;b&gt;x&lt;/b&gt;" in html
     assert "<b>x" not in html
     assert "[10.0, 30.0]" in html

@@ -82,8 +82,9 @@ def tune(
             together = min(len(configs), max(1, count // plan.study.base.training.workers))
             batches = together * max(map(in_flight, configs))
             with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-                folder, tell = found.shared.url, notices.tell
-                trials.run(pending, found.manifests, folder, rows, on_notice=tell, local=local)
+                folder, tell, token = found.shared.url, notices.tell, found.lease
+                place = (found.manifests, folder, found.failures)
+                trials.run(found.orders, *place, rows, on_notice=tell, local=local, token=token)
         scored, failed = _choose(found)
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in scored}
     if json:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.digests import digest
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, DivergedError
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -46,6 +46,11 @@ def of_evaluation(evaluation: Mapping[str, Any]) -> Result:
     """Return the result in the content of an evaluation.json."""
     figures = evaluation["figures"]["video"]
     return Result(figures["HTER"]["value"], figures["AUC"]["value"])
+
+
+def diverged(error: DivergedError) -> Result:
+    """Return the result of a training whose losses or scores are not numbers."""
+    return Result(None, None, failed=error.problem, kind=DIVERGED)
 
 
 def name(config: Config, judged: str, manifest: str) -> str:

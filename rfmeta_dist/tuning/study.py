@@ -34,6 +34,7 @@ from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning import choice, folds, results
 from rfmeta_dist.tuning.choice import Score
 from rfmeta_dist.tuning.folds import Figure, Training
+from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.proposals import Candidate, candidates
 from rfmeta_dist.tuning.results import Result
 
@@ -95,12 +96,23 @@ class Opened:
         folder: the study's folder.
         shared: the folder above it, which holds trainings and figures.
         manifests: fingerprint of the manifest to read, by domain.
+        lease: token of this process's lease of the folder that holds the trainings.
     """
 
     plan: Plan
     folder: Store
     shared: Store
     manifests: Mapping[str, str]
+    lease: str
+
+    @property
+    def failures(self) -> Store:
+        """Return the folder of figures that say that a training failed on this cluster."""
+        return self.folder.sub("failures")
+
+    def orders(self) -> list[Order]:
+        """Return what is to be done, in order: each training to its last step."""
+        return [Order(one.config, one.config.training.steps, one.figures) for one in self.pending()]
 
     @cached_property
     def wanted(self) -> dict[Training, Wanted]:
@@ -116,20 +128,13 @@ class Opened:
         return found
 
     def pending(self) -> list[Wanted]:
-        """Return the trainings of which a figure is missing, each with its missing figures only.
-
-        Their runs are pinned to the study's data, so new data may land while the study runs. The domains on
-        which a run is judged may have been pinned by another study to other data; these pins are replaced.
-        """
+        """Return the trainings of which a figure is missing, each with its missing figures only."""
         missing: dict[str, Wanted] = {}
         for wanted in self.wanted.values():
-            names = {d: n for d, n in wanted.figures.items() if results.read(self.shared, n) is None}
+            names = {d: n for d, n in wanted.figures.items() if self._read(n) is None}
             name = wanted.config.run.name
             if names and name not in missing:
                 missing[name] = Wanted(wanted.config, names)
-                used = {*wanted.config.data.sources, *wanted.figures}
-                run = open_store(f"{wanted.config.run.folder}/{name}")
-                pins.add(run, {domain: self.manifests[domain] for domain in used}, replace=names)
         return list(missing.values())
 
     def scores(self, target: str) -> list[Score]:
@@ -143,8 +148,11 @@ class Opened:
             found[figure] = self._result(figure)
         return choice.scores(plan.study, target, plan.candidates, found)
 
+    def _read(self, name: str) -> Result | None:
+        return results.read(self.shared, name) or results.read(self.failures, name)
+
     def _result(self, figure: Figure) -> Result:
-        result = results.read(self.shared, self.wanted[figure.training].figures[figure.judged])
+        result = self._read(self.wanted[figure.training].figures[figure.judged])
         if result is None:
             raise RunError(
                 f"the study {self.folder.url} lacks the figure of candidate {figure.training.candidate} "
@@ -180,12 +188,12 @@ def opened(study: Study) -> Iterator[Opened]:
     shared = open_store(study.folder)
     folder = shared.sub(study.name)
     require_put_if_absent(shared)
-    with lease.held(shared.sub(folds.TRAININGS), lease.SEARCHED):
+    with lease.held(shared.sub(folds.TRAININGS), lease.SEARCHED) as right:
         _require_same(folder, plan)
         manifests = _manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
         folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
         pinned = pins.add(folder, manifests)
-        yield Opened(plan, folder, shared, {name: pinned[name] for name in manifests})
+        yield Opened(plan, folder, shared, {name: pinned[name] for name in manifests}, right.token)
 
 
 def _require_same(folder: Store, plan: Plan) -> None:

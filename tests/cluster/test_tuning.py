@@ -35,7 +35,8 @@ def searched(faces: Path, **changes: Any) -> tuple[Opened, int]:
         study(folder=str(faces.parent / "studies"), base=small, search={"candidates": 2}, **changes)
     ) as found:
         pending = found.pending()
-        trials.run(pending, found.manifests, found.shared.url, lambda _: None, local=True)
+        place = (found.manifests, found.shared.url, found.failures)
+        trials.run(found.orders, *place, lambda _: None, local=True, token=found.lease)
         for target in found.plan.targets:
             found.choose(target)
     return found, len(pending)

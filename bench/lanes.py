@@ -2,10 +2,10 @@
 
     python -m bench.lanes                    six trainings one after another, on idle cores
 
-The same trainings are done in turn by a lane of `rfmeta tune`, whose workers take one after another, and as
-`rfmeta leave-one-out` does them, each with its own start of Ray Train and a process that judges it. Every figure
-is a median in seconds. The times are those of the files that a training writes, so nothing is measured that a
-study does not do.
+The same trainings are done by a lane of `rfmeta tune`, whose workers take one after another, and then as
+`rfmeta leave-one-out` does them, each with its own start of Ray Train and a process that judges it. Every
+figure is a median in seconds. The times are those of the files that a training writes, so nothing is measured
+that a study does not do.
 """
 
 from __future__ import annotations

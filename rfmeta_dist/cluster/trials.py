@@ -80,7 +80,7 @@ def run(
     monitor, orders_queue = start_monitor(), queue.start()
     given = lanes.Given(layout, place, orders_queue, monitor, local)
     desk = Dispatcher(orders, given, failures, together, on_notice)
-    end = "a lane that has had no slots for so long is given up"
+    end = "a lane without slots is given up"
     with (
         watched(monitor, on_news, on_notice),
         waiting(layout, on_notice, end),

@@ -127,8 +127,8 @@ def prove(
 class Proofs:
     """Makes the certificates of runs that one process group trains one after another.
 
-    Runs of the same layout get the same certificate, so its date and the numbers in its `method` may be those
-    of an earlier run. The layout is everything that decides which worker computes and sends what.
+    Runs of the same layout get the same certificate, so its date and the fractions in its `method` may be
+    those of an earlier run. The layout is everything that decides which worker computes and sends what.
     """
 
     def __init__(self) -> None:
@@ -147,8 +147,10 @@ class Proofs:
 
 
 def _layout(config: Config) -> str:
-    """Return a text that is equal for runs whose proofs differ only in how large some terms are."""
-    return json.dumps([_scaled(_small(config).model_dump(mode="json")), _left_out(config)])
+    """Return a text that is equal for runs whose proofs differ only in seed and size of terms."""
+    tree = _small(config).model_dump(mode="json")
+    del tree["training"]["seed"]
+    return json.dumps([_scaled(tree), _left_out(config)])
 
 
 def _scaled(tree: Any) -> Any:

@@ -34,7 +34,7 @@ class Desk:
     lists: list[list[Order]]
     said: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    calls: int = 0
+    local: bool = True
     on_row: Callable[[dict[str, Any]], None] = lambda row: None
 
     @property
@@ -55,7 +55,6 @@ class Desk:
         return any(self.result(name) is None and self.failure(name) is None for name in order.figures.values())
 
     def orders(self) -> Sequence[Order]:
-        self.calls += 1
         return [order for order in (next(filter(self.left, each), None) for each in self.lists) if order]
 
     def run(self) -> None:
@@ -75,7 +74,7 @@ class Desk:
                 self.failures,
                 tell,
                 on_notice=self.said.append,
-                local=True,
+                local=self.local,
                 token=right.token,
             )
 

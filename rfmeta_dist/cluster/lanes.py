@@ -62,6 +62,9 @@ class Demand(Protocol):
     def wants_lane(self, alive: int) -> bool:
         """Return True if one more lane is to be started beside `alive` ones."""
 
+    def left(self, lane: int, crashed: bool) -> None:
+        """Take note that a lane's trial has ended, or has crashed."""
+
     def closed_s(self) -> float | None:
         """Return for how many seconds there have been no more orders; None if there are."""
 
@@ -93,7 +96,8 @@ class _Starts(tune.search.Searcher):  # type: ignore[misc]  # Ray is not typed
 
     def __init__(self, demand: Demand) -> None:
         super().__init__()
-        self._demand, self._started, self._alive = demand, 0, set[str]()
+        self._demand, self._started = demand, 0
+        self._alive: dict[str, int] = {}  # trial → lane
 
     def suggest(self, trial_id: str) -> Any:
         if self._demand.closed_s() is not None:
@@ -101,11 +105,12 @@ class _Starts(tune.search.Searcher):  # type: ignore[misc]  # Ray is not typed
         if not self._demand.wants_lane(len(self._alive)):
             return None
         self._started += 1
-        self._alive.add(trial_id)
+        self._alive[trial_id] = self._started
         return {"lane": self._started}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:  # noqa: ARG002
-        self._alive.discard(trial_id)
+        if (lane := self._alive.pop(trial_id, None)) is not None:
+            self._demand.left(lane, error)
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: a study that is interrupted goes on from its figures."""

@@ -33,12 +33,13 @@ class Event:
     Attributes:
         kind: `free`: its workers wait for an order. `done`: its order has ended, with `error` if that is given.
             `lost`: its workers have failed, and its order is unfinished. `ended`: it starts no workers again.
-        lane: name of the lane's start.
+            `left`: its trial is no longer there, whatever the reason.
+        lane: name of the lane's start; for `left` the lane's number, with which the names of its starts begin.
         error: why an order or the workers failed.
         memory: True if they failed because they took more memory than there is.
     """
 
-    kind: Literal["free", "done", "lost", "ended"]
+    kind: Literal["free", "done", "lost", "ended", "left"]
     lane: str
     error: RfmetaError | None = None
     memory: bool = False

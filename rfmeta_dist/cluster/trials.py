@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 import ray
 
 from rfmeta_dist.cluster import lanes, queue, streams
-from rfmeta_dist.cluster.errors import explained
+from rfmeta_dist.cluster.errors import AGAIN, explained
 from rfmeta_dist.cluster.fit import waiting
 from rfmeta_dist.cluster.monitor import News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.queue import Event, Task
 from rfmeta_dist.cluster.stretch import Place
 from rfmeta_dist.cluster.tune import at_once
-from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.errors import ClusterError, RfmetaError
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
@@ -32,6 +32,7 @@ from rfmeta_dist.tuning.folds import TRAININGS
 from rfmeta_dist.tuning.orders import Order
 
 Orders = Callable[[], Sequence[Order]]
+TRIAL = ClusterError("the process that starts the workers of a lane has ended", AGAIN)
 JOIN_S = 10.0  # seconds to wait for the thread that hands out orders, when its queue has ended
 
 
@@ -111,6 +112,7 @@ class Dispatcher:
         self._ended: set[tuple[str, int, tuple[str, ...]]] = set()  # never given again, whatever `orders` says
         self._had: dict[str, int] = {}  # lane → number of orders that it has had, of lanes with workers
         self._free: list[str] = []
+        self._gone: set[str] = set()  # lanes whose workers have failed
         self._working: dict[str, Order] = {}
         self._checkpoints: dict[str, set[int]] = {}  # run → steps of its checkpoints when it was given last
         self._starts_lost: dict[str, int] = {}  # run → starts since its last checkpoint
@@ -139,6 +141,10 @@ class Dispatcher:
     def wants_lane(self, alive: int) -> bool:
         """See `lanes.Demand`."""
         return alive < self._most and self._short > alive - len(self._had)
+
+    def left(self, lane: int, crashed: bool) -> None:
+        """See `lanes.Demand`."""
+        self._given.queue.tell.remote(Event("left", str(lane), TRIAL if crashed else None))
 
     def closed_s(self) -> float | None:
         """See `lanes.Demand`."""
@@ -188,25 +194,36 @@ class Dispatcher:
     def _heard(self, event: Event) -> bool:
         """Take note of an event. Return True if an order is finished."""
         if event.kind == "free":
-            self._had.setdefault(event.lane, 0)
-            self._free.append(event.lane)
+            if event.lane not in self._gone:
+                self._had.setdefault(event.lane, 0)
+                self._free.append(event.lane)
             return False
-        order = self._working.pop(event.lane, None)
-        if event.kind != "done":
-            self._had.pop(event.lane, None)
-            self._free = [lane for lane in self._free if lane != event.lane]
-        if event.kind == "ended":
-            self._gave_up(event)
-        if order is None:
-            return False
-        return self._lost(order, event) if event.kind == "lost" else self._done(order, event)
+        if event.kind == "done":
+            order = self._working.pop(event.lane, None)
+            return order is not None and self._done(order, event)
+        return self._heard_of_loss(event)
 
-    def _gave_up(self, event: Event) -> None:
+    def _heard_of_loss(self, event: Event) -> bool:
+        lane = event.lane
+        if event.kind == "left":  # the lane's workers, if there are any, have ended with it
+            lane = next((start for start in self._had if start.partition(".")[0] == lane), lane)
+        self._gone.add(lane)
+        self._had.pop(lane, None)
+        self._free = [free for free in self._free if free != lane]
+        order = self._working.pop(lane, None)
+        if order is not None and event.error:
+            return self._lost(order, event.error, event.memory)
+        if event.kind != "lost" and event.error:
+            self._gave_up(event.error)
+        return False
+
+    def _gave_up(self, why: RfmetaError) -> None:
+        """Do with one lane fewer, so that lanes that cannot be started are not started for ever."""
         self._most -= 1
-        if self._most == 0 and event.error:
-            self._errors.append(event.error)
-        elif event.error:
-            self._say(f"one lane fewer from now on: {event.error.problem}")
+        if self._most == 0:
+            self._errors.append(why)
+        else:
+            self._say(f"one lane fewer from now on: {why.problem}")
 
     def _done(self, order: Order, event: Event) -> bool:
         self._ended.add(_key(order))
@@ -216,17 +233,17 @@ class Dispatcher:
             self._errors.append(event.error)
         return True
 
-    def _lost(self, order: Order, event: Event) -> bool:
-        assert event.error is not None
-        name, why = order.config.run.name, event.error.problem
-        if event.memory:
-            self._fail(order, results.MEMORY, why)
+    def _lost(self, order: Order, why: RfmetaError, memory: bool) -> bool:
+        """Leave an order to the next lane that is free, or give it up. Return True if it is given up."""
+        name = order.config.run.name
+        if memory:
+            self._fail(order, results.MEMORY, why.problem)
             return True
         progress = kept.written(open_folder(order.config)) - self._checkpoints[name]
         lost = self._starts_lost[name] = 0 if progress else self._starts_lost.get(name, 0) + 1
         restarts = order.config.training.restarts
         if lost > restarts:
-            reason = f"its workers failed after {restarts} restart(s) without a new checkpoint: {why}"
+            reason = f"its workers failed after {restarts} restart(s) without a new checkpoint: {why.problem}"
             self._fail(order, results.RESTARTS, reason)
             return True
         self._say(f"{name}: workers have failed; it goes on from its newest checkpoint")

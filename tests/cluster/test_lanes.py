@@ -15,6 +15,7 @@ import pytest
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError, DataError
+from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning.results import DIVERGED, RESTARTS, SOURCES, Result
 from tests.cluster.conftest import descendants
@@ -73,8 +74,10 @@ def test_lanes_give_the_weights_and_figures_of_train_and_evaluate_and_errors_end
             ],
         ],
     )
+    pins.add(run_of(paused), {"M": "0" * 64})  # another study has judged it on data that is no longer there
     with pytest.raises(DataError):
         desk.run()
+    assert pins.read(run_of(paused))["M"] != "0" * 64
     expected, figures = by_train_and_evaluate(straight)
     for config in (straight, paused):
         assert tensors(run_of(config)) == tensors(expected)
@@ -165,5 +168,25 @@ def test_workers_that_fail_again_and_again_cost_their_training_alone(configure: 
     assert desk.result("figures/cursed-200-M.json") is None
     assert len(killed) == 2
     result = desk.result(f"figures/fine-{STEPS}-M.json")
+    assert result
+    assert not result.kind
+
+
+@pytest.mark.drill
+def test_a_lane_whose_trial_is_killed_is_replaced(configure: Any, tmp_path: Path):
+    config = small(configure, tmp_path, "orphan", steps=200, checkpoint_every=20)
+    killed: list[int] = []
+
+    def kill(row: dict[str, Any]) -> None:
+        if row["step"] >= 30 and not killed:
+            killed.extend(descendants("ray::ImplicitFunc"))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    desk = Desk(tmp_path, [[order(config, 200, "M")]])
+    desk.on_row = kill
+    desk.run()
+    assert killed
+    result = desk.result("figures/orphan-200-M.json")
     assert result
     assert not result.kind

@@ -70,18 +70,19 @@ def train_run(
         hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
         actors = streams.start(config, hashes)
         fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
-        task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token)
+        last = config.training.steps
+        task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token, folder, last)
         _fit(task, folder, say, local)
         lease.require(folder, right.token)
-        last = kept.folder_name(config.training.steps)
-        trained = checkpoint.read(folder.sub(last), config.training.steps)
+        end = kept.folder_name(last)
+        trained = checkpoint.read(folder.sub(end), last)
         if line := trend.no_better(trained.progress.metrics):
             say(line)
-        folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
+        folder.write("metrics.jsonl", folder.read(f"{end}/metrics.jsonl"))
         if local and not trial and not config.training.gpus:
-            judging.finish(config, folder, last, "cpu")  # this process is idle, and has imported torch
+            judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
         else:
-            _judging(config, say, folder, right, judging.finish, last)
+            _judging(config, say, folder, right, judging.finish, end)
     return folder
 
 

@@ -190,8 +190,8 @@ def _print_plan(plan: Plan, json: bool) -> None:
     elif study.search.learns:
         say(
             f"search.kind={study.search.kind} never learns here: all {plan.total} candidates are among the "
-            f"search.startup={study.search.startup} that are proposed without scores. Ask for more candidates, or "
-            "for fewer to start with"
+            f"search.startup={study.search.startup} that are proposed without scores. Ask for more candidates, "
+            "or for fewer to start with"
         )
     training, seeds = study.base.training, len(study.seeds)
     early = f", and at most {plan.steps_of(plan.total)} steps in all" if study.search.rungs else ""

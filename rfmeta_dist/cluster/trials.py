@@ -11,6 +11,7 @@ from typing import Any
 
 from ray import tune
 
+from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.errors import explained, ours
 from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
@@ -66,7 +67,9 @@ def run(
         for job in jobs
     ]
     with watched(monitor, on_news, on_notice), explained("the study failed"):
-        outcomes = fit(_trial, given, together, monitor, local)
+        actors = streams.start([job.config for job in jobs], together)
+        shared = {"monitor": monitor, "actors": actors, "local": local}
+        outcomes = fit(_trial, given, together, shared)
     for job, outcome in zip(jobs, outcomes, strict=True):
         name = job.config.run.name
         error = (
@@ -88,7 +91,9 @@ def _trial(given: dict[str, Any]) -> None:
     try:
         with explained(f"training {config.run.name} failed"):
             first = with_target(config, next(iter(job["figures"])))  # a domain that is there
-            run_folder = train_run(first, lambda _: None, monitor=monitor, local=given["local"])
+            run_folder = train_run(
+                first, lambda _: None, monitor=monitor, actors=given["actors"], local=given["local"]
+            )
     except DivergedError as error:
         for figure in job["figures"].values():
             results.write(

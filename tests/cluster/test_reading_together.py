@@ -45,8 +45,9 @@ ray.get([ready.remote(), ready.remote()])  # both nodes are at work, so the driv
 store = open_store(config.data.prefix)
 manifests = {name: Manifest.open(store, name) for name in config.data.sources}
 hashes = {name: m.fingerprint for name, m in manifests.items()}
-actors = streams.start(config, hashes)
-source = streams.RayBatches(actors)
+actors = streams.start([config])
+all_sound = streams.opened(actors, config, hashes)
+source = streams.RayBatches(all_sound)
 
 def digest(raw):
     whole = [raw.image.tobytes(), raw.depth.tobytes(), raw.label.tobytes(), repr(raw.keys).encode()]
@@ -70,10 +71,10 @@ expected = {name: by_itself(name) for name in hashes}
 for need in [Need(name, k, range(4)) for k in range(3) for name in hashes]:
     source.prefetch([need])
 found = {name: asked(name) for name in hashes}
-samples = {name: m.samples for name, m in streams.totals(actors).items()}
-told = ray.get([a.__ray_call__.remote(inside) for a in set(actors.values())])
+samples = {name: m.samples for name, m in streams.totals(all_sound).items()}
+told = ray.get([a.__ray_call__.remote(inside) for a in set(all_sound.actors.values())])
 
-wrong = streams.start(config, hashes | {"B": "of another time"})
+wrong = streams.opened(actors, config, hashes | {"B": "of another time"})
 message = ""
 try:
     streams.RayBatches(wrong).batch(Need("B", 0, range(4)))
@@ -82,7 +83,7 @@ except DataError as error:
 beside = digest(streams.RayBatches(wrong).batch(Need("D", 0, range(4))))
 print(json.dumps({
     "expected": expected, "found": found, "samples": samples, "told": told, "message": message,
-    "beside": beside, "together": wrong["B"] == wrong["D"],
+    "beside": beside, "together": wrong.actors["B"] == wrong.actors["D"],
     "slots": [n["NodeID"] for n in ray.nodes() if n["Resources"].get("CPU", 0) >= 1],
 }))
 ray.shutdown()

@@ -21,6 +21,7 @@ import ray
 
 from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config, Data
+from rfmeta_dist.core.shared import Shared
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.stream import DomainStream
@@ -36,6 +37,8 @@ METER_S = 1.0  # seconds between updates of the counters; Prometheus asks every 
 IDLE_S = 600.0
 
 T = TypeVar("T")
+
+_MANIFESTS: Shared[Manifest] = Shared()  # a large domain's tables take hundreds of megabytes
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class DomainReader:
         # of a constructor only as the text of a traceback.
         data = Data.model_validate(self._reading.data)
         store = open_store(data.prefix)
-        manifest = Manifest.open(store, self._domain, self._reading.manifests[self._domain])
+        key = data.prefix, self._domain, self._reading.manifests[self._domain]
+        manifest = _MANIFESTS.get(key, lambda: Manifest.open(store, *key[1:]))
         return DomainStream.of_run(store, manifest, data, self._reading.seed)
 
     def totals(self) -> StreamTotals:

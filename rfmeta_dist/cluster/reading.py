@@ -21,6 +21,7 @@ import ray
 
 from rfmeta_dist.cluster.meters import StreamMeter
 from rfmeta_dist.config.schema import Config, Data
+from rfmeta_dist.core.allocator import share_arenas
 from rfmeta_dist.core.shared import Shared
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
@@ -192,6 +193,7 @@ class DomainReaders:
     """
 
     def __init__(self, idle_s: float = IDLE_S) -> None:
+        share_arenas()
         self._idle_s = idle_s
         self._open: dict[tuple[bytes, str], _Served] = {}
         # Totals of streams that were idle, until they are closed. Each takes about a kilobyte.

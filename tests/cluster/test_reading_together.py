@@ -81,7 +81,18 @@ try:
 except DataError as error:
     message = str(error)
 beside = digest(streams.RayBatches(wrong).batch(Need("D", 0, range(4))))
+pair = config.model_copy(update={"data": config.data.model_copy(update={"sources": ("A", "B")})})
+many = streams.start([pair], together=8)  # sixteen workers: four actors for two domains
+nodes = {name: [ray.get(a.__ray_call__.remote(inside))["node"] for a in many[name]] for name in "AB"}
+trainings = [
+    streams.opened(many, pair.model_copy(update={"run": pair.run.model_copy(update={"name": f"r{n}"})}), hashes)
+    for n in range(8)
+]
+copies = {
+    str(one.actors["A"]): digest(streams.RayBatches(one).batch(Need("A", 0, range(4)))) for one in trainings
+}
 print(json.dumps({
+    "nodes": nodes, "copies": copies,
     "expected": expected, "found": found, "samples": samples, "told": told, "message": message,
     "beside": beside, "together": wrong.actors["B"] == wrong.actors["D"],
     "slots": [n["NodeID"] for n in ray.nodes() if n["Resources"].get("CPU", 0) >= 1],
@@ -133,3 +144,10 @@ def test_actors_are_spread_over_the_nodes_with_slots_and_load_no_torch(outcome: 
     assert {told["node"] for told in outcome["told"]} == set(outcome["slots"])
     for told in outcome["told"]:
         assert not {"torch", "webdataset", "rfmeta_dist.methods"} & set(told["modules"])
+
+
+def test_a_study_of_many_workers_reads_each_domain_on_every_node(outcome: dict):
+    for nodes in outcome["nodes"].values():
+        assert sorted(nodes) == sorted(outcome["slots"])  # one process a node, so each node reads a domain once
+    assert len(outcome["copies"]) == 2  # trainings are spread over the copies
+    assert set(outcome["copies"].values()) == {outcome["expected"]["A"][0]}

@@ -8,10 +8,11 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -178,6 +179,36 @@ def test_totals_are_those_of_one_training_and_begin_again_after_it_is_closed(pre
     asked(streams.RayBatches(mine), short, [2])
     assert all(4 <= found.samples <= 4 + ahead for found in streams.totals(mine).values())
     assert streams.totals(other).keys() == theirs.keys()
+
+
+def test_prometheus_counts_each_run_by_itself_through_pauses(prefix: str):
+    paused, other = training(prefix, "counted-paused"), training(prefix, "counted-other", seed=1)
+    actors = streams.start([paused, other], together=2)
+    wanted = {}
+    for config, stretches in ((paused, [range(3), range(3, 6)]), (other, [range(8)])):
+        samples = 0
+        for steps in stretches:
+            mine = opened(actors, config)
+            asked(streams.RayBatches(mine), config, steps)
+            samples += streams.close(mine)["O"].samples
+        wanted[config.run.name] = samples
+    deadline = time.monotonic() + 60
+    while (found := exported("ray_rfmeta_stream_samples_total", "O", wanted)) != wanted:
+        assert time.monotonic() < deadline, f"{found} is exported, but {wanted} was read"
+        time.sleep(0.5)
+
+
+def exported(counter: str, domain: str, runs: Iterable[str]) -> dict[str, float]:
+    """The counter's value of each of the runs, as this node's metrics endpoint gives it."""
+    (node,) = ray.nodes()
+    with urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics") as answer:
+        lines = [line for line in answer.read().decode().splitlines() if line.startswith(counter)]
+    return {
+        run: sum(
+            float(line.split()[-1]) for line in lines if f'run="{run}"' in line and f'domain="{domain}"' in line
+        )
+        for run in runs
+    }
 
 
 def test_forgotten_streams_are_freed_and_their_totals_kept(prefix: str):

@@ -67,7 +67,7 @@ def run(
         for job in jobs
     ]
     with watched(monitor, on_news, on_notice), explained("the study failed"):
-        actors = streams.start([job.config for job in jobs], together)
+        actors = streams.start([job.config for job in jobs], min(together, len(jobs)))
         shared = {"monitor": monitor, "actors": actors, "local": local}
         outcomes = fit(_trial, given, together, shared)
     for job, outcome in zip(jobs, outcomes, strict=True):

@@ -109,7 +109,7 @@ def leave_one_out(
     monitor = start_monitor()
     clock = time.time()
     with watched(monitor, on_news, on_notice), explained("leave-one-out failed"):
-        shared = {"monitor": monitor, "actors": streams.start(runs, together), "local": local}
+        shared = {"monitor": monitor, "actors": streams.start(runs, min(together, len(runs))), "local": local}
         results = fit(_trial, [run.model_dump(mode="json") for run in runs], together, shared)
     return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
 

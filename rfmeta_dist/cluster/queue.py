@@ -7,23 +7,23 @@ a new name each time that its workers are started, so that nothing is mixed up w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from rfmeta_dist.cluster.streams import Streams
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.tuning.orders import Order
 
 
 @dataclass(frozen=True)
 class Task:
-    """An order, and the handles of the actors that read its domains, by domain."""
+    """An order, and where to ask for its batches."""
 
     order: Order
-    actors: Mapping[str, Any]
+    streams: Streams
 
 
 @dataclass(frozen=True)

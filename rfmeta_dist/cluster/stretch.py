@@ -85,7 +85,7 @@ class Stretch:
         task = worker.Assignment(
             config,
             (fingerprint(config, hashes),),
-            self._task.actors,
+            self._task.streams,
             self._monitor,
             config.run.name,
             place.lease,
@@ -150,7 +150,7 @@ class Stretch:
     def count(self) -> None:
         """Add what was read of the sources to the run's totals."""
         lease.require(self._place.leased, self._place.lease)
-        runs.add_streams(self._folder, streams.totals(self._task.actors))
+        runs.add_streams(self._folder, streams.close(self._task.streams))
 
 
 def _deleted(error: GoneError) -> DataError:

@@ -80,7 +80,10 @@ def run(
     place = Place(folder, manifests, open_store(folder).sub(TRAININGS), token)
     monitor, orders_queue = start_monitor(), queue.start()
     given = lanes.Given(layout, place, orders_queue, monitor, local)
-    desk = Dispatcher(orders, given, failures, together, on_notice)
+    # Orders that come later may need domains that the first ones do not.
+    data = layout.data.model_copy(update={"sources": tuple(manifests)})
+    whole = layout.model_copy(update={"data": data})
+    desk = Dispatcher(orders, given, failures, streams.start([whole], together), together, on_notice)
     end = "a lane without slots is given up"
     with (
         watched(monitor, on_news, on_notice),
@@ -99,14 +102,22 @@ class Dispatcher:
         orders: see `run`.
         given: what the lanes are given.
         failures: see `run`.
+        actors: actors that read all domains of the study.
         most: how many lanes there can be at the same time.
         say: called with each message for the user.
     """
 
     def __init__(
-        self, orders: Orders, given: lanes.Given, failures: Store, most: int, say: Callable[[str], None]
+        self,
+        orders: Orders,
+        given: lanes.Given,
+        failures: Store,
+        actors: streams.Actors,
+        most: int,
+        say: Callable[[str], None],
     ) -> None:
         self._orders, self._given, self._failures, self._say = orders, given, failures, say
+        self._actors = actors
         self._most = most
         self._wanted: list[Order] = []
         self._ended: set[tuple[str, int, tuple[str, ...]]] = set()  # never given again, whatever `orders` says
@@ -185,10 +196,12 @@ class Dispatcher:
 
     def _give(self, lane: str, order: Order) -> None:
         config, manifests = order.config, self._given.place.manifests
-        actors = streams.start(config, {name: manifests[name] for name in config.data.sources})
+        hashes = {name: manifests[name] for name in config.data.sources}
         self._checkpoints[config.run.name] = kept.written(open_folder(config))
         self._working[lane] = order
-        self._given.queue.give.remote(lane, self._had[lane], Task(order, actors))
+        self._given.queue.give.remote(
+            lane, self._had[lane], Task(order, streams.opened(self._actors, config, hashes))
+        )
         self._had[lane] += 1
 
     def _heard(self, event: Event) -> bool:

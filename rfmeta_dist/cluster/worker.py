@@ -17,7 +17,7 @@ import torch
 
 from rfmeta_dist.cluster.meters import StepMeter
 from rfmeta_dist.cluster.monitor import NOTICE
-from rfmeta_dist.cluster.streams import RayBatches
+from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.core.types import StepRow
@@ -48,7 +48,7 @@ class Assignment:
         config: the run's.
         fingerprints: two fingerprints of configuration and data: as this version computes it, and as the first
             version did. A checkpoint is loaded if it has either of them, and is written with the first.
-        actors: handles of the actors that read the domains, by domain.
+        streams: where to ask for the batches.
         monitor: handle of the actor that collects rows and messages for the driver.
         label: name that the rows and messages carry: the target's or the run's.
         lease: token of the driver's lease.
@@ -58,7 +58,7 @@ class Assignment:
 
     config: Config
     fingerprints: tuple[str, ...]
-    actors: Mapping[str, Any]
+    streams: Streams
     monitor: Any
     label: str
     lease: str
@@ -182,7 +182,7 @@ def train_on(task: Assignment, proofs: Proofs) -> Trainer:
         checkpoint=lambda done: _save(task, trainer, done),
         not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )
-    train(config, trainer, RayBatches(task.actors), hooks, progress, device, task.until)
+    train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
     return trainer
 
 

@@ -10,7 +10,7 @@ import pytest
 import ray
 import torch
 
-from rfmeta_dist.cluster import lanes, queue
+from rfmeta_dist.cluster import lanes, queue, streams
 from rfmeta_dist.cluster.errors import out_of_memory
 from rfmeta_dist.cluster.queue import Event
 from rfmeta_dist.cluster.stretch import Place
@@ -49,7 +49,9 @@ class Played:
         self.wanted: list[Order] = []
         self.said: list[str] = []
         self.failures: Store = self.folder.sub("failures")
-        self.dispatcher = Dispatcher(self.orders, given, self.failures, most, self.said.append)
+        self.dispatcher = Dispatcher(
+            self.orders, given, self.failures, streams.start([config]), most, self.said.append
+        )
 
     def orders(self) -> list[Order]:
         return [one for one in self.wanted if not all(map(self.known, one.figures.values()))]

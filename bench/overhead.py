@@ -157,7 +157,7 @@ def measure(given: dict[str, Any]) -> None:
         rows.append(row)
 
     hooks = Hooks(after_step, lambda _: None, lambda *_: None)
-    far, near, spare = streams.RayBatches(task.actors), Own(*given["local"]), Own(*given["local"])
+    far, near, spare = streams.RayBatches(task.streams), Own(*given["local"]), Own(*given["local"])
     measured = Measured(block, given["driver"], lambda: float(trainer.strategy.sum(torch.zeros(1))))
     found: dict[str, list[Any]] = {"looped": [], "bare": [], "reading": [], "asleep": []}
     for turn in range(given["rounds"] + 1):
@@ -186,10 +186,10 @@ def run(config: Config, options: argparse.Namespace, manifests: Mapping[str, Man
     with tempfile.TemporaryDirectory() as folder, session(2, torch=True) as local:
         hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
         desk = monitor.start()
-        actors = streams.start(config, hashes)
+        opened = streams.opened(streams.start([config]), config, hashes)
         given = {
             "config": config,
-            "task": Assignment(config, ("", ""), actors, desk, config.run.name, ""),
+            "task": Assignment(config, ("", ""), opened, desk, config.run.name, ""),
             "local": (store, manifests, data, config.training.seed),
             "driver": os.getpid(),
             "folder": folder,

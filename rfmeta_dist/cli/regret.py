@@ -65,7 +65,7 @@ def regret(
         comparison.open_targets()
         _train(comparison, slots, address, notices, json)
         report = comparison.report()
-        trained = study.begun
+        trained = comparison.begun
     file = f"{study.folder.url}/regret.json"
     if json:
         print_json({**report, "trained": trained, "file": file, "notices": notices})
@@ -85,22 +85,15 @@ def _train(
     from rfmeta_dist.cluster import trials
     from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.tuning.results import FAILURES
 
     base = study.plan.study.base
     count = slots_for(base, slots)
     together = min(len(first), max(1, count // base.training.workers))
     batches = together * max(in_flight(order.config) for order in first)
     with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-        trials.run(
-            comparison.orders,
-            study.manifests,
-            study.shared.url,
-            study.folder,
-            rows,
-            on_notice=notices.tell,
-            local=local,
-            token=study.token,
-        )
+        place = study.manifests, study.shared.url, study.folder.sub(FAILURES)
+        trials.run(comparison.orders, *place, rows, on_notice=notices.tell, local=local, token=study.token)
 
 
 def _print_plan(found: Cases, json: bool) -> None:

@@ -16,6 +16,7 @@ from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
     from rfmeta_dist.core.errors import RunError
+    from rfmeta_dist.tuning.orders import Order
     from rfmeta_dist.tuning.plan import Plan
     from rfmeta_dist.tuning.study import Opened
     from rfmeta_dist.tuning.view import Entry, View
@@ -131,20 +132,29 @@ def search(
 def _search(found: Opened, slots: int | None, address: str | None, notices: Notices, json: bool) -> None:
     """Do the trainings that the study wants, until it wants no more."""
     first, study = found.orders(), found.plan.study
-    say(
-        f"the study {found.folder.url} has at most {found.plan.trainings} trainings; {len(first)} can start now"
-    )
+    say(f"the study {found.folder.url} has {found.plan.trainings} trainings; {len(first)} can start now")
     if not first:
         return
+    found.news()  # what was decided before this start was told then
     from rfmeta_dist.cluster import trials
     from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.tuning.results import FAILURES
 
     count = slots_for(study.base, slots)
     together = min(len(first), max(1, count // study.base.training.workers))
     batches = together * max(in_flight(order.config) for order in first)
+
+    def orders() -> list[Order]:
+        wanted = found.orders()
+        if lines := found.news():
+            hours = found.hours_left(together)
+            say(*lines, *([f"about {hours:.1f} h left at most"] if hours else []))
+        return wanted
+
     with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-        trials.run(found, rows, on_notice=notices.tell, local=local)
+        place = found.manifests, found.shared.url, found.folder.sub(FAILURES)
+        trials.run(orders, *place, rows, on_notice=notices.tell, local=local, token=found.token)
 
 
 def _choose(found: Opened) -> tuple[dict[str, View], dict[str, RunError]]:
@@ -186,10 +196,16 @@ def _print_plan(plan: Plan, json: bool) -> None:
             f"further candidates, up to number {plan.total - 1}, are proposed by {study.search.kind} from each "
             "target's own scores, so each target has others"
         )
+    elif study.search.learns:
+        say(
+            f"search.kind={study.search.kind} never learns here: all {plan.total} candidates are among the "
+            f"search.startup={study.search.startup} that are proposed without scores. Ask for more candidates, "
+            "or for fewer to start with"
+        )
     training, seeds = study.base.training, len(study.seeds)
     early = f", and at most {plan.steps_of(plan.total)} steps in all" if study.search.rungs else ""
     say(
-        f"{plan.total} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need at most {plan.trainings} "
+        f"{plan.total} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need {plan.trainings} "
         f"trainings, for the targets {', '.join(plan.targets)}; the base trains {training.steps} steps with "
         f"{training.workers} worker(s){early}. Trainings that are done already are not subtracted"
     )

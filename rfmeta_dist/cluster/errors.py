@@ -139,6 +139,20 @@ def ours(error: BaseException, what: str = "") -> RfmetaError:
     )
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Return True if an error, or one that it carries, says that memory was not enough, of a GPU or a machine.
+
+    Ray and PyTorch each have a class `OutOfMemoryError`. PyTorch on a CPU, and actors that Ray has ended to
+    free memory, say it only in words.
+    """
+    return any(
+        isinstance(one, MemoryError)
+        or type(one).__name__ == "OutOfMemoryError"
+        or re.search(r"low on memory|CUDA out of memory|can't allocate memory", str(one)) is not None
+        for one in _carried(error)
+    )
+
+
 def own(error: BaseException) -> RfmetaError | None:
     """Return the first RfmetaError among an error and all that it carries as objects or text; None if none."""
     everything = list(_carried(error))

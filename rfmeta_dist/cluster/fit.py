@@ -71,7 +71,13 @@ def fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], *, l
 
 
 def trainer(
-    loop: Callable[[Any], None], given: Mapping[str, Any], config: Config, scratch: str, *, local: bool
+    loop: Callable[[Any], None],
+    given: Mapping[str, Any],
+    config: Config,
+    scratch: str,
+    *,
+    local: bool,
+    restarts: int | None = None,
 ) -> Trainer:
     """Return Ray Train's trainer for a run.
 
@@ -81,6 +87,8 @@ def trainer(
         config: the run's; says how many workers there are, and what each takes.
         scratch: folder for Ray's records.
         local: whether this process started the cluster (see session.py).
+        restarts: how often Ray itself starts the workers again before `fit` of the trainer raises an error;
+            `training.restarts` times if not given.
     """
     training = config.training
     return (LocalTrainer if local else Trainer)(
@@ -95,7 +103,7 @@ def trainer(
             name=f"{config.run.name}-{uuid4().hex[:8]}",
             storage_path=scratch,
             failure_config=ray.train.FailureConfig(
-                max_failures=training.restarts,
+                max_failures=training.restarts if restarts is None else restarts,
                 controller_failure_limit=0,  # `fit` counts them, because Ray counts over the whole run
             ),
             callbacks=[worker.EndAtOnce()],
@@ -113,8 +121,11 @@ def trainer(
 
 def _final(error: Exception, config: Config) -> RfmetaError | None:
     """Return the error to end with; None if a restart may help."""
-    if mine := own(error):
-        return mine
+    return own(error) or no_room(error, config)
+
+
+def no_room(error: BaseException, config: Config) -> RfmetaError | None:
+    """Return what to say if an error of Ray Train means that the workers did not get their slots in time."""
     inner = getattr(error, "controller_failure", None)
     if type(inner).__name__ == "WorkerGroupStartupTimeoutError":  # Ray exports no name for it
         return room.late(room.for_training(config), config.training.wait_s)
@@ -122,8 +133,16 @@ def _final(error: Exception, config: Config) -> RfmetaError | None:
 
 
 @contextmanager
-def waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
-    """Call `say` from a thread, while the context is open, if the workers do not get their slots."""
+def waiting(
+    config: Config, say: Callable[[str], None], end: str = "the run ends with an error"
+) -> Iterator[None]:
+    """Call `say` from a thread, while the context is open, if the workers do not get their slots.
+
+    Args:
+        config: the run's; says how many workers there are, and what each takes.
+        say: called with each message for the user.
+        end: what happens if they do not get them within `training.wait_s` seconds.
+    """
     waited, said = 0.0, ""
     ask, limit = room.for_training(config), config.training.wait_s
 
@@ -133,7 +152,7 @@ def waiting(config: Config, say: Callable[[str], None]) -> Iterator[None]:
             waited = waited + LOOK_S if _pending(config) else 0.0
             if waited >= PATIENT_S and (text := room.missing(ask)) != said:
                 said = text
-                say(f"waiting for {text}; the run ends with an error after training.wait_s={limit:g} seconds")
+                say(f"waiting for {text}; {end} after training.wait_s={limit:g} seconds")
 
     with periodically(LOOK_S, look):
         yield

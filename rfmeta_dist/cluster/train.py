@@ -29,6 +29,7 @@ def train_run(
     *,
     on_notice: Callable[[str], None] = monitors.log_notice,
     monitor: Any = None,
+    actors: streams.Actors | None = None,
     local: bool = False,
 ) -> Store:
     """Train a run to its last step, from its newest intact checkpoint if there is one, and finish its model.
@@ -42,6 +43,7 @@ def train_run(
         on_notice: called with each message for the user, unless a monitor is given.
         monitor: actor that the caller watches; rows are then labelled with the run's name, as they are if the
             run has no target. Otherwise the label is the target's name.
+        actors: reading actors that several trainings share, from `streams.start`; None to start some here.
         local: True if this process started the cluster (see session.py).
 
     Returns:
@@ -68,20 +70,21 @@ def train_run(
 
         room.wait_for_room(room.for_training(config), say, config.training.wait_s)
         hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
-        actors = streams.start(config, hashes)
+        opened = streams.opened(actors or streams.start([config]), config, hashes)
         fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
-        task = worker.Assignment(config, fingerprints, actors, monitor, label, right.token)
+        last = config.training.steps
+        task = worker.Assignment(config, fingerprints, opened, monitor, label, right.token, folder, last)
         _fit(task, folder, say, local)
         lease.require(folder, right.token)
-        last = kept.folder_name(config.training.steps)
-        trained = checkpoint.read(folder.sub(last), config.training.steps)
+        end = kept.folder_name(last)
+        trained = checkpoint.read(folder.sub(end), last)
         if line := trend.no_better(trained.progress.metrics):
             say(line)
-        folder.write("metrics.jsonl", folder.read(f"{last}/metrics.jsonl"))
+        folder.write("metrics.jsonl", folder.read(f"{end}/metrics.jsonl"))
         if local and not trial and not config.training.gpus:
-            judging.finish(config, folder, last, "cpu")  # this process is idle, and has imported torch
+            judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
         else:
-            _judging(config, say, folder, right, judging.finish, last)
+            _judging(config, say, folder, right, judging.finish, end)
     return folder
 
 
@@ -133,7 +136,7 @@ def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], loc
     except RfmetaError as error:
         failure = error
     try:
-        runs.add_streams(folder, streams.totals(task.actors))
+        runs.add_streams(folder, streams.close(task.streams))
     except StorageError as error:
         failure = failure or error  # report the error that ended the run, if there was one
     if failure is not None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ray import tune
 
+from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.errors import explained, ours
 from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
@@ -115,26 +116,26 @@ def leave_one_out(
     monitor = start_monitor()
     clock = time.time()
     with watched(monitor, on_news, on_notice), explained("leave-one-out failed"):
-        results = fit(_trial, [run.model_dump(mode="json") for run in runs], together, monitor, local)
+        shared = {"monitor": monitor, "actors": streams.start(runs, min(together, len(runs))), "local": local}
+        results = fit(_trial, [run.model_dump(mode="json") for run in runs], together, shared)
     return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
 
 
 def fit(
-    trial: Callable[[dict[str, Any]], None], each: Sequence[Any], together: int, monitor: Any, local: bool
+    trial: Callable[[dict[str, Any]], None], each: Sequence[Any], together: int, shared: Mapping[str, Any]
 ) -> list[Any]:
     """Run a trial of Ray Tune for each value, in order, and return Tune's results in the same order.
 
     Args:
-        trial: called with the value as `each`, and with `monitor` and `local`.
+        trial: called with `shared`, and with its value as `each`.
         each: a value for each trial, which JSON can represent.
         together: how many trials run at once.
-        monitor: actor that collects rows and messages for the driver.
-        local: True if this process started the cluster.
+        shared: what all trials are given, such as handles of actors.
     """
     with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder:
         tuner = tune.Tuner(
             tune.with_resources(trial, tune.PlacementGroupFactory([NOTHING])),
-            param_space={"each": tune.grid_search(list(each)), "monitor": monitor, "local": local},
+            param_space={**shared, "each": tune.grid_search(list(each))},
             tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
             run_config=tune.RunConfig(name="trials", storage_path=folder, verbose=0),
         )
@@ -163,7 +164,9 @@ def _trial(given: dict[str, Any]) -> None:
 
     try:
         with explained(f"run {config.run.name} failed"):
-            folder = train_run(config, lambda _: None, monitor=monitor, local=given["local"])
+            folder = train_run(
+                config, lambda _: None, monitor=monitor, actors=given["actors"], local=given["local"]
+            )
             evaluation = evaluate_run(config, folder, on_notice=say)
     except RfmetaError as error:
         # Report the error instead of raising it: Tune would print a raised error, and keep only its text.

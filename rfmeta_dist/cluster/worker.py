@@ -6,7 +6,8 @@ import errno
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import torch
 
 from rfmeta_dist.cluster.meters import StepMeter
 from rfmeta_dist.cluster.monitor import NOTICE
-from rfmeta_dist.cluster.streams import RayBatches
+from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.core.types import StepRow
@@ -31,7 +32,7 @@ from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.kept import Found
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
 from rfmeta_dist.training.step import Trainer
-from rfmeta_dist.verification.certificate import prove
+from rfmeta_dist.verification.certificate import Proofs
 
 T = TypeVar("T")
 
@@ -47,18 +48,22 @@ class Assignment:
         config: the run's.
         fingerprints: two fingerprints of configuration and data: as this version computes it, and as the first
             version did. A checkpoint is loaded if it has either of them, and is written with the first.
-        actors: handles of the actors that read the domains, by domain.
+        streams: where to ask for the batches.
         monitor: handle of the actor that collects rows and messages for the driver.
         label: name that the rows and messages carry: the target's or the run's.
-        lease: token of the driver's lease of the run's folder.
+        lease: token of the driver's lease.
+        leased: the folder of that lease: the run's, or one that holds several runs.
+        until: step to train to, at most `training.steps`.
     """
 
     config: Config
     fingerprints: tuple[str, ...]
-    actors: Mapping[str, Any]
+    streams: Streams
     monitor: Any
     label: str
     lease: str
+    leased: Store
+    until: int
 
 
 class EndAtOnce(ray.train.UserCallback):  # type: ignore[misc]  # Ray is not typed
@@ -81,8 +86,15 @@ def run(given: dict[str, Assignment]) -> None:
     Raises:
         RfmetaError: an error that would occur again after a restart.
     """
+    with full_disk_explained():
+        train_on(given["assignment"], Proofs())
+
+
+@contextmanager
+def full_disk_explained() -> Iterator[None]:
+    """Raise a StorageError that names the machine if the body fails because a disk is full."""
     try:
-        _train(given["assignment"])
+        yield
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -120,18 +132,36 @@ def judge(work: Callable[..., T], config: Config, folder: Store, token: str, *gi
     return work(config, folder, *given)
 
 
-def _train(task: Assignment) -> None:
+def device_of(config: Config) -> torch.device:
+    """Return the device that Ray Train gave this worker."""
+    device: torch.device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
+    return device
+
+
+def train_on(task: Assignment, proofs: Proofs) -> Trainer:
+    """Train a run from its newest intact checkpoint to `task.until`. All workers of the group call this.
+
+    Args:
+        task: the run, and how far to train it.
+        proofs: the certificates that this process group has made.
+
+    Returns:
+        The trainer, whose networks are in the state of the step `task.until`, as is the newest checkpoint.
+
+    Raises:
+        RfmetaError: an error that would occur again after a restart.
+    """
     config, folder = task.config, open_folder(task.config)
-    require_folder(folder, task.lease)
+    require_folder(task.leased, task.lease)
     torch.set_num_threads(config.training.threads)
     precision.set_up(config.training)
-    device = ray.train.torch.get_device() if config.training.gpus else torch.device("cpu")
-    certificate = prove(config, device).to_json()
+    device = device_of(config)
+    certificate = proofs.of(config, device)
     trainer = build(config, make(config.training), device)
     news = News(task, trainer)
     progress = _resume(task, trainer, device, news)
     if trainer.strategy.rank == 0:
-        lease.require(folder, task.lease)
+        lease.require(task.leased, task.lease)
         folder.write("certificate.json", certificate)
         versions = {"torch": torch.__version__, "ray": ray.__version__}
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
@@ -152,13 +182,14 @@ def _train(task: Assignment) -> None:
         checkpoint=lambda done: _save(task, trainer, done),
         not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )
-    train(config, trainer, RayBatches(task.actors), hooks, progress, device)
+    train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
+    return trainer
 
 
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
     """Load the newest intact checkpoint, which the first worker chooses, and return its progress."""
     folder, strategy = open_folder(task.config), trainer.strategy
-    found = kept.newest(folder) if strategy.rank == 0 else Found(None)
+    found = kept.newest(folder, task.until) if strategy.rank == 0 else Found(None)
     step = found.saved.progress.step if found.saved else 0
     (chosen,) = strategy.sum(torch.tensor([step], dtype=torch.float64, device=device)).tolist()
     if found.left_out:
@@ -189,9 +220,9 @@ class News:
         """Send the row of a step, at once or with one of the next rows."""
         if self._silent:
             return
-        training = self._task.config.training
-        self._rows.append({"label": self._task.label, "steps": training.steps, **row})
-        if row["step"] + 1 == training.steps or time.monotonic() - self._sent > NEWS_S:
+        steps = self._task.config.training.steps
+        self._rows.append({"label": self._task.label, "steps": steps, **row})
+        if row["step"] + 1 == self._task.until or time.monotonic() - self._sent > NEWS_S:
             self._task.monitor.push.remote(self._rows)
             self._rows, self._sent = [], time.monotonic()
 
@@ -207,11 +238,11 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
     if trainer.strategy.rank != 0:
         return
     folder = open_folder(task.config)
-    lease.require(folder, task.lease)
+    lease.require(task.leased, task.lease)
     try:
         place = folder.sub(kept.folder_name(done.step))
         checkpoint.save(place, trainer, moments, done, task.fingerprints[0])
-        kept.prune(folder, done.step)
+        kept.prune(folder, done.step, task.until)
     except StorageError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         raise StorageError(

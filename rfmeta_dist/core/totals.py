@@ -12,7 +12,7 @@ class StreamTotals:
     Attributes:
         bytes_read: bytes of shards that were fetched from the store; shards that were read again count again.
         shards_read: shards that were fetched from the store.
-        cache_hits: shards that were found in the node's cache instead.
+        cache_hits: shards that were found in the node's cache or in this process's memory instead.
         cache_faults: shards that could not be written to the cache, for example because the disk was full.
         retries: requests that were sent again, and shards that were read again because their hash differed.
         samples: samples that were decoded and delivered.

@@ -51,13 +51,7 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         RunError: the target is among the sources, or a validation score is from another split.
         DataError: one class is missing, or there are fewer than two subjects.
     """
-    leaked = set(validation.domain.tolist()) & set(target.domain.tolist())
-    if leaked:
-        raise RunError(
-            f"the target {', '.join(sorted(leaked))} is among the validation scores",
-            "pass validation scores of source domains only: the threshold must not depend on the target",
-        )
-    target.require_both_classes("the target")
+    _require_sealed(validation, target)
     return {unit: _of_unit(validation, target, unit, seed, resamples) for unit in UNITS}
 
 
@@ -124,6 +118,37 @@ def points(scores: Scores, threshold: float) -> dict[str, float]:
         **{f"APCER {kind}": rate for kind, rate in apcer.items()},
         **{f"BPCER_at_APCER {limit:.2f}": rate for limit, rate in rates.bpcer_at_apcer(kinds, score).items()},
     }
+
+
+def by_video(validation: Scores, target: Scores | None) -> tuple[float, float]:
+    """Compute a model's HTER and AUC by video, equal to those of `compute` to the last digit.
+
+    Args:
+        validation: frame scores of the sources' validation splits, on which the threshold is set.
+        target: frame scores of the target domain; None to judge the model on the validation splits themselves.
+
+    Returns:
+        HTER at the threshold, and AUC, both in [0, 1].
+
+    Raises:
+        RunError: the target is among the sources, or a validation score is from another split.
+        DataError: a class is missing.
+    """
+    if target is not None:
+        _require_sealed(validation, target)
+    threshold = thresholds.from_sources(validation, "video")
+    scores = (validation if target is None else target).per("video")
+    return rates.hter(scores.label, scores.score, threshold.value), rates.auc(scores.label, scores.score)
+
+
+def _require_sealed(validation: Scores, target: Scores) -> None:
+    leaked = set(validation.domain.tolist()) & set(target.domain.tolist())
+    if leaked:
+        raise RunError(
+            f"the target {', '.join(sorted(leaked))} is among the validation scores",
+            "pass validation scores of source domains only: the threshold must not depend on the target",
+        )
+    target.require_both_classes("the target")
 
 
 def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resamples: int) -> dict[str, Any]:

@@ -54,20 +54,8 @@ def finish(
         DataError: a source has one class only in its validation split, or is damaged.
         RunError: the detector's scores are not numbers.
     """
-    scored, view = [], _view(config, sources)
-    for name, manifest in sources.manifests.items():
-        batches = _scan(config, sources.store, manifest, "validation", view)
-        scored.append(score_domain(detector, manifest, batches))
-        record(
-            folder,
-            "threshold",
-            name,
-            "validation",
-            len(scored[-1]),
-            manifest.fingerprint,
-            sealed=False,
-        )
-    validation = concatenate(scored)
+    view = view_of(config, sources)
+    validation = score_sources(config, folder, detector, sources, view)
     folder.write("validation.parquet", validation.to_parquet())
     chosen = [thresholds.from_sources(validation, unit) for unit in UNITS]
     for name in ("certificate.json", starts.NAME):
@@ -78,7 +66,61 @@ def finish(
     package.save(folder.sub("model"), detector, view, chosen, about)
 
 
-def _view(config: Config, sources: Sources) -> View:
+def score_sources(
+    config: Config, folder: Store, detector: Detector, sources: Sources, view: View, *, once: bool = False
+) -> Scores:
+    """Score the validation splits of the sources, on which thresholds are set, and write that to the ledger.
+
+    Args:
+        config: the run's configuration.
+        folder: the run's folder, which has the ledger.
+        detector: a detector that was fitted on the sources.
+        sources: the run's source domains.
+        view: the detector's view.
+        once: write a line to the ledger only if an equal one is not there.
+
+    Raises:
+        DataError: a source is damaged.
+        RunError: the detector's scores are not numbers.
+    """
+    scored = []
+    for name, manifest in sources.manifests.items():
+        batches = _scan(config, sources.store, manifest, "validation", view)
+        scored.append(score_domain(detector, manifest, batches))
+        count, state = len(scored[-1]), manifest.fingerprint
+        record(folder, "threshold", name, "validation", count, state, sealed=False, once=once)
+    return concatenate(scored)
+
+
+def score_target(
+    config: Config, folder: Store, detector: Detector, view: View, *, once: bool = False
+) -> tuple[Manifest, Scores]:
+    """Score the target in the state that the run is pinned to. That is written to the ledger before.
+
+    Args:
+        config: the run's configuration, which names the target.
+        folder: the run's folder, which has the pins and the ledger.
+        detector: a detector that was fitted on the sources.
+        view: the detector's view.
+        once: write a line to the ledger only if an equal one is not there.
+
+    Returns:
+        The target's manifest, and its scores.
+
+    Raises:
+        DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
+        RunError: the detector's scores are not numbers.
+    """
+    shards = open_store(config.data.prefix)
+    manifest = _open_target(config, folder, shards)
+    chosen, split = config.evaluation.target_split, domains.target_split(config)
+    samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
+    state = manifest.fingerprint
+    record(folder, "evaluation", manifest.domain, chosen, samples, state, sealed=True, once=once)
+    return manifest, score_domain(detector, manifest, _scan(config, shards, manifest, split, view))
+
+
+def view_of(config: Config, sources: Sources) -> View:
     """Return the detector's view. Its crop rule is that of the sources, or None if the sources differ."""
     rules = [manifest.contract.get("crop") for manifest in sources.manifests.values()]
     agreed = rules[0] if rules and all(rule == rules[0] for rule in rules) else None
@@ -104,15 +146,10 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
     """
     name, validation = domains.target_of(config), read_validation(folder, model.thresholds)
-    shards = open_store(config.data.prefix)
-    manifest = _open_target(config, folder, shards)
-    chosen, split = config.evaluation.target_split, domains.target_split(config)
-    samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
-    record(folder, "evaluation", manifest.domain, chosen, samples, manifest.fingerprint, sealed=True)
-    target = score_domain(model.detector, manifest, _scan(config, shards, manifest, split, model.view))
+    manifest, target = score_target(config, folder, model.detector, model.view)
     result = {
         "target": name,
-        "target_split": chosen,
+        "target_split": config.evaluation.target_split,
         "sources": list(config.data.sources),
         "method": config.method.name,
         "seed": config.training.seed,
@@ -125,6 +162,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
         result["view"] = model.view.words
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
     picked = examples.pick(target, model.thresholds["frame"].value)
+    shards, split = open_store(config.data.prefix), domains.target_split(config)
     faces = _scan(config, shards, manifest, split, _whole(model.view, manifest))
     folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())

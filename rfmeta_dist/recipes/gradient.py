@@ -142,6 +142,15 @@ def from_checkpoint(
     return recalibrated(nets.to(device), config, sources, device)
 
 
+def from_networks(
+    trained: Networks, config: Config, sources: Sources, device: torch.device
+) -> tuple[GradientDetector, str]:
+    """Make a detector of a copy of networks that may be trained further, as `from_checkpoint` does."""
+    nets = build_networks(config.model)
+    nets.load_state_dict(trained.state_dict())
+    return recalibrated(nets.to(device), config, sources, device)
+
+
 def recalibrated(
     nets: Networks, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:

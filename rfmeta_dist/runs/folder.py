@@ -182,7 +182,15 @@ def require_model(folder: Store) -> None:
 
 
 def record(  # the ledger's columns
-    folder: Store, purpose: str, domain: str, split: str, samples: int, manifest: str, *, sealed: bool
+    folder: Store,
+    purpose: str,
+    domain: str,
+    split: str,
+    samples: int,
+    manifest: str,
+    *,
+    sealed: bool,
+    once: bool = False,
 ) -> None:
     """Add a line to the ledger about one read of a domain's labelled samples.
 
@@ -194,9 +202,10 @@ def record(  # the ledger's columns
         samples: number of samples.
         manifest: fingerprint of the domain's manifest.
         sealed: True if the domain is the target.
+        once: write no line if the ledger has one of the same read. A model that is judged again and again
+            during its training is recorded once.
     """
-    line = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    read = {
         "purpose": purpose,
         "domain": domain,
         "split": split,
@@ -204,16 +213,21 @@ def record(  # the ledger's columns
         "manifest": manifest,
         "sealed": sealed,
     }
-    append(folder, line)
+    if not (once and any(read.items() <= json.loads(line).items() for line in _ledger(folder).splitlines())):
+        append(folder, read)
 
 
-def append(folder: Store, line: Mapping[str, object]) -> None:
-    """Add a line to the ledger of a run or study."""
+def append(folder: Store, event: Mapping[str, object]) -> None:
+    """Add a line to the ledger of a run or study, with the time of now."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **event}
+    folder.write("ledger.jsonl", _ledger(folder) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def _ledger(folder: Store) -> bytes:
     try:
-        before = folder.read("ledger.jsonl")
+        return folder.read("ledger.jsonl")
     except MissingError:
-        before = b""
-    folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        return b""
 
 
 def remove_checkpoints(folder: Store) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor
@@ -24,11 +26,22 @@ class Group:
         return tensor
 
 
+@functools.cache
+def _group(world: Any, ranks: range) -> dist.ProcessGroup:
+    """Make a group of the workers, once: a process that trains several runs would otherwise keep all groups.
+
+    A group of an earlier `world`, which has ended, is another one.
+    """
+    del world
+    group: dist.ProcessGroup = dist.new_group(list(ranks))
+    return group
+
+
 def peers(rank: int, groups: Sequence[range]) -> Group | None:
     """Return this worker's group; None if it is alone in its group. Every worker must call this together."""
     mine = None
     for ranks in groups:
-        group = dist.new_group(list(ranks)) if len(ranks) > 1 else None
+        group = _group(dist.group.WORLD, ranks) if len(ranks) > 1 else None
         if rank in ranks and group is not None:
             mine = Group(group)
     return mine

@@ -46,12 +46,18 @@ def written(run: Store) -> set[int]:
     return {step for step in steps(run) if run.exists(f"{folder_name(step)}/{STATE}")}
 
 
-def prune(run: Store, step: int) -> None:
+def prune(run: Store, step: int, until: int | None = None) -> None:
     """Delete the checkpoints of a run, except the newest `KEEP` ones up to `step`, which was just saved.
 
-    Checkpoints of later steps are deleted too: they are damaged ones from which the run did not continue.
+    Checkpoints of later steps up to `until` are deleted too: they are damaged ones from which the run did not
+    continue.
+
+    Args:
+        run: the run's folder.
+        step: the step that was just saved.
+        until: the step to which the run trains now; checkpoints of later steps stay. None for its last step.
     """
-    there = steps(run)
+    there = _up_to(run, until)
     kept = [s for s in there if s <= step][-KEEP:]
     for other in there:
         if other not in kept:
@@ -60,8 +66,16 @@ def prune(run: Store, step: int) -> None:
             remove_folder(run, folder_name(other))
 
 
-def newest(run: Store) -> Found:
+def _up_to(run: Store, until: int | None) -> list[int]:
+    return [step for step in steps(run) if until is None or step <= until]
+
+
+def newest(run: Store, until: int | None = None) -> Found:
     """Find the newest undamaged checkpoint of a run.
+
+    Args:
+        run: the run's folder.
+        until: the step to which the run is to train, so that later checkpoints are of no use; None for any.
 
     Returns:
         The checkpoint. None in its place if there is none, or only one that was never finished, because the run
@@ -73,7 +87,7 @@ def newest(run: Store) -> Found:
     """
     left_out: list[str] = []
     unfinished = True
-    for step in reversed(steps(run)):
+    for step in reversed(_up_to(run, until)):
         try:
             return Found(read(run.sub(folder_name(step)), step), tuple(left_out))
         except DamagedError as error:

@@ -85,8 +85,12 @@ def train(
     hooks: Hooks,
     progress: Progress,
     device: torch.device,
+    until: int | None = None,
 ) -> Progress:
-    """Train from the run's progress to its last step.
+    """Train from the run's progress to its last step, or to an earlier one and go on later.
+
+    Where a training pauses changes nothing of it: plans, batches and learning rates follow from the
+    configuration and the step.
 
     Args:
         config: the run's configuration.
@@ -95,19 +99,22 @@ def train(
         hooks: functions that are called after steps.
         progress: where to start.
         device: this worker's device.
+        until: step to train to, at most `training.steps`, which it is if not given. A checkpoint is due there.
 
     Returns:
-        The progress after the last step.
+        The progress after the step `until`; `progress` itself if that is further already.
 
     Raises:
         DivergedError: loss or gradient is not finite and `training.not_finite` is `stop`; or it is `skip` and
             `GIVE_UP` consecutive steps, or all steps of the run, were skipped. The error names the step.
     """
-    rows, last = list(progress.metrics), config.training.steps
+    rows, last = list(progress.metrics), config.training.steps if until is None else until
     images = config.training.episodes * config.episode_domains * config.data.batch
     some = config.episode_domains < len(config.data.sources)
     started = time.perf_counter()
-    for step, waited, ready in _prepared(config, trainer.strategy.rank, source, progress.step, device):
+    for step, waited, ready in _prepared(
+        config, trainer.strategy.rank, source, range(progress.step, last), device
+    ):
         parts = trainer.step(ready.work())
         row: StepRow = {"step": step, "meta_test": ready.plan.meta_test}
         if some:
@@ -125,7 +132,7 @@ def train(
         done = step + 1
         if done % config.training.checkpoint_every == 0 or done == last:
             hooks.checkpoint(Progress(done, tuple(rows)))
-    return Progress(last, tuple(rows))
+    return Progress(max(last, progress.step), tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -142,14 +149,14 @@ class _Ready:
 
 
 def _prepared(
-    config: Config, rank: int, source: BatchSource, start: int, device: torch.device
+    config: Config, rank: int, source: BatchSource, steps: range, device: torch.device
 ) -> Iterator[tuple[int, float, _Ready]]:
-    """Prepare the steps from `start` on. While the caller computes a step, a thread prepares the next one.
+    """Prepare some steps. While the caller computes a step, a thread prepares the next one.
 
     Yields:
         The step, the seconds spent waiting for its preparation, and its plan and batches.
     """
-    last, feed = config.training.steps, Feed(device)
+    start, last, feed = steps.start, steps.stop, Feed(device)
 
     def prepare(step: int) -> _Ready:
         if step + PREFETCH < last:
@@ -162,7 +169,7 @@ def _prepared(
         _prefetch(source, plan(config, rank, ahead))
     with ThreadPoolExecutor(1, thread_name_prefix="prepare") as pool:
         coming = pool.submit(prepare, start) if start < last else None
-        for step in range(start, last):
+        for step in steps:
             assert coming is not None
             started = time.perf_counter()
             ready = coming.result()

@@ -90,10 +90,7 @@ class Known:
         """Return a figure; None if it was not there at the last look."""
         if name not in self._found:
             if self._there is None:
-                failures = {
-                    f"{results.FOLDER}{n.removeprefix(results.FAILURES)}"
-                    for n in self.folder.list(results.FAILURES)
-                }
+                failures = {n.removeprefix(f"{results.FAILURES}/") for n in self.folder.list(results.FAILURES)}
                 self._there = {*self.shared.list(results.FOLDER), *failures}
             if name not in self._there:
                 return None

@@ -122,7 +122,13 @@ class Comparison:
 
     study: Opened
     cases: Cases
+    _ordered: set[str] = field(default_factory=set)
     _tidied: set[str] = field(default_factory=set)
+
+    @property
+    def begun(self) -> int:
+        """Return how many trainings were ordered."""
+        return len(self._ordered)
 
     def open_targets(self) -> None:
         """Write the hash of each choice into the ledger, then that the targets are opened, and pin their data.
@@ -192,8 +198,7 @@ class Comparison:
                 until = config.training.steps
                 figures = {case.target: self.study.name(config, case.target, until)}
                 wanted[config.run.name] = Order(config, until, figures)
-        for order in wanted.values():
-            self.study.pin(order)
+        self._ordered |= wanted.keys()
         self._tidy()
         return list(wanted.values())
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.digests import digest
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import DataError, DivergedError
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -53,6 +53,11 @@ def of_evaluation(evaluation: Mapping[str, Any]) -> Result:
     return Result(figures["HTER"]["value"], figures["AUC"]["value"])
 
 
+def diverged(error: DivergedError) -> Result:
+    """Return the result of a training whose losses or scores are not numbers."""
+    return Result(None, None, failed=error.problem, kind=DIVERGED)
+
+
 def name(config: Config, judged: str, manifest: str, step: int) -> str:
     """Return the name of a figure's object.
 
@@ -68,7 +73,7 @@ def name(config: Config, judged: str, manifest: str, step: int) -> str:
 
 def failure(name: str) -> str:
     """Return the name, in a study's folder, of a figure's failure that depends on the machine."""
-    return f"{FAILURES}/{name.removeprefix(f'{FOLDER}/')}"
+    return f"{FAILURES}/{name}"
 
 
 def read(folder: Store, figure: str) -> Result | None:

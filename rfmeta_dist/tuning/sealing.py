@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from rfmeta_dist.core.errors import RunError
@@ -53,9 +52,7 @@ def fix(folder: Store, target: str, file: str, sha256: str) -> bool:
     known = [row["sha256"] for row in _rows(folder) if row["purpose"] == CHOICE and row["domain"] == target]
     if known and known[-1] == sha256:
         return False
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    line = {"time": now, "purpose": CHOICE, "domain": target, "file": file, "sha256": sha256}
-    runs.append(folder, line)
+    runs.append(folder, {"purpose": CHOICE, "domain": target, "file": file, "sha256": sha256})
     return True
 
 

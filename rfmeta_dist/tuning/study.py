@@ -43,7 +43,6 @@ from rfmeta_dist.tuning.growth import require_same
 from rfmeta_dist.tuning.known import STATE, Known, State, read_state
 from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.plan import Plan
-from rfmeta_dist.tuning.results import SOURCES
 from rfmeta_dist.tuning.view import View
 
 FILE, DEPLOY = "study.json", "choice-deploy.yaml"
@@ -58,7 +57,7 @@ class Opened(Known):
     """
 
     token: str = ""
-    _pinned: set[str] = field(default_factory=set)
+    _ordered: set[str] = field(default_factory=set)
     _tidied: set[str] = field(default_factory=set)
     _views_before: dict[str, View] = field(default_factory=dict)
     _clock: float = field(default_factory=time.monotonic)
@@ -66,8 +65,7 @@ class Opened(Known):
     def orders(self) -> list[Order]:
         """Return all stretches of trainings that a target wants now, those of the earliest cohorts first.
 
-        Checkpoints of trainings that no target wants any more are deleted. The runs of what is ordered are
-        pinned to the study's data, so new data may land while the study runs.
+        Checkpoints of trainings that no target wants any more are deleted.
         """
         self.look_again()
         views = [self.view(target) for target in self.plan.targets]
@@ -85,7 +83,7 @@ class Opened(Known):
         ordered = [order for _, order in sorted(wanted.values(), key=lambda item: item[0])]
         for order in ordered:
             self._tidied.discard(order.config.run.name)
-            self.pin(order)
+            self._ordered.add(order.config.run.name)
         return ordered
 
     def _order(self, target: str, figure: Figure) -> Order:
@@ -94,19 +92,6 @@ class Opened(Known):
         names = {fold: self.name(config, fold, figure.step) for fold in folds.judged(self.plan.study, without)}
         missing = {fold: name for fold, name in names.items() if self.read(name) is None}
         return Order(config, figure.step, missing)
-
-    def pin(self, order: Order) -> None:
-        """Pin an order's run to the study's data.
-
-        What it is judged on may have been pinned by another study to other data; these pins are replaced.
-        """
-        name = order.config.run.name
-        if name in self._pinned:
-            return
-        self._pinned.add(name)
-        judged = [fold for fold in order.figures if fold != SOURCES]
-        used = {*order.config.data.sources, *judged}
-        pins.add(runs.open_folder(order.config), {d: self.manifests[d] for d in used}, replace=judged)
 
     def _tidy(self, views: list[View]) -> None:
         """Delete the checkpoints of trainings that targets asked for and that none can want to go on.
@@ -153,7 +138,7 @@ class Opened(Known):
     @property
     def begun(self) -> int:
         """Return how many trainings were ordered since the study was opened."""
-        return len(self._pinned)
+        return len(self._ordered)
 
     def choose(self, target: str) -> View:
         """Write a target's trace and choice file, and return its view.

@@ -124,6 +124,42 @@ def prove(
     )
 
 
+class Proofs:
+    """Makes the certificates of runs that one process group trains one after another.
+
+    Runs of the same layout get the same certificate, so its date and the fractions in its `method` may be
+    those of an earlier run. The layout is everything that decides which worker computes and sends what.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, bytes] = {}
+
+    def of(self, config: Config, device: torch.device) -> bytes:
+        """Return the certificate as JSON. All workers of the process group call this together.
+
+        Raises:
+            VerificationError: see `prove`.
+        """
+        layout = _layout(config)
+        if layout not in self._made:
+            self._made[layout] = prove(config, device).to_json()
+        return self._made[layout]
+
+
+def _layout(config: Config) -> str:
+    """Return a text that is equal for runs whose proofs differ only in seed and size of terms."""
+    tree = _small(config).model_dump(mode="json")
+    del tree["training"]["seed"]
+    return json.dumps([_scaled(tree), _left_out(config)])
+
+
+def _scaled(tree: Any) -> Any:
+    """Replace each fraction by whether it is 0, because a term that is multiplied by 0 may be left out."""
+    if isinstance(tree, dict):
+        return {name: _scaled(value) for name, value in tree.items()}
+    return tree != 0 if isinstance(tree, float) else tree
+
+
 def _small(config: Config) -> Config:
     """Return the run's configuration with smaller networks and fewer steps, so that the proof takes seconds."""
     training = config.training

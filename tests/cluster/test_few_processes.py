@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from rfmeta_dist.cluster.train import train_run
+from rfmeta_dist.cluster.tune import leave_one_out
+from rfmeta_dist.runs import folder as runs_folder
 from tests.cluster.conftest import titles
 
 WITHOUT_WORK = (
@@ -56,6 +59,27 @@ def test_a_local_training_starts_no_process_that_has_no_work(cluster: None, conf
     assert any(title.startswith("ray::RayTrainWorker") for title in started)
     assert any(title.startswith("ray::DomainReaders") for title in started)
     assert [title for title in started if any(word in title for word in WITHOUT_WORK)] == []
+
+
+def readers(processes: Iterable[tuple[int, str]]) -> set[int]:
+    return {process for process, title in processes if title.startswith("ray::DomainReaders")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_trainings_of_a_leave_one_out_share_a_reading_process(cluster: None, configure: Any):
+    few = {"workers": 1, "strategy": "single"}
+    runs = [configure("shares", steps=3, **few), configure("shares-too", steps=6, seed=1, **few)]
+    ending = readers(titles().items())  # of an earlier training
+    with watched() as running:
+        outcomes = leave_one_out(runs, lambda _: None, local=True)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert len(readers(running) - ending) == 1
+    for run in runs:
+        read = json.loads(runs_folder.open_folder(run).read("streams.json"))
+        needed = run.training.steps * run.data.batch
+        assert read.keys() == {"O", "C", "I"}
+        # Up to three steps are requested and four batches decoded in advance.
+        assert all(needed <= one["samples"] <= needed + 8 * run.data.batch for one in read.values())
 
 
 def test_a_training_in_a_notebook_whose_event_loop_is_running(cluster: None, configure: Any):

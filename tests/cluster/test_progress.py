@@ -48,7 +48,7 @@ def fit(config: Any, monkeypatch: pytest.MonkeyPatch, *doing: Callable[[Store], 
         save(step)(folder)
     starts = Starts(folder, *doing)
     monkeypatch.setattr(fitting, "trainer", lambda *_, **__: starts)
-    task = worker.Assignment(config, ("",), {}, None, "M", "token")
+    task = worker.Assignment(config, ("",), {}, None, "M", "token", folder, config.training.steps)
     fitting.fit(task, folder, said.append, local=True)
     return said
 

@@ -21,10 +21,10 @@ print(json.dumps({"MB": pss / 1024, "CPU s": time.process_time(), "modules": sor
 """
 AT_WORK = """
 import json, sys
-from rfmeta_dist.cluster.streams import DomainReader
+from rfmeta_dist.cluster.reading import DomainReader, Reading
 from rfmeta_dist.config.load import check
 plain, fingerprint = json.loads(sys.argv[1])
-reader = DomainReader(check(plain, "test"), "O", fingerprint)
+reader = DomainReader(Reading.of(check(plain, "test"), {"O": fingerprint, "C": ""}), "O")
 rows = len(reader.batch(0, 0, 4).keys) + len(reader.batch(1, 0, 4).keys)
 print(json.dumps({"rows": rows, "modules": sorted(sys.modules)}))
 """

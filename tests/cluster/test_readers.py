@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
 import ray
 
-from rfmeta_dist.cluster.streams import RayBatches, ReadingActor, totals
+from rfmeta_dist.cluster.reading import Reading, ReadingActor
+from rfmeta_dist.cluster.streams import RayBatches, Streams, totals
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.shards.manifest import Manifest
@@ -57,9 +57,9 @@ def configuration(manifests: dict[str, Manifest], workers: int, episodes: int, d
 
 
 @ray.remote(num_cpus=0.1)
-def work(config: Config, rank: int, actors: dict[str, Any], steps: int) -> dict[tuple[str, int], list[str]]:
+def work(config: Config, rank: int, streams: Streams, steps: int) -> dict[tuple[str, int], list[str]]:
     """What a worker reads: the keys it got, by domain and batch."""
-    source, got = RayBatches(actors), {}
+    source, got = RayBatches(streams), {}
     for step in range(steps):
         for need in (need for needs in plan(config, rank, step).needs for need in needs if need):
             got[need.domain, need.index, need.rows] = source.batch(need).keys
@@ -75,14 +75,15 @@ def test_an_epoch_reads_every_byte_once_for_any_number_of_workers(
     with proxy(s3.endpoint, Faults()) as watched:
         there = s3.environment | {"AWS_ENDPOINT_URL": watched.endpoint, "XDG_CACHE_HOME": str(tmp_path)}
         reading = ReadingActor.options(runtime_env={"env_vars": there})
-        alone, both = {"O": packed["O"].fingerprint}, {n: packed[n].fingerprint for n in "CI"}
-        actors = {"O": reading.remote(config, alone)} | dict.fromkeys(both, reading.remote(config, both))
-        ranks = [work.remote(config, rank, actors, steps) for rank in range(workers)]
+        actors = {"O": reading.remote()} | dict.fromkeys("CI", reading.remote())
+        hashes = {name: manifest.fingerprint for name, manifest in packed.items()}
+        streams = Streams(actors, Reading.of(config, hashes).encoded())
+        ranks = [work.remote(config, rank, streams, steps) for rank in range(workers)]
         seen: dict[str, set[str]] = {name: set() for name in packed}
         for got in ray.get(ranks):
             for (domain, _, _), keys in got.items():
                 seen[domain] |= set(keys)
-        read = totals(actors)
+        read = totals(streams)
     for name, manifest in packed.items():
         train = [shard for shard in manifest.shards if shard.split == "train"]
         size = sum(shard.size for shard in train)

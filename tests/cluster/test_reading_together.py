@@ -45,8 +45,9 @@ ray.get([ready.remote(), ready.remote()])  # both nodes are at work, so the driv
 store = open_store(config.data.prefix)
 manifests = {name: Manifest.open(store, name) for name in config.data.sources}
 hashes = {name: m.fingerprint for name, m in manifests.items()}
-actors = streams.start(config, hashes)
-source = streams.RayBatches(actors)
+actors = streams.start([config])
+all_sound = streams.opened(actors, config, hashes)
+source = streams.RayBatches(all_sound)
 
 def digest(raw):
     whole = [raw.image.tobytes(), raw.depth.tobytes(), raw.label.tobytes(), repr(raw.keys).encode()]
@@ -70,19 +71,30 @@ expected = {name: by_itself(name) for name in hashes}
 for need in [Need(name, k, range(4)) for k in range(3) for name in hashes]:
     source.prefetch([need])
 found = {name: asked(name) for name in hashes}
-samples = {name: m.samples for name, m in streams.totals(actors).items()}
-told = ray.get([a.__ray_call__.remote(inside) for a in set(actors.values())])
+samples = {name: m.samples for name, m in streams.totals(all_sound).items()}
+told = ray.get([a.__ray_call__.remote(inside) for a in set(all_sound.actors.values())])
 
-wrong = streams.start(config, hashes | {"B": "of another time"})
+wrong = streams.opened(actors, config, hashes | {"B": "of another time"})
 message = ""
 try:
     streams.RayBatches(wrong).batch(Need("B", 0, range(4)))
 except DataError as error:
     message = str(error)
 beside = digest(streams.RayBatches(wrong).batch(Need("D", 0, range(4))))
+pair = config.model_copy(update={"data": config.data.model_copy(update={"sources": ("A", "B")})})
+many = streams.start([pair], together=8)  # sixteen workers: four actors for two domains
+nodes = {name: [ray.get(a.__ray_call__.remote(inside))["node"] for a in many[name]] for name in "AB"}
+trainings = [
+    streams.opened(many, pair.model_copy(update={"run": pair.run.model_copy(update={"name": f"r{n}"})}), hashes)
+    for n in range(8)
+]
+copies = {
+    str(one.actors["A"]): digest(streams.RayBatches(one).batch(Need("A", 0, range(4)))) for one in trainings
+}
 print(json.dumps({
+    "nodes": nodes, "copies": copies,
     "expected": expected, "found": found, "samples": samples, "told": told, "message": message,
-    "beside": beside, "together": wrong["B"] == wrong["D"],
+    "beside": beside, "together": wrong.actors["B"] == wrong.actors["D"],
     "slots": [n["NodeID"] for n in ray.nodes() if n["Resources"].get("CPU", 0) >= 1],
 }))
 ray.shutdown()
@@ -132,3 +144,10 @@ def test_actors_are_spread_over_the_nodes_with_slots_and_load_no_torch(outcome: 
     assert {told["node"] for told in outcome["told"]} == set(outcome["slots"])
     for told in outcome["told"]:
         assert not {"torch", "webdataset", "rfmeta_dist.methods"} & set(told["modules"])
+
+
+def test_a_study_of_many_workers_reads_each_domain_on_every_node(outcome: dict):
+    for nodes in outcome["nodes"].values():
+        assert sorted(nodes) == sorted(outcome["slots"])  # one process a node, so each node reads a domain once
+    assert len(outcome["copies"]) == 2  # trainings are spread over the copies
+    assert set(outcome["copies"].values()) == {outcome["expected"]["A"][0]}

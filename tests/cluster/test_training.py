@@ -16,7 +16,7 @@ import pytest
 import ray
 from safetensors.numpy import load
 
-from rfmeta_dist.cluster.streams import RayBatches, start
+from rfmeta_dist.cluster.streams import RayBatches, opened, start
 from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
@@ -196,13 +196,13 @@ def test_batches_do_not_depend_on_who_asks_or_on_a_readers_death(configure):
     store = open_store(config.data.prefix)
     stream = DomainStream(store, manifests["O"], split="train", batch=4, image_size=32, seed=0).batches()
     expected = [next(stream).keys for _ in range(30)]
-    actors = start(config, {name: m.fingerprint for name, m in manifests.items()})
-    ahead, behind = RayBatches(actors), RayBatches(actors)
+    streams = opened(start([config]), config, {name: m.fingerprint for name, m in manifests.items()})
+    ahead, behind = RayBatches(streams), RayBatches(streams)
     got_ahead = [ahead.batch(whole(step)).keys for step in range(10)]
     got_behind = [behind.batch(whole(step)).keys for step in range(10)]
     assert got_ahead == got_behind == expected[:10]
     assert behind.batch(Need("O", 9, range(1, 3))).keys == expected[9][1:3]
-    ray.kill(actors["O"], no_restart=False)
+    ray.kill(streams.actors["O"], no_restart=False)
     assert [behind.batch(whole(step)).keys for step in (25, 11, 29, 12)] == [
         expected[k] for k in (25, 11, 29, 12)
     ]

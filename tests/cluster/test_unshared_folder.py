@@ -19,7 +19,8 @@ SAYS = (
 
 
 def test_a_worker_without_the_runs_folder_says_so(configure: Any):
-    task = worker.Assignment(configure("far"), ("",), {}, None, "M", "token")
+    config = configure("far")
+    task = worker.Assignment(config, ("",), {}, None, "M", "token", open_folder(config), 1)
     with pytest.raises(StorageError, match=SAYS):
         worker.run({"assignment": task})
 

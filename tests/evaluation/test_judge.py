@@ -12,7 +12,7 @@ import torch
 
 from rfmeta_dist.cli.run import write_report
 from rfmeta_dist.cluster.prepare import Prepared, pin_together, prepare
-from rfmeta_dist.cluster.streams import DomainReader
+from rfmeta_dist.cluster.reading import DomainReader, Reading
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
@@ -117,7 +117,7 @@ def test_data_that_lands_while_a_run_goes_on_is_not_read_by_it(config: Config, s
     ]
     assert all("this run keeps the data that it started with" in note for note in again.notes)
     # A reader that died is started anew by Ray, with the fingerprint that it was given at first.
-    reader = DomainReader(config, "A", started_with["A"])
+    reader = DomainReader(Reading.of(config, started_with), "A")
     assert set(reader.batch(0, 0, 4).keys) <= set(keys(shards, "A", started_with["A"]))
 
     finish(config, folder)

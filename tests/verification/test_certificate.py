@@ -20,7 +20,7 @@ from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.strategy.ddp import DDP
 from rfmeta_dist.verification import certificate
-from rfmeta_dist.verification.certificate import Certificate
+from rfmeta_dist.verification.certificate import Certificate, Proofs
 from tests.episodes import owned
 from tests.team import team
 
@@ -221,3 +221,22 @@ def test_one_worker_needs_no_process_group():
     given = prove(config(strategy="single", workers=1))
     assert max(given.differences.values()) == 0
     assert (given.zero, given.deepspeed, given.device) == (None, None, "cpu")
+
+
+def test_a_process_group_proves_each_layout_once():
+    one: dict[str, Any] = {"workers": 1, "strategy": "single"}
+    proofs = Proofs()
+    first = proofs.of(config(**one), CPU)
+    same = config(method={"inner_learning_rate": 0.5, "depth_weight": 3.0}, seed=7, learning_rate=0.1, **one)
+    assert proofs.of(same, CPU) is first
+    for other in (
+        config(method={"depth_weight": 0.0}, **one),  # without this term, other code runs
+        config(method={"name": "no_meta"}, **one),
+        config(sources=2, **one),
+        config(clip=1.0, **one),
+        config(episodes=2, **one),
+    ):
+        found = json.loads(proofs.of(other, CPU))
+        assert found["passed"]
+        assert found != json.loads(first)
+        assert json.loads(proofs.of(config(**one), CPU)) == json.loads(first)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.shared import Shared
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.fetch import ahead, fetch
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
 
 _FETCHERS = 2  # one connection rarely uses the whole bandwidth
 _DECODERS = min(4, os.cpu_count() or 1)  # threads suffice, because decoding releases Python's global lock
+
+
+class Samples(list[Packed]):
+    """The encoded samples of a shard, in the order of its tar. Unlike a plain list, it can be shared."""
+
+
+# Streams of one process that need a shard at the same time have it in memory once. A stream needs a shard more
+# than once at a time if its domain has few shards, because it fetches some in advance.
+_SHARDS: Shared[Samples] = Shared()
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class Reader:
         self._cache = cache
         self.meter = Meter()
 
-    def shards(self, pools: Pools, wanted: Iterable[Shard]) -> Iterator[list[Packed]]:
+    def shards(self, pools: Pools, wanted: Iterable[Shard]) -> Iterator[Samples]:
         """Yield the encoded samples of each shard, in the order of `wanted`. `WINDOW` shards are fetched ahead.
 
         Raises:
@@ -139,9 +149,20 @@ class Reader:
         work = partial(self._faces, vary) if places is None else partial(self._cut, vary, places)
         return ahead(work, groups, pool=pools.decode, depth=_DECODERS, meter=self.meter)
 
-    def _unpacked(self, shard: Shard) -> list[Packed]:
-        data = fetch(self._folder, shard, self._cache, self.meter)
-        return unpack(data, self._manifest.rows(shard), f"{self._folder.url}/{shard.name}", known=True)
+    def _unpacked(self, shard: Shard) -> Samples:
+        where = f"{self._folder.url}/{shard.name}"
+        fetched = False
+
+        def load() -> Samples:
+            nonlocal fetched
+            fetched = True
+            data = fetch(self._folder, shard, self._cache, self.meter)
+            return Samples(unpack(data, self._manifest.rows(shard), where, known=True))
+
+        # The rows of the samples come from the manifest, so they belong to the key.
+        found = _SHARDS.get((where, shard.sha256, self._manifest.fingerprint), load)
+        self.meter.add(cache_hits=int(not fetched))
+        return found
 
     def _faces(self, vary: Vary, samples: list[Visited]) -> RawBatch:
         import numpy as np

@@ -12,7 +12,7 @@ from rfmeta_dist.core.types import RawBatch, Split
 from rfmeta_dist.data.reading.augment import augment
 from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.order import SampleOrder
-from rfmeta_dist.data.reading.reader import Pools, Reader, Visited, open_pools
+from rfmeta_dist.data.reading.reader import Pools, Reader, Samples, Visited, open_pools
 from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
 from rfmeta_dist.data.shards.unpack import Packed
 from rfmeta_dist.storage.store import Store
@@ -212,9 +212,10 @@ def _as_is(_: Visited, image: Pixels, depth: Pixels) -> tuple[Pixels, Pixels]:
     return image, depth
 
 
-def _arrange(plan: SampleOrder, position: int, shards: Iterable[list[Packed]]) -> Iterator[Packed]:
+def _arrange(plan: SampleOrder, position: int, shards: Iterable[Samples]) -> Iterator[Packed]:
     """Yield the samples of each visit in the visit's order. Memory holds one window of encoded samples."""
     arriving = iter(shards)
     for visit in plan.visits(position):
-        window = [sample for _ in visit.shards for sample in next(arriving)]
+        together = [next(arriving) for _ in visit.shards]  # kept, so that other streams can share the shards
+        window = [sample for samples in together for sample in samples]
         yield from (window[index] for index in visit.order)

@@ -1,0 +1,160 @@
+"""Do one order of a study in a lane's workers: train, judge the model, store its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rfmeta_dist.cluster import streams, worker
+from rfmeta_dist.cluster.queue import Task
+from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
+from rfmeta_dist.data.reading import domains
+from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.data.shards.manifest import GoneError
+from rfmeta_dist.evaluation import figures, judge
+from rfmeta_dist.recipes import gradient
+from rfmeta_dist.runs import folder as runs
+from rfmeta_dist.runs import pins
+from rfmeta_dist.runs.fingerprint import fingerprint
+from rfmeta_dist.storage import lease
+from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.training.step import Trainer
+from rfmeta_dist.tuning import results
+from rfmeta_dist.tuning.folds import with_target
+from rfmeta_dist.tuning.orders import Order
+from rfmeta_dist.verification.certificate import Proofs
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study reads and writes.
+
+    Attributes:
+        folder: URL of the folder below which figures are stored.
+        manifests: fingerprint of the manifest that the study reads, by domain.
+        leased: the folder that holds the study's trainings, whose lease the driver has.
+        lease: token of that lease.
+    """
+
+    folder: str
+    manifests: Mapping[str, str]
+    leased: Store
+    lease: str
+
+    def store(self, figure: str, result: results.Result) -> None:
+        """Store a figure, if the driver still holds the lease.
+
+        Raises:
+            RunError: another driver has taken the study over.
+            StorageError: the folder cannot be read or written.
+        """
+        lease.require(self.leased, self.lease)
+        results.write(open_store(self.folder), figure, result)
+
+
+class Stretch:
+    """One order, as one of a lane's workers does it.
+
+    Args:
+        task: the order.
+        place: the study's.
+        monitor: handle of the actor that collects rows and messages for the driver.
+        first: True for the first of the lane's workers, which alone writes and judges.
+    """
+
+    def __init__(self, task: Task, place: Place, monitor: Any, *, first: bool) -> None:
+        self._task, self._place, self._monitor, self.first = task, place, monitor, first
+        self._order: Order = task.order
+        self._config: Config = task.order.config
+        self._folder = runs.open_folder(self._config)
+        self._sources: Sources | None = None
+
+    def train(self, proofs: Proofs) -> Trainer:
+        """Train to the order's step. All workers of the lane call this together.
+
+        Raises:
+            DivergedError: loss or gradient is not finite; every worker raises it at the same step.
+            RfmetaError: another error, which one worker may raise while others wait for it in a sum.
+        """
+        config, place = self._config, self._place
+        if self.first:
+            self._sources = self._claim()
+        hashes = {name: place.manifests[name] for name in config.data.sources}
+        task = worker.Assignment(
+            config,
+            (fingerprint(config, hashes),),
+            self._task.streams,
+            self._monitor,
+            config.run.name,
+            place.lease,
+            place.leased,
+            self._order.until,
+        )
+        return worker.train_on(task, proofs)
+
+    def _claim(self) -> Sources:
+        """Check the sources, claim the run's folder and pin the study's data there."""
+        config, place = self._config, self._place
+        judged = [name for name in self._order.figures if name != results.SOURCES]
+        pinned = {name: place.manifests[name] for name in (*config.data.sources, *judged)}
+        worker.require_folder(place.leased, place.lease)
+        try:
+            manifests = domains.open_sources(config, pinned)
+        except GoneError as error:
+            raise _deleted(error) from error
+        first = not runs.claim(self._folder, config)
+        # Another study may have judged the same training on other data of these domains.
+        pins.add(self._folder, pinned, replace=judged)
+        for name, manifest in manifests.items() if first else ():
+            samples = sum(s.samples for s in manifest.shards if s.split == "train")
+            runs.record(self._folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
+        return Sources(open_store(config.data.prefix), manifests)
+
+    def judge(self, trainer: Trainer) -> None:
+        """Judge the model at the order's step as that of a finished run, and store the figures.
+
+        Raises:
+            RfmetaError: the first error of a domain; the figures of the others are stored.
+        """
+        if not self._order.figures:
+            return
+        assert self._sources is not None  # the first worker has trained it
+        config, device = self._config, worker.device_of(self._config)
+        detector, _ = gradient.from_networks(trainer.objective.nets, config, self._sources, device)
+        view = judge.view_of(config, self._sources)
+        validation = judge.score_sources(config, self._folder, detector, self._sources, view, once=True)
+        errors: list[RfmetaError] = []
+        for judged, figure in self._order.figures.items():
+            try:
+                target = None
+                if judged != results.SOURCES:
+                    sealed = with_target(config, judged)
+                    _, target = judge.score_target(sealed, self._folder, detector, view, once=True)
+                self._place.store(figure, results.Result(*figures.by_video(validation, target)))
+            except DivergedError as error:
+                self._place.store(figure, results.diverged(error))
+            except GoneError as error:
+                errors.append(_deleted(error))
+            except RfmetaError as error:  # another domain's figure serves another target, which still gets it
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def diverged(self, error: DivergedError) -> None:
+        """Store for each figure that the training diverged."""
+        for figure in self._order.figures.values():
+            self._place.store(figure, results.diverged(error))
+
+    def count(self) -> None:
+        """Add what was read of the sources to the run's totals."""
+        lease.require(self._place.leased, self._place.lease)
+        runs.add_streams(self._folder, streams.close(self._task.streams))
+
+
+def _deleted(error: GoneError) -> DataError:
+    return DataError(
+        f"{error.problem}, while the study ran",
+        "start a new study with --set name=NEW, which reads the newest data",
+    )

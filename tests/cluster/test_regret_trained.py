@@ -25,7 +25,7 @@ def rfmeta(*arguments: object) -> dict[str, Any]:
     return found
 
 
-def test_a_comparison_has_the_figures_of_real_runs(faces: str, tmp_path: Path):
+def searched(faces: str, tmp_path: Path, **changes: Any) -> str:
     tree = {
         "name": "study",
         "folder": str(tmp_path / "studies"),
@@ -33,10 +33,16 @@ def test_a_comparison_has_the_figures_of_real_runs(faces: str, tmp_path: Path):
         "space": SPACE,
         "search": {"candidates": 2},
         "targets": ["M"],
+        **changes,
     }
     file = tmp_path / "study.yaml"
     file.write_text(json.dumps(tree))
-    folder = rfmeta("tune", file)["study"]
+    folder: str = rfmeta("tune", file)["study"]
+    return folder
+
+
+def test_a_comparison_has_the_figures_of_real_runs(faces: str, tmp_path: Path):
+    folder = searched(faces, tmp_path)
     report = rfmeta("tune", "regret", folder, "--seeds", 2)
     found = report["targets"]["M"]
     compared = {found["choice"], found["oracle"], found["base"]}
@@ -57,3 +63,17 @@ def test_a_comparison_has_the_figures_of_real_runs(faces: str, tmp_path: Path):
     by_video = evaluation["figures"]["video"]
     expected = rows[found["choice"], 2]
     assert (by_video["HTER"]["value"], by_video["AUC"]["value"]) == (expected["hter"], expected["auc"])
+
+
+def test_models_of_source_validation_are_judged_without_another_training(faces: str, tmp_path: Path):
+    folder = searched(faces, tmp_path, selection="source_validation")
+    runs = list((tmp_path / "studies/trainings").glob("without_M-s0-*"))
+    assert len(runs) == 2
+    assert [len(starts(run)) for run in runs] == [1, 1]
+    report = rfmeta("tune", "regret", folder, "--seeds", 2)
+    assert len([row for row in report["targets"]["M"]["figures"] if row["seed"] == 0]) == 2
+    assert [[start["step"] for start in starts(run)] for run in runs] == [[0, 2], [0, 2]]  # of 2 steps
+
+
+def starts(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "starts.jsonl").read_text().splitlines()]

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
+from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def search(
     """
     from rfmeta_dist.config.study import load_study
     from rfmeta_dist.tuning.plan import Plan
+    from rfmeta_dist.tuning.standing import stand
     from rfmeta_dist.tuning.study import opened
 
     plan = Plan(load_study(study, overrides or ()))
@@ -95,6 +97,7 @@ def search(
         _search(found, slots, address, notices, json)
         views, failed = _choose(found)
         deployed = found.deploy(list(views.values()))
+        pages = write_page_if_possible(stand(found))
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in views}
     if json:
         print_json(
@@ -106,6 +109,7 @@ def search(
                 "choices": {target: _as_dict(plan, view) for target, view in views.items()},
                 "files": files,
                 "deploy": deployed,
+                "page": pages[0] if pages else None,
                 "notices": notices,
             }
         )

@@ -8,6 +8,8 @@ failures/                figures of trainings that failed for want of memory or 
 choice-to_T.yaml         the configuration that was chosen for target T, for `rfmeta train`
 trace-to_T.jsonl         what led to the choice: each candidate with its figures
 choice-deploy.yaml       the configuration for a model that is trained on all domains
+study.html               a page about the study (report/study.py)
+results.parquet          all figures that its targets have asked for, as one table (tuning/compact.py)
 
 Beside the study's folder, `trainings/` and `figures/` hold what several studies share.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,9 @@ EXAMPLES = """
 Nothing is claimed, so the study may run meanwhile.
 """
 BASE = "base"  # stands for a value that is as in the base
+ENDED_BY_HOURS = (
+    "budget.hours was spent, so no further cohort is begun: the choice depends on how fast the machines were."
+)
 SHOWN_STEPS = 4  # the last ones, if the table would not fit into the terminal otherwise
 
 
@@ -98,41 +102,39 @@ def _say_written(files: list[str]) -> None:
 
 def _summary(standing: Standing) -> list[str]:
     study, plan, effort = standing.study, standing.opened.plan, standing.effort()
-    seeds = len(study.seeds)
-    lines = [
-        f"study {study.name} ({study.search.kind}): at most {plan.total} candidates for each of the targets "
-        f"{', '.join(plan.targets)}",
-        f"trainings: {effort.trainings} of at most {plan.trainings} begun ({seeds} seed{'s' * (seeds > 1)}); "
-        f"of these {effort.complete} came to their end, {effort.stopped} were stopped early",
-        f"steps: {effort.steps:,} of at most {plan.steps_of(plan.total):,}",
-        f"wanted now: {effort.wanted} trainings" if effort.wanted else "nothing is wanted any more",
-        f"hours searched: {standing.opened.state.seconds / 3600:.1f}; budget: {budget(standing)}",
-    ]
+    facts = {
+        "study": f"{study.name}: {study.search.kind}, for the targets {', '.join(plan.targets)}",
+        "candidates": f"at most {plan.total} for each target, with {len(study.seeds)} seed(s)",
+        "trainings": f"{effort.trainings} of at most {plan.trainings} begun; {effort.complete} came to their "
+        f"end, {effort.stopped} were stopped early",
+        "steps": f"{effort.steps:,} of at most {plan.steps_of(plan.total):,}",
+        "wanted now": f"{effort.wanted} training(s)" if effort.wanted else "nothing: the search is over",
+        "searched": f"{standing.opened.state.seconds / 3600:.1f} hours",
+        "budget": ", ".join(
+            f"{limit:,g} {name}" for name, limit in study.budget.model_dump(exclude_none=True).items()
+        )
+        or "no limit",
+    }
+    lines = [line for name, fact in facts.items() for line in _wrapped(f"{name:<12}{fact}", " " * 12)]
     if standing.ended_by_hours:
-        lines.append(ENDED_BY_HOURS)
+        lines += _wrapped(ENDED_BY_HOURS)
     return lines
 
 
-ENDED_BY_HOURS = (
-    "budget.hours was spent, so no further cohort is begun: the choice depends on how fast the machines were"
-)
-
-
-def budget(standing: Standing) -> str:
-    """Return the limits of a study as a text."""
-    limits = standing.study.budget.model_dump(exclude_none=True)
-    return ", ".join(f"{value:g} {name}" for name, value in limits.items()) or "no limit"
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """Return a text as lines of at most 79 characters, if no word is longer."""
+    return textwrap.wrap(text, 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _show_target(standing: Standing, target: str) -> None:
     from rich.console import Console
 
     table, out = _table(standing, target, columns=True), Console()
-    if out.measure(table).maximum > out.width:
+    if out.measure(table, options=out.options.update(width=1000)).maximum > out.width:
         table = _table(standing, target, columns=False)
     show("", f"target {target}: {standing.study.metric.upper()} in %, mean over its folds and seeds")
     show_rich(table)
-    show(_best(standing, target, standing.chosen(target)))
+    show(*_wrapped(_best(standing, target, standing.chosen(target))))
 
 
 def _table(standing: Standing, target: str, *, columns: bool) -> Table:

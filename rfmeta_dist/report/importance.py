@@ -24,7 +24,7 @@ FEWEST = 12  # candidates: a quarter of fewer says nothing
 BEST = 0.25
 SHUFFLES = 100
 CHANCE = 0.95
-_ABSENT = object()  # None is a value that a field may have
+ABSENT = object()  # in place of a value; None is one that a field may have
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def in_space(study: Study, candidate: Candidate) -> Values | None:
 
 
 def base_value(study: Study, field: str) -> Any:
-    """Return the value of a dotted field in the base; an object of its own if there is none."""
+    """Return the value of a dotted field in the base; `ABSENT` if there is none."""
     found: Any = study.base
     for part in field.split("."):
-        found = getattr(found, part, _ABSENT)
+        found = getattr(found, part, ABSENT)
     return found
 
 

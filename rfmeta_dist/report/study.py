@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
 from rfmeta_dist.report import study_plots as plots
-from rfmeta_dist.report.importance import Importance, importance
+from rfmeta_dist.report.importance import ABSENT, Importance, base_value, importance
 from rfmeta_dist.report.page import environment
 from rfmeta_dist.tuning import deploy, folds
 from rfmeta_dist.tuning.results import SOURCES
@@ -50,6 +50,7 @@ def render(standing: Standing) -> str:
             metric=study.metric.upper(),
             fields=names,
             targets=[_target(standing, target, names) for target in standing.views],
+            base_values={field: _text(base_value(study, field)) for field in study.space},
             two_sources=study.selection == "nested" and len(study.domains) == 4,
             hours=standing.opened.state.seconds / 3600,
             deployed=_deployed(standing),
@@ -123,10 +124,13 @@ def _row(
 
 
 def _values(entry: Entry) -> dict[str, str]:
-    return {
-        field: f"{value:.4g}" if isinstance(value, float) else str(value)
-        for field, value in entry.candidate.values.items()
-    }
+    return {field: _text(value) for field, value in entry.candidate.values.items()}
+
+
+def _text(value: Any) -> str:
+    if value is ABSENT:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _tints(study: Study, view: View, fold: str) -> Callable[[float | None], int]:

@@ -188,7 +188,7 @@ def _plots(study: Study, view: View, chosen: Entry | None, names: Mapping[str, s
         "history": plots.history(study, view, chosen, f"history-{id_}") if judged else "",
         "rungs": plots.rungs(study, view, chosen, f"rungs-{id_}") if judged and study.search.rungs else "",
         "parallel": plots.parallel(study, view, chosen, names, f"parallel-{id_}") if judged else "",
-        "mattered": mattered,
+        "unknown": mattered if isinstance(mattered, str) else "",
         "importance": plots.importance(view.target, mattered, names, f"importance-{id_}")
         if isinstance(mattered, Importance)
         else "",

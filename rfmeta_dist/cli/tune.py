@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from rfmeta_dist.cli import regret
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
+from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def search(
     """
     from rfmeta_dist.config.study import load_study
     from rfmeta_dist.tuning.plan import Plan
+    from rfmeta_dist.tuning.standing import stand
     from rfmeta_dist.tuning.study import opened
 
     plan = Plan(load_study(study, overrides or ()))
@@ -97,6 +99,7 @@ def search(
         _search(found, slots, address, notices, json)
         views, failed = _choose(found)
         deployed = found.deploy(list(views.values()))
+        pages = write_page_if_possible(stand(found))
     looked_at = {target: time for target, view in views.items() if (time := found.looked_at(view))}
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in views}
     if json:
@@ -110,6 +113,7 @@ def search(
                 "files": files,
                 "deploy": deployed,
                 "opened": looked_at,
+                "page": pages[0] if pages else None,
                 "notices": notices,
             }
         )

@@ -69,6 +69,19 @@ class Known:
         """Return what a target knows and wants, as far as figures are there."""
         return self._views.of(target, lambda figure: self._result(target, figure), self.state.cohorts)
 
+    def asked(self, target: str) -> list[tuple[Figure, Result]]:
+        """Return the figures that a target has asked for, in order, as far as they are there."""
+        found: list[tuple[Figure, Result]] = []
+
+        def lookup(figure: Figure) -> Result | None:
+            result = self._result(target, figure)
+            if result is not None:
+                found.append((figure, result))
+            return result
+
+        self._views.of(target, lookup, self.state.cohorts)
+        return found
+
     @cached_property
     def _views(self) -> Views:
         return Views(self.plan.study, self.plan.total)

@@ -10,6 +10,8 @@ choice-to_T.yaml         the configuration that was chosen for target T, for `rf
 trace-to_T.jsonl         what led to the choice: each candidate with its figures
 regret.json              how much worse the choices are than the best candidates (opening.py)
 choice-deploy.yaml       the configuration for a model that is trained on all domains
+study.html               a page about the study (report/study.py)
+results.parquet          all figures that its targets have asked for, as one table (tuning/compact.py)
 
 Beside the study's folder, `trainings/` and `figures/` hold what several studies share.
 """

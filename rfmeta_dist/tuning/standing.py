@@ -15,9 +15,9 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.tuning import folds
 from rfmeta_dist.tuning.choice import best
 from rfmeta_dist.tuning.folds import Figure
+from rfmeta_dist.tuning.known import Known
 from rfmeta_dist.tuning.proposals import Candidate
 from rfmeta_dist.tuning.results import Result
-from rfmeta_dist.tuning.study import Opened
 from rfmeta_dist.tuning.view import Entry, View
 
 Asked = Mapping[str, Sequence[tuple[Figure, Result]]]
@@ -80,7 +80,7 @@ class Standing:
         asked: the figures that each target has asked for and that are there, by target.
     """
 
-    opened: Opened
+    opened: Known
     views: Mapping[str, View]
     asked: Asked
 
@@ -160,7 +160,7 @@ class Standing:
                 yield _key(target, Figure(entry.candidate, seed, fold, 0))
 
 
-def stand(opened: Opened) -> Standing:
+def stand(opened: Known) -> Standing:
     """Look at a study, and return how it stands."""
     views = {target: opened.view(target) for target in opened.plan.targets}
     return Standing(opened, views, {target: opened.asked(target) for target in views})

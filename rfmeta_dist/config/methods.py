@@ -32,8 +32,8 @@ class MethodFacts:
             with default, bounds and description. A field that two rules share must be the same object in both.
         refuses: strategies that cannot train the rule, each with the reason.
         unused: fields of the configuration's `method` section on which its weights do not depend.
-        equal_on_one_pair: the rule that trains the same weights if an episode has one meta-train domain, as there
-            is nothing to aggregate then; empty if there is none.
+        equal_on_one_pair: the rule that trains the same weights if an episode has one meta-train domain: there
+            is nothing to aggregate then. Empty if there is none.
     """
 
     rule: str

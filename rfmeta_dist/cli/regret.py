@@ -10,6 +10,7 @@ import typer
 
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
+from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def regret(
 ) -> None:
     """Say how much worse a study's choices are than the best candidates, after the search has ended."""
     from rfmeta_dist.tuning.opening import Comparison, cases, claimed
+    from rfmeta_dist.tuning.standing import stand
     from rfmeta_dist.tuning.study import look
 
     if dry_run:
@@ -66,6 +68,7 @@ def regret(
         _train(comparison, slots, address, notices, json)
         report = comparison.report()
         trained = comparison.begun
+        write_page_if_possible(stand(study))
     file = f"{study.folder.url}/regret.json"
     if json:
         print_json({**report, "trained": trained, "file": file, "notices": notices})

@@ -56,7 +56,8 @@ def show_study(
     standing = stand(look(study))
     files = write_page(standing) if page else []
     if json:
-        print_json({**as_dict(standing), "files": files})
+        opened = {target: opening["time"] for target, opening in standing.opened.state.opened.items()}
+        print_json({**as_dict(standing), "opened": opened, "files": files})
         return
     show(*_summary(standing))
     for target in standing.views:
@@ -135,6 +136,8 @@ def _show_target(standing: Standing, target: str) -> None:
     show("", f"target {target}: {standing.study.metric.upper()} in %, mean over its folds and seeds")
     show_rich(table)
     show(*_wrapped(_best(standing, target, standing.chosen(target))))
+    if opening := standing.opened.state.opened.get(target):
+        show(*_wrapped(_opened(opening["time"], standing.opened.looked_at(standing.views[target]))))
 
 
 def _table(standing: Standing, target: str, *, columns: bool) -> Table:
@@ -200,3 +203,10 @@ def _best(standing: Standing, target: str, chosen: Entry | None) -> str:
     compared = f"the base failed: {base.failed}" if base.failed else f"the base has {percent(base.value)}"
     so_far = " so far" if view.wanted else ""
     return f"best{so_far}: candidate {chosen.candidate.number} with {percent(chosen.value)}; {compared}"
+
+
+def _opened(time: str, before: str) -> str:
+    looked = f"the labels of this target were looked at by `rfmeta tune regret` ({time})"
+    if before:
+        return f"{looked} before this was chosen, so the choice may depend on them"
+    return f"{looked} after this was chosen; a study that goes on is marked as opened"

@@ -8,10 +8,11 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.report import study_plots as plots
 from rfmeta_dist.report.importance import ABSENT, Importance, base_value, importance
 from rfmeta_dist.report.page import environment
-from rfmeta_dist.tuning import deploy, folds
+from rfmeta_dist.tuning import deploy, folds, opening
 from rfmeta_dist.tuning.results import SOURCES
 from rfmeta_dist.tuning.standing import short_names
 from rfmeta_dist.tuning.study import DEPLOY
@@ -54,6 +55,7 @@ def render(standing: Standing) -> str:
             two_sources=study.selection == "nested" and len(study.domains) == 4,
             hours=standing.opened.state.seconds / 3600,
             deployed=_deployed(standing),
+            regret=_regret(standing),
             deploy_file=DEPLOY,
             effort=standing.effort(),
             most_steps=plan.steps_of(plan.total),
@@ -71,6 +73,7 @@ def _target(standing: Standing, target: str, names: Mapping[str, str]) -> Row:
     return {
         "name": target,
         "view": view,
+        "looked_at": standing.opened.looked_at(view),
         "chosen": chosen,
         "base": view.entries[0],
         "gain": _gain(study, view, chosen),
@@ -83,6 +86,19 @@ def _target(standing: Standing, target: str, names: Mapping[str, str]) -> Row:
         "decided": _decided(study, view),
         **_plots(study, view, chosen, names),
     }
+
+
+def _regret(standing: Standing) -> Row | None:
+    """Return what `rfmeta tune regret` found; None before, and if other choices have been made since."""
+    found, known = opening.read(standing.opened), standing.opened
+    if found is None or not standing.over:
+        return None
+    for target, told in found["targets"].items():
+        if standing.chosen(target) is None:
+            return None
+        if digest(known.choice_file(standing.views[target]).encode()) != told["choice_sha256"]:
+            return None
+    return found
 
 
 def fold_name(fold: str) -> str:

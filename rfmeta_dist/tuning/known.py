@@ -130,21 +130,22 @@ class Known:
         return self._text(view, [OPENED.format(view.target, looked_at)] if looked_at else [])
 
     def looked_at(self, view: View) -> str:
-        """Return when a target's labels were looked at, if that was before this choice was made.
+        """Return when a target's labels were looked at, if that was before what the view chooses was chosen.
 
         Args:
-            view: what the target knows at the end of the search.
+            view: what the target knows.
 
         Returns:
             The time, in ISO 8601. Empty if nobody has looked, or if the choice is still the one from before.
-
-        Raises:
-            RunError: no candidate came to its end.
         """
         opened = self.state.opened.get(view.target)
-        if opened is None or digest(self._text(view, []).encode()) == opened["choice"]:
+        if opened is None:
             return ""
-        return opened["time"]
+        try:
+            same = not view.wanted and digest(self._text(view, []).encode()) == opened["choice"]
+        except RunError:  # nothing can be chosen
+            same = False
+        return "" if same else opened["time"]
 
     def _text(self, view: View, notes: Sequence[str]) -> str:
         hours = "The study was ended by budget.hours, so the choice depends on how fast the machines were."

@@ -76,6 +76,24 @@ def cases(known: Known, seeds: int) -> Cases:
     return Cases(tuple(found), left_out)
 
 
+def read(known: Known) -> dict[str, Any] | None:
+    """Return the content of a study's regret.json; None if there is none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(known.folder.read(FILE))
+    except MissingError:
+        return None
+    except ValueError as error:
+        raise RunError(
+            f"{known.folder.url}/{FILE} is damaged",
+            f"give `rfmeta tune regret {known.folder.url}` again, which writes it from the figures",
+        ) from error
+    return found
+
+
 @contextmanager
 def claimed(url: str) -> Iterator[Opened]:
     """Claim the folder of a study, as it is, while the context is open.

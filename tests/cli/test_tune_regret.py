@@ -37,10 +37,23 @@ def test_a_comparison_whose_trainings_are_done_starts_nothing_and_is_printed(fol
     printed = json.loads(done.stdout)
     assert {name: printed[name] for name in report} == report
     assert (printed["trained"], printed["file"]) == (0, f"{folder}/regret.json")
+    assert "How good the choices are" in (Path(folder) / "study.html").read_text()
     said = rfmeta({"ray", "torch"}, "tune", "regret", folder)
     assert said.returncode == 0, said.stderr
     assert "-30.0 ± 0.0 (-30.0…-30.0)" in said.stdout  # the base has 40 %, the choice 10 %
     assert "fresh seeds 2, 3, 4" in said.stderr.replace("\n", " ")
+
+
+def test_show_says_that_targets_were_opened_and_whether_the_choice_was_made_before(folder: str):
+    compared(folder)
+    said = " ".join(rfmeta(absent(), "tune", "show", folder).stdout.split())
+    assert said.count("looked at by `rfmeta tune regret`") == 4
+    assert said.count("after this was chosen") == 4
+    searched(Path(folder).parents[1] / "faces", search={"candidates": 5})
+    said = " ".join(rfmeta(absent(), "tune", "show", folder).stdout.split())
+    assert said.count("before this was chosen, so the choice may depend on them") == 4
+    told = json.loads(rfmeta(absent(), "tune", "show", folder, "--json").stdout)
+    assert sorted(told["opened"]) == list("CIMO")
 
 
 def test_a_changed_choice_is_one_line_and_nothing_is_opened(folder: str):

@@ -21,6 +21,7 @@ from rfmeta_dist.cli import (
     submit,
     synth,
     tune,
+    tune_show,
     verify,
     videos,
 )
@@ -71,5 +72,6 @@ app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
 for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is short for the first
     command = app.command(name, rich_help_panel=CLUSTER, epilog=leave_one_out.EXAMPLES, hidden=hidden)
     command(leave_one_out.leave_one_out)
+tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from rfmeta_dist.cli import regret
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
+from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class _Searching(TyperGroup):
 
 
 app = typer.Typer(cls=_Searching, help="Search hyperparameters without looking at the target.")
+app.command(epilog=regret.EXAMPLES)(regret.regret)
 
 StudyFile = Annotated[
     Path, typer.Argument(help="Study file; `rfmeta example study` prints one.", show_default=False)
@@ -84,6 +87,7 @@ def search(
     """
     from rfmeta_dist.config.study import load_study
     from rfmeta_dist.tuning.plan import Plan
+    from rfmeta_dist.tuning.standing import stand
     from rfmeta_dist.tuning.study import opened
 
     plan = Plan(load_study(study, overrides or ()))
@@ -95,6 +99,8 @@ def search(
         _search(found, slots, address, notices, json)
         views, failed = _choose(found)
         deployed = found.deploy(list(views.values()))
+        pages = write_page_if_possible(stand(found))
+    looked_at = {target: time for target, view in views.items() if (time := found.looked_at(view))}
     files = {target: f"{found.folder.url}/choice-to_{target}.yaml" for target in views}
     if json:
         print_json(
@@ -106,11 +112,18 @@ def search(
                 "choices": {target: _as_dict(plan, view) for target, view in views.items()},
                 "files": files,
                 "deploy": deployed,
+                "opened": looked_at,
+                "page": pages[0] if pages else None,
                 "notices": notices,
             }
         )
     else:
         _print_choices(plan, views)
+        for target, time in looked_at.items():
+            say(
+                f"the labels of {target} were looked at by `rfmeta tune regret` ({time}) before this choice "
+                "was made, so the choice may depend on them; its file says so too"
+            )
         if files:
             target, file = next(iter(files.items()))
             say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")

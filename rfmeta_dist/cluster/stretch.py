@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ class Stretch:
         self._config: Config = task.order.config
         self._folder = runs.open_folder(self._config)
         self._sources: Sources | None = None
+        self._began, self._steps = time.monotonic(), 0
 
     def train(self, proofs: Proofs) -> Trainer:
         """Train to the order's step. All workers of the lane call this together.
@@ -92,7 +94,9 @@ class Stretch:
             place.leased,
             self._order.until,
         )
-        return worker.train_on(task, proofs)
+        trainer, begun = worker.train_on(task, proofs)
+        self._steps = self._order.until - begun
+        return trainer
 
     def _claim(self) -> Sources:
         """Check the sources, claim the run's folder and pin the study's data there."""
@@ -132,7 +136,7 @@ class Stretch:
                 if judged != results.SOURCES:
                     sealed = with_target(config, judged)
                     _, target = judge.score_target(sealed, self._folder, detector, view, once=True)
-                self._place.store(figure, results.Result(*figures.by_video(validation, target)))
+                self._place.store(figure, self._result(*figures.by_video(validation, target)))
             except DivergedError as error:
                 self._place.store(figure, results.diverged(error))
             except GoneError as error:
@@ -141,6 +145,10 @@ class Stretch:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def _result(self, hter: float, auc: float) -> results.Result:
+        seconds = round(time.monotonic() - self._began, 3)
+        return results.Result(hter, auc, steps=self._steps, seconds=seconds)
 
     def diverged(self, error: DivergedError) -> None:
         """Store for each figure that the training diverged."""

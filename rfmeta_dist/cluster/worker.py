@@ -138,7 +138,7 @@ def device_of(config: Config) -> torch.device:
     return device
 
 
-def train_on(task: Assignment, proofs: Proofs) -> Trainer:
+def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
     """Train a run from its newest intact checkpoint to `task.until`. All workers of the group call this.
 
     Args:
@@ -146,7 +146,8 @@ def train_on(task: Assignment, proofs: Proofs) -> Trainer:
         proofs: the certificates that this process group has made.
 
     Returns:
-        The trainer, whose networks are in the state of the step `task.until`, as is the newest checkpoint.
+        The trainer, whose networks are in the state of the step `task.until`, as is the newest checkpoint; and
+        the step from which it was trained on.
 
     Raises:
         RfmetaError: an error that would occur again after a restart.
@@ -183,7 +184,7 @@ def train_on(task: Assignment, proofs: Proofs) -> Trainer:
         not_finite=lambda step, keys: _note(task, trainer, step, keys),
     )
     train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
-    return trainer
+    return trainer, progress.step
 
 
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:

@@ -31,6 +31,9 @@ class MethodFacts:
         fields: the rule's own fields in the configuration's `method` section: name → type and pydantic `Field`
             with default, bounds and description. A field that two rules share must be the same object in both.
         refuses: strategies that cannot train the rule, each with the reason.
+        unused: fields of the configuration's `method` section on which its weights do not depend.
+        equal_on_one_pair: the rule that trains the same weights if an episode has one meta-train domain: there
+            is nothing to aggregate then. Empty if there is none.
     """
 
     rule: str
@@ -39,6 +42,8 @@ class MethodFacts:
     adapts: Literal["M", "all"] = "M"
     fields: Mapping[str, OwnField] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    equal_on_one_pair: str = ""
 
     def __post_init__(self) -> None:
         if self.tasks != "one" and self.meta_test != (self.tasks == "pairs"):
@@ -88,9 +93,15 @@ METHODS: Mapping[str, MethodFacts] = {
                 ),
             ),
         },
+        equal_on_one_pair="rfmeta",
     ),
-    "no_meta": MethodFacts("rfmeta_dist.methods.rules.no_meta:NoMeta", "domains", meta_test=False),
-    "no_depth": MethodFacts("rfmeta_dist.methods.rules.no_depth:NoDepth", "pairs"),
+    "no_meta": MethodFacts(
+        "rfmeta_dist.methods.rules.no_meta:NoMeta",
+        "domains",
+        meta_test=False,
+        unused=("inner_learning_rate", "inner_steps", "meta_test_weight"),
+    ),
+    "no_depth": MethodFacts("rfmeta_dist.methods.rules.no_depth:NoDepth", "pairs", unused=("depth_weight",)),
 }
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rfmeta_dist.config.distribution import Distribution
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
 
 ONE_PAIR = "an episode of a fold has only one meta-train domain"
 AGGREGATION = ("method.aggregation", "method.aggregation_batch_norm")
-# With one meta-train domain there is nothing to aggregate, so these rules are the same.
-EQUAL_ON_ONE_PAIR = ("rfmeta", "aggregate")
 
 
 def require_different_weights(fold: Config, space: Mapping[str, Distribution]) -> None:
@@ -28,7 +27,7 @@ def require_different_weights(fold: Config, space: Mapping[str, Distribution]) -
         _require_nothing_to_aggregate(space)
     for name, distribution in space.items():
         rule = distribution.when.get("method.name", None if "method.name" in space else fold.method.name)
-        if rule is not None and name in without_effect(rule):
+        if rule is not None and name.removeprefix("method.") in METHODS[rule].unused:
             raise ConfigError(
                 f"space.{name}: the rule {rule} does not use this field, so all its values train the same "
                 "weights, and their scores tie exactly",
@@ -45,16 +44,10 @@ def _require_nothing_to_aggregate(space: Mapping[str, Distribution]) -> None:
                 f"remove space.{name}",
             )
     rules = space["method.name"].values if "method.name" in space else ()
-    if set(EQUAL_ON_ONE_PAIR) <= set(rules):
-        raise ConfigError(
-            f"space.method.name: {ONE_PAIR}, so {' and '.join(EQUAL_ON_ONE_PAIR)} train the same weights, and "
-            "their scores tie exactly",
-            f"remove {EQUAL_ON_ONE_PAIR[1]} from space.method.name",
-        )
-
-
-def without_effect(rule: str) -> tuple[str, ...]:
-    """Return the dotted fields of `method` on which the weights that a rule trains do not depend."""
-    if rule == "no_meta":  # no inner update, and no domain on which it is judged
-        return ("method.inner_learning_rate", "method.inner_steps", "method.meta_test_weight")
-    return ("method.depth_weight",) if rule == "no_depth" else ()
+    for rule in rules:
+        if (equal := METHODS[rule].equal_on_one_pair) in rules:
+            raise ConfigError(
+                f"space.method.name: {ONE_PAIR}, so {equal} and {rule} train the same weights, and their "
+                "scores tie exactly",
+                f"remove {rule} from space.method.name",
+            )

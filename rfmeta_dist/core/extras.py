@@ -41,7 +41,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
-        "tune": (*_TRAINING, "optuna"),
+        "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page
+        "tune show": (),  # optuna if the study learns from scores; those of `report` with --page
+        "tune regret": (*_TRAINING, "optuna"),
         "submit": ("ray",),
     }
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.report.records import RunRecord, TrainedRecord, TrainingRecord
@@ -125,6 +126,8 @@ def environment() -> Environment:
         "clock": words.clock,
         "interval": words.interval,
         "with_interval": words.with_interval,
+        "points": words.signed,
+        "breakable": _breakable,
         "purpose": _purpose,
         "svg": Markup,
     }
@@ -158,6 +161,13 @@ def _plots(record: RunRecord) -> dict[str, Any]:
 
 def _of_target(record: RunRecord) -> list[Row]:
     return [read for read in record.ledger if read["domain"] == record.evaluation["target"]]
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name in which a line can break after each underscore."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def _purpose(read: Mapping[str, Any]) -> str:

@@ -56,13 +56,14 @@ _STYLE = {
 }
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure, name: str) -> str:
+def as_svg(figure: Figure, name: str) -> str:
     """Return the figure as an `<svg>` element. All its ids start with `name`, so that ids on a page differ."""
     sink = io.StringIO()
     blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -73,7 +74,8 @@ def _svg(figure: Figure, name: str) -> str:
     return text.replace("<svg ", '<svg aria-hidden="true" ', 1)
 
 
-def _styled(name: str) -> Any:
+def styled(name: str) -> Any:
+    """Return a context in which all figures are drawn in the report's style; `name` is the one for `as_svg`."""
     import matplotlib as mpl
 
     return mpl.rc_context({**_STYLE, "svg.hashsalt": name})
@@ -87,8 +89,8 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
         figures: the result of `figures.compute`.
         target: the target's name.
     """
-    with _styled("roc"):
-        figure = _figure(4.4, 4.4)
+    with styled("roc"):
+        figure = new_figure(4.4, 4.4)
         axes = figure.subplots()
         axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
         axes.text(0.98, 0.05, "equal error", color=GREY, ha="right", va="bottom", fontsize=8)
@@ -104,7 +106,7 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
         axes.set(xlabel="attacks accepted (FAR)", ylabel="live accepted (1 − FRR)")
         axes.set_title(f"ROC on {target}")
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1))
-        return _svg(figure, "roc")
+        return as_svg(figure, "roc")
 
 
 def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled: bool) -> None:
@@ -131,11 +133,11 @@ def target_roc(methods: Mapping[str, Sequence[Judgement]], styles: Mapping[str, 
         styles: the line of each method.
         name: prefix of this plot's ids, different from that of other plots on the page.
     """
-    with _styled(name):
+    with styled(name):
         # Places are given in inches, because matplotlib's layout cuts off labels beside a square and a legend.
         legend = 0.1 + 0.19 * len(methods)
         width, height = 4.4, 4.35 + legend
-        figure = _figure(width, height)
+        figure = new_figure(width, height)
         figure.set_layout_engine("none")
         axes = figure.add_axes((0.6 / width, (legend + 0.5) / height, 3.75 / width, 3.75 / height))
         axes.plot([0, 1], [1, 0], color="#bbbbbb", linewidth=0.8)
@@ -154,7 +156,7 @@ def target_roc(methods: Mapping[str, Sequence[Judgement]], styles: Mapping[str, 
         axes.set(xlabel="attacks accepted (false living rate, FAR)")
         axes.set(ylabel="live accepted (true living rate, 1 − FRR)")
         figure.legend(loc="lower left", bbox_to_anchor=(0.55 / width, 0), handlelength=3, borderpad=0)
-        return _svg(figure, name)
+        return as_svg(figure, name)
 
 
 def area(runs: Sequence[Judgement]) -> str:
@@ -199,8 +201,8 @@ def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
     import numpy as np
 
     kinds = sorted(set(scores.attack_type.tolist()), key=lambda kind: (kind != LIVE, kind))
-    with _styled(name):
-        figure = _figure(4.4, 0.7 + 0.95 * len(kinds))
+    with styled(name):
+        figure = new_figure(4.4, 0.7 + 0.95 * len(kinds))
         rows = figure.subplots(len(kinds), sharex=True, squeeze=False)[:, 0]
         for axes, kind in zip(rows, kinds, strict=True):
             values = scores.score[scores.attack_type == kind]
@@ -217,7 +219,7 @@ def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
         rows[-1].set_xlim(0, 1)
         rows[-1].set_xlabel("score  (attack 0 … 1 live)")
         figure.suptitle(title, x=0.02, ha="left", fontsize=10, fontweight="bold")
-        return _svg(figure, name)
+        return as_svg(figure, name)
 
 
 def training(metric_rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -243,8 +245,8 @@ def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_
     import numpy as np
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    with _styled(id_):
-        figure = _figure(4.4, 3.2)
+    with styled(id_):
+        figure = new_figure(4.4, 3.2)
         axes = figure.subplots()
         for i, name in enumerate(names):
             colour, dash = LINES[i % len(LINES)]
@@ -263,7 +265,7 @@ def _curves(rows: Sequence[Mapping[str, Any]], names: list[str], title: str, id_
         axes.yaxis.set_minor_formatter(NullFormatter())
         if len(names) > 1:
             axes.legend(fontsize=8)
-        return _svg(figure, id_)
+        return as_svg(figure, id_)
 
 
 def _smooth(value: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,6 +29,12 @@ def mean_and_deviation(fractions: Sequence[float]) -> str:
     return f"{mean} ± {number(float(np.std(fractions, ddof=1)))}" if len(fractions) > 1 else mean
 
 
+def signed(fraction: float) -> str:
+    """Format a difference of fractions in percentage points, with its sign: 0.05 → `+5.0`, −0.05 → `−5.0`."""
+    text = number(fraction)
+    return text if text == "0.0" or text.startswith(MINUS) else f"+{text}"
+
+
 def interval(figure: Mapping[str, Any]) -> str:
     """Format the 95 % interval of a figure, in percent: `[12.1, 22.0]`."""
     return f"[{number(figure['low'])}, {number(figure['high'])}]"

@@ -213,14 +213,21 @@ def record(  # the ledger's columns
         "manifest": manifest,
         "sealed": sealed,
     }
+    if not (once and any(read.items() <= json.loads(line).items() for line in _ledger(folder).splitlines())):
+        append(folder, read)
+
+
+def append(folder: Store, event: Mapping[str, object]) -> None:
+    """Add a line to the ledger of a run or study, with the time of now."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **event}
+    folder.write("ledger.jsonl", _ledger(folder) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def _ledger(folder: Store) -> bytes:
     try:
-        before = folder.read("ledger.jsonl")
+        return folder.read("ledger.jsonl")
     except MissingError:
-        before = b""
-    if once and any(read.items() <= json.loads(line).items() for line in before.splitlines()):
-        return
-    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **read}
-    folder.write("ledger.jsonl", before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        return b""
 
 
 def remove_checkpoints(folder: Store) -> None:

@@ -74,7 +74,8 @@ def _read_first(folder: Store) -> dict[str, str]:
     try:
         for line in folder.read("ledger.jsonl").splitlines():
             row = json.loads(line)
-            found.setdefault(row["domain"], row["manifest"])
+            if "file" not in row:  # the hash of a file in a study's ledger is no read of data
+                found.setdefault(row["domain"], row["manifest"])
     except MissingError:
         return {}
     except (ValueError, KeyError, TypeError) as error:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.tuning import folds, results
+from rfmeta_dist.tuning import choice, folds, results, sealing
 from rfmeta_dist.tuning.folds import Figure, LeftOut
 from rfmeta_dist.tuning.plan import Plan
 from rfmeta_dist.tuning.proposals import Candidate
@@ -19,6 +20,10 @@ from rfmeta_dist.tuning.results import Result
 from rfmeta_dist.tuning.view import View, Views
 
 STATE = "state.json"
+OPENED = (
+    "Before this choice was made, `rfmeta tune regret` looked at the labels of {0} ({1}), so this choice may "
+    "depend on them."
+)
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,14 @@ class State:
         code: versions of the code and content of pretrained weights, which the names of trainings depend on.
         seconds: how long the study has searched, over all starts.
         cohorts: number of cohorts that count, because `budget.hours` was spent; None if it was not.
+        opened: the targets whose labels `rfmeta tune regret` has looked at. For each of them `time`, and
+            `choice`, the SHA-256 of the choice file before that. It follows from the ledger (sealing.py).
     """
 
     code: str
     seconds: float = 0.0
     cohorts: int | None = None
+    opened: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,6 +68,19 @@ class Known:
     def view(self, target: str) -> View:
         """Return what a target knows and wants, as far as figures are there."""
         return self._views.of(target, lambda figure: self._result(target, figure), self.state.cohorts)
+
+    def asked(self, target: str) -> list[tuple[Figure, Result]]:
+        """Return the figures that a target has asked for, in order, as far as they are there."""
+        found: list[tuple[Figure, Result]] = []
+
+        def lookup(figure: Figure) -> Result | None:
+            result = self._result(target, figure)
+            if result is not None:
+                found.append((figure, result))
+            return result
+
+        self._views.of(target, lookup, self.state.cohorts)
+        return found
 
     @cached_property
     def _views(self) -> Views:
@@ -96,6 +117,40 @@ class Known:
         """Find the figures that were stored since the last look."""
         self._there = None
 
+    def choice_file(self, view: View) -> str:
+        """Return the content of a target's choice file, which says so if the target was opened before.
+
+        Args:
+            view: what the target knows at the end of the search.
+
+        Raises:
+            RunError: no candidate came to its end.
+        """
+        looked_at = self.looked_at(view)
+        return self._text(view, [OPENED.format(view.target, looked_at)] if looked_at else [])
+
+    def looked_at(self, view: View) -> str:
+        """Return when a target's labels were looked at, if that was before this choice was made.
+
+        Args:
+            view: what the target knows at the end of the search.
+
+        Returns:
+            The time, in ISO 8601. Empty if nobody has looked, or if the choice is still the one from before.
+
+        Raises:
+            RunError: no candidate came to its end.
+        """
+        opened = self.state.opened.get(view.target)
+        if opened is None or digest(self._text(view, []).encode()) == opened["choice"]:
+            return ""
+        return opened["time"]
+
+    def _text(self, view: View, notes: Sequence[str]) -> str:
+        hours = "The study was ended by budget.hours, so the choice depends on how fast the machines were."
+        timed = [hours] if self.state.cohorts is not None else []
+        return choice.as_yaml(self.plan.study, view, [*timed, *notes])
+
     def hours_left(self, at_once: int) -> float | None:
         """Return the hours that the search takes at most from now on; None before a training was measured.
 
@@ -125,10 +180,11 @@ def read_state(folder: Store) -> State | None:
     """Return what a study's folder keeps; None if it keeps nothing yet.
 
     Raises:
-        RunError: the file is damaged.
+        RunError: the file or the ledger is damaged.
     """
     try:
-        return State(**json.loads(folder.read(STATE)))
+        kept = json.loads(folder.read(STATE))
+        return State(**{**kept, "opened": sealing.openings(folder)})
     except MissingError:
         return None
     except (ValueError, TypeError) as error:

@@ -9,7 +9,8 @@ from functools import cached_property
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.tuning import folds
-from rfmeta_dist.tuning.proposals import Candidate, Proposals, candidates, count
+from rfmeta_dist.tuning.cohorts import Proposals
+from rfmeta_dist.tuning.proposals import Candidate, candidates, count
 
 
 @dataclass(frozen=True)

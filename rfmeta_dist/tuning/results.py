@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rfmeta_dist.config.schema import Config
@@ -43,8 +43,8 @@ class Result:
     auc: float | None
     failed: str = ""
     kind: str = ""
-    steps: int = 0
-    seconds: float = 0.0
+    steps: int = field(default=0, compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
 
 def of_evaluation(evaluation: Mapping[str, Any]) -> Result:

@@ -3,11 +3,15 @@
 study.json               the study as it was last given
 manifests.json           fingerprint of the manifest that the study reads, for each domain (runs/pins.py)
 state.json               the code whose trainings the study uses, and how long it has searched
+ledger.jsonl             which choice was made before the labels of its target were looked at (sealing.py)
 failures/                figures of trainings that failed for want of memory or because workers were lost; they
                          hold for this study alone, because another machine may do better
 choice-to_T.yaml         the configuration that was chosen for target T, for `rfmeta train`
 trace-to_T.jsonl         what led to the choice: each candidate with its figures
+regret.json              how much worse the choices are than the best candidates (opening.py)
 choice-deploy.yaml       the configuration for a model that is trained on all domains
+study.html               a page about the study (report/study.py)
+results.parquet          all figures that its targets have asked for, as one table (tuning/compact.py)
 
 Beside the study's folder, `trainings/` and `figures/` hold what several studies share.
 """
@@ -35,7 +39,7 @@ from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.tuning import choice, deploy, folds, news
+from rfmeta_dist.tuning import choice, deploy, folds, news, sealing
 from rfmeta_dist.tuning.folds import Figure
 from rfmeta_dist.tuning.growth import require_same
 from rfmeta_dist.tuning.known import STATE, Known, State, read_state
@@ -92,12 +96,17 @@ class Opened(Known):
         return Order(config, figure.step, missing)
 
     def _tidy(self, views: list[View]) -> None:
-        """Delete the checkpoints of trainings that targets asked for and that none can want to go on."""
+        """Delete the checkpoints of trainings that targets asked for and that none can want to go on.
+
+        With `source_validation`, a finished training is one on all sources of the target. It keeps its
+        checkpoint, because `rfmeta tune regret` may judge this model on the target later.
+        """
+        keeps = self.plan.study.selection == "source_validation"
         live = {
             self.config(entry.candidate, seed, folds.left_out(view.target, fold)).run.name
             for view in views
             for entry in view.entries
-            if entry.undecided and not view.problem
+            if (entry.undecided and not view.problem) or (keeps and entry.value is not None)
             for seed in self.plan.study.seeds
             for fold in folds.of_target(self.plan.study, view.target)
         }
@@ -113,6 +122,10 @@ class Opened(Known):
         hours = self.plan.study.budget.hours
         if hours is not None and self.state.cohorts is None and self.state.seconds > hours * 3600:
             self.state = replace(self.state, cohorts=max(view.cohorts for view in views))
+        self.save_state()
+
+    def save_state(self) -> None:
+        """Write what the folder keeps."""
         self.folder.write(STATE, json.dumps(asdict(self.state)).encode())
 
     def news(self) -> list[str]:
@@ -144,9 +157,7 @@ class Opened(Known):
                 "give the same command again, which does what is missing",
             )
         self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, view))
-        notes = ["The study was ended by budget.hours, so the choice depends on how fast the machines were."]
-        text = choice.as_yaml(study, view, notes if self.state.cohorts is not None else [])
-        self.folder.write(f"choice-to_{target}.yaml", text.encode())
+        self.folder.write(f"choice-to_{target}.yaml", self.choice_file(view).encode())
         return view
 
     def deploy(self, views: Sequence[View]) -> str | None:
@@ -193,7 +204,7 @@ def opened(study: Study) -> Iterator[Opened]:
         folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
         pinned = pins.add(folder, manifests)
         code = f"{starts.code()} torch {version('torch')} {_weights(study.base)}"
-        state = replace(read_state(folder) or State(code), code=code)
+        state = replace(read_state(folder) or State(code, opened=sealing.openings(folder)), code=code)
         if before is not None and study.budget.hours != before.budget.hours:
             state = replace(state, cohorts=None)  # the study goes on
         mine = {name: pinned[name] for name in manifests}

@@ -14,8 +14,9 @@ from statistics import mean
 
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.tuning import folds, halving
+from rfmeta_dist.tuning.cohorts import Proposals
 from rfmeta_dist.tuning.folds import Figure
-from rfmeta_dist.tuning.proposals import Candidate, Proposals, Told
+from rfmeta_dist.tuning.proposals import Candidate, Told
 from rfmeta_dist.tuning.results import Result
 
 Lookup = Callable[[Figure], Result | None]

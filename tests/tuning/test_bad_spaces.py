@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.study import load_study
-from rfmeta_dist.config.ties import without_effect
 from tests.tuning.test_study_file import RULE, STEPS, UNIFORM, WEIGHT, base, require_refused, written
 
 TWO = {"int": [1, 2]}
@@ -49,7 +49,7 @@ def test_numbers_are_also_refused_from_python(tmp_path):
 
 @pytest.mark.parametrize("rule", ["no_meta", "no_depth"])
 def test_a_field_that_the_base_s_rule_does_not_use_is_refused(tmp_path, rule):
-    for field in without_effect(rule):
+    for field in (f"method.{name}" for name in METHODS[rule].unused):
         kind = TWO if field == STEPS else UNIFORM
         path = written(tmp_path, base=base(method={"name": rule}), space={field: kind})
         require_refused(path, f"space.{field}: the rule {rule} does not use this field")

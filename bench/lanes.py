@@ -51,6 +51,7 @@ def main() -> None:
     found: dict[str, Any] = {"a lane, its first training": _first(lane), "a warm lane": _between(lane)}
     found["workers of their own"] = _between(own)
     gaps = [found[way]["end to first step"] for way in ("workers of their own", "a warm lane")]
+    found["last figure to the end of the study"] = round(lane[-1]["ended"] - lane[-1]["end"], 2)
     found["times shorter"] = round(gaps[0] / gaps[1], 1)
     give(found, options.out)
 
@@ -80,12 +81,14 @@ def _session(
     with session(workers, torch=True) as local:
         started = time.time()
         end_of = train(configs, f"{place}/{way}", local)
+        ended = time.time()
     found = []
     for config in configs:
         folder = Path(config.run.folder) / config.run.name
         marks = {name: (folder / name).stat().st_mtime for name in (CLAIMED, PROVED, STEPPED)}
         marks["trained"] = max(path.stat().st_mtime for path in (folder / "step-0000002").iterdir())
-        found.append({"started": started, **marks, "end": end_of(config.run.name).stat().st_mtime})
+        end = end_of(config.run.name).stat().st_mtime
+        found.append({"started": started, **marks, "end": end, "ended": ended})
     return sorted(found, key=lambda marks: marks["end"])
 
 

@@ -283,3 +283,25 @@ def test_fields_with_a_condition_and_many_failures_have_an_importance_and_a_line
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_no_horizontal_overflow_on_a_phone(html: str, tmp_path: Path):
     assert overflow(html, tmp_path) == 0
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp"])
+def test_candidates_that_differ_between_targets_are_each_in_their_own_table(
+    tmp_path: Path, no_plots, kind: str
+):
+    found = store(small(tmp_path, search={"kind": kind, "candidates": 6, "startup": 4, "batch": 2}))
+    train(found, made_up)
+    standing = stand(seen(found))
+    text = page.render(standing)
+    assert "each target has candidates of its own after the first 4" in text
+    values = set()
+    for target, view in standing.views.items():
+        last = view.entries[-1]
+        (row,) = (row for row in Tables(text).rows[f"Candidates for {target}"] if row[0] == "5")
+        rate = last.candidate.values["method.inner_learning_rate"]
+        assert row[-2] == f"{rate:.4g}"
+        values.add(rate)
+    assert len(values) > 1
+    effort = standing.effort()
+    assert 4 * 6 + 2 * 6 < effort.trainings <= 4 * 6 + 2 * 12  # only the first 4 are shared by all targets
+    assert effort.asked == 6 * 12

@@ -74,7 +74,7 @@ def write_page(standing: Standing) -> list[str]:
     from rfmeta_dist.report import study
     from rfmeta_dist.tuning import compact
 
-    folder = standing.opened.folder
+    folder = standing.known.folder
     folder.write(compact.FILE, compact.to_parquet(standing))
     folder.write(study.FILE, study.render(standing).encode())
     return [f"{folder.url}/{name}" for name in (study.FILE, compact.FILE)]
@@ -89,7 +89,7 @@ def write_page_if_possible(standing: Standing) -> list[str]:
     except ModuleNotFoundError as error:
         if (explained := missing(error)) is None:
             raise
-        again = f"rfmeta tune show {standing.opened.folder.url} --page"
+        again = f"rfmeta tune show {standing.known.folder.url} --page"
         say(f"the study's page was not written: {explained.problem}. {explained.remedy}; then: {again}")
         return []
     _say_written(files)
@@ -102,7 +102,7 @@ def _say_written(files: list[str]) -> None:
 
 
 def _summary(standing: Standing) -> list[str]:
-    study, plan, effort = standing.study, standing.opened.plan, standing.effort()
+    study, plan, effort = standing.study, standing.known.plan, standing.effort()
     facts = {
         "study": f"{study.name}: {study.search.kind}, for the targets {', '.join(plan.targets)}",
         "candidates": f"at most {plan.total} for each target, with {len(study.seeds)} seed(s)",
@@ -110,7 +110,7 @@ def _summary(standing: Standing) -> list[str]:
         f"end, {effort.stopped} were stopped early",
         "steps": f"{effort.steps:,} of at most {plan.steps_of(plan.total):,}",
         "wanted now": f"{effort.wanted} training(s)" if effort.wanted else "nothing: the search is over",
-        "searched": f"{standing.opened.state.seconds / 3600:.1f} hours",
+        "searched": f"{standing.known.state.seconds / 3600:.1f} hours",
         "budget": ", ".join(
             f"{limit:,g} {name}" for name, limit in study.budget.model_dump(exclude_none=True).items()
         )

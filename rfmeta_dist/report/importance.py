@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.study import Study
-from rfmeta_dist.tuning.proposals import Candidate
-from rfmeta_dist.tuning.space import active
+from rfmeta_dist.tuning.translate import distribution, in_space, quietly, to_optuna
 from rfmeta_dist.tuning.view import View
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-
     Values = dict[str, Any]
 
 FEWEST = 12  # candidates: a quarter of fewer says nothing
 BEST = 0.25
 SHUFFLES = 100
 CHANCE = 0.95
-ABSENT = object()  # in place of a value; None is one that a field may have
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ def importance(study: Study, view: View) -> Importance | str:
         return "All candidates have the same score."
     import numpy as np
 
-    with _quietly():
+    with quietly():
         measure = _measure(study, [values for values, _ in compared])
         found = measure(scores)
         random = np.random.default_rng(0)
@@ -96,33 +89,14 @@ def _compared(study: Study, view: View) -> tuple[int, list[tuple[Values, float]]
             counts[step] = counts.get(step, 0) + 1
     enough = [step for step, count in counts.items() if count >= FEWEST]
     step = max(enough) if enough else max(counts, key=lambda step: counts[step], default=0)
-    found = []
+    found, base = [], study.base.model_dump(mode="json")
     for entry in view.entries:
-        values = in_space(study, entry.candidate)
+        values = in_space(study, base, entry.candidate)
         score = entry.told.rungs.get(step)
         lost = entry.failed or (score is not None and math.isnan(score))
         if values is not None and (lost or score is not None):
             found.append((values, math.inf if lost or score is None else sign * score))
     return step, found
-
-
-def in_space(study: Study, candidate: Candidate) -> Values | None:
-    """Return a candidate's value of each field that applies to it; those that it does not set are the base's.
-
-    Returns:
-        None if one of the values is not in the space.
-    """
-    values = {name: candidate.values.get(name, base_value(study, name)) for name in study.space}
-    found = active(study.space, values)
-    return found if all(study.space[name].contains(value) for name, value in found.items()) else None
-
-
-def base_value(study: Study, field: str) -> Any:
-    """Return the value of a dotted field in the base; `ABSENT` if there is none."""
-    found: Any = study.base
-    for part in field.split("."):
-        found = getattr(found, part, ABSENT)
-    return found
 
 
 def _measure(study: Study, candidates: Sequence[Values]) -> Callable[[Sequence[float]], dict[str, float]]:
@@ -132,9 +106,9 @@ def _measure(study: Study, candidates: Sequence[Values]) -> Callable[[Sequence[f
     from optuna.trial import create_trial
 
     history = optuna.create_study()
-    distributions = {name: _distribution(given) for name, given in study.space.items()}
+    distributions = {name: distribution(given) for name, given in study.space.items()}
     for values in candidates:
-        params = {name: _coded(study.space[name], value) for name, value in values.items()}
+        params = {name: to_optuna(study.space[name], value) for name, value in values.items()}
         used = {name: distributions[name] for name in params}
         history.add_trial(create_trial(value=0.0, params=params, distributions=used))
     evaluator = PedAnovaImportanceEvaluator(target_quantile=BEST)
@@ -147,33 +121,3 @@ def _measure(study: Study, candidates: Sequence[Values]) -> Callable[[Sequence[f
         )
 
     return measure
-
-
-def _distribution(given: Distribution) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if given.kind == "choice":  # of places in the list, because Optuna's choices cannot be lists or sections
-        return CategoricalDistribution(tuple(range(given.count)))
-    low, high = given.values
-    if given.kind == "int":
-        return IntDistribution(low, high)
-    return FloatDistribution(low, high, log=given.kind == "loguniform")
-
-
-def _coded(given: Distribution, value: Any) -> float:
-    return given.values.index(value) if given.kind == "choice" else value
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep Optuna's messages and warnings, such as those about experimental arguments, from the terminal."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

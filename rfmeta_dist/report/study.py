@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist import __version__
 from rfmeta_dist.core.digests import digest
 from rfmeta_dist.report import study_plots as plots
-from rfmeta_dist.report.importance import ABSENT, Importance, base_value, importance
+from rfmeta_dist.report.importance import Importance, importance
 from rfmeta_dist.report.page import environment
 from rfmeta_dist.tuning import deploy, folds, opening
 from rfmeta_dist.tuning.results import SOURCES
 from rfmeta_dist.tuning.standing import short_names
 from rfmeta_dist.tuning.study import DEPLOY
+from rfmeta_dist.tuning.translate import ABSENT, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +39,8 @@ def render(standing: Standing) -> str:
     Args:
         standing: from `standing.stand`.
     """
-    study, plan = standing.study, standing.opened.plan
-    names = short_names(study)
+    study, plan = standing.study, standing.known.plan
+    names, base = short_names(study), study.base.model_dump(mode="json")
     return (
         environment()
         .get_template("study.html.jinja")
@@ -51,9 +52,9 @@ def render(standing: Standing) -> str:
             metric=study.metric.upper(),
             fields=names,
             targets=[_target(standing, target, names) for target in standing.views],
-            base_values={field: _text(base_value(study, field)) for field in study.space},
+            base_values={field: _text(at(base, field)) for field in study.space},
             two_sources=study.selection == "nested" and len(study.domains) == 4,
-            hours=standing.opened.state.seconds / 3600,
+            hours=standing.known.state.seconds / 3600,
             deployed=_deployed(standing),
             regret=_regret(standing),
             deploy_file=DEPLOY,

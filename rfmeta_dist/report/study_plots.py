@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.report.importance import Importance, base_value
+from rfmeta_dist.report.importance import Importance
 from rfmeta_dist.report.plots import BLUE, GREEN, GREY, ORANGE, as_svg, new_figure, styled
+from rfmeta_dist.tuning.translate import ABSENT, at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,11 +117,11 @@ def parallel(study: Study, view: View, chosen: Entry | None, names: Mapping[str,
     with styled(name):
         figure = new_figure(max(4.4, 1.1 * (len(fields) + 1)), 3.2)
         axes = figure.subplots()
-        outside = False
+        outside, base = False, study.base.model_dump(mode="json")
         for entry in sorted(view.entries, key=lambda e: (e.value is not None, e is chosen)):
             if entry.candidate.number not in last:
                 continue
-            places = [_place(study, entry, field) for field in fields]
+            places = [_place(study, base, entry, field) for field in fields]
             outside |= OUTSIDE in places
             score = (last[entry.candidate.number] - low) / (high - low) if high > low else 0.5
             axes.plot([*places, score], **_line(entry, chosen))
@@ -129,7 +130,7 @@ def parallel(study: Study, view: View, chosen: Entry | None, names: Mapping[str,
         _axis(axes, len(fields), {0.0: f"{low:.1f}", 1.0: f"{high:.1f}"} if high > low else {0.5: f"{low:.1f}"})
         if outside:
             axes.text(
-                -0.1, OUTSIDE, "not set or\nnot in the space", fontsize=7, ha="right", va="center", color=GREY
+                -0.1, OUTSIDE, "not set, or not\nin the space", fontsize=7, ha="right", va="center", color=GREY
             )
         labels = [names[field].replace("_", "_\n") for field in fields]
         axes.set_xticks(range(len(fields) + 1), [*labels, _label(study).replace(", ", ",\n")], fontsize=8)
@@ -140,10 +141,12 @@ def parallel(study: Study, view: View, chosen: Entry | None, names: Mapping[str,
         return as_svg(figure, name)
 
 
-def _place(study: Study, entry: Entry, field: str) -> float:
+def _place(study: Study, base: Any, entry: Entry, field: str) -> float:
     """Return where the axis of a field shows a candidate's value: from 0 to 1, or `OUTSIDE`."""
     given = study.space[field]
-    value = entry.candidate.values.get(field, None if entry.candidate.values else base_value(study, field))
+    value = entry.candidate.values.get(field, ABSENT)
+    if not entry.candidate.values:
+        value = at(base, field)
     if not given.contains(value):
         return OUTSIDE
     if given.kind == "choice":

@@ -20,16 +20,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.core import seeds
 from rfmeta_dist.tuning.proposals import DRAWS, Candidate, Told, candidates, identity, startup, units
-from rfmeta_dist.tuning.space import active, apply, point, rounded
+from rfmeta_dist.tuning.space import active, apply, point
+from rfmeta_dist.tuning.translate import distribution, from_optuna, in_space, quietly, to_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -75,7 +73,7 @@ def _new(study: Study, target: str, known: Sequence[Told], seen: set[str]) -> di
     """Return the values of a configuration that was not proposed yet; None if the space has no more."""
     seed = seeds.seed("tune", study.search.kind, study.search.seed, target, len(known))
     drawn = (point(study.space, unit) for unit in units(sorted(study.space), seed))
-    with _quietly():
+    with quietly():
         asked = itertools.islice(_asked(study, known, seed), TRIES)
         for values in itertools.chain(asked, itertools.islice(drawn, DRAWS * (len(known) + 1))):
             if identity(apply(study.base, values)) not in seen:
@@ -87,7 +85,7 @@ def _asked(study: Study, known: Sequence[Told], seed: int) -> Iterator[dict[str,
     """Yield what a sampler proposes. Each proposal counts as being trained, so the next keeps away from it."""
     import optuna
 
-    distributions = {name: _distribution(study.space[name]) for name in sorted(study.space)}
+    distributions = {name: distribution(study.space[name]) for name in sorted(study.space)}
     history = optuna.create_study(
         sampler=_sampler(study, seed), direction="minimize" if study.metric == "hter" else "maximize"
     )
@@ -95,7 +93,7 @@ def _asked(study: Study, known: Sequence[Told], seed: int) -> Iterator[dict[str,
         history.add_trial(trial)
     while True:
         params = history.ask(distributions).params
-        values = {name: _from_optuna(d, params[name]) for name, d in study.space.items()}
+        values = {name: from_optuna(d, params[name]) for name, d in study.space.items()}
         yield active(study.space, values)
 
 
@@ -126,10 +124,10 @@ def _trials(
     worst = max if study.metric == "hter" else min
     scores = [told.value for told in known if told.value is not None and math.isfinite(told.value)]
     for told in known:
-        values = _in_space(study, base, told.candidate)
+        values = in_space(study, base, told.candidate)
         if values is None:
             continue
-        params = {name: _to_optuna(study.space[name], value) for name, value in sorted(values.items())}
+        params = {name: to_optuna(study.space[name], value) for name, value in sorted(values.items())}
         rungs = {} if told.failed else {s: v for s, v in told.rungs.items() if math.isfinite(v)}
         state, score = TrialState.PRUNED, told.value
         if score is not None and math.isfinite(score) and not told.failed:
@@ -145,59 +143,3 @@ def _trials(
             distributions={name: distributions[name] for name in params},
             intermediate_values=rungs,
         )
-
-
-def _in_space(study: Study, base: Any, candidate: Candidate) -> dict[str, Any] | None:
-    """Return a candidate's value of each field of the space that applies to it.
-
-    Fields that it does not set are as in the base. The result is None if such a value is not in the space: a
-    sampler cannot be told of it.
-    """
-    values = {name: candidate.values.get(name, _at(base, name)) for name in study.space}
-    found = active(study.space, values)
-    return found if all(study.space[name].contains(value) for name, value in found.items()) else None
-
-
-def _at(tree: Any, name: str) -> Any:
-    for part in name.split("."):
-        tree = tree.get(part, _NOT_THERE) if isinstance(tree, Mapping) else _NOT_THERE
-    return tree
-
-
-_NOT_THERE = object()  # None is a value that a field may have
-
-
-def _distribution(given: Distribution) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if given.kind == "choice":  # of places in the list, since Optuna's choices cannot be lists or sections
-        return CategoricalDistribution(tuple(range(given.count)))
-    low, high = given.values
-    if given.kind == "int":
-        return IntDistribution(low, high)
-    return FloatDistribution(low, high, log=given.kind == "loguniform")
-
-
-def _to_optuna(distribution: Distribution, value: Any) -> float:
-    return distribution.values.index(value) if distribution.kind == "choice" else value
-
-
-def _from_optuna(distribution: Distribution, value: Any) -> Any:
-    if distribution.kind == "choice":
-        return distribution.values[value]
-    return rounded(distribution, value) if distribution.continuous else value
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep Optuna's messages and warnings from the terminal, such as those about experimental arguments."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -75,19 +75,19 @@ class Standing:
     """How a study stands.
 
     Attributes:
-        opened: the study.
+        known: the study.
         views: what each target knows, by target.
         asked: the figures that each target has asked for and that are there, by target.
     """
 
-    opened: Known
+    known: Known
     views: Mapping[str, View]
     asked: Asked
 
     @property
     def study(self) -> Study:
         """Return the study."""
-        return self.opened.plan.study
+        return self.known.plan.study
 
     @property
     def over(self) -> bool:
@@ -97,7 +97,7 @@ class Standing:
     @property
     def ended_by_hours(self) -> bool:
         """Return True if `budget.hours` has kept the study from beginning further cohorts."""
-        return self.opened.state.cohorts is not None
+        return self.known.state.cohorts is not None
 
     def chosen(self, target: str) -> Entry | None:
         """Return the best candidate so far; None if none has come to its end, or the target was stopped."""
@@ -160,10 +160,10 @@ class Standing:
                 yield _key(target, Figure(entry.candidate, seed, fold, 0))
 
 
-def stand(opened: Known) -> Standing:
+def stand(known: Known) -> Standing:
     """Look at a study, and return how it stands."""
-    views = {target: opened.view(target) for target in opened.plan.targets}
-    return Standing(opened, views, {target: opened.asked(target) for target in views})
+    views = {target: known.view(target) for target in known.plan.targets}
+    return Standing(known, views, {target: known.asked(target) for target in views})
 
 
 def last_step(study: Study, candidate: Candidate) -> int:
@@ -182,9 +182,9 @@ def short_names(study: Study) -> dict[str, str]:
 
 def as_dict(standing: Standing) -> dict[str, Any]:
     """Return all that is known of a study, for JSON."""
-    study, plan, effort = standing.study, standing.opened.plan, standing.effort()
+    study, plan, effort = standing.study, standing.known.plan, standing.effort()
     return {
-        "study": standing.opened.folder.url,
+        "study": standing.known.folder.url,
         "name": study.name,
         "metric": study.metric,
         "selection": study.selection,
@@ -192,7 +192,7 @@ def as_dict(standing: Standing) -> dict[str, Any]:
         "budget": study.budget.model_dump(mode="json"),
         "seeds": list(study.seeds),
         "candidates": plan.total,
-        "hours": standing.opened.state.seconds / 3600,
+        "hours": standing.known.state.seconds / 3600,
         "over": standing.over,
         "ended_by_hours": standing.ended_by_hours,
         "trainings": {

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.config.load import check
-from rfmeta_dist.report import importance as measured
 from rfmeta_dist.report import study as page
 from rfmeta_dist.report import study_plots
-from rfmeta_dist.report.importance import Importance, importance
 from rfmeta_dist.report.words import percent
 from rfmeta_dist.tuning import deploy
 from rfmeta_dist.tuning.results import DIVERGED, Result
@@ -199,6 +197,8 @@ def test_a_study_under_way_does_not_call_its_best_candidates_chosen(tmp_path: Pa
 def test_a_target_that_was_stopped_says_why_and_no_text_becomes_an_element(tmp_path: Path, no_plots):
     text = page.render(stopped(tmp_path))
     assert text.count("was stopped:</strong> its first 3 candidates all failed in the same way") == 4
+    assert "No configuration was chosen" in text
+    assert "a configuration was chosen without" not in text
     assert "&lt;script&gt;" in text
     assert "<script" not in text
 
@@ -228,58 +228,28 @@ def test_the_page_is_made_without_optuna_and_says_what_is_missing(
     assert page.render(standing).count("optuna is not installed") == 1  # for all targets together
 
 
-def test_importance_finds_the_field_that_matters_and_tells_chance(standing: Standing):
-    for view in standing.views.values():
-        found = importance(standing.study, view)
-        assert isinstance(found, Importance)
-        matters, other = "method.inner_learning_rate", "training.learning_rate"
-        assert sum(found.shares.values()) == pytest.approx(1)
-        assert found.shares[matters] > found.chance[matters]
-        assert found.shares[other] < found.shares[matters]
-        assert found.step == 2  # the latest one to which enough candidates came
-
-
-def test_importance_is_the_same_for_a_score_and_its_opposite(tmp_path: Path):
-    one, other = (store(small(tmp_path / metric, metric=metric)) for metric in ("hter", "auc"))
-    for found in (one, other):
-        train(found, made_up)
-    assert importance(one.plan.study, one.view("M")) == importance(other.plan.study, other.view("M"))
-
-
-def test_importance_with_too_few_candidates_says_how_many_it_takes(tmp_path: Path):
-    found = store(small(tmp_path, search={"candidates": measured.FEWEST - 1}))
-    train(found, made_up)
-    assert "11 were judged at the same step, and it takes 12" in str(
-        importance(found.plan.study, found.view("M"))
-    )
-
-
-def test_fields_with_a_condition_and_many_failures_have_an_importance_and_a_line(tmp_path: Path):
-    space = {
-        "method.name": {"choice": ["rfmeta", "first_order"]},
-        "method.inner_steps": {"choice": [2, 3], "when": {"method.name": "first_order"}},
-        "method.inner_learning_rate": {"loguniform": [1e-4, 1e-1]},
-    }
-    found = store(small(tmp_path, space=space))
-
-    def value(config, judged, step):
-        return (
-            diverged(config, judged, step)
-            if config.method.inner_learning_rate > 0.02
-            else made_up(config, judged, step)
-        )
-
-    train(found, value)
-    mattered = importance(found.plan.study, found.view("M"))
-    assert isinstance(mattered, Importance)
-    assert set(mattered.shares) == set(space)
-    view = found.view("M")
-    text = study_plots.parallel(
-        found.plan.study, view, view.entries[0], {name: name for name in space}, "lines"
-    )
-    assert "not set" in text
-
-
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_no_horizontal_overflow_on_a_phone(html: str, tmp_path: Path):
     assert overflow(html, tmp_path) == 0
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp"])
+def test_candidates_that_differ_between_targets_are_each_in_their_own_table(
+    tmp_path: Path, no_plots, kind: str
+):
+    found = store(small(tmp_path, search={"kind": kind, "candidates": 6, "startup": 4, "batch": 2}))
+    train(found, made_up)
+    standing = stand(seen(found))
+    text = page.render(standing)
+    assert "each target has candidates of its own after the first 4" in text
+    values = set()
+    for target, view in standing.views.items():
+        last = view.entries[-1]
+        (row,) = (row for row in Tables(text).rows[f"Candidates for {target}"] if row[0] == "5")
+        rate = last.candidate.values["method.inner_learning_rate"]
+        assert row[-2] == f"{rate:.4g}"
+        values.add(rate)
+    assert len(values) > 1
+    effort = standing.effort()
+    assert 4 * 6 + 2 * 6 < effort.trainings <= 4 * 6 + 2 * 12  # only the first 4 are shared by all targets
+    assert effort.asked == 6 * 12

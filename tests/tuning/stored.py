@@ -13,6 +13,7 @@ from rfmeta_dist.config.study import Study
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning import results
+from rfmeta_dist.tuning.known import Known
 from rfmeta_dist.tuning.plan import Plan
 from rfmeta_dist.tuning.results import Result
 from rfmeta_dist.tuning.study import FILE, Opened, State, look
@@ -49,7 +50,7 @@ def train(found: Opened, value: Value, most: int = 10_000) -> None:
             most -= 1
 
 
-def seen(found: Opened) -> Opened:
+def seen(found: Opened) -> Known:
     """Return the study as another process sees it."""
     return look(str(Path(found.folder.url)))
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rfmeta_dist.config.study import Study
-from rfmeta_dist.tuning import learned
+from rfmeta_dist.tuning import learned, translate
 from rfmeta_dist.tuning.proposals import Candidate, Told
 from rfmeta_dist.tuning.space import active, apply
 from tests.tuning.test_proposals import FIELDS, SPACES, candidates, of, study
@@ -149,11 +149,11 @@ def test_proposals_are_new_configurations_of_the_space(names, seed, fates, shuff
 def test_optuna_is_told_each_candidate_without_loss(names, seed, fates):
     given = small(space=of(names), seed=seed)
     known = history(given, 3, fates)
-    distributions = {name: learned._distribution(d) for name, d in given.space.items()}
+    distributions = {name: translate.distribution(d) for name, d in given.space.items()}
     trials = list(learned._trials(given, known, distributions))
     assert len(trials) == len(known)  # the base lies in the space too
     for t, trial in zip(known[1:], trials[1:], strict=True):
-        back = {name: learned._from_optuna(given.space[name], value) for name, value in trial.params.items()}
+        back = {name: translate.from_optuna(given.space[name], value) for name, value in trial.params.items()}
         assert back == t.candidate.values
         assert {name: type(v) for name, v in back.items()} == {
             n: type(v) for n, v in t.candidate.values.items()
@@ -179,7 +179,7 @@ def test_choices_of_any_type_come_back_as_they_are():
 def test_a_base_outside_the_space_is_tried_but_not_told():
     space = {WEIGHT: {"uniform": [20, 30]}}
     given = small(space=space)
-    distributions = {WEIGHT: learned._distribution(given.space[WEIGHT])}
+    distributions = {WEIGHT: translate.distribution(given.space[WEIGHT])}
     assert len(list(learned._trials(given, history(given, 2), distributions))) == 7
 
 

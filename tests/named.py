@@ -37,6 +37,8 @@ def require_invocation(line: str) -> None:
         node = node.commands[name]
     if name == "tune" and words and not words[0].startswith("-"):
         node = node.commands["search"]  # for which `rfmeta tune STUDY` is short
+    if words and hasattr(node, "default"):  # `rfmeta tune STUDY` is short for `rfmeta tune search STUDY`
+        node = node.commands[node.default]
     alone = bool(words) and words[0].startswith("-")  # an option of rfmeta itself, such as --version
     assert node is not COMMANDS or alone, f"there is no command rfmeta {line}"
     assert not getattr(node, "commands", {}) or not words or words[0].startswith("-"), (

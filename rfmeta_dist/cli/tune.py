@@ -44,9 +44,11 @@ chosen configurations are files choice-to_TARGET.yaml for `rfmeta train`.
 class _Searching(TyperGroup):
     """The group `rfmeta tune`, in which `rfmeta tune STUDY` is short for `rfmeta tune search STUDY`."""
 
+    default = "search"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or args[0] not in self.commands:
-            args = ["search", *(args or ["--help"])]
+            args = [self.default, *(args or ["--help"])]
         return super().parse_args(ctx, args)
 
 

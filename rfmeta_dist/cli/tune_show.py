@@ -56,7 +56,7 @@ def show_study(
     standing = stand(look(study))
     files = write_page(standing) if page else []
     if json:
-        opened = {target: opening["time"] for target, opening in standing.opened.state.opened.items()}
+        opened = {target: opening["time"] for target, opening in standing.known.state.opened.items()}
         print_json({**as_dict(standing), "opened": opened, "files": files})
         return
     show(*_summary(standing))
@@ -136,8 +136,8 @@ def _show_target(standing: Standing, target: str) -> None:
     show("", f"target {target}: {standing.study.metric.upper()} in %, mean over its folds and seeds")
     show_rich(table)
     show(*_wrapped(_best(standing, target, standing.chosen(target))))
-    if opening := standing.opened.state.opened.get(target):
-        show(*_wrapped(_opened(opening["time"], standing.opened.looked_at(standing.views[target]))))
+    if opening := standing.known.state.opened.get(target):
+        show(*_wrapped(_opened(opening["time"], standing.known.looked_at(standing.views[target]))))
 
 
 def _table(standing: Standing, target: str, *, columns: bool) -> Table:

@@ -74,7 +74,7 @@ def _target(standing: Standing, target: str, names: Mapping[str, str]) -> Row:
     return {
         "name": target,
         "view": view,
-        "looked_at": standing.opened.looked_at(view),
+        "looked_at": standing.known.looked_at(view),
         "chosen": chosen,
         "base": view.entries[0],
         "gain": _gain(study, view, chosen),
@@ -91,7 +91,7 @@ def _target(standing: Standing, target: str, names: Mapping[str, str]) -> Row:
 
 def _regret(standing: Standing) -> Row | None:
     """Return what `rfmeta tune regret` found; None before, and if other choices have been made since."""
-    found, known = opening.read(standing.opened), standing.opened
+    found, known = opening.read(standing.known), standing.known
     if found is None or not standing.over:
         return None
     for target, told in found["targets"].items():

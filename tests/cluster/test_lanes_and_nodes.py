@@ -1,4 +1,4 @@
-"""A machine is lost under a study: its training goes on elsewhere, and no figure is another one."""
+"""Machines are lost under a study: trainings go on elsewhere, and its decisions and choices are the same."""
 
 from __future__ import annotations
 
@@ -8,70 +8,70 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from rfmeta_dist.config.load import dump
-
-STEPS = 120
 
 PROGRAM = """
 import json, sys, threading, time
 from pathlib import Path
 from ray.cluster_utils import Cluster
+from rfmeta_dist.cluster import trials
 from rfmeta_dist.cluster.session import session
-from rfmeta_dist.config.load import load_config
-from tests.cluster.lanes import Desk, changed, order
+from rfmeta_dist.config.load import check
+from rfmeta_dist.tuning.results import FAILURES
+from rfmeta_dist.tuning.study import opened
+from tests.tuning.studies import base, study
 
-base, place = load_config(Path(sys.argv[1]), ()), Path(sys.argv[2])
+place, faces = Path(sys.argv[1]), sys.argv[2]
+config = check(
+    base(faces, workers=1, strategy="single", steps=40, checkpoint_every=5, wait_s=20, restarts=2), "test"
+)
+search = {"kind": "tpe", "candidates": 6, "startup": 3, "batch": 3, "rungs": [10], "keep": 0.4}
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": sys.argv[3]})
-nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-desks = []
+nodes = [cluster.add_node(num_cpus=1) for _ in range(4)]
+said, rows = [], []
 with session(address=cluster.address):
     for way in ("quiet", "hurt"):
-        folder = str(place / way / "trainings")
-        orders = []
-        for seed in range(3):
-            config = changed(base, run={"name": f"t{seed}", "folder": folder}, training={"seed": seed})
-            orders.append([order(config, config.training.steps, "M")])
-        desk = Desk(place / way, orders, local=False)
-        desks.append(desk)
-        study = threading.Thread(target=desk.run)
-        study.start()
-        if way == "hurt":
-            while not any(row["step"] >= 40 for row in list(desk.rows)):
-                time.sleep(0.05)
-            cluster.remove_node(nodes[0], allow_graceful=False)
-        study.join()
+        given = study(folder=str(place / way), base=config, search=search, targets=["M", "O"])
+        with opened(given) as found:
+            def do():
+                where = found.manifests, found.shared.url, found.folder.sub(FAILURES)
+                trials.run(
+                    found.orders, *where, rows.append, on_notice=said.append, local=False, token=found.token
+                )
+            searching = threading.Thread(target=do)
+            searching.start()
+            if way == "hurt":
+                while len(list((place / way / "figures").glob("*.json"))) < 6:
+                    assert searching.is_alive()
+                    time.sleep(0.05)
+                said.clear()
+                cluster.remove_node(nodes[0], allow_graceful=False)
+            searching.join()
+            for target in found.plan.targets:
+                found.choose(target)
 cluster.shutdown()
-print(json.dumps({"said": desks[1].said, "steps": [row["step"] for row in desks[1].rows]}))
+print(json.dumps(said))
 """
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(900)
-def test_a_lost_machine_changes_no_figure(configure: Any, tmp_path: Path):
-    config = configure(
-        "base", steps=STEPS, checkpoint_every=10, workers=1, strategy="single", wait_s=20, restarts=2
-    )
-    file = tmp_path / "base.yaml"
-    file.write_text(dump(config))
+@pytest.mark.timeout(1500)
+def test_a_lost_machine_changes_no_choice(faces: str, tmp_path: Path):
     with tempfile.TemporaryDirectory(prefix="rf-", dir="/tmp") as place:
         (Path(place) / "ray").mkdir()  # Ray's test cluster writes its address there
         environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": place}
         environment.pop("RAY_ADDRESS", None)
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(file), str(tmp_path), place],
+            [sys.executable, "-c", PROGRAM, str(tmp_path), faces, place],
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
     assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert any("workers have failed; it goes on from its newest checkpoint" in line for line in found["said"])
-    assert len(found["steps"]) > 3 * STEPS  # some steps were taken again
-    quiet, hurt = (sorted((tmp_path / way / "figures").iterdir()) for way in ("quiet", "hurt"))
-    assert len(quiet) == len(hurt) == 3
-    assert [path.read_bytes() for path in quiet] == [path.read_bytes() for path in hurt]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert any("workers have failed" in line for line in said), said
+    for name in ("choice-to_M.yaml", "choice-to_O.yaml", "trace-to_M.jsonl", "trace-to_O.jsonl"):
+        quiet, hurt = ((tmp_path / way / "study" / name).read_text() for way in ("quiet", "hurt"))
+        assert hurt.replace(str(tmp_path / "hurt"), str(tmp_path / "quiet")) == quiet, name

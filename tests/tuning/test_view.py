@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.tuning import folds, halving, view
+from rfmeta_dist.tuning.cohorts import Proposals
 from rfmeta_dist.tuning.results import DIVERGED, Result
 from rfmeta_dist.tuning.view import Entry, Views
 from tests.tuning.studies import World, base, result, study
@@ -23,6 +24,7 @@ SEARCHES: list[dict[str, Any]] = [
     {"kind": "sobol", "candidates": 6, "batch": 3},
     {"kind": "sobol", "candidates": 7, "batch": 3, "rungs": [1]},
     {"kind": "random", "candidates": 8, "batch": 4, "rungs": [1, 2], "keep": 0.6},
+    {"kind": "tpe", "candidates": 6, "startup": 2, "batch": 2, "rungs": [1]},
 ]
 STEPS = 4
 Value = Callable[..., Result]
@@ -83,20 +85,21 @@ def test_figures_that_the_target_touches_change_nothing_of_its_trace(
     assert traces(search, world_of(world), order, targets=["M"]) == {"M": joint}
 
 
-SEARCH = SEARCHES[1]
+HALVING, TPE = SEARCHES[1], SEARCHES[3]
 
 
-def leaks(**changes: Any) -> bool:
+def leaks(search: dict[str, Any]) -> bool:
     """Whether M's trace depends on what M touches, or on the order of arrival, in one of some worlds."""
     for number in range(8):
-        clean = traces(SEARCH, world_of(number), **changes)["M"]
-        if traces(SEARCH, world_of(number, number + 1000), number, 3, **changes)["M"] != clean:
+        clean = traces(search, world_of(number))["M"]
+        if traces(search, world_of(number, number + 1000), number, 3)["M"] != clean:
             return True
     return False
 
 
-def test_nothing_leaks_when_nothing_is_planted():
-    assert not leaks()
+@pytest.mark.parametrize("search", [HALVING, TPE])
+def test_nothing_leaks_when_nothing_is_planted(search: dict[str, Any]):
+    assert not leaks(search)
 
 
 def mean_over_targets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,19 +167,34 @@ def a_figure_that_was_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Views, "_cohort", cohort)
 
 
+def told_of_another_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search proposes M's candidates from what O knows."""
+    true = Proposals.cohort
+
+    def cohort(self: Proposals, target: str, number: int, told: Any) -> Any:
+        known = self.__dict__.setdefault("told", {})
+        known[target, number] = told
+        return true(self, target, number, known.get(("O", number), told) if target == "M" else told)
+
+    monkeypatch.setattr(Proposals, "cohort", cohort)
+
+
 @pytest.mark.parametrize(
-    "plant",
+    ("plant", "search"),
     [
-        mean_over_targets,
-        another_target_s_folds,
-        stops_shared_between_targets,
-        decided_by_arrival,
-        a_figure_that_was_not_asked_for,
+        (mean_over_targets, HALVING),
+        (another_target_s_folds, HALVING),
+        (stops_shared_between_targets, HALVING),
+        (decided_by_arrival, HALVING),
+        (a_figure_that_was_not_asked_for, HALVING),
+        (told_of_another_target, TPE),
     ],
 )
-def test_a_planted_leak_is_noticed(plant: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch):
+def test_a_planted_leak_is_noticed(
+    plant: Callable[[Any], None], search: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
     plant(monkeypatch)
-    assert leaks()
+    assert leaks(search)
 
 
 def test_the_better_half_and_the_base_train_on():

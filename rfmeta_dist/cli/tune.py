@@ -12,11 +12,12 @@ from typer.core import TyperGroup
 from rfmeta_dist.cli import regret
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
+from rfmeta_dist.cli.tune_plan import cell, columns, print_plan
 from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
-    from rfmeta_dist.core.errors import RunError
+    from rfmeta_dist.core.errors import RfmetaError, RunError
     from rfmeta_dist.tuning.orders import Order
     from rfmeta_dist.tuning.plan import Plan
     from rfmeta_dist.tuning.study import Opened
@@ -34,6 +35,8 @@ EXAMPLES = """
   rfmeta tune study.yaml --set search.candidates=32     [dim]# later: 16 more of them[/]
 
   rfmeta tune show runs/my-study             [dim]# from another terminal, while it runs or later[/]
+
+  rfmeta tune regret runs/my-study           [dim]# afterwards: was it worth it?[/]
 
 A target's configuration is chosen by trainings on the target's sources alone: each source in turn is left out
 and judged on. If the command is interrupted, give it again: it continues, and no training is done twice. The
@@ -88,17 +91,25 @@ def search(
     `rfmeta tune STUDY` is short for `rfmeta tune search STUDY`.
     """
     from rfmeta_dist.config.study import load_study
+    from rfmeta_dist.core.errors import ConfigError
     from rfmeta_dist.tuning.plan import Plan
     from rfmeta_dist.tuning.standing import stand
     from rfmeta_dist.tuning.study import opened
 
+    if study.is_dir():
+        raise ConfigError(
+            f"{study} is a folder, but a search needs a study file",
+            f"to look at a study, write rfmeta tune show {study}; to go on with it, give its file again",
+        )
     plan = Plan(load_study(study, overrides or ()))
     if dry_run:
-        _print_plan(plan, json)
+        print_plan(plan, slots, json)
         return
     notices = Notices()
     with opened(plan.study) as found:
-        _search(found, slots, address, notices, json)
+        for note in found.notes:
+            notices.tell(note)
+        ended = _search(found, slots, address, notices, json)
         views, failed = _choose(found)
         deployed = found.deploy(list(views.values()))
         pages = write_page_if_possible(stand(found))
@@ -110,7 +121,7 @@ def search(
                 "failed": {target: str(error) for target, error in failed.items()},
                 "study": found.folder.url,
                 "trainings": plan.trainings,
-                "trained": found.begun,
+                "trained": found.trained,
                 "choices": {target: _as_dict(plan, view) for target, view in views.items()},
                 "files": files,
                 "deploy": deployed,
@@ -131,20 +142,28 @@ def search(
             say(f"next, train the configuration that was chosen for {target}: rfmeta train {file}")
         if deployed:
             say(f"a configuration for a model that is trained on all domains: {deployed}")
-    for error in failed.values():
-        raise error
+    for error in (ended, *failed.values()):  # what ended a training is why a target has no choice
+        if error is not None:
+            raise error
 
 
-def _search(found: Opened, slots: int | None, address: str | None, notices: Notices, json: bool) -> None:
-    """Do the trainings that the study wants, until it wants no more."""
+def _search(
+    found: Opened, slots: int | None, address: str | None, notices: Notices, json: bool
+) -> RfmetaError | None:
+    """Do the trainings that the study wants, until it wants no more.
+
+    Returns:
+        The first error that ended a training without a figure. Targets that do not want it still get a choice.
+    """
     first, study = found.orders(), found.plan.study
     say(f"the study {found.folder.url} has {found.plan.trainings} trainings; {len(first)} can start now")
     if not first:
-        return
+        return None
     found.news()  # what was decided before this start was told then
     from rfmeta_dist.cluster import trials
     from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.session import session
+    from rfmeta_dist.core.errors import RfmetaError
     from rfmeta_dist.tuning.results import FAILURES
 
     count = slots_for(study.base, slots)
@@ -158,9 +177,13 @@ def _search(found: Opened, slots: int | None, address: str | None, notices: Noti
             say(*lines, *([f"about {hours:.1f} h left at most"] if hours else []))
         return wanted
 
-    with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
-        place = found.manifests, found.shared.url, found.folder.sub(FAILURES)
-        trials.run(orders, *place, rows, on_notice=notices.tell, local=local, token=found.token)
+    try:
+        with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
+            place = found.manifests, found.shared.url, found.folder.sub(FAILURES)
+            trials.run(orders, *place, rows, on_notice=notices.tell, local=local, token=found.token)
+    except RfmetaError as error:
+        return error
+    return None
 
 
 def _choose(found: Opened) -> tuple[dict[str, View], dict[str, RunError]]:
@@ -177,57 +200,17 @@ def _choose(found: Opened) -> tuple[dict[str, View], dict[str, RunError]]:
     return views, failed
 
 
-def _print_plan(plan: Plan, json: bool) -> None:
-    study = plan.study
-    if json:
-        print_json(
-            {
-                "candidates": plan.total,
-                "seeds": len(study.seeds),
-                "trainings": plan.trainings,
-                "steps": plan.steps_of(plan.total),
-                "workers": study.base.training.workers,
-                "targets": plan.targets,
-                "values": [dict(candidate.values) for candidate in plan.shared],
-            }
-        )
-        return
-    rows = [
-        [str(candidate.number), *(_cell(candidate.values.get(field)) for field in study.space)]
-        for candidate in plan.shared
-    ]
-    show_table(["candidate", *_columns(plan)], rows)
-    if plan.total > len(plan.shared):
-        say(
-            f"further candidates, up to number {plan.total - 1}, are proposed by {study.search.kind} from each "
-            "target's own scores, so each target has others"
-        )
-    elif study.search.learns:
-        say(
-            f"search.kind={study.search.kind} never learns here: all {plan.total} candidates are among the "
-            f"search.startup={study.search.startup} that are proposed without scores. Ask for more candidates, "
-            "or for fewer to start with"
-        )
-    training, seeds = study.base.training, len(study.seeds)
-    early = f", and at most {plan.steps_of(plan.total)} steps in all" if study.search.rungs else ""
-    say(
-        f"{plan.total} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need {plan.trainings} "
-        f"trainings, for the targets {', '.join(plan.targets)}; the base trains {training.steps} steps with "
-        f"{training.workers} worker(s){early}. Trainings that are done already are not subtracted"
-    )
-
-
 def _print_choices(plan: Plan, views: Mapping[str, View]) -> None:
     from rfmeta_dist.tuning.choice import best
 
     rows = []
     for target, view in views.items():
         chosen = best(plan.study, view)
-        cells = [_cell(chosen.candidate.values.get(field)) for field in plan.study.space]
+        cells = [cell(chosen.candidate.values.get(field)) for field in plan.study.space]
         figures = [_percent(chosen.value), _percent(view.entries[0].value)]
         rows.append([target, str(chosen.candidate.number), *figures, *cells])
     metric = plan.study.metric.upper()
-    show_table(["target", "chosen", f"{metric} over folds", "of the base", *_columns(plan)], rows)
+    show_table(["target", "chosen", f"{metric} over folds", "of the base", *columns(plan)], rows)
     for target, view in views.items():
         for entry in view.entries:
             if entry.failed:
@@ -254,19 +237,5 @@ def _as_dict(plan: Plan, view: View) -> dict[str, Any]:
     }
 
 
-def _columns(plan: Plan) -> list[str]:
-    """Return the fields of the space without their sections, where that is enough to tell them apart."""
-    last = [field.rpartition(".")[2] for field in plan.study.space]
-    return [
-        name if last.count(name) == 1 else field for name, field in zip(last, plan.study.space, strict=True)
-    ]
-
-
 def _percent(value: float | None) -> str:
     return "failed" if value is None else f"{100 * value:.1f} %"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "as in the base"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

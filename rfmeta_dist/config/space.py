@@ -14,11 +14,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from rfmeta_dist.config.distribution import Distribution
-from rfmeta_dist.config.left_out import LEFT_OUT
 from rfmeta_dist.config.load import explain
 from rfmeta_dist.config.mistakes import did_you_mean, first
 from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.searchable import reason_against
 from rfmeta_dist.config.words import typed
 from rfmeta_dist.core.errors import ConfigError
 
@@ -127,7 +127,7 @@ def _kind_of(name: str) -> Any:
                 remedy = f"write {section}.{RENAMED[name]}, its present name"
             raise ConfigError(f"space.{name}: the configuration has no field {name}", remedy)
         kind = known[part].annotation
-    if reason := _reason_against(section, field):
+    if reason := reason_against(section, field):
         raise ConfigError(
             f"space.{name}: a study must not search over this field, because {reason[0]}", reason[1]
         )
@@ -144,22 +144,6 @@ def _is_section(kind: Any) -> bool:
 
 def _without_none(kind: Any) -> Any:
     return next((option for option in get_args(kind) if option is not NoneType), kind)
-
-
-def _reason_against(section: str, field: str) -> tuple[str, str] | None:
-    """Return why a search over a field would be wrong, and what to do; None if it is not."""
-    name = f"{section}.{field}" if field else section
-    if section == "run":
-        return "it only names where results are written", f"remove space.{name}"
-    if section == "evaluation":
-        return "candidates would be judged by different rules", f"set base.{name}"
-    if name == "training.seed":
-        return "the best of several seeds is luck", "list the seeds in the study's field seeds"
-    if name in ("data.sources", "data.target"):
-        return "the study itself decides which domains a fold trains on", f"remove space.{name}"
-    if field in LEFT_OUT.get(section, ()):
-        return "the trained weights do not depend on it", f"set base.{name}"
-    return None
 
 
 def _require_apart(names: list[str]) -> None:
@@ -183,8 +167,10 @@ def require_possible(base: Config, space: Mapping[str, Distribution]) -> None:
         ConfigError: a condition cannot be met; or a value is not allowed, or is given twice. The error names
             the field and the value.
     """
+    tree = base.model_dump(mode="json")
     for name in space:
         _require_conditions(space, name, ())
+        _require_section(tree, name)
     for name, distribution in space.items():
         found: dict[str, Any] = {}
         for value in extremes(name, distribution):
@@ -192,6 +178,21 @@ def require_possible(base: Config, space: Mapping[str, Distribution]) -> None:
             if applied in found.values() and distribution.kind == "choice":
                 raise ConfigError(f"space.{name}: the choice {value!r} is given twice", "remove one of them")
             found[repr(value)] = applied
+
+
+def _require_section(base: Mapping[str, Any], name: str) -> None:
+    """Refuse a field of an optional section that the base lacks: candidates would get its other fields too."""
+    *sections, _ = name.split(".")
+    here: Any = base
+    for depth, section in enumerate(sections, 1):
+        here = here.get(section)
+        if here is None:
+            missing = ".".join(sections[:depth])
+            raise ConfigError(
+                f"space.{name}: the base has no {missing}, so every candidate but the base would get the "
+                "defaults of all its fields",
+                f"write base.{missing} with the values that its other fields are to have",
+            )
 
 
 def _require_conditions(space: Mapping[str, Distribution], name: str, above: tuple[str, ...]) -> None:
@@ -246,7 +247,7 @@ def extremes(name: str, distribution: Distribution) -> Iterator[Any]:
 
 def _tried(base: Config, space: Mapping[str, Distribution], name: str, value: Any) -> Config:
     try:
-        return _applied(base, {**_needed(space, name), name: value})
+        return _applied(base, {**needed(space, name), name: value})
     except ValidationError as error:
         found = first(error)
     problem = f"{found.name}: {found.message}" if found.name not in ("", name) else found.message
@@ -257,12 +258,12 @@ def _tried(base: Config, space: Mapping[str, Distribution], name: str, value: An
     raise ConfigError(f"space.{name}: {role} {value!r} is not possible: {problem}", remedy)
 
 
-def _needed(space: Mapping[str, Distribution], name: str) -> dict[str, Any]:
-    """Return the values of other fields under which a field is set."""
-    needed: dict[str, Any] = {}
+def needed(space: Mapping[str, Distribution], name: str) -> dict[str, Any]:
+    """Return the values of other fields under which a field of the space is set: field → value."""
+    found: dict[str, Any] = {}
     for field, value in space[name].when.items():
-        needed |= {**_needed(space, field), field: value}
-    return needed
+        found |= {**needed(space, field), field: value}
+    return found
 
 
 def size_of_grid(space: Mapping[str, Distribution]) -> int:

@@ -25,14 +25,17 @@ def require_different_weights(fold: Config, space: Mapping[str, Distribution]) -
     """
     if fold.episode_domains == 2 and "episode.domains" not in space:
         _require_nothing_to_aggregate(space)
+    rules = space["method.name"].values if "method.name" in space else (fold.method.name,)
     for name, distribution in space.items():
-        rule = distribution.when.get("method.name", None if "method.name" in space else fold.method.name)
-        if rule is not None and name.removeprefix("method.") in METHODS[rule].unused:
-            raise ConfigError(
-                f"space.{name}: the rule {rule} does not use this field, so all its values train the same "
-                "weights, and their scores tie exactly",
-                f"remove space.{name}, or search with another method.name",
-            )
+        under = (distribution.when["method.name"],) if "method.name" in distribution.when else rules
+        for rule in under:
+            if name.removeprefix("method.") in METHODS[rule].unused:
+                raise ConfigError(
+                    f"space.{name}: the rule {rule} does not use this field, so all its values train the same "
+                    "weights, and their scores tie exactly",
+                    f"remove space.{name}, set it only under another rule (when: {{method.name: …}}), or "
+                    "search with another method.name",
+                )
 
 
 def _require_nothing_to_aggregate(space: Mapping[str, Distribution]) -> None:

@@ -10,7 +10,7 @@ from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.tuning.results import SOURCES
+from rfmeta_dist.tuning.results import MEMORY, RESTARTS, SOURCES
 from rfmeta_dist.tuning.space import apply
 from rfmeta_dist.tuning.view import Entry, View
 
@@ -23,7 +23,13 @@ def best(study: Study, view: View) -> Entry:
     Raises:
         RunError: the target was stopped, or every candidate failed.
     """
+    kinds = {entry.kind for entry in view.entries if entry.failed}
     again = "lower the learning rates in base and space, and start the study under a new name: --set name=…"
+    if kinds and kinds <= {MEMORY, RESTARTS}:
+        again = (
+            "give the trainings more memory or other machines, delete the folder failures/ in the study's "
+            "folder, and give the same command again"
+        )
     if view.problem:
         raise RunError(f"target {view.target} was stopped: {view.problem}", again)
     sign = 1 if study.metric == "hter" else -1

@@ -28,6 +28,8 @@ def require_same(folder: Store, before: Study, plan: Plan) -> None:
     left, right = _flat(before.model_dump(mode="json")), _flat(plan.study.model_dump(mode="json"))
     differing = [name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
     differing = [name for name in differing if not _may_differ(name)]
+    if not set(before.targets or before.domains) <= set(plan.targets):
+        differing.append("targets")
     if before.domains != plan.study.domains and "base.data.sources" not in differing:
         differing.append("base.data.target")  # a run may get another target, but here it is one of the domains
     earlier = Plan(before)
@@ -45,6 +47,8 @@ def require_same(folder: Store, before: Study, plan: Plan) -> None:
 
 def _may_differ(name: str) -> bool:
     run_field = name.removeprefix("base.")
+    if run_field == "evaluation.target_split":  # figures would be of other people
+        return False
     return name in MAY_GROW or name == "folder" or run_field.startswith("run.") or run_field in MAY_DIFFER
 
 

@@ -61,9 +61,14 @@ class Known:
     shared: Store
     manifests: Mapping[str, str]
     state: State
-    _configs: dict[str, Config] = field(default_factory=dict)
+    _texts: dict[int, tuple[Candidate, str]] = field(
+        default_factory=dict
+    )  # holds the candidate, so its id lasts
+    _configs: dict[tuple[str, int, LeftOut], Config] = field(default_factory=dict)
     _found: dict[str, Result] = field(default_factory=dict)
+    _names: dict[tuple[str, str, int], str] = field(default_factory=dict)
     _there: set[str] | None = None
+    _failed: set[str] = field(default_factory=set)
 
     def view(self, target: str) -> View:
         """Return what a target knows and wants, as far as figures are there."""
@@ -88,7 +93,11 @@ class Known:
 
     def config(self, candidate: Candidate, seed: int, without: LeftOut) -> Config:
         """Return the configuration of a training."""
-        key = json.dumps([dict(candidate.values), seed, without], sort_keys=True)
+        text = self._texts.get(id(candidate))
+        if text is None:
+            text = candidate, json.dumps(dict(candidate.values), sort_keys=True)
+            self._texts[id(candidate)] = text
+        key = text[1], seed, without
         if key not in self._configs:
             self._configs[key] = folds.configuration(
                 self.plan.study, candidate, seed, without, self.manifests, self.state.code
@@ -97,17 +106,29 @@ class Known:
 
     def name(self, config: Config, fold: str, step: int) -> str:
         """Return the name of a figure's object; see `results.name`."""
-        return results.name(config, fold, self.manifests.get(fold, ""), step)
+        key = config.run.name, fold, step
+        if key not in self._names:  # hashing takes most of the time of a view otherwise
+            self._names[key] = results.name(config, fold, self.manifests.get(fold, ""), step)
+        return self._names[key]
 
     def read(self, name: str) -> Result | None:
-        """Return a figure; None if it was not there at the last look."""
+        """Return a figure; None if it was not there at the last look.
+
+        What failed in this study stays failed, also if another study has got the figure since: a decision that
+        was made stays the same.
+        """
         if name not in self._found:
             if self._there is None:
-                failures = {n.removeprefix(f"{results.FAILURES}/") for n in self.folder.list(results.FAILURES)}
-                self._there = {*self.shared.list(results.FOLDER), *failures}
+                self._failed = {
+                    n.removeprefix(f"{results.FAILURES}/") for n in self.folder.list(results.FAILURES)
+                }
+                self._there = {*self.shared.list(results.FOLDER), *self._failed}
             if name not in self._there:
                 return None
-            result = results.read(self.shared, name) or results.read(self.folder, results.failure(name))
+            own = name in self._failed
+            result = (
+                results.read(self.folder, results.failure(name)) if own else results.read(self.shared, name)
+            )
             if result is None:
                 return None
             self._found[name] = result

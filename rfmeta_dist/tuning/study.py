@@ -20,26 +20,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
-from rfmeta_dist.core.digests import digest
-from rfmeta_dist.core.errors import RfmetaError, RunError
-from rfmeta_dist.data.reading import domains
+from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins, starts
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
-from rfmeta_dist.tuning import choice, deploy, folds, news, sealing
+from rfmeta_dist.tuning import checks, choice, deploy, folds, news, sealing
 from rfmeta_dist.tuning.folds import Figure
 from rfmeta_dist.tuning.growth import require_same
 from rfmeta_dist.tuning.known import STATE, Known, State, read_state
@@ -56,10 +52,12 @@ class Opened(Known):
 
     Attributes:
         token: token of the lease of the trainings' folder.
+        notes: messages for the user.
     """
 
     token: str = ""
-    _ordered: set[str] = field(default_factory=set)
+    notes: tuple[str, ...] = ()
+    _ordered: dict[tuple[str, int], Order] = field(default_factory=dict)
     _tidied: set[str] = field(default_factory=set)
     _views_before: dict[str, View] = field(default_factory=dict)
     _clock: float = field(default_factory=time.monotonic)
@@ -69,9 +67,11 @@ class Opened(Known):
 
         Checkpoints of trainings that no target wants any more are deleted.
         """
+        lease.require(self.shared.sub(folds.TRAININGS), self.token)
         self.look_again()
         views = [self.view(target) for target in self.plan.targets]
-        self._tell_time(views)
+        if self._time_is_spent(views):
+            views = [self.view(target) for target in self.plan.targets]
         wanted: dict[tuple[str, int], tuple[int, Order]] = {}
         for view in views:
             cohorts = {entry.candidate.number: entry.cohort for entry in view.entries}
@@ -85,7 +85,7 @@ class Opened(Known):
         ordered = [order for _, order in sorted(wanted.values(), key=lambda item: item[0])]
         for order in ordered:
             self._tidied.discard(order.config.run.name)
-            self._ordered.add(order.config.run.name)
+            self._ordered[order.config.run.name, order.until] = order
         return ordered
 
     def _order(self, target: str, figure: Figure) -> Order:
@@ -115,14 +115,17 @@ class Opened(Known):
             runs.remove_checkpoints(runs.open_folder(asked[name]))
             self._tidied.add(name)
 
-    def _tell_time(self, views: list[View]) -> None:
+    def _time_is_spent(self, views: list[View]) -> bool:
+        """Note how long the study has searched. Return True if it must begin no more cohorts from now on."""
         now = time.monotonic()
         self.state = replace(self.state, seconds=self.state.seconds + now - self._clock)
         self._clock = now
         hours = self.plan.study.budget.hours
-        if hours is not None and self.state.cohorts is None and self.state.seconds > hours * 3600:
+        spent = hours is not None and self.state.cohorts is None and self.state.seconds > hours * 3600
+        if spent:
             self.state = replace(self.state, cohorts=max(view.cohorts for view in views))
         self.save_state()
+        return spent
 
     def save_state(self) -> None:
         """Write what the folder keeps."""
@@ -138,9 +141,12 @@ class Opened(Known):
         return found
 
     @property
-    def begun(self) -> int:
-        """Return how many trainings were ordered since the study was opened."""
-        return len(self._ordered)
+    def trained(self) -> int:
+        """Return how many trainings that were ordered since the study was opened have given a figure."""
+        return len({order.config.run.name for order in self._ordered.values() if self._is_done(order)})
+
+    def _is_done(self, order: Order) -> bool:
+        return any(self.read(name) is not None for name in order.figures.values())
 
     def choose(self, target: str) -> View:
         """Write a target's trace and choice file, and return its view.
@@ -148,16 +154,24 @@ class Opened(Known):
         Raises:
             RunError: a figure is missing, or no candidate came to its end.
         """
+        lease.require(self.shared.sub(folds.TRAININGS), self.token)
         self.look_again()
         study, view = self.plan.study, self.view(target)
+        # Without a choice, one of an earlier start of the study must not stay: it follows from other figures.
         if view.wanted:
+            self.folder.delete(f"choice-to_{target}.yaml")
             raise RunError(
                 f"the study {self.folder.url} has not come to its end: target {target} lacks "
                 f"{len(view.wanted)} figures",
                 "give the same command again, which does what is missing",
             )
         self.folder.write(f"trace-to_{target}.jsonl", choice.trace(study, view))
-        self.folder.write(f"choice-to_{target}.yaml", self.choice_file(view).encode())
+        try:
+            text = self.choice_file(view)
+        except RunError:
+            self.folder.delete(f"choice-to_{target}.yaml")
+            raise
+        self.folder.write(f"choice-to_{target}.yaml", text.encode())
         return view
 
     def deploy(self, views: Sequence[View]) -> str | None:
@@ -171,10 +185,10 @@ class Opened(Known):
             to its end for all of them.
         """
         study = self.plan.study
-        if study.selection != "nested" or {view.target for view in views} != set(study.domains):
-            return None
-        text = deploy.as_yaml(study, views)
+        whole = study.selection == "nested" and {view.target for view in views} == set(study.domains)
+        text = deploy.as_yaml(study, views) if whole else None
         if text is None:
+            self.folder.delete(DEPLOY)
             return None
         self.folder.write(DEPLOY, text.encode())
         return f"{self.folder.url}/{DEPLOY}"
@@ -200,15 +214,30 @@ def opened(study: Study) -> Iterator[Opened]:
             raise RunError(f"{folder.url} is the folder of a run", "give the study another name: --set name=…")
         if (before := _before(folder)) is not None:
             require_same(folder, before, plan)
-        manifests = _manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
-        folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
+        code = f"{starts.code()} torch {version('torch')} {checks.weights(study.base)}"
+        manifests = checks.manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
         pinned = pins.add(folder, manifests)
-        code = f"{starts.code()} torch {version('torch')} {_weights(study.base)}"
-        state = replace(read_state(folder) or State(code, opened=sealing.openings(folder)), code=code)
-        if before is not None and study.budget.hours != before.budget.hours:
-            state = replace(state, cohorts=None)  # the study goes on
+        folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
+        state, notes = _state(folder, study, before, code)
         mine = {name: pinned[name] for name in manifests}
-        yield Opened(plan, folder, shared, mine, state, token=right.token)
+        yield Opened(plan, folder, shared, mine, state, token=right.token, notes=notes)
+
+
+def _state(folder: Store, study: Study, before: Study | None, code: str) -> tuple[State, tuple[str, ...]]:
+    """Return what the folder keeps, brought up to this start, and messages for the user."""
+    state = read_state(folder) or State(code, opened=sealing.openings(folder))
+    notes = []
+    if state.code != code:
+        notes.append(
+            f"the study was searched with other code before ({state.code.partition(' ')[0]}, now "
+            f"{code.partition(' ')[0]}), which may train other weights: its trainings are done again"
+        )
+        state = replace(state, code=code, seconds=0.0, cohorts=None)
+    elif before is not None and study.budget.hours != before.budget.hours:
+        state = replace(state, cohorts=None)  # the study goes on
+    elif state.cohorts is not None:
+        notes.append("budget.hours is spent, so no further cohort is begun; raise it to go on")
+    return state, tuple(notes)
 
 
 def look(url: str) -> Known:
@@ -236,25 +265,8 @@ def _before(folder: Store) -> Study | None:
         return Study.model_validate_json(folder.read(FILE))
     except MissingError:
         return None
-    except (ValidationError, RfmetaError) as error:
+    except (ValidationError, ConfigError) as error:
         raise RunError(
             f"{folder.url}/{FILE} is damaged, or from another version of this package",
             "start a new study with --set name=…; it finds the trainings that are done",
         ) from error
-
-
-def _manifests(plan: Plan, pinned: Mapping[str, str]) -> dict[str, str]:
-    """Check the domains that the study reads, and return the fingerprint of the manifest of each."""
-    data = plan.study.base.data.model_copy(update={"sources": tuple(plan.domains_read), "target": None})
-    base = plan.study.base.model_copy(update={"data": data})
-    found = {name: manifest.fingerprint for name, manifest in domains.open_sources(base, pinned).items()}
-    if plan.study.selection == "nested":
-        for name in plan.domains_read:
-            domains.open_target(folds.with_target(base, name), pinned)  # each of them is judged on too
-    return found
-
-
-def _weights(base: Config) -> str:
-    """Return the hash of the file of pretrained weights; empty if there is none, or not on this machine."""
-    place = Path(base.model.weights) if base.model.weights else None
-    return digest(place.read_bytes()) if place and place.is_file() else ""

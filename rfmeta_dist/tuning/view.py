@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from statistics import mean
 
 from rfmeta_dist.config.study import Study
@@ -99,8 +100,9 @@ class View:
 
     @property
     def cohorts(self) -> int:
-        """Return how many cohorts have been begun: all up to the last one with a candidate that was judged."""
-        return 1 + max((e.cohort for e in self.entries if e.rungs or e.failed), default=0)
+        """Return how many cohorts have been begun: those before the first one of which nothing was judged."""
+        begun = {entry.cohort for entry in self.entries if entry.rungs or entry.failed}
+        return max(1, next(number for number in count() if number not in begun))
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,15 @@ SPACES: list[tuple[dict[str, Any], str]] = [
         {"data.augmentation": {"choice": [None]}, "data.augmentation.flip": {"uniform": [0, 1]}},
         "space.data.augmentation.flip is a field of data.augmentation",
     ),
+    (
+        {"data.augmentation.flip": {"uniform": [0, 1]}},
+        "space.data.augmentation.flip: the base has no data.augmentation, .*; write base.data.augmentation",
+    ),
+    ({"model.weights": {"choice": ["a", "b"]}}, "space.model.weights: .* a change of a file"),
+    (
+        {RULE: {"choice": ["rfmeta", "no_depth"]}, WEIGHT: {"choice": [1, 10]}},
+        f"space.{WEIGHT}: the rule no_depth does not use this field.*; remove .* only under another",
+    ),
     ({"episode.domains": {"int": [2, 3]}}, "space.episode.domains: the value 3 .* names 2 domains"),
     (
         {
@@ -264,10 +273,13 @@ def test_more_fields_than_sobol_has_dimensions_are_refused(tmp_path):
     space |= {STEPS: {"int": [1, 2]}, "training.episodes": {"int": [1, 2]}, "training.steps": {"int": [1, 2]}}
     space |= {"method.schedule": {"choice": ["uniform"]}, "training.decay": {"choice": ["cosine"]}}
     space |= {"training.precision": {"choice": ["bf16"]}}
-    assert load_study(written(tmp_path, space=space)).space.keys() == space.keys()
+    varied = base(data={"augmentation": {}})
+    assert load_study(written(tmp_path, base=varied, space=space)).space.keys() == space.keys()
     space |= {"training.not_finite": {"choice": ["skip"]}}
-    require_refused(written(tmp_path, space=space), "space has 22 fields.*; set search.kind=random")
-    assert Plan(load_study(written(tmp_path, space=space, search={"kind": "random"}))).shared
+    require_refused(
+        written(tmp_path, base=varied, space=space), "space has 22 fields.*; set search.kind=random"
+    )
+    assert Plan(load_study(written(tmp_path, base=varied, space=space, search={"kind": "random"}))).shared
 
 
 def require_refused(path: Path, said: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.config.load import check
-from rfmeta_dist.core.errors import DataError, RunError
+from rfmeta_dist.core.errors import DataError, RunError, StorageError
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning import results
@@ -102,11 +102,16 @@ def test_a_study_that_has_spent_its_hours_ends_with_a_cohort_for_all_targets(fac
     changes = {"search": {"candidates": 4, "batch": 1}, "budget": {"hours": 1e-9}}
     with opened(small(faces, **changes)) as found:
         first = found.orders()
-        assert len(first) == 24  # all candidates are known, so nothing waits
-        do(found, first[:6])
-        assert len(found.orders()) == 0
+        assert len(first) == 6  # the first cohort, and no further one
+        do(found, first)
+        assert not found.orders()
         assert len(found.choose("M").entries) == 1
         assert "ended by budget.hours" in found.folder.read("choice-to_M.yaml").decode()
+    with opened(small(faces, **changes)) as found:
+        assert "raise it to go on" in found.notes[0]
+    with opened(small(faces, **{**changes, "budget": {"hours": 1}})) as found:
+        assert not found.notes
+        assert len(found.orders()) == 18
 
 
 def test_the_hours_left_follow_from_the_trainings_that_were_measured(faces: Path):
@@ -128,6 +133,79 @@ def test_a_failure_that_depends_on_the_machine_holds_for_this_study_alone(faces:
         assert name not in [n for order in found.orders() for n in order.figures.values()]
     with opened(small(faces, name="another")) as found:
         assert name in [n for order in found.orders() for n in order.figures.values()]
+
+
+def test_a_failure_that_was_decided_on_stays_when_another_study_gets_the_figure(faces: Path):
+    with opened(small(faces)) as found:
+        for order in found.orders():
+            for name in order.figures.values():
+                failed = order.config.training.learning_rate == found.plan.study.base.training.learning_rate
+                if failed:
+                    given = Result(None, None, "no memory", results.MEMORY)
+                    results.write(found.folder, results.failure(name), given)
+                else:
+                    results.write(found.shared, name, result(0.3))
+        before = found.choose("M")
+        assert before.entries[0].kind == results.MEMORY
+        for name in found.folder.list("failures"):
+            results.write(found.shared, name.removeprefix("failures/"), result(0.1))
+    with opened(small(faces)) as found:
+        assert not found.orders()
+        assert found.choose("M") == before
+
+
+def test_a_choice_that_does_not_hold_any_longer_is_deleted(faces: Path):
+    with opened(small(faces)) as found:
+        do(found, found.orders())
+        found.deploy([found.choose(target) for target in found.plan.targets])
+        assert found.folder.exists("choice-deploy.yaml")
+    with opened(small(faces, seeds=[0, 1])) as found:
+        do(found, found.orders(), Result(None, None, "NaN", results.DIVERGED))
+        with pytest.raises(RunError):
+            found.choose("M")
+        found.deploy([])
+        assert not found.folder.exists("choice-to_M.yaml")
+        assert not found.folder.exists("choice-deploy.yaml")
+        assert found.folder.exists("choice-to_C.yaml")
+
+
+def test_a_study_that_has_lost_its_lease_decides_nothing(faces: Path):
+    with opened(small(faces)) as found:
+        holder = json.loads(found.shared.read("trainings/lease.json"))
+        found.shared.write("trainings/lease.json", json.dumps({**holder, "token": "another"}).encode())
+        for act in (found.orders, lambda: found.choose("M")):
+            with pytest.raises(RunError, match="was taken over"):
+                act()
+
+
+def test_data_that_lacks_what_a_candidate_reads_is_refused_at_the_start(faces: Path):
+    space = {"data.image_size": {"choice": [32, 512]}}
+    with (
+        pytest.raises(DataError, match=r"space.data.image_size: with the value 512, .*; remove it"),
+        opened(small(faces, space=space, search={"candidates": 2})),
+    ):
+        pass
+
+
+def test_other_code_is_told(faces: Path):
+    with opened(small(faces)) as found:
+        found.orders()
+        state = json.loads(found.folder.read("state.json"))
+        found.folder.write("state.json", json.dumps({**state, "code": "0.0.1+old torch 1"}).encode())
+    with opened(small(faces)) as found:
+        assert "other code before (0.0.1+old, now" in found.notes[0]
+
+
+def test_a_store_that_cannot_be_reached_is_not_called_damaged(faces: Path, monkeypatch: pytest.MonkeyPatch):
+    with opened(small(faces)) as found:
+        pass
+
+    def fail(*_: object) -> bytes:
+        raise StorageError("the store does not answer", "try again")
+
+    monkeypatch.setattr(type(found.folder), "read", fail)
+    with pytest.raises(StorageError, match="does not answer"):
+        look(found.folder.url)
 
 
 def test_a_study_can_be_looked_at_while_it_runs(faces: Path):
@@ -163,7 +241,7 @@ def test_the_domains_of_a_study_stay(faces: Path):
         pass
     config = check({**base(str(faces)), "data": {**base(str(faces))["data"], "target": "A"}}, "test")
     with (
-        pytest.raises(RunError, match=r"differs in base\.data\.target"),
+        pytest.raises(RunError, match=r"differs in targets, base\.data\.target"),
         opened(small(faces, targets=["O"], base=config)),
     ):
         pass
@@ -216,11 +294,11 @@ def test_what_runs_allow_may_change_and_mistakes_in_the_data_claim_nothing(faces
         assert len(found.orders()) == 24
 
 
-@pytest.mark.parametrize("fewer", [{"seeds": [1]}, {"search": {"candidates": 3}}])
+@pytest.mark.parametrize("fewer", [{"seeds": [1]}, {"search": {"candidates": 3}}, {"targets": ["M"]}])
 def test_what_was_asked_for_stays(faces: Path, fewer: dict):
     with opened(small(faces, seeds=[0, 1])):
         pass
-    what = "seeds" if "seeds" in fewer else r"search\.candidates"
+    what = next(iter(fewer)).replace("search", r"search\.candidates")
     with pytest.raises(RunError, match=what), opened(small(faces, **{"seeds": [0, 1], **fewer})):
         pass
 

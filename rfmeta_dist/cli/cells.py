@@ -6,6 +6,7 @@ Neither Ray nor data is needed. Folders that cannot be reached are left out of t
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import S3Store
 from rfmeta_dist.storage.store import Store
 
-COLUMNS = ("target", "method", "seed")
+Labels = Mapping[str, Sequence[str]]
 LATER = "reason at the end"
 
 
@@ -39,9 +40,9 @@ class Found:
     validation: float | None = None
 
 
-def names(run: Config) -> tuple[str, str, str]:
-    """Return target, method and seed of a run as texts."""
-    return str(run.data.target), run.method.name, str(run.training.seed)
+def labelled(run: Config, labels: Labels) -> dict[str, Any]:
+    """Return what a run's cell in JSON has beside the other fields if the runs have labels."""
+    return {"configuration": list(labels[run.run.name])} if labels else {}
 
 
 def find(run: Config) -> Found:
@@ -100,11 +101,12 @@ class Plan:
     """The runs of a leave-one-out and what is known of them before it starts.
 
     Attributes:
-        runs: the runs, from `targets_of`.
+        runs: the runs.
         slots: CPUs of the local cluster; None if the runs go to another cluster.
         found: what the folder of each run holds, by the run's name; empty if the folders cannot be read.
         seconds: seconds for which one finished run of each method was trained, by the method.
         problem: why the folders cannot be read; empty if they can.
+        labels: names under which a run's figures are shown in place of its method's, by the run's name.
     """
 
     runs: Sequence[Config]
@@ -112,6 +114,17 @@ class Plan:
     found: Mapping[str, Found] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
+    labels: Labels = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """Return the heads of the columns that say which run a line is."""
+        return "target", "configuration" if self.labels else "method", "seed"
+
+    def names(self, run: Config) -> tuple[str, str, str]:
+        """Return target, method or label, and seed of a run as texts."""
+        shown = self.labels.get(run.run.name, (run.method.name,))
+        return str(run.data.target), ", ".join(shown), str(run.training.seed)
 
     @property
     def at_once(self) -> int | None:
@@ -146,9 +159,10 @@ class Plan:
 
     def sentence(self) -> str:
         """Return the plan in words."""
-        kinds = zip(("target", "method", "seed"), zip(*map(names, self.runs), strict=True), strict=True)
+        kinds = zip(self.columns, zip(*map(self.names, self.runs), strict=True), strict=True)
         counts = [(len(set(values)), kind) for kind, values in kinds]
-        parts = [f"{_many(len(self.runs), 'run')} ({' × '.join(_many(*count) for count in counts)})"]
+        sign = " × " if math.prod(count for count, _ in counts) == len(self.runs) else ", "
+        parts = [f"{_many(len(self.runs), 'run')} ({sign.join(_many(*count) for count in counts)})"]
         parts[0] += f" with {_many(self.runs[0].training.workers, 'worker')} each"
         at_once = f"at most {self.at_once} at once" if self.at_once else "as many at once as the cluster holds"
         parts.append(at_once)
@@ -179,6 +193,7 @@ class Plan:
                     "method": run.method.name,
                     "seed": run.training.seed,
                     "state": None if self.problem else self._state(run),
+                    **labelled(run, self.labels),
                 }
                 for run in self.runs
             ],
@@ -188,9 +203,9 @@ class Plan:
         """Return a row for each target and method: target, method, seeds, and how many are finished."""
         groups: dict[tuple[str, str], list[Config]] = {}
         for run in self.runs:
-            groups.setdefault(names(run)[:2], []).append(run)
+            groups.setdefault(self.names(run)[:2], []).append(run)
         return [
-            [*group, ", ".join(names(run)[2] for run in runs), self._finished_of(runs)]
+            [*group, ", ".join(self.names(run)[2] for run in runs), self._finished_of(runs)]
             for group, runs in groups.items()
         ]
 
@@ -204,25 +219,27 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def planned(runs: Sequence[Config], slots: int, address: str | None) -> Plan:
+def planned(runs: Sequence[Config], slots: int, address: str | None, labels: Labels | None = None) -> Plan:
     """Return the plan of some runs, with what their folders hold as far as they can be read.
 
     Args:
-        runs: from `targets_of`.
+        runs: the runs.
         slots: CPUs of the local cluster, if one is used.
         address: the cluster to use instead of a local one; the environment variable RAY_ADDRESS if None.
+        labels: see `Plan`.
 
     Raises:
         RunError: the folder of a run belongs to another run.
     """
+    labels = labels or {}
     there = None if address or os.environ.get("RAY_ADDRESS") else slots
     try:
         found = {run.run.name: find(run) for run in runs}
-        return Plan(runs, there, found, _measured(runs, found))
+        return Plan(runs, there, found, _measured(runs, found), labels=labels)
     except StorageError as error:
-        return Plan(runs, there, problem=error.problem)
+        return Plan(runs, there, problem=error.problem, labels=labels)
     except ModuleNotFoundError as error:
-        return Plan(runs, there, problem=f"the package {error.name} is not installed")
+        return Plan(runs, there, problem=f"the package {error.name} is not installed", labels=labels)
 
 
 def _measured(runs: Sequence[Config], found: Mapping[str, Found]) -> dict[str, float]:

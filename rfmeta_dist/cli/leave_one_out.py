@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,6 @@ from rfmeta_dist.cli.live import DONE, FAILED, live_table
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import (
     Address,
-    ConfigFile,
     Json,
     Notices,
     Overrides,
@@ -24,11 +24,11 @@ from rfmeta_dist.cli.terminal import (
     show_rich,
     show_table,
 )
-from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.tune import Outcome
-    from rfmeta_dist.config.schema import Config
+    from rfmeta_dist.config.held_out import Asked
     from rfmeta_dist.report.leave_one_out import Judged
     from rfmeta_dist.report.table import Missing
 
@@ -43,6 +43,8 @@ EXAMPLES = """
 
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
+  rfmeta leave-one-out --tuned runs/my-study --with-base --seeds 5,6,7     [dim]# a study's choices[/]
+
 If the command is interrupted, give it again: it continues, and finished runs are kept. A run that fails does
 not stop the others, and table and page say which is missing; the command then ends with the exit code of the
 first run that failed. The command `rfmeta loo` is a short name for this one.
@@ -50,7 +52,12 @@ first run that failed. The command `rfmeta loo` is a short name for this one.
 
 
 def leave_one_out(
-    config: ConfigFile,
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Configuration file; `rfmeta example` lists some. Not given with --tuned.", show_default=False
+        ),
+    ] = None,
     overrides: Overrides = None,
     targets: Annotated[
         str | None,
@@ -62,6 +69,19 @@ def leave_one_out(
     seeds: Annotated[
         str | None, typer.Option(help="Seeds to run, separated by commas; training.seed if not given.")
     ] = None,
+    tuned: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of a study: train for each target the configuration that `rfmeta tune` chose for it.",
+        ),
+    ] = None,
+    with_base: Annotated[
+        bool,
+        typer.Option(
+            "--with-base", help="With --tuned, also train the study's base configuration, to compare with."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -73,41 +93,95 @@ def leave_one_out(
     json: Json = False,
 ) -> None:
     """Train and judge one run for each held-out target domain, as many at a time as the CPUs or GPUs allow."""
-    from rfmeta_dist.config.held_out import summary_name, targets_of
-    from rfmeta_dist.config.load import load_config
-
-    chosen = load_config(config, overrides or ())
-    runs = targets_of(chosen, names(methods), numbers("seeds", seeds), names(targets))
-    count = slots_for(chosen, slots)
+    which = names(targets), numbers("seeds", seeds), overrides or ()
+    if tuned is None:
+        asked = _of_config(config, names(methods), with_base, *which)
+    else:
+        asked = _of_study(tuned, config, names(methods), with_base, *which)
+    runs = asked.runs
+    count = slots_for(runs[0], slots)
     if dry_run:
-        _print_plan(cells.planned(runs, count, address), json)
+        _print_plan(cells.planned(runs, count, address, asked.labels), json)
         return
 
     from rfmeta_dist.cluster.prepare import pin_together
 
     for note in pin_together(runs):  # reports a mistake in the data before Ray is imported, which takes seconds
         say(note)
-    plan = cells.planned(runs, count, address)
+    plan = cells.planned(runs, count, address, asked.labels)
     say(plan.sentence())
     notices = Notices()
     outcomes = _train(plan, count, address, notices, quiet=json)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
-    judged, missing = _results(outcomes)
-    page = _write_page(chosen, summary_name(chosen), judged, missing) if judged else None
+    judged, missing = _results(asked, outcomes)
+    page = _write_page(asked, judged, missing) if judged else None
     if json:
-        print_json(as_dict(outcomes) | {"page": page, "notices": notices})
+        print_json(as_dict(outcomes, asked) | {"page": page, "notices": notices})
     else:
         _print_results(outcomes, judged, missing)
+        if judged:
+            say(*asked.notes)
         if page:
             say(f"wrote the page {page}")
     _raise_first(failed)
+
+
+def _of_config(
+    config: Path | None,
+    methods: Sequence[str],
+    with_base: bool,
+    targets: Sequence[str],
+    seeds: Sequence[int],
+    overrides: Sequence[str],
+) -> Asked:
+    """Return the runs of a configuration file."""
+    from rfmeta_dist.config.held_out import Asked, summary_name, targets_of
+    from rfmeta_dist.config.load import load_config
+
+    if config is None:
+        raise ConfigError(
+            "no configuration is given", "give a configuration file, or the folder of a study with --tuned"
+        )
+    if with_base:
+        raise ConfigError(
+            "--with-base is given without --tuned, and only a study has a base",
+            "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
+        )
+    chosen = load_config(config, overrides)
+    return Asked(targets_of(chosen, methods, seeds, targets), summary_name(chosen))
+
+
+def _of_study(
+    folder: str,
+    config: Path | None,
+    methods: Sequence[str],
+    with_base: bool,
+    targets: Sequence[str],
+    seeds: Sequence[int],
+    overrides: Sequence[str],
+) -> Asked:
+    """Return the runs with a study's choices."""
+    from rfmeta_dist.tuning.chosen import runs_of
+
+    if config is not None:
+        raise ConfigError(
+            f"the configuration {config} and --tuned are both given, but the study has its own configurations",
+            "give one of them",
+        )
+    if methods:
+        raise ConfigError(
+            "--methods cannot be given with --tuned: the study chose the other fields of each configuration "
+            "for its own method, so another method would be at a disadvantage",
+            "leave --methods out, and start a study for each method that is to be compared",
+        )
+    return runs_of(folder, targets, seeds, overrides, with_base=with_base)
 
 
 def _print_plan(plan: cells.Plan, json: bool) -> None:
     if json:
         print_json(plan.as_dict())
         return
-    show_table(["target", "method", "seeds", "finished"], plan.rows())
+    show_table([*plan.columns[:2], "seeds", "finished"], plan.rows())
     say(plan.sentence())
 
 
@@ -121,8 +195,8 @@ def _train(
 
     runs = {run.run.name: run for run in plan.runs}
     shown = live_table(
-        cells.COLUMNS,
-        {name: cells.names(run) for name, run in runs.items()},
+        plan.columns,
+        {name: plan.names(run) for name, run in runs.items()},
         quiet,
         found=plan.news(),
         look=lambda name: cells.change(runs[name], plan.found.get(name, cells.Found())),
@@ -132,8 +206,11 @@ def _train(
         return tune.leave_one_out(plan.runs, show, on_notice=notices.tell, local=local)
 
 
-def _results(outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
-    """Return the runs that were judged, with the scores of their targets, and the runs that failed."""
+def _results(asked: Asked, outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
+    """Return the runs that were judged, with the scores of their targets, and the runs that failed.
+
+    A run with several labels is returned once for each.
+    """
     from rfmeta_dist.evaluation.scores import Scores
     from rfmeta_dist.report.leave_one_out import Judged, of_target
     from rfmeta_dist.report.table import Missing
@@ -141,39 +218,46 @@ def _results(outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
 
     judged, missing = [], []
     for outcome in outcomes:
-        run = outcome.config
+        run, labels = outcome.config, asked.labels_of(outcome.config)
         if outcome.error is not None:
             target, sources = str(run.data.target), list(run.data.sources)
             reason = outcome.error.problem
-            missing.append(Missing(target, sources, run.method.name, run.training.seed, reason))
+            missing += [Missing(target, sources, label, run.training.seed, reason) for label in labels]
             continue
+        videos = None
         try:
             scores = Scores.from_parquet(open_folder(run).read("scores.parquet"))
-            judged.append(Judged(outcome.evaluation, of_target(scores, outcome.evaluation["target"])))
+            videos = of_target(scores, outcome.evaluation["target"])
         except RfmetaError as error:  # the figures are known, so the table and the other curves are shown
             say(f"the page lacks the ROC curve of run {run.run.name}: {error}")
-            judged.append(Judged(outcome.evaluation, None))
+        judged += [Judged({**outcome.evaluation, "method": label}, videos) for label in labels]
     return judged, missing
 
 
-def _write_page(config: Config, name: str, judged: Sequence[Judged], missing: Sequence[Missing]) -> str:
+def _write_page(asked: Asked, judged: Sequence[Judged], missing: Sequence[Missing]) -> str:
     """Write the summary page beside the runs' folders and return its URL or path."""
     from rfmeta_dist.report import leave_one_out as report
     from rfmeta_dist.storage.store import open_store
 
-    folder = open_store(config.run.folder)
-    folder.write(name, report.page(judged, missing).encode())
-    return f"{folder.url}/{name}"
+    folder = open_store(asked.runs[0].run.folder)
+    folder.write(asked.page, report.page(judged, missing, asked.notes).encode())
+    return f"{folder.url}/{asked.page}"
 
 
-def as_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the runs of a leave-one-out as values that JSON can represent."""
-    done = [o for o in outcomes if o.error is None]
+def as_dict(outcomes: Sequence[Outcome], asked: Asked | None = None) -> dict[str, Any]:
+    """Return the runs of a leave-one-out as values that JSON can represent.
+
+    Args:
+        outcomes: what became of each run.
+        asked: what was asked for. If its runs have labels, each cell has them as `configuration`.
+    """
+    done, labels = [o for o in outcomes if o.error is None], asked.labels if asked else {}
     return {
         "evaluations": [o.evaluation for o in done],
         "times": {o.config.run.name: {"started": o.started, "ended": o.ended} for o in done},
         "failed": {o.config.run.name: str(o.error) for o in outcomes if o.error is not None},
-        "cells": [_cell(outcome) for outcome in outcomes],
+        "cells": [_cell(outcome) | cells.labelled(outcome.config, labels) for outcome in outcomes],
+        **(asked.about if asked else {}),
     }
 
 

@@ -103,11 +103,11 @@ class Board:
         A change of state has `label`, `state`, and `reason` or `validation` if there is one.
 
         Returns:
-            True if the state is now another one than before.
+            True if the state, or the reason of a failure, is now another one than before.
         """
         empty = ["" for _ in self._columns[1:]]
         line = self.lines.setdefault(row["label"], Line((row["label"], *empty)))
-        before, line.heard = line.state, time.monotonic()
+        before, line.heard = (line.state, line.reason), time.monotonic()
         if "state" in row:
             line.state, line.reason = row["state"], row.get("reason", "")
             line.validation = row.get("validation", line.validation)
@@ -119,7 +119,7 @@ class Board:
             line.state = TRAINING if line.step < line.steps else JUDGING
             running = sum(line.state == TRAINING for line in list(self.lines.values()))
             self._together = max(self._together, running)
-        return line.state != before
+        return (line.state, line.reason) != before
 
     def silent(self) -> list[str]:
         """Return the labels of trainings that may have ended without news."""

@@ -22,13 +22,18 @@ LINES = 10  # lines of progress for each run if the output is not a terminal
 
 @contextmanager
 def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield the function to call with the row of each step (see training/loop.py), plus `label` and `steps`."""
+    """Yield the function to call with the row of each step (see training/loop.py), plus `label` and `steps`.
+
+    Rows about a change of a run's state are not shown.
+    """
     from rich.progress import TextColumn
 
     with progress(quiet, TextColumn("{task.fields[figures]}")) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(row: dict[str, Any]) -> None:
+            if "state" in row:
+                return
             label, steps, done = row["label"], row["steps"], row["step"] + 1
             if label not in tasks:
                 tasks[label] = bars.add_task(f"train → {label}", total=steps, figures="")

@@ -139,6 +139,11 @@ def ours(error: BaseException, what: str = "") -> RfmetaError:
     )
 
 
+def led(error: RfmetaError, lead: str) -> RfmetaError:
+    """Return an error of the same class, whose problem begins with `lead` and a colon."""
+    return _made(type(error), f"{lead}: {error.problem}", error.remedy)
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Return True if an error, or one that it carries, says that memory was not enough, of a GPU or a machine.
 
@@ -203,10 +208,15 @@ def _from_text(error: BaseException) -> RfmetaError | None:
         kind = _class(found[1], found[2]) if found else None
         if found and isinstance(kind, type) and issubclass(kind, RfmetaError):
             problem, _, remedy = found[3].partition("; ")
-            made = kind.__new__(kind)
-            RfmetaError.__init__(made, problem, remedy)
-            return made
+            return _made(kind, problem, remedy)
     return None
+
+
+def _made(kind: type[RfmetaError], problem: str, remedy: str) -> RfmetaError:
+    """Create an error without calling the constructor of its class, which may take other arguments."""
+    made = kind.__new__(kind)
+    RfmetaError.__init__(made, problem, remedy)
+    return made
 
 
 def _class(module: str, name: str) -> Any:

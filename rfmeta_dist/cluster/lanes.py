@@ -1,8 +1,8 @@
-"""Run lanes: workers of Ray Train that do one order after another, without starting again in between.
+"""Run lanes: workers of Ray Train that do one task after another, without starting again in between.
 
 A lane is a trial of Ray Tune. The trial starts the lane's workers, and starts them again when they fail. It
-reserves no slots, because the workers take them. A lane is started whenever more orders wait than lanes are
-free, so a study in which few trainings are left starts few lanes.
+reserves no slots, because the workers take them. A lane is started whenever more tasks wait than lanes are
+free, so a command in which few trainings are left starts few lanes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import ray.train
 import torch
 from ray import tune
 
-from rfmeta_dist.cluster.errors import explained, got, ours, out_of_memory
+from rfmeta_dist.cluster.errors import explained, got, led, ours, out_of_memory
 from rfmeta_dist.cluster.fit import START_TIMEOUT, no_room, trainer
-from rfmeta_dist.cluster.queue import Event, Task
-from rfmeta_dist.cluster.stretch import Place, Stretch
-from rfmeta_dist.cluster.tune import NOTHING
+from rfmeta_dist.cluster.queue import Event
+from rfmeta_dist.cluster.tasks import Doing, Refused
 from rfmeta_dist.cluster.worker import full_disk_explained
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DivergedError, RfmetaError
 from rfmeta_dist.verification.certificate import Proofs
 
-LEAVE_S = 10.0  # seconds that lanes have to end by themselves when there are no more orders
+NOTHING = {"node:__internal_head__": 0.001}  # trials run on the head and take no slot
+LEAVE_S = 10.0  # seconds that lanes have to end by themselves when there are no more tasks
 PENDING = (
     "TUNE_MAX_PENDING_TRIALS_PG"  # how many trials of a searcher may start at the same time; one by default
 )
@@ -39,20 +39,16 @@ PENDING = (
 
 @dataclass(frozen=True)
 class Given:
-    """What all lanes of a study are given.
+    """What all lanes are given.
 
     Attributes:
         layout: a configuration that says how many workers a lane has, and what each takes.
-        place: where the study reads and writes.
-        queue: handle of the queue of orders.
-        monitor: handle of the actor that collects rows and messages for the driver.
+        queue: handle of the queue of tasks.
         local: True if the driver started the cluster (see session.py).
     """
 
     layout: Config
-    place: Place
     queue: Any
-    monitor: Any
     local: bool
 
 
@@ -66,11 +62,11 @@ class Demand(Protocol):
         """Take note that a lane's trial has ended, or has crashed."""
 
     def closed_s(self) -> float | None:
-        """Return for how many seconds there have been no more orders; None if there are."""
+        """Return for how many seconds there have been no more tasks; None if there are."""
 
 
 def fit(given: Given, demand: Demand) -> None:
-    """Run as many lanes as are wanted, until there are no more orders.
+    """Run as many lanes as are wanted, until there are no more tasks.
 
     Args:
         given: what the lanes are given.
@@ -123,7 +119,7 @@ class _Starts(tune.search.Searcher):  # type: ignore[misc]  # Ray is not typed
 
 
 class _End(tune.Stopper):  # type: ignore[misc]
-    """Ends lanes that wait for slots, or do an order that nobody wants any more."""
+    """Ends lanes that wait for slots, or do a task that nobody wants any more."""
 
     def __init__(self, demand: Demand) -> None:
         self._demand = demand
@@ -145,9 +141,9 @@ def _trial(config: dict[str, Any], given: Given) -> None:
 
 
 def _drive(given: Given, lane: int) -> None:
-    """Start a lane's workers, and again whenever they fail, until there are no more orders.
+    """Start a lane's workers, and again whenever they fail, until there are no more tasks.
 
-    The lane ends early if its workers get no slots, or if they fail again and again before they have an order.
+    The lane ends early if its workers get no slots, or if they fail again and again before they have a task.
     """
     config, without = given.layout, 0
     os.environ[START_TIMEOUT] = str(config.training.wait_s)
@@ -155,7 +151,7 @@ def _drive(given: Given, lane: int) -> None:
         for start in count():
             name = f"{lane}.{start}"
             try:
-                with explained("the workers of a lane failed"):
+                with explained():
                     told = {"name": name, "given": given}
                     trainer(work, told, config, scratch, local=given.local, restarts=0).fit()
                 return
@@ -163,17 +159,21 @@ def _drive(given: Given, lane: int) -> None:
                 if late := no_room(error.__cause__ or error, config):
                     got(given.queue.tell.remote(Event("ended", name, late)))
                     return
-                had_order = got(given.queue.tell.remote(Event("lost", name, error, out_of_memory(error))))
-                without = 0 if had_order else without + 1
+                had_task = got(given.queue.tell.remote(Event("lost", name, error, out_of_memory(error))))
+                without = 0 if had_task else without + 1
                 if without > config.training.restarts:
-                    got(given.queue.tell.remote(Event("ended", name, error)))
+                    got(
+                        given.queue.tell.remote(
+                            Event("ended", name, led(error, "the workers of a lane failed"))
+                        )
+                    )
                     return
             if got(given.queue.closed.remote()):
                 return
 
 
 def work(told: dict[str, Any]) -> None:
-    """Do one order after another, as one of a lane's workers. Ray Train calls this function on every worker.
+    """Do one task after another, as one of a lane's workers. Ray Train calls this function on every worker.
 
     Args:
         told: `name` of the lane's start, and what it is `given`.
@@ -184,28 +184,30 @@ def work(told: dict[str, Any]) -> None:
     name, given = told["name"], told["given"]
     first, proofs = ray.train.get_context().get_world_rank() == 0, Proofs()
     for number in count():
-        task: Task | None = got(given.queue.take.remote(name, number, first))
+        task = got(given.queue.take.remote(name, number, first))
         if task is None:
             return
-        stretch = Stretch(task, given.place, given.monitor, first=first)
-        event = _do(stretch, name, proofs, given)
+        if isinstance(task, Refused):
+            event = Event("done", name, task.error)
+        else:
+            event = _do(task.begin(first=first), name, proofs, given)
         if first:
             got(given.queue.tell.remote(event))
-        del task, stretch
+        del task, event
         _forget()
 
 
-def _do(stretch: Stretch, lane: str, proofs: Proofs, given: Given) -> Event:
-    """Do one order, and return what to tell the driver.
+def _do(doing: Doing, lane: str, proofs: Proofs, given: Given) -> Event:
+    """Do one task, and return what to tell the driver.
 
     Raises:
         Exception: the other workers may be waiting for this one, or the error is not understood.
     """
     try:
         with full_disk_explained():
-            run = stretch.train(proofs)
+            trained = doing.train(proofs)
     except DivergedError as error:
-        return _finish(stretch, lane, partial(stretch.diverged, error))
+        return _finish(doing, lane, partial(doing.diverged, error))
     except Exception as error:
         event = _failed(lane, error)
         if event is None:
@@ -214,30 +216,30 @@ def _do(stretch: Stretch, lane: str, proofs: Proofs, given: Given) -> Event:
             got(given.queue.tell.remote(event))
             raise
         return event
-    return _finish(stretch, lane, partial(stretch.judge, run))
+    return _finish(doing, lane, partial(doing.judge, trained))
 
 
-def _finish(stretch: Stretch, lane: str, end: Callable[[], None]) -> Event:
-    """Do what the first worker alone does at the end of an order."""
-    if not stretch.first:
+def _finish(doing: Doing, lane: str, end: Callable[[], Any]) -> Event:
+    """Do what the first worker alone does at the end of a task."""
+    if not doing.first:
         return Event("done", lane)
     try:
         with full_disk_explained():
-            stretch.count()
+            doing.count()
             try:
-                end()
+                result = end()
             except DivergedError as error:  # the model's scores are not numbers
-                stretch.diverged(error)
+                result = doing.diverged(error)
     except Exception as error:
         event = _failed(lane, error)
         if event is None:
             raise
         return event
-    return Event("done", lane)
+    return Event("done", lane, result=result)
 
 
 def _failed(lane: str, error: Exception) -> Event | None:
-    """Return the end of an order by an error that would occur again; None if another start may help."""
+    """Return the end of a task by an error that would occur again; None if another start may help."""
     memory = out_of_memory(error)
     if memory or isinstance(error, RfmetaError):
         return Event("done", lane, ours(error), memory)
@@ -245,7 +247,7 @@ def _failed(lane: str, error: Exception) -> Event | None:
 
 
 def _forget() -> None:
-    """Free the memory of an order, so that the next one has all of it."""
+    """Free the memory of a task, so that the next one has all of it."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -19,6 +19,7 @@ from rfmeta_dist.core.periodic import periodically
 News = dict[str, Any]
 EVERY_S = 0.5  # seconds between looks for rows; each takes driver and monitor some milliseconds of CPU time
 ANSWER_S = 10.0
+JUDGING, DONE, FAILED = "judging", "done", "failed"  # values of `state` in a row about a whole run
 NOTICE = "notice"  # a row with this field carries a message for the user instead of the figures of a step
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def watched(
 
     Args:
         monitor: handle from `start`. While it cannot be reached, no rows are passed on.
-        on_news: called with the row of each step.
+        on_news: called with the row of each step, and with each change of a run's `state`.
         on_notice: called with each message for the user.
     """
 

@@ -1,7 +1,7 @@
-"""Pass orders from the driver to lanes, and news of lanes to the driver, through one small actor.
+"""Pass tasks from the driver to lanes, and news of lanes to the driver, through one small actor.
 
-The actor decides nothing: the driver does (trials.py), and lanes do what they are given (lanes.py). A lane gets
-a new name each time that its workers are started, so that nothing is mixed up with an earlier start.
+The actor decides nothing: the driver does (dispatch.py), and lanes do what they are given (lanes.py). A lane
+gets a new name each time that its workers are started, so that nothing is mixed up with an earlier start.
 """
 
 from __future__ import annotations
@@ -13,17 +13,10 @@ from typing import Any, Literal
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from rfmeta_dist.cluster.streams import Streams
+from rfmeta_dist.cluster.tasks import Refused, Task
 from rfmeta_dist.core.errors import RfmetaError
-from rfmeta_dist.tuning.orders import Order
 
-
-@dataclass(frozen=True)
-class Task:
-    """An order, and where to ask for its batches."""
-
-    order: Order
-    streams: Streams
+Given = Task | Refused
 
 
 @dataclass(frozen=True)
@@ -31,35 +24,37 @@ class Event:
     """What happened in a lane.
 
     Attributes:
-        kind: `free`: its workers wait for an order. `done`: its order has ended, with `error` if that is given.
-            `lost`: its workers have failed, and its order is unfinished. `ended`: it starts no workers again.
+        kind: `free`: its workers wait for a task. `done`: its task has ended, with `error` if that is given.
+            `lost`: its workers have failed, and its task is unfinished. `ended`: it starts no workers again.
             `left`: its trial is no longer there, whatever the reason.
         lane: name of the lane's start; for `left` the lane's number, with which the names of its starts begin.
-        error: why an order or the workers failed.
+        error: why a task or the workers failed.
         memory: True if they failed because they took more memory than there is.
+        result: what the task returned, if it has ended without an error.
     """
 
     kind: Literal["free", "done", "lost", "ended", "left"]
     lane: str
     error: RfmetaError | None = None
     memory: bool = False
+    result: Any = None
 
 
 class Exchange:
     """Keeps what was given to each lane until its workers have taken it, and events until the driver reads."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[str, int], Task | None] = {}
+        self._given: dict[tuple[str, int], Given] = {}
         self._events: list[Event] = []
         self._closed = False
         self._changed = asyncio.Condition()
 
-    async def take(self, lane: str, number: int, first: bool) -> Task | None:
-        """Wait for a lane's order and return it; None if there will be none.
+    async def take(self, lane: str, number: int, first: bool) -> Given | None:
+        """Wait for a lane's task and return it; None if there will be none.
 
         Args:
             lane: name of the lane's start.
-            number: how many orders it has had.
+            number: how many tasks it has had.
             first: True if the first of the lane's workers asks: only then is the lane free.
         """
         if first:
@@ -69,14 +64,14 @@ class Exchange:
             self._given.pop((lane, number - 1), None)  # all workers have taken it, or they would not be free
             return None if self._closed else self._given[lane, number]
 
-    async def give(self, lane: str, number: int, task: Task) -> None:
-        """Give a lane an order: the one that its workers wait for."""
+    async def give(self, lane: str, number: int, task: Given) -> None:
+        """Give a lane a task: the one that its workers wait for."""
         async with self._changed:
             self._given[lane, number] = task
             self._changed.notify_all()
 
     async def tell(self, event: Event) -> bool:
-        """Add an event for the driver, and return True if the lane's start has been given an order."""
+        """Add an event for the driver, and return True if the lane's start has been given a task."""
         async with self._changed:
             given = any(lane == event.lane for lane, _ in self._given)
             if event.kind in ("lost", "ended"):
@@ -93,13 +88,13 @@ class Exchange:
             return events
 
     async def close(self) -> None:
-        """Send all lanes home: every worker that asks from now on, or waits, gets no order."""
+        """Send all lanes home: every worker that asks from now on, or waits, gets no task."""
         async with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     async def closed(self) -> bool:
-        """Return True if there will be no more orders."""
+        """Return True if there will be no more tasks."""
         return self._closed
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfmeta_dist.cluster import streams, worker
-from rfmeta_dist.cluster.queue import Task
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
 from rfmeta_dist.data.reading import domains
@@ -55,18 +54,37 @@ class Place:
         results.write(open_store(self.folder), figure, result)
 
 
+@dataclass(frozen=True)
+class Task:
+    """An order of a study, for a lane.
+
+    Attributes:
+        order: the order.
+        streams: where to ask for its batches.
+        place: the study's.
+        monitor: handle of the actor that collects rows and messages for the driver.
+    """
+
+    order: Order
+    streams: streams.Streams
+    place: Place
+    monitor: Any
+
+    def begin(self, *, first: bool) -> Stretch:
+        """See `tasks.Task`."""
+        return Stretch(self, first=first)
+
+
 class Stretch:
-    """One order, as one of a lane's workers does it.
+    """One order, as one of a lane's workers does it; see `tasks.Doing`.
 
     Args:
         task: the order.
-        place: the study's.
-        monitor: handle of the actor that collects rows and messages for the driver.
         first: True for the first of the lane's workers, which alone writes and judges.
     """
 
-    def __init__(self, task: Task, place: Place, monitor: Any, *, first: bool) -> None:
-        self._task, self._place, self._monitor, self.first = task, place, monitor, first
+    def __init__(self, task: Task, *, first: bool) -> None:
+        self._task, self._place, self.first = task, task.place, first
         self._order: Order = task.order
         self._config: Config = task.order.config
         self._folder = runs.open_folder(self._config)
@@ -88,7 +106,7 @@ class Stretch:
             config,
             (fingerprint(config, hashes),),
             self._task.streams,
-            self._monitor,
+            self._task.monitor,
             config.run.name,
             place.lease,
             place.leased,

@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from rfmeta_dist.cluster import judging, room, streams, worker
+from rfmeta_dist.cluster import judging, room, streams, whole_run, worker
 from rfmeta_dist.cluster import monitor as monitors
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.fit import fit
@@ -17,10 +17,8 @@ from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.runs import folder as runs
-from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store
-from rfmeta_dist.training import checkpoint, kept, trend
 
 
 def train_run(
@@ -29,7 +27,6 @@ def train_run(
     *,
     on_notice: Callable[[str], None] = monitors.log_notice,
     monitor: Any = None,
-    actors: streams.Actors | None = None,
     local: bool = False,
 ) -> Store:
     """Train a run to its last step, from its newest intact checkpoint if there is one, and finish its model.
@@ -43,7 +40,6 @@ def train_run(
         on_notice: called with each message for the user, unless a monitor is given.
         monitor: actor that the caller watches; rows are then labelled with the run's name, as they are if the
             run has no target. Otherwise the label is the target's name.
-        actors: reading actors that several trainings share, from `streams.start`; None to start some here.
         local: True if this process started the cluster (see session.py).
 
     Returns:
@@ -69,18 +65,10 @@ def train_run(
             monitor.push.remote([{"label": label, monitors.NOTICE: text}])
 
         room.wait_for_room(room.for_training(config), say, config.training.wait_s)
-        hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
-        opened = streams.opened(actors or streams.start([config]), config, hashes)
-        fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
-        last = config.training.steps
-        task = worker.Assignment(config, fingerprints, opened, monitor, label, right.token, folder, last)
+        actors = streams.start([config])
+        task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)
         _fit(task, folder, say, local)
-        lease.require(folder, right.token)
-        end = kept.folder_name(last)
-        trained = checkpoint.read(folder.sub(end), last)
-        if line := trend.no_better(trained.progress.metrics):
-            say(line)
-        folder.write("metrics.jsonl", folder.read(f"{end}/metrics.jsonl"))
+        end = whole_run.end_of(task, say)
         if local and not trial and not config.training.gpus:
             judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
         else:
@@ -128,8 +116,6 @@ def _judging(
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:
-    for left in ("checkpoint_manager_snapshot.json", ".validate_storage_marker"):
-        folder.delete(left)  # Ray wrote this file in a start by an earlier version
     failure: RfmetaError | None = None
     try:
         fit(task, folder, say, local=local)

@@ -1,31 +1,33 @@
-"""`rfmeta leave-one-out`: train a run for each target domain, as a trial of Ray Tune.
+"""`rfmeta leave-one-out`: train and judge a run for each target domain, in lanes.
 
-A trial drives its run and reserves no slots, because the workers of the run take them. Only as many trials run
-at once as have slots for all their workers, so that no trial waits for slots that another one holds. Each run
-resumes by its name, so an interrupted leave-one-out continues when it is started again.
+Each run has a folder and a lease of its own and resumes by its name, so an interrupted leave-one-out continues
+when it is started again, and any of its runs by `rfmeta train` too. This process holds the leases: if it is
+killed, the runs can continue at once on the same machine.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ray import tune
-
-from rfmeta_dist.cluster import streams
-from rfmeta_dist.cluster.errors import explained, ours
-from rfmeta_dist.cluster.monitor import NOTICE, News, log_notice, watched
+from rfmeta_dist.cluster import streams, whole_run
+from rfmeta_dist.cluster.dispatch import End, dispatch
+from rfmeta_dist.cluster.errors import led
+from rfmeta_dist.cluster.monitor import DONE, FAILED, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
+from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.cluster.room import for_training, most, wait_for_room
-from rfmeta_dist.cluster.train import evaluate_run, train_run
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import ConfigError, RfmetaError
-
-NOTHING = {"node:__internal_head__": 0.001}  # trials run on the head and take no slot
+from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.runs import folder as runs_folder
+from rfmeta_dist.storage import lease
+from rfmeta_dist.tuning.orders import Order
+from rfmeta_dist.tuning.results import RESTARTS
 
 
 @dataclass(frozen=True)
@@ -47,49 +49,6 @@ class Outcome:
     error: RfmetaError | None = None
 
 
-def targets_of(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], targets: Sequence[str] = ()
-) -> list[Config]:
-    """Return a configuration for each target, method and seed. Its sources are all other domains.
-
-    Args:
-        config: configuration whose sources and target, if it has one, are the domains.
-        methods: names of learning rules; the method of `config` if empty.
-        seeds: seeds of training; the seed of `config` if empty.
-        targets: domains to hold out; each domain in turn if empty.
-
-    Raises:
-        ConfigError: there are fewer than three domains, a target is none of them, a method is unknown, or a
-            seed is out of range.
-    """
-    from rfmeta_dist.config.load import check
-
-    domains = sorted(config.data.domains)
-    if len(domains) < 3:
-        raise ConfigError(
-            f"the configuration has the domains {' and '.join(domains)} alone. A run of a leave-one-out trains "
-            "on all domains but one, and a training needs two",
-            "add a domain to data.sources, or set data.target",
-        )
-    unknown = [target for target in targets if target not in domains]
-    if unknown:
-        raise ConfigError(
-            f"target {unknown[0]!r} is none of the configuration's domains {', '.join(domains)}",
-            f"write --targets {domains[0]}, or several separated by commas",
-        )
-    runs = []
-    for method in dict.fromkeys(methods or [config.method.name]):
-        for seed in dict.fromkeys(seeds or [config.training.seed]):
-            for target in sorted(set(targets)) or domains:
-                tree = config.model_dump(mode="json")
-                tree["data"] |= {"target": target, "sources": [d for d in domains if d != target]}
-                tree["method"] = config.method.renamed(method)
-                tree["training"]["seed"] = seed
-                tree["run"]["name"] = f"{config.run.name}-{method}-to_{target}-s{seed}"
-                runs.append(check(tree, f"for target {target}"))
-    return runs
-
-
 def leave_one_out(
     runs: Sequence[Config],
     on_news: Callable[[News], None],
@@ -99,9 +58,14 @@ def leave_one_out(
 ) -> list[Outcome]:
     """Train and judge runs, as many at once as the cluster holds. A run that fails does not stop the others.
 
+    A run that has a model already is only judged.
+
     Args:
-        runs: from `targets_of`.
-        on_news: called with the row of each step of each run; `label` is the run's name.
+        runs: from `config.held_out.targets_of`, each with another name. Runs that need other workers than the
+            first one are begun when all runs with its workers have ended.
+        on_news: called with the row of each step of each run, in which `label` is the run's name, and with
+            changes of a run's state: `label`, `state` (`judging`, `done` or `failed`), and `validation` (HTER
+            by video on the sources' validation splits, in [0, 1]) or `reason`.
         on_notice: called with each message for the user, which begins with the run's name.
         local: True if this process started the cluster.
 
@@ -109,37 +73,137 @@ def leave_one_out(
         The outcome of each run, in the order of `runs`.
 
     Raises:
-        ClusterError: the cluster can never hold even one run, has no slots for one within `training.wait_s`
-            seconds, or Ray Tune itself failed.
+        ClusterError: the cluster can never hold even one run, or has no slots for one within
+            `training.wait_s` seconds.
     """
     together = at_once(runs, on_notice)
-    monitor = start_monitor()
-    clock = time.time()
-    with watched(monitor, on_news, on_notice), explained("leave-one-out failed"):
-        shared = {"monitor": monitor, "actors": streams.start(runs, min(together, len(runs))), "local": local}
-        results = fit(_trial, [run.model_dump(mode="json") for run in runs], together, shared)
-    return [_outcome(run, result, clock) for run, result in zip(runs, results, strict=True)]
+    monitor, clock = start_monitor(), time.time()
+    actors = streams.start(runs, min(together, len(runs)))
+    found: dict[str, Outcome] = {}
+    with watched(monitor, on_news, on_notice):
+        for alike in _by_workers(runs):
+            with closing(WholeRuns(alike, actors, monitor, clock)) as work:
+                try:
+                    dispatch(work, work.orders(), together, on_notice, local=local)
+                except RfmetaError as error:  # no lane could be started any more
+                    work.give_up(error)
+                found |= work.outcomes
+    return [found[run.run.name] for run in runs]
 
 
-def fit(
-    trial: Callable[[dict[str, Any]], None], each: Sequence[Any], together: int, shared: Mapping[str, Any]
-) -> list[Any]:
-    """Run a trial of Ray Tune for each value, in order, and return Tune's results in the same order.
+def _by_workers(runs: Sequence[Config]) -> Iterator[list[Config]]:
+    """Yield runs that the same workers can do, one after another."""
+    groups: dict[tuple[Any, ...], list[Config]] = {}
+    for run in runs:
+        one = run.training
+        layout = one.workers, one.gpus, one.threads, one.strategy, one.deterministic
+        groups.setdefault(layout, []).append(run)
+    yield from groups.values()
+
+
+@dataclass
+class _Cell:
+    """What this process holds of a run that a lane does."""
+
+    stack: ExitStack = field(default_factory=ExitStack)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    started: float = math.nan
+    token: str = ""
+    task: whole_run.Task | None = None
+
+
+class WholeRuns:
+    """The runs of a leave-one-out that need the same workers; see `dispatch.Work`.
 
     Args:
-        trial: called with `shared`, and with its value as `each`.
-        each: a value for each trial, which JSON can represent.
-        together: how many trials run at once.
-        shared: what all trials are given, such as handles of actors.
+        runs: the runs.
+        actors: actors that read all their domains.
+        monitor: handle of the actor that collects rows and messages for this process.
+        clock: when the leave-one-out began, as `time.time()`.
     """
-    with tempfile.TemporaryDirectory(prefix="rfmeta-tune-") as folder:
-        tuner = tune.Tuner(
-            tune.with_resources(trial, tune.PlacementGroupFactory([NOTHING])),
-            param_space={**shared, "each": tune.grid_search(list(each))},
-            tune_config=tune.TuneConfig(max_concurrent_trials=together, reuse_actors=False),
-            run_config=tune.RunConfig(name="trials", storage_path=folder, verbose=0),
-        )
-        return list(tuner.fit())
+
+    name = "leave-one-out"
+    again_after_memory = True  # the machine may have more memory when another run has ended
+
+    def __init__(self, runs: Sequence[Config], actors: streams.Actors, monitor: Any, clock: float) -> None:
+        self._runs = {run.run.name: run for run in runs}
+        self._cells = {name: _Cell() for name in self._runs}
+        self._actors, self._monitor, self._clock = actors, monitor, clock
+        self.outcomes: dict[str, Outcome] = {}
+
+    def orders(self) -> Sequence[Order]:
+        """Return an order for each run that has not ended: to train to the last step, and judge the run."""
+        left = [run for name, run in self._runs.items() if name not in self.outcomes]
+        return [Order(run, run.training.steps, {}) for run in left]
+
+    def task(self, order: Order) -> whole_run.Task:
+        """Take the run's lease, check its data, claim its folder, and return its task.
+
+        Raises:
+            RunError: another process is training or judging this run, or the folder belongs to another run.
+            RfmetaError: a domain cannot be used, or the folder cannot be written.
+        """
+        config = order.config
+        folder, cell = runs_folder.open_folder(config), self._cells[config.run.name]
+        with cell.lock:
+            if math.isnan(cell.started):
+                cell.started = time.time()
+            runs_folder.is_started(folder, config)  # before a lease is written into another run's folder
+            if not cell.token:
+                doing = "judged" if folder.exists(runs_folder.MODEL) else "trained"
+                cell.token = cell.stack.enter_context(lease.held(folder, doing)).token
+            manifests, training = prepare(config).manifests, None
+            if not folder.exists(runs_folder.MODEL):
+                given = config.run.name, self._monitor, self._actors
+                training = whole_run.assignment(config, manifests, cell.token, *given)
+            cell.task = whole_run.Task(config, cell.token, self._monitor, training)
+            return cell.task
+
+    def ended(self, order: Order, end: End) -> None:
+        """Keep the outcome of a run, tell it, and give the run's lease back."""
+        name, cell = order.config.run.name, self._cells[order.config.run.name]
+        if end.error is None:
+            self.outcomes[name] = Outcome(
+                order.config, cell.started - self._clock, time.time() - self._clock, end.result
+            )
+            validation = end.result["figures"]["video"]["source_validation_EER"]
+            self._tell(name, {"state": DONE, "validation": validation})
+        else:
+            self._failed(order.config, _explained(order.config, end.error, end.kind))
+            self._count(cell)
+        cell.stack.close()
+
+    def give_up(self, error: RfmetaError) -> None:
+        """Let all runs that have not ended fail with this error."""
+        for order in self.orders():
+            self._failed(order.config, error)
+
+    def close(self) -> None:
+        """Give all leases back."""
+        for cell in self._cells.values():
+            cell.stack.close()
+
+    def _failed(self, config: Config, error: RfmetaError) -> None:
+        self.outcomes[config.run.name] = Outcome(config, error=error)
+        self._tell(config.run.name, {"state": FAILED, "reason": error.problem})
+
+    def _count(self, cell: _Cell) -> None:
+        """Close the streams of a training that has failed, and add what they read to the run's totals."""
+        if cell.task and cell.task.assignment:
+            with suppress(RfmetaError):  # the error that ended the run is reported
+                lease.require(cell.task.assignment.leased, cell.token)
+                totals = streams.close(cell.task.assignment.streams)
+                runs_folder.add_streams(cell.task.assignment.leased, totals)
+
+    def _tell(self, name: str, row: News) -> None:
+        self._monitor.push.remote([{"label": name, **row}])
+
+
+def _explained(config: Config, error: RfmetaError, kind: str) -> RfmetaError:
+    if kind != RESTARTS:
+        return error
+    folder, restarts = runs_folder.open_folder(config).url, config.training.restarts
+    return led(error, f"training of {folder} failed after {restarts} restart(s) without a new checkpoint")
 
 
 def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> int:
@@ -155,34 +219,6 @@ def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> 
     return max(1, min(most(ask.each) // ask.count for ask in asks))
 
 
-def _trial(given: dict[str, Any]) -> None:
-    config, monitor = Config.model_validate(given["each"]), given["monitor"]
-    started = time.time()
-
-    def say(text: str) -> None:
-        monitor.push.remote([{"label": config.run.name, NOTICE: text}])
-
-    try:
-        with explained(f"run {config.run.name} failed"):
-            folder = train_run(
-                config, lambda _: None, monitor=monitor, actors=given["actors"], local=given["local"]
-            )
-            evaluation = evaluate_run(config, folder, on_notice=say)
-    except RfmetaError as error:
-        # Report the error instead of raising it: Tune would print a raised error, and keep only its text.
-        tune.report({"error": error})
-        return
-    tune.report({"started": started, "ended": time.time(), "evaluation": evaluation})
-
-
-def _outcome(run: Config, result: Any, clock: float) -> Outcome:
-    error = ours(result.error, f"run {run.run.name} failed") if result.error else result.metrics.get("error")
-    if error is not None:
-        return Outcome(run, error=error)
-    metrics = result.metrics
-    return Outcome(run, metrics["started"] - clock, metrics["ended"] - clock, metrics["evaluation"])
-
-
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:
     """Return a line with the start and end of each finished run, which shows what ran at the same time."""
     finished = [o for o in outcomes if o.error is None]
@@ -190,8 +226,3 @@ def timeline(outcomes: Sequence[Outcome]) -> list[str]:
         f"{o.config.run.name}: {o.started:6.0f} s → {o.ended:6.0f} s"
         for o in sorted(finished, key=lambda o: o.started)
     ]
-
-
-def summary_name(config: Config) -> str:
-    """Return the file name of the summary page, which lies beside the runs' folders."""
-    return f"{config.run.name}-leave_one_out.html"

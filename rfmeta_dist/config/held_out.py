@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The runs of a leave-one-out that were asked for.
+
+    Attributes:
+        runs: the runs, each with another name.
+        page: file name of the summary page, which lies beside the runs' folders.
+        labels: by the run's name, the names under which its figures are shown in place of its method's; a run
+            that is not among them is shown under its method's name.
+        notes: sentences about all runs, for the page and the terminal.
+        about: what the output as JSON says beside the runs.
+    """
+
+    runs: Sequence[Config]
+    page: str
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def labels_of(self, run: Config) -> Sequence[str]:
+        """Return the names under which a run's figures are shown."""
+        return self.labels.get(run.run.name, (run.method.name,))
 
 
 def targets_of(

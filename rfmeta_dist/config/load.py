@@ -40,9 +40,31 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: the file is missing or not YAML; or a field is unknown, of the wrong type or out of range.
     """
-    words = renamed(read_mapping(path), str(path))
-    words = overridden(words, overrides, f"configuration {path}", lambda *override: [_layer(*override)])
-    return check(typed(words, _schema()), str(path))
+    return _loaded(read_mapping(path), str(path), overrides)
+
+
+def parse_config(text: str, where: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the configuration that is the content of a YAML file, as `load_config` does.
+
+    Args:
+        text: content of the file.
+        where: the file's place; used in messages.
+        overrides: texts of the form `field=value`.
+
+    Raises:
+        ConfigError: see `load_config`.
+    """
+    with _explained(f"configuration {where}", COMPARE):
+        words = read_words(text) or {}
+    if not isinstance(words, dict):
+        raise ConfigError(f"configuration {where} is not a mapping", COMPARE)
+    return _loaded(words, where, overrides)
+
+
+def _loaded(words: Mapping[str, Any], where: str, overrides: Sequence[str]) -> Config:
+    new = renamed(words, where)
+    new = overridden(new, overrides, f"configuration {where}", lambda *override: [_layer(*override)])
+    return check(typed(new, _schema()), where)
 
 
 def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:

@@ -35,12 +35,13 @@ def of_target(scores: Scores, target: str) -> Scores:
     return scores.select(scores.domain == target).per_video()
 
 
-def page(judged: Sequence[Judged], missing: Sequence[Missing] = ()) -> str:
+def page(judged: Sequence[Judged], missing: Sequence[Missing] = (), notes: Sequence[str] = ()) -> str:
     """Return a self-contained HTML page with the runs, and the figures of papers for real data sets.
 
     Args:
         judged: the runs that were judged, at least one.
         missing: the runs that were asked for and have no evaluation.
+        notes: sentences about all runs.
     """
     rows = table.rows([run.evaluation for run in judged], missing=missing)
     return (
@@ -52,6 +53,7 @@ def page(judged: Sequence[Judged], missing: Sequence[Missing] = ()) -> str:
             caption=table.CAPTION,
             rows=[astuple(row) for row in rows],
             missing=missing,
+            notes=notes,
             all=len(judged) + len(missing),
             panels=_panels(judged),
             undrawn=[_name(run.evaluation) for run in judged if run.videos is None],

@@ -8,7 +8,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from rfmeta_dist.cli import live, terminal
+from rfmeta_dist.cli import live, terminal, watch
 from rfmeta_dist.cli.live import Board, live_table
 
 NAMES = {f"r-to_{target}-s{seed}": (target, "rfmeta", str(seed)) for target in "CIMO" for seed in range(3)}
@@ -141,3 +141,21 @@ def test_folders_are_looked_at_where_no_news_comes_and_at_the_end(monkeypatch, o
         if often:
             assert looked.wait(20)
     assert [line for line in said if line.startswith("done")] == ["done → r-to_M-s0  sources' HTER 25.0 %"]
+
+
+def test_a_reason_that_becomes_known_later_is_told(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(live, "say", said.append)
+    with live_table(COLUMNS, NAMES, False) as show:
+        for reason in ("reason at the end", "the disk is full", "the disk is full"):
+            show({"label": "r-to_C-s1", "state": live.FAILED, "reason": reason})
+    assert said == ["failed → r-to_C-s1: reason at the end", "failed → r-to_C-s1: the disk is full"]
+
+
+def test_the_progress_of_a_training_has_no_line_for_a_change_of_state(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(watch, "say", said.append)
+    with watch.training_display(False) as show:
+        show({"label": "M", "state": live.JUDGING})
+        show(step("M", 10, images_per_second=80.0))
+    assert [line.split("  ")[0] for line in said] == ["train → M"]

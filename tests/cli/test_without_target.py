@@ -152,7 +152,7 @@ def test_commands_that_need_a_target_say_so_before_anything_starts(rfmeta, oci: 
 
 
 def test_the_sources_are_the_domains_that_are_held_out(oci: Path) -> None:
-    from rfmeta_dist.cluster.tune import targets_of
+    from rfmeta_dist.config.held_out import targets_of
 
     with_target, without = load_config(oci, ["data.target=M"]), load_config(oci, ["data.sources=[O,C,I,M]"])
     assert targets_of(without, [], []) == targets_of(with_target, [], [])

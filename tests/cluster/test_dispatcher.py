@@ -11,10 +11,11 @@ import ray
 import torch
 
 from rfmeta_dist.cluster import lanes, queue, streams
+from rfmeta_dist.cluster.dispatch import Dispatcher
 from rfmeta_dist.cluster.errors import out_of_memory
 from rfmeta_dist.cluster.queue import Event
 from rfmeta_dist.cluster.stretch import Place
-from rfmeta_dist.cluster.trials import Dispatcher
+from rfmeta_dist.cluster.trials import Stretches
 from rfmeta_dist.core.errors import ClusterError, DataError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.storage import lease
@@ -45,13 +46,12 @@ class Played:
         manifests = {name: manifest.fingerprint for name, manifest in domains.open_sources(config).items()}
         place = Place(str(folder), manifests, self.folder.sub("trainings"), token)
         self.queue = queue.start()
-        given = lanes.Given(config, place, self.queue, None, True)
+        given = lanes.Given(config, self.queue, True)
         self.wanted: list[Order] = []
         self.said: list[str] = []
         self.failures: Store = self.folder.sub("failures")
-        self.dispatcher = Dispatcher(
-            self.orders, given, self.failures, streams.start([config]), most, self.said.append
-        )
+        study = Stretches(self.orders, place, self.failures, streams.start([config]), None)
+        self.dispatcher = Dispatcher(study, given, most, self.said.append)
 
     def orders(self) -> list[Order]:
         return [one for one in self.wanted if not all(map(self.known, one.figures.values()))]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rfmeta_dist.cluster import room, tune
-from rfmeta_dist.cluster.tune import leave_one_out, targets_of
+from rfmeta_dist.cluster.tune import leave_one_out
+from rfmeta_dist.config.held_out import targets_of
 from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, DataError, RunError, StorageError

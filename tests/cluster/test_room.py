@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rfmeta_dist.cluster import room
 from rfmeta_dist.cluster.autoscaler import Growth, growth, parse
-from rfmeta_dist.cluster.tune import NOTHING
+from rfmeta_dist.cluster.lanes import NOTHING
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from rfmeta_dist.cluster.tune import targets_of
+from rfmeta_dist.config.held_out import targets_of
 from rfmeta_dist.config.load import check, dump, fields_that_differ
 from rfmeta_dist.config.methods import METHODS, MethodFacts
 from rfmeta_dist.core.errors import ConfigError

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import TypeVar
 
 import ray
 
@@ -19,71 +19,21 @@ from rfmeta_dist.cluster import lanes, queue
 from rfmeta_dist.cluster.errors import AGAIN, explained
 from rfmeta_dist.cluster.fit import waiting
 from rfmeta_dist.cluster.queue import Event
-from rfmeta_dist.cluster.tasks import Refused, Task
-from rfmeta_dist.core.errors import ClusterError, RfmetaError
+from rfmeta_dist.cluster.tasks import Refused
+from rfmeta_dist.cluster.work import End, Work
+from rfmeta_dist.core.errors import ClusterError, RfmetaError, StorageError
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.training import kept
 from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.results import MEMORY, RESTARTS
 
 TRIAL = ClusterError("the process that starts the workers of a lane has ended", AGAIN)
+PAUSES_S = (5.0, 15.0, 30.0, 60.0, 120.0)  # between tries while the store cannot be reached
 JOIN_S = 10.0  # seconds to wait for the thread that hands out orders, when its queue has ended
 
 
-@dataclass(frozen=True)
-class End:
-    """How an order ended.
-
-    Attributes:
-        error: what ended it; None if it was done.
-        kind: `results.MEMORY` if there was too little memory, `results.RESTARTS` if the order's workers failed
-            `training.restarts` times without a new checkpoint, "" otherwise. A training that diverged has ""
-            and either no error or a DivergedError.
-        result: what the task returned; None if there was an error.
-    """
-
-    error: RfmetaError | None = None
-    kind: str = ""
-    result: Any = None
-
-
-class Work(Protocol):
-    """What a command wants to be done in lanes.
-
-    Attributes:
-        name: names the work in the message about an error of Ray, such as "the study".
-        again_after_memory: True if workers that were ended for want of memory may do the same order again.
-    """
-
-    name: str
-    again_after_memory: bool
-
-    def orders(self) -> Sequence[Order]:
-        """Return all orders that are wanted now, most urgent first.
-
-        It is called whenever an order is finished, and never twice at the same time. If it returns only orders
-        that are being done, the lanes wait; if none, the work is finished. Orders that have ended may be
-        returned again, and are then left out. All orders need the same workers.
-        """
-
-    def task(self, order: Order) -> Task:
-        """Return the task of an order for a lane.
-
-        It may wait, because it is called in a thread of its own. It is called again if a lane is lost.
-
-        Raises:
-            RfmetaError: the order cannot be done, and has ended.
-        """
-
-    def ended(self, order: Order, end: End) -> RfmetaError | None:
-        """Take note of the end of an order.
-
-        Returns:
-            The error with which the command is to end when the other orders are done; None if there is none.
-
-        Raises:
-            RfmetaError: no further order may be begun.
-        """
+T = TypeVar("T")
+Key = tuple[str, int, tuple[str, ...]]  # of an order: its run, its step and the names of its figures
 
 
 def dispatch(
@@ -126,13 +76,14 @@ class Dispatcher:
         self.given = given
         self._work, self._say, self._most = work, say, most
         self._wanted: list[Order] = []
-        self._ended: set[tuple[str, int, tuple[str, ...]]] = set()  # never given again, whatever is wanted
+        self._ended: set[Key] = set()  # never given again, whatever is wanted
         self._had: dict[str, int] = {}  # lane → number of tasks that it has had, of lanes with workers
         self._free: list[str] = []
         self._gone: set[str] = set()  # lanes whose workers have failed
         self._working: dict[str, Order] = {}
         self._checkpoints: dict[str, set[int]] = {}  # run → steps of its checkpoints when it was given last
-        self._starts_lost: dict[str, int] = {}  # run → starts since its last checkpoint
+        self._failed: dict[Key, int] = {}  # order → how often it failed since its last checkpoint
+        self._apart: set[tuple[str, int]] = set()  # run and step whose figures are judged one by one
         self._short = 0
         self._closed: float | None = None
         self._errors: list[RfmetaError] = []
@@ -173,7 +124,8 @@ class Dispatcher:
                 while self._assign():
                     finished = [self._heard(event) for event in ray.get(self.given.queue.events.remote())]
                     if any(finished):
-                        self._wanted = list(self._work.orders())
+                        self._assign()  # lanes that are free need not wait until it is known what is new
+                        self._wanted = list(self._patiently(self._work.orders))
         except RfmetaError as error:
             self._errors.append(error)
         self._closed = time.monotonic()
@@ -194,11 +146,16 @@ class Dispatcher:
         """Return the orders that can be given now, at most one of each run."""
         busy = {order.config.run.name for order in self._working.values()}
         first: dict[str, Order] = {}
-        for order in self._wanted:
+        for order in (part for whole in self._wanted for part in self._parts(whole)):
             name = order.config.run.name
             if name not in busy and _key(order) not in self._ended:
                 first.setdefault(name, order)
         return list(first.values())
+
+    def _parts(self, order: Order) -> list[Order]:
+        if (order.config.run.name, order.until) not in self._apart:
+            return [order]
+        return [replace(order, figures={judged: name}) for judged, name in order.figures.items()]
 
     def _give(self, lane: str, order: Order) -> None:
         number = self._had[lane]
@@ -225,6 +182,8 @@ class Dispatcher:
             return False
         if event.kind == "done":
             order = self._working.pop(event.lane, None)
+            if order is not None and isinstance(event.error, StorageError):
+                return self._again(order, event.error, "")
             if order is not None:
                 self._end(order, End(event.error, MEMORY if event.memory else "", event.result))
             return order is not None
@@ -239,7 +198,7 @@ class Dispatcher:
         self._free = [free for free in self._free if free != lane]
         order = self._working.pop(lane, None)
         if order is not None and event.error:
-            return self._lost(order, event.error, event.memory)
+            return self._again(order, event.error, MEMORY if event.memory else RESTARTS)
         if event.kind != "lost" and event.error:
             self._gave_up(event.error)
         return False
@@ -252,26 +211,47 @@ class Dispatcher:
         else:
             self._say(f"one lane fewer from now on: {why.problem}")
 
-    def _lost(self, order: Order, why: RfmetaError, memory: bool) -> bool:
-        """Leave an order to the next lane that is free, or give it up. Return True if it is given up."""
+    def _again(self, order: Order, why: RfmetaError, kind: str) -> bool:
+        """Leave an order to the next lane that is free, or give it up. Return True if it is given up.
+
+        Workers may be lost through what runs beside them, also for want of memory, so a first loss says little
+        about the order. If they are lost after the training, the figures are judged one by one from then on:
+        what the data of one domain does to the workers must not cost the figure of another.
+        """
         name = order.config.run.name
-        if memory and not self._work.again_after_memory:
-            self._end(order, End(why, MEMORY))
-            return True
-        there = kept.written(open_folder(order.config))
+        there = self._patiently(lambda: kept.written(open_folder(order.config)))
         progress = there - self._checkpoints.get(name, there)
-        lost = self._starts_lost[name] = 0 if progress else self._starts_lost.get(name, 0) + 1
-        if lost > order.config.training.restarts:
-            self._end(order, End(why, RESTARTS))
+        if order.until in there and len(order.figures) > 1:
+            self._apart.add((name, order.until))
+            failed = 0
+        else:
+            failed = self._failed[_key(order)] = 0 if progress else self._failed.get(_key(order), 0) + 1
+        if failed > order.config.training.restarts:
+            self._end(order, End(why, kind))
             return True
-        self._say(f"{name}: workers have failed; it goes on from its newest checkpoint")
+        what = "workers have failed" if kind else why.problem
+        self._say(f"{name}: {what}; it goes on from its newest checkpoint")
         return False
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Return what `ask` returns. While the store cannot be reached, try again for some minutes.
+
+        Raises:
+            StorageError: it cannot be reached even then.
+        """
+        for pause_s in PAUSES_S:
+            try:
+                return ask()
+            except StorageError as error:
+                self._say(f"{error.problem}; trying again in {pause_s:.0f} s")
+                time.sleep(pause_s)
+        return ask()
 
     def _end(self, order: Order, end: End) -> None:
         self._ended.add(_key(order))
-        if error := self._work.ended(order, end):
+        if error := self._patiently(lambda: self._work.ended(order, end)):
             self._errors.append(error)
 
 
-def _key(order: Order) -> tuple[str, int, tuple[str, ...]]:
+def _key(order: Order) -> Key:
     return order.config.run.name, order.until, tuple(sorted(order.figures.values()))

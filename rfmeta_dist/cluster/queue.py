@@ -46,6 +46,7 @@ class Exchange:
     def __init__(self) -> None:
         self._given: dict[tuple[str, int], Given] = {}
         self._events: list[Event] = []
+        self._had: set[str] = set()  # starts of lanes that have been given a task
         self._closed = False
         self._changed = asyncio.Condition()
 
@@ -68,17 +69,17 @@ class Exchange:
         """Give a lane a task: the one that its workers wait for."""
         async with self._changed:
             self._given[lane, number] = task
+            self._had.add(lane)
             self._changed.notify_all()
 
     async def tell(self, event: Event) -> bool:
-        """Add an event for the driver, and return True if the lane's start has been given a task."""
+        """Add an event for the driver, and return True if the lane's start was ever given a task."""
         async with self._changed:
-            given = any(lane == event.lane for lane, _ in self._given)
             if event.kind in ("lost", "ended"):
                 self._given = {key: task for key, task in self._given.items() if key[0] != event.lane}
             self._events.append(event)
             self._changed.notify_all()
-            return given
+            return event.lane in self._had
 
     async def events(self) -> list[Event]:
         """Wait until something has happened, and return all events since the last call."""

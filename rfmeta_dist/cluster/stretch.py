@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rfmeta_dist.cluster import streams, worker
+from rfmeta_dist.cluster.errors import ours, out_of_memory
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
 from rfmeta_dist.data.reading import domains
@@ -75,6 +76,19 @@ class Task:
         return Stretch(self, first=first)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What went wrong while a model was judged.
+
+    Attributes:
+        memory: why judging needed too much memory, by name of the figure that is missing for it.
+        error: the first other error; None if there was none.
+    """
+
+    memory: Mapping[str, str]
+    error: RfmetaError | None
+
+
 class Stretch:
     """One order, as one of a lane's workers does it; see `tasks.Doing`.
 
@@ -134,20 +148,24 @@ class Stretch:
             runs.record(self._folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
         return Sources(open_store(config.data.prefix), manifests)
 
-    def judge(self, trainer: Trainer) -> None:
+    def judge(self, trainer: Trainer) -> Judged:
         """Judge the model at the order's step as that of a finished run, and store the figures.
 
+        What judging on one domain fails with costs only its own figure. The others serve other targets, and
+        these must not notice anything of that domain.
+
         Raises:
-            RfmetaError: the first error of a domain; the figures of the others are stored.
+            RfmetaError: the model cannot be judged on any domain.
         """
+        memory: dict[str, str] = {}
+        errors: list[RfmetaError] = []
         if not self._order.figures:
-            return
+            return Judged(memory, None)
         assert self._sources is not None  # the first worker has trained it
         config, device = self._config, worker.device_of(self._config)
         detector, _ = gradient.from_networks(trainer.objective.nets, config, self._sources, device)
         view = judge.view_of(config, self._sources)
         validation = judge.score_sources(config, self._folder, detector, self._sources, view, once=True)
-        errors: list[RfmetaError] = []
         for judged, figure in self._order.figures.items():
             try:
                 target = None
@@ -159,10 +177,14 @@ class Stretch:
                 self._place.store(figure, results.diverged(error))
             except GoneError as error:
                 errors.append(_deleted(error))
-            except RfmetaError as error:  # another domain's figure serves another target, which still gets it
-                errors.append(error)
-        if errors:
-            raise errors[0]
+            except Exception as error:
+                if out_of_memory(error):
+                    memory[figure] = ours(error).problem
+                elif isinstance(error, RfmetaError):
+                    errors.append(error)
+                else:
+                    raise
+        return Judged(memory, errors[0] if errors else None)
 
     def _result(self, hter: float, auc: float) -> results.Result:
         seconds = round(time.monotonic() - self._began, 3)

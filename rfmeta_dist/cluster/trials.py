@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rfmeta_dist.cluster import streams
-from rfmeta_dist.cluster.dispatch import End, dispatch
+from rfmeta_dist.cluster.dispatch import dispatch
 from rfmeta_dist.cluster.monitor import News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
-from rfmeta_dist.cluster.stretch import Place, Task
+from rfmeta_dist.cluster.stretch import Judged, Place, Task
 from rfmeta_dist.cluster.tune import at_once
+from rfmeta_dist.cluster.work import End
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
@@ -88,7 +89,6 @@ class Stretches:
     """
 
     name = "the study"
-    again_after_memory = False  # a candidate that takes too much memory has failed, and others are tried
 
     def __init__(
         self, orders: Orders, place: Place, failures: Store, actors: streams.Actors, monitor: Any
@@ -113,15 +113,21 @@ class Stretches:
         Raises:
             RunError: another driver has taken the study over.
         """
+        if isinstance(end.result, Judged):
+            for figure, reason in end.result.memory.items():
+                self._fail(figure, reason, results.MEMORY)
+            return end.result.error
         if end.error is None or not end.kind:
             return end.error
         reason, restarts = end.error.problem, order.config.training.restarts
         if end.kind == results.RESTARTS:
             reason = f"its workers failed after {restarts} restart(s) without a new checkpoint: {reason}"
+        for figure in order.figures.values():
+            self._fail(figure, reason, end.kind)
+        return None
+
+    def _fail(self, figure: str, reason: str, kind: str) -> None:
         place = self._place
         lease.require(place.leased, place.lease)
-        for figure in order.figures.values():
-            if results.read(open_store(place.folder), figure) is None:
-                failure = results.Result(None, None, failed=reason, kind=end.kind)
-                results.write(self._failures, figure, failure)
-        return None
+        if results.read(open_store(place.folder), figure) is None:
+            results.write(self._failures, figure, results.Result(None, None, failed=reason, kind=kind))

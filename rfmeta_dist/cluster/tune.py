@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rfmeta_dist.cluster import streams, whole_run
-from rfmeta_dist.cluster.dispatch import End, dispatch
+from rfmeta_dist.cluster.dispatch import dispatch
 from rfmeta_dist.cluster.errors import led
 from rfmeta_dist.cluster.monitor import DONE, FAILED, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.cluster.room import for_training, most, wait_for_room
+from rfmeta_dist.cluster.work import End
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.runs import folder as runs_folder
@@ -123,7 +124,6 @@ class WholeRuns:
     """
 
     name = "leave-one-out"
-    again_after_memory = True  # the machine may have more memory when another run has ended
 
     def __init__(self, runs: Sequence[Config], actors: streams.Actors, monitor: Any, clock: float) -> None:
         self._runs = {run.run.name: run for run in runs}

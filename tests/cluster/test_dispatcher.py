@@ -10,13 +10,13 @@ import pytest
 import ray
 import torch
 
-from rfmeta_dist.cluster import lanes, queue, streams
+from rfmeta_dist.cluster import dispatch, lanes, queue, streams
 from rfmeta_dist.cluster.dispatch import Dispatcher
 from rfmeta_dist.cluster.errors import out_of_memory
 from rfmeta_dist.cluster.queue import Event
 from rfmeta_dist.cluster.stretch import Place
 from rfmeta_dist.cluster.trials import Stretches
-from rfmeta_dist.core.errors import ClusterError, DataError
+from rfmeta_dist.core.errors import ClusterError, DataError, StorageError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
@@ -50,8 +50,11 @@ class Played:
         self.wanted: list[Order] = []
         self.said: list[str] = []
         self.failures: Store = self.folder.sub("failures")
-        study = Stretches(self.orders, place, self.failures, streams.start([config]), None)
+        study = Stretches(self._orders, place, self.failures, streams.start([config]), None)
         self.dispatcher = Dispatcher(study, given, most, self.said.append)
+
+    def _orders(self) -> list[Order]:
+        return self.orders()  # which a test may replace
 
     def orders(self) -> list[Order]:
         return [one for one in self.wanted if not all(map(self.known, one.figures.values()))]
@@ -135,22 +138,88 @@ def test_an_order_of_a_lost_lane_is_given_to_another_until_it_has_failed_too_oft
     assert any(line.startswith("a: workers have failed") for line in played.said)
 
 
-def test_memory_fails_at_once_and_an_error_is_raised_after_the_others(played: Played):
+def test_an_order_s_own_want_of_memory_fails_at_once_and_an_error_is_raised_after_the_others(played: Played):
     large, broken, fine = (order(played.configs[name], 8, "M") for name in "abc")
     played.wanted = [large, broken, fine]
     with played.dispatcher.running(played.orders()):
         assert run_of(played.asks("1.0")) == ("a", 8)
-        played.tells("lost", "1.0", ClusterError("a process was ended", "use less"), True)
-        assert run_of(played.asks("1.1")) == ("b", 8)
-        played.tells("done", "1.1", DataError("a shard is damaged", "restore it"))
-        assert run_of(played.asks("1.1", 1)) == ("c", 8)
-        played.does(fine, "1.1")
-        assert run_of(played.asks("1.1", 2)) is None
+        played.tells("done", "1.0", ClusterError("it asked for too much", "use less"), True)
+        assert run_of(played.asks("1.0", 1)) == ("b", 8)
+        played.tells("done", "1.0", DataError("a shard is damaged", "restore it"))
+        assert run_of(played.asks("1.0", 2)) == ("c", 8)
+        played.does(fine, "1.0")
+        assert run_of(played.asks("1.0", 3)) is None
     with pytest.raises(DataError, match="a shard is damaged"):
         played.dispatcher.require_success()
     failure = results.read(played.failures, large.figures["M"])
     assert failure is not None
     assert failure.kind == MEMORY
+
+
+def test_workers_that_were_ended_for_want_of_memory_may_have_been_beside_greedy_ones(played: Played):
+    one = order(played.configs["a"], 8, "M")
+    played.wanted = [one]
+    ended = ClusterError("a process was ended because the machine is low on memory", "use less")
+    with played.dispatcher.running(played.orders()):
+        assert run_of(played.asks("1.0")) == ("a", 8)
+        played.tells("lost", "1.0", ended, True)
+        assert run_of(played.asks("1.1")) == ("a", 8)
+        played.tells("lost", "1.1", ended, True)
+        assert run_of(played.asks("1.2")) is None
+    failure = results.read(played.failures, one.figures["M"])
+    assert failure is not None
+    assert failure.kind == MEMORY
+
+
+def test_what_judging_on_one_domain_does_to_the_workers_costs_no_other_figure(played: Played):
+    """Workers that are lost after the training judge its figures one by one, each with tries of its own."""
+    both = order(played.configs["a"], 8, "M", "C")
+    played.wanted = [both]
+    with played.dispatcher.running(played.orders()):
+        assert run_of(played.asks("1.0")) == ("a", 8)
+        run = played.folder.sub("trainings/a")
+        run.write("step-0000008/state.json", b"{}")  # it was trained
+        played.tells("lost", "1.0", CRASHED)
+        for number in (1, 2):  # of the first figure; two tries
+            task = ray.get(played.asks(f"1.{number}"), timeout=60)
+            assert list(task.order.figures) == ["M"]
+            played.tells("lost", f"1.{number}", CRASHED)
+        task = ray.get(played.asks("1.3"), timeout=60)
+        assert list(task.order.figures) == ["C"]
+        played.does(task.order, "1.3")
+        assert run_of(played.asks("1.3", 1)) is None
+    played.dispatcher.require_success()
+    failure = results.read(played.failures, both.figures["M"])
+    assert failure is not None
+    assert failure.kind == RESTARTS
+    assert results.read(played.failures, both.figures["C"]) is None
+    assert results.read(played.folder, both.figures["C"]) == Result(0.5, 0.5)
+
+
+def test_a_store_that_does_not_answer_for_a_moment_costs_nothing(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(dispatch, "PAUSES_S", (0.1, 0.1))
+    one, other = order(played.configs["a"], 8, "M"), order(played.configs["b"], 8, "M")
+    played.wanted = [one, other]
+    asked = played.orders
+    with played.dispatcher.running(played.orders()):
+        assert run_of(played.asks("1.0")) == ("a", 8)
+        played.tells("done", "1.0", StorageError("the store does not answer", "wait"))
+        assert run_of(played.asks("1.0", 1)) == ("a", 8)
+        fails = iter([True, False])
+
+        def orders() -> list[Order]:
+            if next(fails, False):
+                raise StorageError("the store does not answer", "wait")
+            return asked()
+
+        monkeypatch.setattr(played, "orders", orders)
+        played.does(one, "1.0")
+        assert run_of(played.asks("1.0", 2)) == ("b", 8)
+        played.does(other, "1.0")
+        assert run_of(played.asks("1.0", 3)) is None
+    played.dispatcher.require_success()
 
 
 def test_the_study_ends_when_no_lane_gets_slots_any_more(played: Played):
@@ -174,8 +243,8 @@ def test_a_study_that_was_taken_over_stores_nothing(played: Played):
     with played.dispatcher.running(played.orders()):
         assert run_of(played.asks("1.0")) == ("a", 8)
         played.folder.write(f"trainings/{lease.NAME}", lease.Holder.me("searched").to_bytes())
-        played.tells("lost", "1.0", CRASHED, True)
-        assert run_of(played.asks("1.1")) is None
+        played.tells("done", "1.0", CRASHED, True)
+        assert run_of(played.asks("1.0", 1)) is None
     assert not played.known(played.wanted[0].figures["M"])
     with pytest.raises(Exception, match="taken over"):
         played.dispatcher.require_success()

@@ -1,11 +1,12 @@
-"""How long a cluster is idle between two trainings of a study: on a warm lane, and with workers of their own.
+"""How long a cluster is idle between two trainings: on a warm lane, and with workers of their own.
 
     python -m bench.lanes                    six trainings one after another, on idle cores
 
-The same trainings are done by a lane of `rfmeta tune`, whose workers take one after another, and then as
-`rfmeta leave-one-out` does them, each with its own start of Ray Train and a process that judges it. Every
-figure is a median in seconds. The times are those of the files that a training writes, so nothing is measured
-that a study does not do.
+The same trainings are done by a lane of `rfmeta tune`, whose workers take one after another, by a lane of
+`rfmeta leave-one-out`, which also makes a model of each and judges it with intervals, and then one by one as
+`rfmeta train` and `rfmeta evaluate` do on a cluster, each with its own start of Ray Train and a process that
+judges it. Every figure is a median in seconds. The times are those of the files that a training writes, so
+nothing is measured that a study does not do.
 """
 
 from __future__ import annotations
@@ -40,15 +41,17 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--trainings", type=int, default=6, help="of each way (default: %(default)s)")
+    parser.add_argument("--trainings", type=int, default=6, help="in each way (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="of a training (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rf-lanes-") as place:
         _generate(Path(place) / "data")
         lane = _session(Path(place), "lane", _lane, options.trainings, options.workers)
+        whole = _session(Path(place), "whole", _whole, options.trainings, options.workers)
         own = _session(Path(place), "own", _own, options.trainings, options.workers)
     found: dict[str, Any] = {"a lane, its first training": _first(lane), "a warm lane": _between(lane)}
+    found["a warm lane of a leave-one-out"] = _between(whole)
     found["workers of their own"] = _between(own)
     gaps = [found[way]["end to first step"] for way in ("workers of their own", "a warm lane")]
     found["last figure to the end of the study"] = round(lane[-1]["ended"] - lane[-1]["end"], 2)
@@ -113,12 +116,20 @@ def _lane(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], P
     return lambda name: Path(folder) / f"figures/{name}.json"
 
 
-def _own(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], Path]:
+def _whole(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], Path]:
     from rfmeta_dist.cluster.tune import leave_one_out
 
     for outcome in leave_one_out(configs, lambda _: None, local=local):
         if outcome.error:
             raise outcome.error
+    return lambda name: Path(folder) / f"trainings/{name}/evaluation.json"
+
+
+def _own(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], Path]:
+    from rfmeta_dist.cluster.train import evaluate_run, train_run
+
+    for config in configs:
+        evaluate_run(config, train_run(config, lambda _: None, local=local))
     return lambda name: Path(folder) / f"trainings/{name}/evaluation.json"
 
 

@@ -24,6 +24,7 @@ def generated() -> dict[Path, str]:
         REFERENCE / "configuration.md": configuration.page(),
         REFERENCE / "configuration.schema.json": configuration.schema(),
         REFERENCE / "python.md": python.page(),
+        REFERENCE / "study.md": configuration.study_page(),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.study import Study
 
 Schema = Mapping[str, Any]
 
@@ -51,6 +52,47 @@ def page() -> str:
             parts.append(f"| `{field}` | {_kind(facts, name + field)} | {default} | {meaning} |")
         parts.append("")
     return "\n".join(parts)
+
+
+STUDY_HEAD = """# Study file
+
+This page is generated from the program. A study is what `rfmeta tune` searches ([how to](../how-to/tune.md)).
+`rfmeta example study` prints one. On the command line, `--set search.candidates=8` overrides a field, and
+`--set base.training.steps=100` one of the base.
+"""
+
+
+def study_page() -> str:
+    """Return the page about study files in Markdown: a table of fields for the study and for each section."""
+    whole = Study.model_json_schema()
+    parts = [STUDY_HEAD]
+    for name, section in {
+        "study": whole,
+        **{n: whole["$defs"][n.title()] for n in ("search", "budget")},
+    }.items():
+        if name != "study":
+            parts += [f"## {name}", "", " ".join(section.get("description", "").split()), ""]
+        parts += ["| field | values | default | meaning |", "|---|---|---|---|"]
+        required = section.get("required", ())
+        for field, facts in section["properties"].items():
+            default = "required" if field in required else _value(facts.get("default"))
+            kind = STUDY_KINDS.get(field) or _kind(facts, name + field)
+            meaning = facts.get("description", "").replace("|", "\\|")
+            default = "see there" if field in ("search", "budget") else default
+            parts.append(f"| `{field}` | {kind} | {default} | {meaning} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+STUDY_KINDS = {
+    "base": "[a configuration](configuration.md), or the path of one",
+    "space": "field → distribution",
+    "search": "[a section](#search)",
+    "budget": "[a section](#budget)",
+    "points": "list of field → value",
+    "rungs": "list of whole numbers, rising",
+    "seeds": "list of whole numbers",
+}
 
 
 def _sections(whole: Schema) -> Iterator[tuple[str, Schema]]:

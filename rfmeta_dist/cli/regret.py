@@ -21,7 +21,7 @@ EXAMPLES = """
 
   rfmeta tune regret runs/my-study --dry-run     [dim]# how many trainings it takes at most[/]
 
-  rfmeta tune regret runs/my-study --seeds 5
+  rfmeta tune regret runs/my-study --fresh-seeds 5
 
 Give it after the search has ended, and last: it looks at the targets' labels. Every candidate is trained on all
 sources of a target and judged on the target. The best candidate is the oracle. Oracle, choice and base are then
@@ -40,6 +40,7 @@ def regret(
     seeds: Annotated[
         int,
         typer.Option(
+            "--fresh-seeds",
             min=2,
             max=1000,
             help="Number of fresh seeds with which oracle, choice and base are trained again. The interval is "

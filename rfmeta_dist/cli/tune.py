@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from rfmeta_dist.cli import regret
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
-from rfmeta_dist.cli.tune_plan import cell, columns, print_plan
+from rfmeta_dist.cli.tune_plan import cell, columns, counted, notes, print_plan
 from rfmeta_dist.cli.tune_show import write_page_if_possible
 from rfmeta_dist.cli.watch import training_display
 
@@ -32,11 +32,11 @@ EXAMPLES = """
 
   rfmeta tune study.yaml --slots 8
 
-  rfmeta tune study.yaml --set search.candidates=32     [dim]# later: 16 more of them[/]
+  rfmeta tune study.yaml --set search.candidates=32     [dim]# later: more of them, in addition[/]
 
-  rfmeta tune show runs/my-study             [dim]# from another terminal, while it runs or later[/]
+  rfmeta tune show runs/studies/study        [dim]# from another terminal, while it runs or later[/]
 
-  rfmeta tune regret runs/my-study           [dim]# afterwards: was it worth it?[/]
+  rfmeta tune regret runs/studies/study      [dim]# afterwards: was it worth it?[/]
 
 A target's configuration is chosen by trainings on the target's sources alone: each source in turn is left out
 and judged on. If the command is interrupted, give it again: it continues, and no training is done twice. The
@@ -97,9 +97,12 @@ def search(
     from rfmeta_dist.tuning.study import opened
 
     if study.is_dir():
+        there = (study / "study.json").exists()
         raise ConfigError(
             f"{study} is a folder, but a search needs a study file",
-            f"to look at a study, write rfmeta tune show {study}; to go on with it, give its file again",
+            f"to look at this study, write rfmeta tune show {study}; to go on with it, give its file again"
+            if there
+            else "give the study file; rfmeta example study prints one",
         )
     plan = Plan(load_study(study, overrides or ()))
     if dry_run:
@@ -107,7 +110,7 @@ def search(
         return
     notices = Notices()
     with opened(plan.study) as found:
-        for note in found.notes:
+        for note in (*notes(plan), *found.notes):
             notices.tell(note)
         ended = _search(found, slots, address, notices, json)
         views, failed = _choose(found)
@@ -156,7 +159,8 @@ def _search(
         The first error that ended a training without a figure. Targets that do not want it still get a choice.
     """
     first, study = found.orders(), found.plan.study
-    say(f"the study {found.folder.url} has {found.plan.trainings} trainings; {len(first)} can start now")
+    trainings = counted(found.plan.trainings, "training")
+    say(f"the study {found.folder.url} has {trainings}, of which {len(first)} can start now")
     if not first:
         return None
     found.news()  # what was decided before this start was told then

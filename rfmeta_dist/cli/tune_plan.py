@@ -41,20 +41,47 @@ def print_plan(plan: Plan, slots: int | None, json: bool) -> None:
             f"further candidates, up to number {plan.total - 1}, are proposed by {study.search.kind} from each "
             "target's own scores, so each target has others"
         )
-    elif study.search.learns:
-        say(
-            f"search.kind={study.search.kind} never learns here: all {plan.total} candidates are among the "
-            f"search.startup={study.search.startup} that are proposed without scores. Ask for more candidates, "
-            "or for fewer to start with"
-        )
-    training, seeds = study.base.training, len(study.seeds)
+    say(*notes(plan))
+    training, steps = study.base.training, f"{plan.steps_of(plan.total):,}"
+    early = (
+        f"at most {steps} steps in all: fewer if the two targets that share a training stop it both"
+        if study.search.rungs
+        else f"{steps} steps in all"
+    )
     say(
-        f"{plan.total} candidates × {seeds} {'seeds' if seeds > 1 else 'seed'} need {plan.trainings} trainings "
-        f"for the targets {', '.join(plan.targets)}, at most {plan.steps_of(plan.total):,} steps in all (one "
-        f"of the base has {training.steps:,}). Trainings that are done already are not subtracted",
-        f"{together} training(s) at once on this machine, each with {training.workers} worker(s); "
+        f"{counted(plan.total, 'candidate')} × {counted(len(study.seeds), 'seed')} need "
+        f"{counted(plan.trainings, 'training')} for the targets {', '.join(plan.targets)}, {early} (one of "
+        f"the base has {training.steps:,}). Trainings that are done already are not subtracted",
+        f"on this machine {together} at once, each with {counted(training.workers, 'worker')}; "
         + (f"about {hours:.1f} h left at most" if hours else "hours are known when a training was measured"),
     )
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun, such as "1 seed" or "1,200 trainings"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def notes(plan: Plan) -> list[str]:
+    """Return what a user may not expect of the number of candidates."""
+    from rfmeta_dist.tuning.proposals import count
+
+    study, found = plan.study, []
+    limits = [f"budget.{name}" for name in ("trainings", "steps") if getattr(study.budget, name)]
+    if limits and study.search.kind != "grid" and plan.total < count(study):
+        found.append(
+            f"{' and '.join(limits)} may lower the candidates, from {count(study)} to {plan.total} here; for "
+            "more, raise the budget"
+        )
+    if plan.total == 1:
+        found.append("only the base is left, so nothing is searched")
+    if study.search.learns and plan.total <= len(plan.shared):
+        found.append(
+            f"search.kind={study.search.kind} never learns here: all {counted(plan.total, 'candidate')} are "
+            f"among the first search.startup={study.search.startup}, which are proposed without scores. Raise "
+            "search.candidates, or lower search.startup"
+        )
+    return found
 
 
 def _hours(plan: Plan, together: int) -> float | None:

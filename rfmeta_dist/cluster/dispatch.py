@@ -43,13 +43,14 @@ def dispatch(
 
     Args:
         work: says what is wanted.
-        wanted: what is wanted now, at least one order. The first says how many workers a lane has.
+        wanted: what is wanted now, at least one order. The first says how many workers a lane has, because all
+            orders need the same workers.
         most: how many lanes there can be at the same time.
         say: called with each message for the user.
         local: True if this process started the cluster.
 
     Raises:
-        RfmetaError: the first error that `work` returned, or the one after which nothing could go on.
+        RfmetaError: the first error that `work` returned, or the error that ended all lanes.
     """
     layout = wanted[0].config
     desk = Dispatcher(work, lanes.Given(layout, queue.start(), local), most, say)

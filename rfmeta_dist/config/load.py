@@ -211,7 +211,6 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 # Problem and remedy for pydantic's types of error whose own messages use terms of Python.
 PLAINLY = {
-    "tuple_type": (" is not a list", "write it as [O,C,I]"),
     "model_type": (" is a section, not a value", "give one of its fields, such as training.steps=100"),
     "string_pattern_mismatch": (" is not a name", "use letters, digits, - and _ only"),
 }
@@ -233,6 +232,9 @@ def explain(error: ValidationError, schema: type[BaseModel], what: str = "config
         return ConfigError(f"{what} field {name} is missing", f"write it into the file, or add --set {name}=…")
     if found.kind == "explained":
         return ConfigError(f"{name}: {found.message}", found.remedy)
+    if found.type == "tuple_type":
+        only = str(found.value).strip('"')
+        return ConfigError(f"{what} field {name}={found.value} is not a list", f"write {name}=[{only}]")
     plain = PLAINLY.get(
         found.type, (f": {found.message}", f"correct {name} in the file, or override it with --set {name}=…")
     )

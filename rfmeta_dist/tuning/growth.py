@@ -15,7 +15,7 @@ MAY_GROW = ("search.candidates", "seeds", "targets", "budget.trainings", "budget
 
 
 def require_same(folder: Store, before: Study, plan: Plan) -> None:
-    """Check that a study only asks for more than its earlier start did.
+    """Check that a study asks for as much as its earlier start did, or for more, and changes nothing else.
 
     Args:
         folder: the study's folder.
@@ -33,15 +33,20 @@ def require_same(folder: Store, before: Study, plan: Plan) -> None:
     if before.domains != plan.study.domains and "base.data.sources" not in differing:
         differing.append("base.data.target")  # a run may get another target, but here it is one of the domains
     earlier = Plan(before)
-    if not differing and (plan.total < earlier.total or plan.shared[: len(earlier.shared)] != earlier.shared):
-        differing.append("search.candidates, the budget or the order of space")
+    if not differing and plan.total < earlier.total:
+        differing.append(
+            f"search.candidates or the budget ({earlier.total} candidates before, {plan.total} now)"
+        )
+    elif not differing and plan.shared[: len(earlier.shared)] != earlier.shared:
+        differing.append("the order of space")
     if plan.study.seeds[: len(before.seeds)] != before.seeds:
         differing.append("seeds")
     if differing:
         raise RunError(
             f"{folder.url} holds a study that differs in {', '.join(differing)}; candidates, seeds, targets "
             "and the budget may grow, but nothing else may change",
-            "set these fields as they were, or start a new study with --set name=NEW",
+            "set these fields as they were, also with --set if they were given so, or start a new study with "
+            "--set name=NEW",
         )
 
 

@@ -71,14 +71,14 @@ class Plan:
         return self.trainings_of(self.total)
 
     def trainings_of(self, candidates: int) -> int:
-        """Return the number of trainings that so many candidates of each target need at most."""
+        """Return the number of trainings that `candidates` candidates of each target need at most."""
         sizes = [size * len(self._wanted_by(shared)) for size, shared in self._cohorts(candidates)]
         return len(self.study.seeds) * sum(sizes)
 
     def steps_of(self, candidates: int) -> int:
-        """Return the number of steps that so many candidates of each target need at most.
+        """Return the number of steps that `candidates` candidates of each target need at most.
 
-        It is reached if the targets disagree as far as they can about which candidates train on after a rung.
+        So many are needed if the targets disagree as far as they can about who trains on after a rung.
         """
         return len(self.study.seeds) * sum(
             self._steps_of_cohort(size, shared, first=number == 0)
@@ -120,5 +120,5 @@ class Plan:
 
     @property
     def domains_read(self) -> list[str]:
-        """Return the domains whose data is read: every source of a target. A single target is not read."""
+        """Return the domains whose data is read: every source of a target. A single target is left out."""
         return [d for d in self.study.domains if any(target != d for target in self.targets)]

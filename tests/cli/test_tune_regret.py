@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> str:
 
 def test_the_plan_looks_at_no_label_and_needs_neither_data_nor_ray_nor_torch(folder: str):
     shutil.rmtree(Path(folder).parents[1] / "faces")
-    done = rfmeta(absent(), "tune", "regret", folder, "--dry-run", "--json", "--seeds", "4")
+    done = rfmeta(absent(), "tune", "regret", folder, "--dry-run", "--json", "--fresh-seeds", "4")
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     # Three candidates with the seed of the search; oracle, choice and base with four fresh seeds.

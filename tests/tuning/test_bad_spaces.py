@@ -8,6 +8,7 @@ import pytest
 
 from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.study import load_study
+from rfmeta_dist.tuning.plan import Plan
 from tests.tuning.test_study_file import RULE, STEPS, UNIFORM, WEIGHT, base, require_refused, written
 
 TWO = {"int": [1, 2]}
@@ -76,3 +77,23 @@ def test_a_search_that_learns_is_refused_if_values_do_not_fit_each_other(tmp_pat
     assert load_study(
         written(tmp_path, base=base(data={"view": "patches"}), space=space, search={"kind": "tpe"})
     )
+
+
+def test_more_fields_than_sobol_has_dimensions_are_refused(tmp_path):
+    fields = [
+        f"data.augmentation.{name}"
+        for name in ("flip", "brightness", "contrast", "saturation", "cutout", "noise")
+    ]
+    fields += [WEIGHT, "method.inner_learning_rate", "method.meta_test_weight", "training.clip", "model.width"]
+    fields += ["training.learning_rate", "data.augmentation.crop", "data.augmentation.blur"]
+    space = {name: {"uniform": [0.1, 0.9]} for name in (*fields, "data.augmentation.sharpness")}
+    space |= {STEPS: {"int": [1, 2]}, "training.episodes": {"int": [1, 2]}, "training.steps": {"int": [1, 2]}}
+    space |= {"method.schedule": {"choice": ["uniform"]}, "training.decay": {"choice": ["cosine"]}}
+    space |= {"training.precision": {"choice": ["bf16"]}}
+    varied = base(data={"augmentation": {}})
+    assert load_study(written(tmp_path, base=varied, space=space)).space.keys() == space.keys()
+    space |= {"training.not_finite": {"choice": ["skip"]}}
+    require_refused(
+        written(tmp_path, base=varied, space=space), "space has 22 fields.*; set search.kind=random"
+    )
+    assert Plan(load_study(written(tmp_path, base=varied, space=space, search={"kind": "random"}))).shared

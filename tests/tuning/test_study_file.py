@@ -262,26 +262,6 @@ def test_a_study_that_cannot_be_done_is_refused(tmp_path, changes, said):
     require_refused(written(tmp_path, **changes), said)
 
 
-def test_more_fields_than_sobol_has_dimensions_are_refused(tmp_path):
-    fields = [
-        f"data.augmentation.{name}"
-        for name in ("flip", "brightness", "contrast", "saturation", "cutout", "noise")
-    ]
-    fields += [WEIGHT, "method.inner_learning_rate", "method.meta_test_weight", "training.clip", "model.width"]
-    fields += ["training.learning_rate", "data.augmentation.crop", "data.augmentation.blur"]
-    space = {name: {"uniform": [0.1, 0.9]} for name in (*fields, "data.augmentation.sharpness")}
-    space |= {STEPS: {"int": [1, 2]}, "training.episodes": {"int": [1, 2]}, "training.steps": {"int": [1, 2]}}
-    space |= {"method.schedule": {"choice": ["uniform"]}, "training.decay": {"choice": ["cosine"]}}
-    space |= {"training.precision": {"choice": ["bf16"]}}
-    varied = base(data={"augmentation": {}})
-    assert load_study(written(tmp_path, base=varied, space=space)).space.keys() == space.keys()
-    space |= {"training.not_finite": {"choice": ["skip"]}}
-    require_refused(
-        written(tmp_path, base=varied, space=space), "space has 22 fields.*; set search.kind=random"
-    )
-    assert Plan(load_study(written(tmp_path, base=varied, space=space, search={"kind": "random"}))).shared
-
-
 def require_refused(path: Path, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_study(path)

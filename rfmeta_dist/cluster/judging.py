@@ -19,7 +19,7 @@ def finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
         config: the run's.
         folder: the run's.
         checkpoint: name of the checkpoint's folder below the run's.
-        device: `cpu` or `cuda`.
+        device: name of a device, such as `cpu`, `cuda` or `cuda:1`.
 
     Raises:
         RfmetaError: the checkpoint or a source is damaged, or the scores are not numbers.
@@ -44,7 +44,7 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     Args:
         config: the run's.
         folder: the run's; the lease is held.
-        device: `cpu` or `cuda`.
+        device: name of a device, such as `cpu`, `cuda` or `cuda:1`.
 
     Raises:
         RfmetaError: the model or the target is damaged, or the scores are not numbers.

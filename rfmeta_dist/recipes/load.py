@@ -18,7 +18,7 @@ def load_model(folder: Store, device: str = "cpu") -> Package:
 
     Args:
         folder: folder of the package.
-        device: device that the detector computes on, `cpu` or `cuda`.
+        device: name of the device that the detector computes on, such as `cpu`, `cuda` or `cuda:1`.
 
     Raises:
         RunError: there is no package, it is damaged, or this version does not know its format or kind.

@@ -102,7 +102,9 @@ def test_many_fields_and_rungs_fit_into_80_columns(tmp_path: Path):
     more = {f"augmentation.{name}": {"uniform": [0, 0.5]} for name in ("brightness", "contrast", "saturation")}
     more = {f"data.{name}": given for name, given in more.items()}
     search = {"candidates": 4, "rungs": [1, 2, 3, 4, 5, 6], "keep": 0.9}
-    found = store(small(tmp_path, space={**SPACE, **more}, search=search))
+    augmented = base(steps=8)
+    augmented["data"]["augmentation"] = {}
+    found = store(small(tmp_path, base=check(augmented, "test"), space={**SPACE, **more}, search=search))
     train(found, made_up)
     assert "inner_learning_rate 0." in told(found)  # a line for each value, instead of a column
 

@@ -6,13 +6,16 @@ import json
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.runs import pins
+from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.tuning import results
+from rfmeta_dist.tuning.folds import TRAININGS
 from rfmeta_dist.tuning.known import Known
 from rfmeta_dist.tuning.plan import Plan
 from rfmeta_dist.tuning.results import Result
@@ -22,12 +25,18 @@ Value = Callable[[Config, str, int], Result]
 
 
 def store(study: Study, hours: float = 1.5) -> Opened:
-    """Write the files that a study has in its folder before anything is trained."""
+    """Write the files that a study has in its folder before anything is trained.
+
+    The lease is one that was given back, so that another process may search too.
+    """
     shared = open_store(study.folder)
     folder = shared.sub(study.name)
     folder.write(FILE, json.dumps(study.model_dump(mode="json")).encode())
     manifests = pins.add(folder, {domain: f"manifest of {domain}" for domain in study.domains})
-    found = Opened(Plan(study), folder, shared, manifests, State("code", seconds=3600 * hours))
+    holder = replace(lease.Holder.me(lease.SEARCHED), released=True)
+    shared.sub(TRAININGS).write(lease.NAME, holder.to_bytes())
+    state = State("code", seconds=3600 * hours)
+    found = Opened(Plan(study), folder, shared, manifests, state, token=holder.token)
     found.orders()  # writes the state
     return found
 

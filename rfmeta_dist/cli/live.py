@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.cli.terminal import console, plain, say
+from rfmeta_dist.cli.terminal import console, plain_table, say
 from rfmeta_dist.cli.watch import LINES, figures
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.periodic import periodically
@@ -153,19 +153,18 @@ class Board:
 
     def table(self, room: int) -> RenderableType:
         """Return the table, cut to `room` lines, and the summary below it."""
-        from rich import box
         from rich.console import Group
-        from rich.table import Table
+        from rich.table import Column
         from rich.text import Text
 
-        shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        heads = []
         for name in (*self._columns, *FIGURES):
-            figure, width = name in FIGURES[:-1], WIDTHS.get(name)
-            side: Any = "right" if figure else "left"
-            shown.add_column(name, justify=side, min_width=width, no_wrap=True, overflow="ellipsis")
+            side: Any = "right" if name in FIGURES[:-1] else "left"
+            heads.append(
+                Column(name, justify=side, min_width=WIDTHS.get(name), no_wrap=True, overflow="ellipsis")
+            )
         lines = sorted(self.lines.values(), key=lambda line: ORDER.index(line.state))
-        for line in lines[:room]:
-            shown.add_row(*(Text(plain(text)) for text in line.shown()))
+        shown = plain_table(heads, [line.shown() for line in lines[:room]], pad_edge=False)
         hidden = len(lines) - room
         more = f"{hidden} more trainings are not shown. " if hidden > 0 else ""
         return Group(shown, Text(more + self.summary()))

@@ -26,7 +26,7 @@ from rfmeta_dist.core.errors import StorageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
-    from rich.table import Column
+    from rich.table import Column, Table
 
 ConfigFile = Annotated[
     Path, typer.Argument(help="Configuration file; `rfmeta example` lists some.", show_default=False)
@@ -192,6 +192,29 @@ def show_table(
         else:
             table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
     show_rich(table)
+
+
+def plain_table(columns: Sequence[str | Column], rows: Iterable[Sequence[str]], **layout: Any) -> Table:
+    """Return a table without a frame whose cells are plain text, with control characters escaped.
+
+    Args:
+        columns: the heads.
+        rows: the cells.
+        layout: further arguments of rich's table, such as `padding`.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, **layout)
+    for row in rows:
+        table.add_row(*(Text(plain(cell, "\n")) for cell in row))
+    return table
+
+
+def fits(shown: RenderableType) -> bool:
+    """Return True if stdout is wide enough to show a table without breaking its cells."""
+    out = Console()
+    return out.measure(shown, options=out.options.update(width=1000)).maximum <= out.width
 
 
 def show_rich(shown: RenderableType) -> None:

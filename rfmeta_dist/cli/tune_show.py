@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, say, show, show_rich
+from rfmeta_dist.cli.terminal import Json, fits, plain_table, print_json, say, show, show_rich
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,10 +128,8 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _show_target(standing: Standing, target: str) -> None:
-    from rich.console import Console
-
-    table, out = _table(standing, target, columns=True), Console()
-    if out.measure(table, options=out.options.update(width=1000)).maximum > out.width:
+    table = _table(standing, target, columns=True)
+    if not fits(table):
         table = _table(standing, target, columns=False)
     show("", f"target {target}: {standing.study.metric.upper()} in %, mean over its folds and seeds")
     show_rich(table)
@@ -142,9 +140,7 @@ def _show_target(standing: Standing, target: str) -> None:
 
 def _table(standing: Standing, target: str, *, columns: bool) -> Table:
     """Return the table of a target's candidates, with a column for each field or with one for all of them."""
-    from rich import box
-    from rich.table import Column, Table
-    from rich.text import Text
+    from rich.table import Column
 
     from rfmeta_dist.tuning.standing import short_names
 
@@ -153,25 +149,21 @@ def _table(standing: Standing, target: str, *, columns: bool) -> Table:
     names = list(short_names(standing.study).values())
     if not columns:
         steps = steps[-SHOWN_STEPS:]
-    table = Table(
+    heads: list[str | Column] = [
         Column("number", justify="right"),
-        *([Column(name.replace("_", "_\n")) for name in names] if columns else ["values"]),
+        *([name.replace("_", "_\n") for name in names] if columns else ["values"]),
         *(Column(f"step\n{step}", justify="right", no_wrap=True) for step in steps),
-        Column("state"),
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        collapse_padding=True,
-    )
+        "state",
+    ]
+    rows = []
     for entry in view.entries:
         values, scores = [shown(entry.candidate.values, field) for field in space], entry.told.rungs
         if not columns:
             own = [f"{name} {text}" for name, text in zip(names, values, strict=True) if text != BASE]
             values = ["\n".join(own) or BASE]
         cells = [f"{100 * scores[step]:.1f}" if step in scores else "" for step in steps]
-        row = [str(entry.candidate.number), *values, *cells, _state(standing, target, entry, chosen)]
-        table.add_row(*map(Text, row))
-    return table
+        rows.append([str(entry.candidate.number), *values, *cells, _state(standing, target, entry, chosen)])
+    return plain_table(heads, rows, padding=(0, 1, 0, 0), collapse_padding=True)
 
 
 def shown(values: Mapping[str, Any], field: str) -> str:

@@ -49,7 +49,7 @@ def test_a_study_of_one_target(cluster: None, faces: str, tmp_path: Path):
     here = Path(shutil.copytree(faces, tmp_path / "faces"))
     shutil.rmtree(here / "M")  # the target is not read, and need not be there
     found = searched(here, targets=["M"])
-    assert found.begun == 6
+    assert found.trained == 6
     config = load_config(Path(found.folder.url) / "choice-to_M.yaml")
     assert (config.data.target, sorted(config.data.sources)) == ("M", ["C", "I", "O"])
     entries = found.view("M").entries
@@ -57,7 +57,7 @@ def test_a_study_of_one_target(cluster: None, faces: str, tmp_path: Path):
     assert [sorted(entry.folds) for entry in entries] == [["C", "I", "O"]] * 2
     assert not [name for name in found.shared.list("trainings") if "/step-" in name]  # nobody wants them
     again = searched(here, name="again", targets=["M"])
-    assert again.begun == 0
+    assert again.trained == 0
     assert (
         again.folder.read("trace-to_M.jsonl").splitlines()[1:]
         == found.folder.read("trace-to_M.jsonl").splitlines()[1:]
@@ -77,11 +77,11 @@ def test_neither_labels_nor_pixels_of_a_target_change_its_choice(
         if case == "absent":
             shutil.rmtree(here / target)
             found = searched(here, TPE, targets=[target])
-            assert found.begun <= 6 * 3
+            assert found.trained <= 6 * 3
         else:
             poison(here, target)
             found = searched(here, TPE)
-            assert found.begun > 6 * 6
+            assert found.trained > 6 * 6
         assert any(entry.stopped for entry in found.view(target).entries)
         seen.append([found.folder.read(n) for n in (f"trace-to_{target}.jsonl", f"choice-to_{target}.yaml")])
         shutil.rmtree(here)

@@ -60,6 +60,8 @@ bench: setup  ## run the benchmarks; each prints ratios measured in one run (abo
 	$(BIN)/python -m bench.scaling --out bench/results/scaling.json
 	$(BIN)/python -m bench.overhead --out bench/results/overhead.json
 	$(BIN)/python -m bench.stream --out bench/results/stream.json
+	$(BIN)/python -m bench.readers --out bench/results/readers.json
+	$(BIN)/python -m bench.lanes --out bench/results/lanes.json
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 	$(BIN)/python -m bench.manifest --out bench/results/manifest.json
 

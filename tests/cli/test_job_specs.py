@@ -1,0 +1,20 @@
+"""The job specs that we ship can be read, and the commands in them exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rfmeta_dist.cluster.jobspec import read
+from tests.named import require_invocation
+
+JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_a_shipped_job_runs_a_command_that_exists(path: Path):
+    entrypoint = read(path).spec.entrypoint
+    require_invocation(entrypoint.removeprefix("rfmeta "))
+    files = [word for word in entrypoint.split() if word.startswith("jobs/")]
+    assert all((path.parents[1] / file).exists() for file in files)

@@ -30,7 +30,7 @@ SETTINGS = [
     ("training.learning_rate=${nothing}", ["nothing", "not found"], CONFIG),
     ("method.inner_learning_rate=nan", ["method.inner_learning_rate"], CONFIG),
     ("method.name=sgd", ["method.name", "'aggregate'"], CONFIG),
-    ("data.sources=A", ['data.sources="A" is not a list', "[O,C,I]"], CONFIG),
+    ("data.sources=A", ['data.sources="A" is not a list', "write data.sources=[A]"], CONFIG),
     ("data.sources[0]=A", ["data.sources[0]=A", "[O,C,I]"], CONFIG),
     ("data.sources=[A]", ["data.sources", "at least two source domains"], CONFIG),
     ("data.sources=[A,A]", ["a domain is named twice", "remove"], CONFIG),

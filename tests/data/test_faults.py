@@ -70,9 +70,10 @@ def test_an_epoch_reads_every_byte_once(s3, packed, monkeypatch, tmp_path: Path)
         assert len(list(epoch(again))) == EPOCH // BATCH
     tars = {path: sent for path, sent in watched.sent.items() if path.endswith(".tar")}
     assert sum(tars.values()) <= 1.02 * size
-    assert first.totals.bytes_read <= 1.02 * size
-    assert (again.totals.bytes_read, again.totals.shards_read) == (0, 0)
-    assert again.totals.cache_hits >= len(manifest.shards)
+    # The first reader may end before its last shard has been fetched ahead; then the second one fetches it.
+    assert first.totals.bytes_read + again.totals.bytes_read <= 1.02 * size
+    assert again.totals.shards_read <= 1
+    assert again.totals.cache_hits + again.totals.shards_read >= len(manifest.shards)
 
 
 @pytest.mark.parametrize(

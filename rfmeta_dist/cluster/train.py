@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import ray
@@ -26,7 +25,6 @@ def train_run(
     on_news: Callable[[News], None],
     *,
     on_notice: Callable[[str], None] = monitors.log_notice,
-    monitor: Any = None,
     local: bool = False,
 ) -> Store:
     """Train a run to its last step, from its newest intact checkpoint if there is one, and finish its model.
@@ -36,10 +34,8 @@ def train_run(
 
     Args:
         config: the run.
-        on_news: called with the row of each step, unless a monitor is given.
-        on_notice: called with each message for the user, unless a monitor is given.
-        monitor: actor that the caller watches; rows are then labelled with the run's name, as they are if the
-            run has no target. Otherwise the label is the target's name.
+        on_news: called with the row of each step. Its label is the target's name, or the run's without one.
+        on_notice: called with each message for the user.
         local: True if this process started the cluster (see session.py).
 
     Returns:
@@ -51,28 +47,25 @@ def train_run(
     """
     folder = runs.open_folder(config)
     runs.is_started(folder, config)  # raises an error before a lease is written into another run's folder
-    with lease.held(folder, "trained") as right, ExitStack() as stack:
+    with lease.held(folder, "trained") as right:
         manifests = prepare(config).manifests
         if folder.exists(runs.MODEL):
             return folder
-        trial = monitor is not None
-        label = config.run.name if trial else config.data.target or config.run.name
-        if not trial:
-            monitor = monitors.start()
-            stack.enter_context(monitors.watched(monitor, on_news, on_notice))
+        label, monitor = config.data.target or config.run.name, monitors.start()
 
         def say(text: str) -> None:
             monitor.push.remote([{"label": label, monitors.NOTICE: text}])
 
-        room.wait_for_room(room.for_training(config), say, config.training.wait_s)
-        actors = streams.start([config])
-        task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)
-        _fit(task, folder, say, local)
-        end = whole_run.end_of(task, say)
-        if local and not trial and not config.training.gpus:
-            judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
-        else:
-            _judging(config, say, folder, right, judging.finish, end)
+        with monitors.watched(monitor, on_news, on_notice):
+            room.wait_for_room(room.for_training(config), say, config.training.wait_s)
+            actors = streams.start([config])
+            task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)
+            _fit(task, folder, say, local)
+            end = whole_run.end_of(task, say)
+            if local and not config.training.gpus:
+                judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
+            else:
+                _judging(config, say, folder, right, judging.finish, end)
     return folder
 
 

@@ -9,9 +9,7 @@ manifest of that domain, and how it was judged.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.digests import digest
@@ -45,12 +43,6 @@ class Result:
     kind: str = ""
     steps: int = field(default=0, compare=False)
     seconds: float = field(default=0.0, compare=False)
-
-
-def of_evaluation(evaluation: Mapping[str, Any]) -> Result:
-    """Return the result in the content of an evaluation.json."""
-    figures = evaluation["figures"]["video"]
-    return Result(figures["HTER"]["value"], figures["AUC"]["value"])
 
 
 def diverged(error: DivergedError) -> Result:

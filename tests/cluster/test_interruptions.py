@@ -71,17 +71,20 @@ def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_n
 
 
 @pytest.mark.timeout(120)
-def test_an_error_of_ours_ends_the_run_at_once_without_any_monitor(interrupted):
+def test_an_error_of_ours_ends_the_run_at_once_without_any_monitor(
+    interrupted, monkeypatch: pytest.MonkeyPatch
+):
     config, run = interrupted
     for path in run.glob("step-*/metrics.jsonl"):
         path.write_bytes(path.read_bytes()[:-20])
     dead = monitors.start()
     ray.kill(dead)
+    monkeypatch.setattr(monitors, "start", lambda: dead)
     before = (run / "starts.jsonl").read_bytes()
     with pytest.raises(
         RunError, match=rf"has no undamaged checkpoint .* step {STEPS} is damaged .* step {STEPS - 4} is"
     ):
-        train_run(config, ignore, monitor=dead, local=True)
+        train_run(config, ignore, local=True)
     assert (run / "starts.jsonl").read_bytes() == before
     with lease.held(open_store(str(run)), "trained"):
         pass  # it was given back

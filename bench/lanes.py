@@ -117,7 +117,7 @@ def _lane(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], P
 
 
 def _whole(configs: Sequence[Any], folder: str, local: bool) -> Callable[[str], Path]:
-    from rfmeta_dist.cluster.tune import leave_one_out
+    from rfmeta_dist.cluster.leave_one_out import leave_one_out
 
     for outcome in leave_one_out(configs, lambda _: None, local=local):
         if outcome.error:

@@ -27,7 +27,7 @@ from rfmeta_dist.cli.terminal import (
 from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
 if TYPE_CHECKING:
-    from rfmeta_dist.cluster.tune import Outcome
+    from rfmeta_dist.cluster.leave_one_out import Outcome
     from rfmeta_dist.config.held_out import Asked
     from rfmeta_dist.report.leave_one_out import Judged
     from rfmeta_dist.report.table import Missing
@@ -189,7 +189,7 @@ def _train(
     plan: cells.Plan, slots: int, address: str | None, notices: Notices, *, quiet: bool
 ) -> list[Outcome]:
     """Train and judge the runs of a plan, and show how far they are."""
-    from rfmeta_dist.cluster import tune
+    from rfmeta_dist.cluster.leave_one_out import leave_one_out as run
     from rfmeta_dist.cluster.object_store import in_flight
     from rfmeta_dist.cluster.session import session
 
@@ -203,7 +203,7 @@ def _train(
     )
     batches = (plan.at_once or 0) * max(map(in_flight, plan.runs))  # of no use on a cluster that runs already
     with session(slots, address, batches=batches, say=say) as local, shown as show:
-        return tune.leave_one_out(plan.runs, show, on_notice=notices.tell, local=local)
+        return run(plan.runs, show, on_notice=notices.tell, local=local)
 
 
 def _results(asked: Asked, outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
@@ -278,7 +278,7 @@ def _cell(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missing: Sequence[Missing]) -> None:
-    from rfmeta_dist.cluster.tune import timeline
+    from rfmeta_dist.cluster.leave_one_out import timeline
     from rfmeta_dist.report import table
 
     for line in timeline(outcomes):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -189,6 +189,19 @@ def _has(each: Resources, more: Growth) -> str:
         added = _words(_total(more.machines, each))
         text += f"; its autoscaler may run up to {more.at_most} machine(s) beside the head, with {added}"
     return text
+
+
+def at_once(runs: Sequence[Config], say: Callable[[str], None] = LOG.warning) -> int:
+    """Return how many runs the cluster can hold at the same time, with all that its autoscaler may add.
+
+    Raises:
+        ClusterError: it can never hold even one, or has no slots for one within `training.wait_s` seconds.
+    """
+    # Most runs need the same resources. Ask once for each need, because a question starts a task on the head.
+    asks = list({(tuple(sorted(ask.each.items())), ask.count): ask for ask in map(for_training, runs)}.values())
+    largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
+    wait_for_room(largest, say, max(run.training.wait_s for run in runs))
+    return max(1, min(most(ask.each) // ask.count for ask in asks))
 
 
 def _total(machines: Iterable[Resources], each: Resources) -> Resources:

@@ -13,8 +13,8 @@ from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.dispatch import dispatch
 from rfmeta_dist.cluster.monitor import News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
+from rfmeta_dist.cluster.room import at_once
 from rfmeta_dist.cluster.stretch import Judged, Place, Task
-from rfmeta_dist.cluster.tune import at_once
 from rfmeta_dist.cluster.work import End
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.storage import lease

@@ -59,7 +59,8 @@ class Opened(Known):
     notes: tuple[str, ...] = ()
     _ordered: dict[tuple[str, int], Order] = field(default_factory=dict)
     _tidied: set[str] = field(default_factory=set)
-    _views_before: dict[str, View] = field(default_factory=dict)
+    _views_now: list[View] = field(default_factory=list)  # as of the last `orders()`
+    _views_told: dict[str, View] = field(default_factory=dict)  # of which `news` has told
     _clock: float = field(default_factory=time.monotonic)
 
     def orders(self) -> list[Order]:
@@ -72,6 +73,7 @@ class Opened(Known):
         views = [self.view(target) for target in self.plan.targets]
         if self._time_is_spent(views):
             views = [self.view(target) for target in self.plan.targets]
+        self._views_now = views
         wanted: dict[tuple[str, int], tuple[int, Order]] = {}
         for view in views:
             cohorts = {entry.candidate.number: entry.cohort for entry in view.entries}
@@ -134,10 +136,9 @@ class Opened(Known):
     def news(self) -> list[str]:
         """Return a line for each decision since the last call, as of the last `orders()`."""
         found = []
-        for target in self.plan.targets:
-            now = self.view(target)
-            found += news.lines(self.plan.study, self._views_before.get(target), now)
-            self._views_before[target] = now
+        for now in self._views_now:
+            found += news.lines(self.plan.study, self._views_told.get(now.target), now)
+            self._views_told[now.target] = now
         return found
 
     @property

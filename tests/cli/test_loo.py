@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from rfmeta_dist.cli.leave_one_out import as_dict
-from rfmeta_dist.cluster.tune import Outcome
+from rfmeta_dist.cluster.leave_one_out import Outcome
 from rfmeta_dist.config.held_out import targets_of
 from rfmeta_dist.config.load import load_config
 from rfmeta_dist.core.errors import ConfigError, DataError, RunError, StorageError

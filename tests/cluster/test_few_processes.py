@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from rfmeta_dist.cluster.leave_one_out import leave_one_out
 from rfmeta_dist.cluster.train import train_run
-from rfmeta_dist.cluster.tune import leave_one_out
 from rfmeta_dist.runs import folder as runs_folder
 from tests.cluster.conftest import titles
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rfmeta_dist.cluster import room, tune
-from rfmeta_dist.cluster.tune import leave_one_out
+from rfmeta_dist.cluster import room
+from rfmeta_dist.cluster.leave_one_out import leave_one_out
 from rfmeta_dist.config.held_out import targets_of
 from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
@@ -80,9 +80,10 @@ def test_each_domain_or_those_named_are_held_out(configure: Any):
 def test_as_many_runs_at_once_as_the_largest_has_slots_for(configure: Any, monkeypatch: pytest.MonkeyPatch):
     """The cluster has eight slots; runs that ask for the same are one question to its autoscaler."""
     asked = []
-    monkeypatch.setattr(tune, "most", lambda each: asked.append(each) or room.most(each))
+    true = room.most
+    monkeypatch.setattr(room, "most", lambda each: asked.append(each) or true(each))
     two = [configure(f"two-{k}", workers=2) for k in range(9)]
-    assert tune.at_once(two) == 4
+    assert room.at_once(two) == 4
     assert len(asked) == 1
-    assert tune.at_once([*two, configure("four", workers=4, episodes=2)]) == 2
+    assert room.at_once([*two, configure("four", workers=4, episodes=2)]) == 2
     assert len(asked) == 3

@@ -187,7 +187,7 @@ import json, logging, sys
 logging.basicConfig(format="%(message)s", stream=sys.stderr)
 from rfmeta_dist.cluster import room
 from rfmeta_dist.cluster.session import session
-from rfmeta_dist.cluster.tune import at_once
+from rfmeta_dist.cluster.room import at_once
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError
 room.PATIENCE_S = 0.5

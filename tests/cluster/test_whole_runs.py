@@ -13,8 +13,8 @@ import pytest
 import ray
 
 from rfmeta_dist.cluster import monitor as monitors
+from rfmeta_dist.cluster.leave_one_out import WholeRuns, leave_one_out
 from rfmeta_dist.cluster.train import evaluate_run, train_run
-from rfmeta_dist.cluster.tune import WholeRuns, leave_one_out
 from rfmeta_dist.cluster.work import End
 from rfmeta_dist.core.errors import ClusterError, DivergedError, StorageError
 from rfmeta_dist.runs.folder import open_folder

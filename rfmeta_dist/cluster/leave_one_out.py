@@ -21,7 +21,7 @@ from rfmeta_dist.cluster.errors import led
 from rfmeta_dist.cluster.monitor import DONE, FAILED, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.prepare import prepare
-from rfmeta_dist.cluster.room import for_training, most, wait_for_room
+from rfmeta_dist.cluster.room import at_once
 from rfmeta_dist.cluster.work import End
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
@@ -204,19 +204,6 @@ def _explained(config: Config, error: RfmetaError, kind: str) -> RfmetaError:
         return error
     folder, restarts = runs_folder.open_folder(config).url, config.training.restarts
     return led(error, f"training of {folder} failed after {restarts} restart(s) without a new checkpoint")
-
-
-def at_once(runs: Sequence[Config], say: Callable[[str], None] = log_notice) -> int:
-    """Return how many runs the cluster can hold at the same time, with all that its autoscaler may add.
-
-    Raises:
-        ClusterError: it can never hold even one, or has no slots for one within `training.wait_s` seconds.
-    """
-    # Most runs need the same resources. Ask once for each need, because a question starts a task on the head.
-    asks = list({(tuple(sorted(ask.each.items())), ask.count): ask for ask in map(for_training, runs)}.values())
-    largest = max(asks, key=lambda ask: (sum(ask.each.values()), ask.count))
-    wait_for_room(largest, say, max(run.training.wait_s for run in runs))
-    return max(1, min(most(ask.each) // ask.count for ask in asks))
 
 
 def timeline(outcomes: Sequence[Outcome]) -> list[str]:

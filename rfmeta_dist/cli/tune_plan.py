@@ -44,7 +44,7 @@ def print_plan(plan: Plan, slots: int | None, json: bool) -> None:
     say(*notes(plan))
     training, steps = study.base.training, f"{plan.steps_of(plan.total):,}"
     early = (
-        f"at most {steps} steps in all: fewer if the two targets that share a training stop it both"
+        f"at most {steps} steps in all: fewer if both targets of a training stop it"
         if study.search.rungs
         else f"{steps} steps in all"
     )

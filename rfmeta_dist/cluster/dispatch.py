@@ -231,7 +231,7 @@ class Dispatcher:
             self._end(order, End(why, kind))
             return True
         what = "workers have failed" if kind else why.problem
-        self._say(f"{name}: {what}; it goes on from its newest checkpoint")
+        self._say(f"{name}: {what}; its training goes on from the newest checkpoint")
         return False
 
     def _patiently(self, ask: Callable[[], T]) -> T:

@@ -62,6 +62,6 @@ def weights(base: Config) -> str:
         raise ConfigError(
             f"base.model.weights: there is no file {base.model.weights} on this machine, so a change of it "
             "could not be noticed",
-            "copy the file here too, or set base.model.weights to a folder that all machines share",
+            "copy the file here too, or set base.model.weights to a file on a disk that all machines share",
         )
     return digest(Path(base.model.weights).read_bytes())

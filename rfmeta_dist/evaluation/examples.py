@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.parquet import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +95,9 @@ def from_parquet(data: bytes) -> list[Example]:
         DataError: the bytes are not parquet, or a column is missing.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(pa.BufferReader(data), columns=list(Example._fields)).to_pylist()
+        rows = read_parquet(data, Example._fields).to_pylist()
         return [Example(**row) for row in rows]
     except (pa.ArrowInvalid, TypeError) as error:
         raise DataError(

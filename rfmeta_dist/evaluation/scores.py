@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.core.types import LIVE, Unit
 
 if TYPE_CHECKING:
@@ -194,12 +195,11 @@ class Scores:
                 scores are not valid (see `Scores`).
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         schema = _schema()
         remedy = f"write parquet with columns {', '.join(schema.names)}"
         try:
-            table = pq.read_table(pa.BufferReader(data)).select(schema.names).cast(schema)
+            table = read_parquet(data).select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError, OSError) as error:
             raise DataError(f"the table of scores cannot be read ({error})", remedy) from error
         empty = [name for name in schema.names if table[name].null_count]

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.store import Store
@@ -86,7 +87,7 @@ class Stage:
         """Return the samples and the tally of a recording. Raises DataError if the object is damaged."""
         data = read_sound(lambda: self._store.read(name), lambda data: data.endswith(_END))
         try:
-            table = pq.read_table(io.BytesIO(data))
+            table = read_parquet(data)
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{self._store.url}/{name}, an intermediate file of an interrupted ingest, is damaged",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.data.shards.reread import read_sound
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
@@ -73,12 +74,10 @@ def read_table(
         StorageError: the store cannot be read.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     data = read_checked(folder, reference["name"], reference["sha256"])
     try:
-        # Do not use `parquet.read_table`: it imports pyarrow's datasets and pandas, 34 MB in each reader.
-        found = parquet.ParquetFile(pa.BufferReader(data)).read(columns=columns)
+        found = read_parquet(data, columns)
         if columns is not None:
             found, schema = found.select(columns), pa.schema([schema.field(name) for name in columns])
         return found.cast(present(schema, found.column_names))

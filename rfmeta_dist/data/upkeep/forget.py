@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.data.reading.fetch import fetch
 from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, Row, Shard, next_version, versions
 from rfmeta_dist.data.shards.publish import put
@@ -198,10 +199,9 @@ def _holds(name: str, data: bytes, subject: str) -> bool:
 def _values(data: bytes, *columns: str) -> set[str] | None:
     """Return all values of those columns that the table has; None if the table is damaged."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        table = parquet.read_table(pa.BufferReader(data))
+        table = read_parquet(data)
     except (pa.ArrowException, ValueError, OSError):
         return None
     return {value for name in columns if name in table.column_names for value in table[name].to_pylist()}

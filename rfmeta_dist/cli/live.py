@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 News = Mapping[str, Any]
-WAITING, TRAINING, TRAINED, JUDGING, DONE, FAILED = STATES = (
+WAITING, TRAINING, PAUSED, TRAINED, JUDGING, DONE, FAILED = STATES = (
     "waiting",
     "training",
+    "paused",
     "trained",
     "judging",
     "done",
     "failed",
 )
-ORDER = (TRAINING, JUDGING, FAILED, TRAINED, WAITING, DONE)  # of the lines of the table, the first at its top
+ORDER = (TRAINING, JUDGING, FAILED, TRAINED, WAITING, PAUSED, DONE)  # of the table's lines, from its top
 LOOK_S = 5.0  # seconds between two looks at the folders of trainings of which no news comes
 SILENT_S = 30.0  # seconds without news after which the folder of a training is looked at
 AROUND = 6  # lines of the terminal that are left to the table's head, the line below it and the prompt
@@ -90,10 +91,16 @@ class Board:
     Args:
         columns: heads of the columns that say which training a line is.
         cells: texts of these columns by the training's label, in the order of the table.
+        left: returns the seconds that are left, or NaN, where more is known about them than the lines tell.
     """
 
-    def __init__(self, columns: Sequence[str], cells: Mapping[str, Sequence[str]]) -> None:
-        self._columns = columns
+    def __init__(
+        self,
+        columns: Sequence[str],
+        cells: Mapping[str, Sequence[str]],
+        left: Callable[[], float] | None = None,
+    ) -> None:
+        self._columns, self._left = columns, left
         self.lines = {label: Line(texts) for label, texts in cells.items()}
         self._together = 1  # most trainings that ran at once until now
 
@@ -142,6 +149,8 @@ class Board:
 
         As many trainings run at once as ran at most until now.
         """
+        if self._left is not None:
+            return self._left()
         lines = list(self.lines.values())  # a copy, because another thread may add a line
         paces = [line.pace for line in lines if line.pace > 0]
         if not paces:
@@ -178,6 +187,7 @@ def live_table(
     *,
     found: Iterable[News] = (),
     look: Callable[[str], News | None] | None = None,
+    left: Callable[[], float] | None = None,
 ) -> Iterator[Callable[[News], None]]:
     """Show trainings while the context is open. Yield the function to call with each of their news.
 
@@ -188,10 +198,11 @@ def live_table(
         found: changes of state that were found before the start, which are not printed as events.
         look: returns a change of state that is found in the folder of the training with this label, or None. It
             is called every LOOK_S seconds for each training of which no news comes.
+        left: returns the seconds that are left, or NaN; estimated from the table's lines if not given.
     """
     from rich.live import Live
 
-    board, terminal = Board(columns, cells), console.is_terminal and not quiet
+    board, terminal = Board(columns, cells, left), console.is_terminal and not quiet
     for row in found:
         board.show(row)
 

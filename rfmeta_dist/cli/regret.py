@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli.live import live_table
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
 from rfmeta_dist.cli.tune_show import write_page_if_possible
-from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
     from rfmeta_dist.tuning.opening import Cases, Comparison
@@ -95,7 +95,8 @@ def _train(
     count = slots_for(base, slots)
     together = min(len(first), max(1, count // base.training.workers))
     batches = together * max(in_flight(order.config) for order in first)
-    with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
+    shown = live_table(["training"], {order.config.run.name: [order.config.run.name] for order in first}, json)
+    with session(count, address, batches=batches, say=say) as local, shown as rows:
         place = study.manifests, study.shared.url, study.folder.sub(FAILURES)
         trials.run(comparison.orders, *place, rows, on_notice=notices.tell, local=local, token=study.token)
 

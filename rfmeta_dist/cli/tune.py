@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from rfmeta_dist.cli import regret
+from rfmeta_dist.cli.live import live_table
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import Address, Json, Notices, Slots, print_json, say, show_table
 from rfmeta_dist.cli.tune_plan import cell, columns, counted, notes, print_plan
 from rfmeta_dist.cli.tune_show import write_page_if_possible
-from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
     from rfmeta_dist.core.errors import RfmetaError, RunError
@@ -174,15 +175,22 @@ def _search(
     together = min(len(first), max(1, count // study.base.training.workers))
     batches = together * max(in_flight(order.config) for order in first)
 
+    hours = found.hours_left(together)
+
     def orders() -> list[Order]:
+        nonlocal hours
         wanted = found.orders()
+        hours = found.hours_left(together)
         if lines := found.news():
-            hours = found.hours_left(together)
             say(*lines, *([f"about {hours:.1f} h left at most"] if hours else []))
         return wanted
 
+    def left() -> float:
+        return math.nan if hours is None else hours * 3600
+
+    shown = live_table(["training"], {}, json, left=left)
     try:
-        with session(count, address, batches=batches, say=say) as local, training_display(json) as rows:
+        with session(count, address, batches=batches, say=say) as local, shown as rows:
             place = found.manifests, found.shared.url, found.folder.sub(FAILURES)
             trials.run(orders, *place, rows, on_notice=notices.tell, local=local, token=found.token)
     except RfmetaError as error:

@@ -19,7 +19,8 @@ from rfmeta_dist.core.periodic import periodically
 News = dict[str, Any]
 EVERY_S = 0.5  # seconds between looks for rows; each takes driver and monitor some milliseconds of CPU time
 ANSWER_S = 10.0
-JUDGING, DONE, FAILED = "judging", "done", "failed"  # values of `state` in a row about a whole run
+# Values of `state` in a row about a whole training. One that is paused may be trained further later.
+JUDGING, PAUSED, DONE, FAILED = "judging", "paused", "done", "failed"
 NOTICE = "notice"  # a row with this field carries a message for the user instead of the figures of a step
 
 _log = logging.getLogger(__name__)

@@ -9,12 +9,13 @@ from typing import Any
 
 from rfmeta_dist.cluster import streams, worker
 from rfmeta_dist.cluster.errors import ours, out_of_memory
+from rfmeta_dist.cluster.monitor import JUDGING
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.manifest import GoneError
-from rfmeta_dist.evaluation import figures, judge
+from rfmeta_dist.evaluation import figures, judge, thresholds
 from rfmeta_dist.recipes import gradient
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
@@ -166,6 +167,8 @@ class Stretch:
         detector, _ = gradient.from_networks(trainer.objective.nets, config, self._sources, device)
         view = judge.view_of(config, self._sources)
         validation = judge.score_sources(config, self._folder, detector, self._sources, view, once=True)
+        known = {"state": JUDGING, "validation": thresholds.from_sources(validation, "video").eer}
+        self._task.monitor.push.remote([{"label": config.run.name, **known}])
         for judged, figure in self._order.figures.items():
             try:
                 target = None

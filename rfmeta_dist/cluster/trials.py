@@ -11,7 +11,7 @@ from typing import Any
 
 from rfmeta_dist.cluster import streams
 from rfmeta_dist.cluster.dispatch import dispatch
-from rfmeta_dist.cluster.monitor import News, log_notice, watched
+from rfmeta_dist.cluster.monitor import DONE, FAILED, PAUSED, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.room import at_once
 from rfmeta_dist.cluster.stretch import Judged, Place, Task
@@ -52,7 +52,9 @@ def run(
         manifests: fingerprint of the manifest that the study reads, by domain.
         folder: URL of the folder below which figures are stored, and trainings in `trainings/`.
         failures: folder for figures that say that this cluster failed, under the same names.
-        on_news: called with the row of each step of each training; `label` is the run's name.
+        on_news: called with the row of each step of each training, in which `label` is the run's name, and with
+            changes of a training's state: `label`, `state` (`judging`, `paused`, `done` or `failed`), and
+            `validation` (HTER by video on the sources' validation splits, in [0, 1]) or `reason`.
         on_notice: called with each message for the user, which begins with the run's name.
         local: True if this process started the cluster.
         token: token of this process's lease of `trainings/`.
@@ -108,7 +110,7 @@ class Stretches:
         return Task(order, opened, self._place, self._monitor)
 
     def ended(self, order: Order, end: End) -> RfmetaError | None:
-        """Store that an order failed on this cluster, for each figure that it has not given.
+        """Tell how an order ended. If this cluster failed it, store that for each figure that it has not given.
 
         Raises:
             RunError: another driver has taken the study over.
@@ -116,7 +118,9 @@ class Stretches:
         if isinstance(end.result, Judged):
             for figure, reason in end.result.memory.items():
                 self._fail(figure, reason, results.MEMORY)
+            self._tell(order, end.result.error)
             return end.result.error
+        self._tell(order, end.error)
         if end.error is None or not end.kind:
             return end.error
         reason, restarts = end.error.problem, order.config.training.restarts
@@ -125,6 +129,11 @@ class Stretches:
         for figure in order.figures.values():
             self._fail(figure, reason, end.kind)
         return None
+
+    def _tell(self, order: Order, error: RfmetaError | None) -> None:
+        state = PAUSED if order.until < order.config.training.steps else DONE
+        row = {"state": FAILED, "reason": error.problem} if error else {"state": state}
+        self._monitor.push.remote([{"label": order.config.run.name, **row}])
 
     def _fail(self, figure: str, reason: str, kind: str) -> None:
         place = self._place

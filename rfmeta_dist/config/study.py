@@ -131,6 +131,7 @@ class Study(Section):
         require_possible(fold, self.space)
         require_different_weights(fold, self.space)
         self._require_rungs()
+        self._require_own_weights()
         require_points(fold, self.space, self.search)
         if self.search.learns:
             require_fitting(fold, self.space)
@@ -145,6 +146,14 @@ class Study(Section):
                 "set search.kind=random, or remove fields",
             )
         return self
+
+    def _require_own_weights(self) -> None:
+        if self.base.model.weights and "model.backbone" in self.space:
+            raise ConfigError(
+                "space.model.backbone: base.model.weights holds the weights of one network, so another "
+                "backbone cannot begin with them",
+                "remove space.model.backbone and start a study for each network, or remove base.model.weights",
+            )
 
     def _require_rungs(self) -> None:
         rungs, steps = self.search.rungs, self.base.training.steps

@@ -141,7 +141,6 @@ class Comparison:
     study: Opened
     cases: Cases
     _ordered: set[str] = field(default_factory=set)
-    _tidied: set[str] = field(default_factory=set)
 
     @property
     def begun(self) -> int:
@@ -218,6 +217,7 @@ class Comparison:
                 wanted[config.run.name] = Order(config, until, figures)
         self._ordered |= wanted.keys()
         self._tidy()
+        self.study.checkpoints.expect(wanted)
         return list(wanted.values())
 
     def result(self, target: str, candidate: Candidate, seed: int) -> Result | None:
@@ -229,12 +229,11 @@ class Comparison:
         return self.study.config(candidate, seed, (target,))
 
     def _tidy(self) -> None:
-        for case in self.cases.found:
-            for candidate, seed, _ in case.judged(self.result):
-                config = self._config(case.target, candidate, seed)
-                if config.run.name not in self._tidied:
-                    runs.remove_checkpoints(runs.open_folder(config))
-                    self._tidied.add(config.run.name)
+        self.study.checkpoints.remove(
+            self._config(case.target, candidate, seed)
+            for case in self.cases.found
+            for candidate, seed, _ in case.judged(self.result)
+        )
 
     def report(self) -> dict[str, Any]:
         """Write regret.json, with every figure and its seed, and return its content.

@@ -29,13 +29,13 @@ from pydantic import ValidationError
 
 from rfmeta_dist.config.study import Study
 from rfmeta_dist.core.errors import ConfigError, RunError
-from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins, starts
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning import checks, choice, deploy, folds, news, sealing
+from rfmeta_dist.tuning.checkpoints import Checkpoints
 from rfmeta_dist.tuning.folds import Figure
 from rfmeta_dist.tuning.growth import require_same
 from rfmeta_dist.tuning.known import STATE, Known, State, read_state
@@ -53,15 +53,19 @@ class Opened(Known):
     Attributes:
         token: token of the lease of the trainings' folder.
         notes: messages for the user.
+        checkpoints: the checkpoints of all trainings.
     """
 
     token: str = ""
     notes: tuple[str, ...] = ()
+    checkpoints: Checkpoints = field(init=False)
     _ordered: dict[tuple[str, int], Order] = field(default_factory=dict)
-    _tidied: set[str] = field(default_factory=set)
     _views_now: list[View] = field(default_factory=list)  # as of the last `orders()`
     _views_told: dict[str, View] = field(default_factory=dict)  # of which `news` has told
     _clock: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.checkpoints = Checkpoints(self.shared.sub(folds.TRAININGS))
 
     def orders(self) -> list[Order]:
         """Return all stretches of trainings that a target wants now, those of the earliest cohorts first.
@@ -85,8 +89,8 @@ class Opened(Known):
                     wanted[key] = cohort, order
         self._tidy(views)
         ordered = [order for _, order in sorted(wanted.values(), key=lambda item: item[0])]
+        self.checkpoints.expect(order.config.run.name for order in ordered)
         for order in ordered:
-            self._tidied.discard(order.config.run.name)
             self._ordered[order.config.run.name, order.until] = order
         return ordered
 
@@ -113,9 +117,7 @@ class Opened(Known):
             for fold in folds.of_target(self.plan.study, view.target)
         }
         asked = {config.run.name: config for config in self._configs.values()}
-        for name in asked.keys() - live - self._tidied:
-            runs.remove_checkpoints(runs.open_folder(asked[name]))
-            self._tidied.add(name)
+        self.checkpoints.remove(asked[name] for name in asked.keys() - live)
 
     def _time_is_spent(self, views: list[View]) -> bool:
         """Note how long the study has searched. Return True if it must begin no more cohorts from now on."""

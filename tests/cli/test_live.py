@@ -72,6 +72,18 @@ def test_no_estimate_is_shorter_than_the_longest_training(board):
     assert few.left == pytest.approx(99)
 
 
+def test_a_paused_training_comes_last_and_the_time_left_may_be_known_from_elsewhere():
+    board = Board(("training",), {}, lambda: 7200.0)
+    board.show(step("a", 30))
+    board.show({"label": "a", "state": live.JUDGING, "validation": 0.25})
+    board.show({"label": "a", "state": live.PAUSED})
+    board.show(step("b", 10))
+    _, _, first, second, *rest = text(board)
+    assert first.split()[0] == "b"
+    assert second.split() == ["a", "30/100", "0.5", "25.0", "%", "paused"]
+    assert " ".join(" ".join(rest).split()) == "1 training, 1 paused; about 2.0 h of training left"
+
+
 def test_a_training_that_nobody_announced_gets_a_line_and_its_name_is_inert():
     board = Board(("candidate", "without"), {})
     board.show(step("x\x1b[2J[/red]", 1))

@@ -212,6 +212,12 @@ def test_a_field_that_the_weights_do_not_depend_on_is_refused(tmp_path, field):
     require_refused(written(tmp_path, space={field: UNIFORM}), f"space.{field}: .*; set base.{field}")
 
 
+def test_another_backbone_cannot_begin_with_the_base_s_weights(tmp_path):
+    tree = base(model={"backbone": "vit_tiny", "weights": "vit.safetensors"})
+    path = written(tmp_path, base=tree, space={"model.backbone": {"choice": ["vit_tiny", "vit_small"]}})
+    require_refused(path, "space.model.backbone: base.model.weights holds .*; remove space.model.backbone")
+
+
 STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"search": {"candidates": 0}}, "search.candidates=0: .*greater than or equal to 1"),
     ({"search": {"candidates": "many"}}, 'search.candidates="many": .*valid integer'),

@@ -162,6 +162,7 @@ def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -
         from rfmeta_dist.cluster.judging import evaluate_here
 
         result = evaluate_here(config, folder)
+    _track(config, folder)
     if json:
         print_json(result)
         return
@@ -181,13 +182,23 @@ def report(
 
     The page of a run without a target shows figures of its sources' validation splits instead.
     """
+    from rfmeta_dist.runs.folder import read_config
     from rfmeta_dist.storage.store import open_store
 
     where = write_report(open_store(run), out)
+    _track(read_config(open_store(run)), open_store(run))
     if json:
         print_json({"report": where})
     else:
         say(f"wrote the report {where}")
+
+
+def _track(config: Config, folder: Store) -> None:
+    """Show what is known of a run where its section `tracking` asks for it."""
+    if config.tracking.wanted:
+        from rfmeta_dist.tracking.follow import show_again
+
+        show_again(config, folder, say)
 
 
 def write_report(folder: Store, out: Path | None = None) -> str:

@@ -27,6 +27,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.runs import folder as runs_folder
 from rfmeta_dist.storage import lease
+from rfmeta_dist.tracking.follow import followed
 from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.results import RESTARTS
 
@@ -81,7 +82,8 @@ def leave_one_out(
     monitor, clock = start_monitor(), time.time()
     actors = streams.start(runs, min(together, len(runs)))
     found: dict[str, Outcome] = {}
-    with watched(monitor, on_news, on_notice):
+    labelled = {run.run.name: run for run in runs}
+    with followed(labelled, on_news, on_notice) as shown, watched(monitor, shown, on_notice):
         for alike in _by_workers(runs):
             with closing(WholeRuns(alike, actors, monitor, clock)) as work:
                 try:

@@ -75,7 +75,7 @@ def _changes(folder: Store, config: Config) -> list[str]:
     if config.data.target is None:
         if "data.target" in changed:
             notes.append("the run has no target from now on; its ledger keeps the reads of earlier targets")
-    elif changed - {"data.prefix"}:
+    elif changed & {"data.target", "evaluation.target_split"}:
         split = config.evaluation.target_split
         notes.append(f"the run is judged on {config.data.target} (split: {split}) from now on")
     return notes

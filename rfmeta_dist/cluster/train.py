@@ -18,6 +18,7 @@ from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store
+from rfmeta_dist.tracking.follow import followed
 
 
 def train_run(
@@ -56,7 +57,10 @@ def train_run(
         def say(text: str) -> None:
             monitor.push.remote([{"label": label, monitors.NOTICE: text}])
 
-        with monitors.watched(monitor, on_news, on_notice):
+        with (
+            followed({label: config}, on_news, on_notice) as shown,
+            monitors.watched(monitor, shown, on_notice),
+        ):
             room.wait_for_room(room.for_training(config), say, config.training.wait_s)
             actors = streams.start([config])
             task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)

@@ -16,5 +16,9 @@ HARDWARE = (
     "restarts",
     "wait_s",
 )
-# Places of data and results, the target, the hardware.
-LEFT_OUT = {"data": ("prefix", "target", "cache_gb"), "training": (*HARDWARE, "checkpoint_every")}
+# Places of data and results, the target, the hardware, and where figures are shown.
+LEFT_OUT = {
+    "data": ("prefix", "target", "cache_gb"),
+    "training": (*HARDWARE, "checkpoint_every"),
+    "tracking": ("mlflow", "experiment", "tensorboard"),
+}

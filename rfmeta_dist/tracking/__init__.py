@@ -1,0 +1,1 @@
+"""Show a run's figures in MLflow and TensorBoard too. The run's folder stays the truth."""

@@ -130,7 +130,7 @@ def _print(result: Comparison, form: str | None, page: str) -> None:
     else:
         _show(text.head(result), text.rows(result))
         _show(("figure", "difference", "p", "verdict"), _differences(result))
-        say(*text.verdicts(result), *(f"{note}." for note in result.notes), text.check_words(result.checks))
+        say(*(f"{note}." for note in result.notes), text.check_words(result.checks))
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -138,11 +138,18 @@ def _show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _differences(result: Comparison) -> list[list[str]]:
-    """Return the rows of differences for a terminal, which has room for few columns."""
+    """Return the rows of the differences that were decided, for a terminal, which has room for few columns."""
     from rfmeta_dist.report import comparison_text as text
 
-    rows = []
-    for figure, method, less, target, difference, confidence, p, verdict in text.difference_rows(result):
-        named = f"{figure}, {target}\n{method} − {less}"
-        rows.append([named, difference.replace(" [", f"\n{confidence} ["), p, verdict])
-    return rows
+    decided = [d for d in result.differences if d.verdict]
+    return [
+        [
+            f"{figure}, {target}\n{method} − {baseline}",
+            difference.replace(" [", f"\n{confidence} ["),
+            p,
+            verdict,
+        ]
+        for figure, method, baseline, target, difference, confidence, p, verdict in text.difference_rows(
+            decided, result
+        )
+    ]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.evaluation import paired
 from rfmeta_dist.report import published
-from rfmeta_dist.report.comparison import CONFIDENCE, MEAN
-from rfmeta_dist.report.words import interval, number, signed
+from rfmeta_dist.report.comparison import CONFIDENCE
+from rfmeta_dist.report.words import MINUS, number, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,13 +21,13 @@ FIGURES_CAPTION = (
     "splits. ± is the standard deviation over seeds; in the row with the mean over targets, that of this mean."
 )
 BEST_CAPTION = "Bold: better than each other method, significantly."
-DIFFERENCES = ("figure", "method", "less", "target", "difference", "confidence", "p", "verdict")
+DIFFERENCES = ("figure", "method", "baseline", "target", "difference", "confidence", "p", "verdict")
 DIFFERENCES_CAPTION = (
     "Differences are in percentage points and paired by subject and seed. [ ] is their interval at the "
-    "confidence in the next column. p is corrected by Holm's procedure for all differences of a "
-    f"figure with a verdict. A difference is significant if p is below {paired.LEVEL:g}, which is exactly when the "
-    f"interval excludes 0. Single targets beside a mean are shown at {CONFIDENCE:.0f} % without correction, and "
-    "decide nothing."
+    "confidence in the next column. p is corrected by Holm's procedure, over all differences of one figure "
+    f"that have a verdict. A difference is significant if p is below {paired.LEVEL:g}, which is exactly when "
+    f"the interval excludes 0. Single targets beside a mean are shown at {CONFIDENCE:.0f} % without "
+    "correction, and decide nothing."
 )
 PUBLISHED_CAPTION = f"HTER / AUC in percent. Rows with “published” are {published.LABEL}."
 CHECK_CAPTION = (
@@ -76,8 +76,8 @@ def _cell(figure: Figure | None, bold: Callable[[str], str]) -> str:
     return f"{bold(mean) if figure.best else mean}{'' if figure.std is None else f' ± {number(figure.std)}'}"
 
 
-def difference_rows(comparison: Comparison) -> list[list[str]]:
-    """Return the rows of the table of differences, in the order of `DIFFERENCES`."""
+def difference_rows(differences: Sequence[Difference], comparison: Comparison) -> list[list[str]]:
+    """Return rows of the table of differences, in the order of `DIFFERENCES`."""
     return [
         [
             label(d.figure),
@@ -89,13 +89,18 @@ def difference_rows(comparison: Comparison) -> list[list[str]]:
             NONE if d.verdict is None else probability(d.verdict.p),
             d.words or NONE,
         ]
-        for d in comparison.differences
+        for d in differences
     ]
 
 
 def _interval(d: Difference) -> str:
-    low, high = d.interval
-    return interval({"low": low, "high": high})
+    return f"[{', '.join(map(_end, d.interval))}]"
+
+
+def _end(fraction: float) -> str:
+    """Format an end of an interval in points, with more digits if it would be shown as 0 and is not."""
+    digits = next((n for n in (1, 2, 3) if round(100 * fraction, n)), 1)
+    return f"{round(100 * fraction, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def probability(p: float) -> str:
@@ -146,23 +151,12 @@ def published_rows(comparison: Comparison) -> list[list[str]]:
     return own + [[f"{method} (published)", *cells] for method, cells in published.HTER_AUC.items()]
 
 
-def verdicts(comparison: Comparison) -> list[str]:
-    """Return a sentence for each difference that was decided."""
-    return [
-        f"{label(d.figure)} of {d.method} less that of {d.baseline}, "
-        f"{f'mean over {len(d.targets)} targets' if d.target == MEAN else f'on {d.target}'}: "
-        f"{signed(d.estimate.value)} points {_interval(d)}, p {probability(d.verdict.p)}: {d.words}"
-        for d in comparison.differences
-        if d.verdict
-    ]
-
-
 def markdown(comparison: Comparison) -> str:
     """Return the tables as Markdown."""
     parts = [
         _markdown(head(comparison), rows(comparison, lambda text: f"**{text}**")),
         figures_caption(comparison),
-        _markdown(DIFFERENCES, difference_rows(comparison)),
+        _markdown(DIFFERENCES, difference_rows(comparison.differences, comparison)),
         DIFFERENCES_CAPTION,
         *(f"{note}." for note in comparison.notes),
     ]
@@ -189,7 +183,7 @@ def latex(comparison: Comparison) -> str:
     """Return the tables as LaTeX for the package booktabs."""
     parts = [
         _latex(head(comparison), rows(comparison, lambda text: f"\x02{text}\x03"), figures_caption(comparison)),
-        _latex(DIFFERENCES, difference_rows(comparison), DIFFERENCES_CAPTION),
+        _latex(DIFFERENCES, difference_rows(comparison.differences, comparison), DIFFERENCES_CAPTION),
     ]
     if comparison.published:
         columns = ("HTER / AUC", *published.SPLITS)

@@ -106,6 +106,13 @@ def _contestant(given: str) -> Contestant:
         )
     videos = record.target.per_video()
     run = paired.judged(videos, threshold_of(record), target, seed)
+    said = record.evaluation["figures"]["video"]
+    if any(abs(run.value[name] - said[name]["value"]) > 1e-9 for name in ("HTER", "AUC")):
+        raise RunError(
+            f"the scores in {folder.url}/scores.parquet give another HTER or AUC than evaluation.json says, so "
+            "the files are of two judgements",
+            f"judge the run again: rfmeta evaluate {folder.url}",
+        )
     return Contestant(given, config, record, videos, run, record.evaluation["method"])
 
 

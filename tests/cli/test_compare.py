@@ -178,6 +178,12 @@ def test_runs_that_were_not_judged_or_on_other_targets_are_refused(rfmeta, two, 
     refused(rfmeta("compare", one, other), 5, "evaluation.json", "rfmeta evaluate")
 
 
+def test_files_of_two_judgements_in_one_folder_are_refused(rfmeta, two):
+    one, other = two
+    (other / "scores.parquet").write_bytes((one / "scores.parquet").read_bytes())
+    refused(rfmeta("compare", one, other), 5, "the files are of two judgements", f"rfmeta evaluate {other}")
+
+
 def test_other_samples_labels_and_states_of_the_target_are_refused_with_what_differs(rfmeta, two, tmp_path):
     one, _ = two
     whole = scores("M", "test", 1.2, 0)

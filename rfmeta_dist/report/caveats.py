@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rfmeta_dist.report.contestants import Contestant
 
 ONE_SEED = (
-    "A target has one seed of each method, and no target has more. So the verdicts are about these trained "
-    "models on other people, and not about what another training with the same method would give"
+    "There is one pair of runs on each target. So the verdicts are about these trained models on other people, "
+    "and not about what another training with the same method would give"
 )
 FEW_SEEDS = (
     "Few seeds say little about other trainings: in simulations, equal methods were called different in up to "

@@ -6,7 +6,8 @@ import pytest
 from rfmeta_dist.evaluation.delong import delong, placements
 
 # Outcome (1 is poor), WFNS score, S100β and NDKA of 113 patients: Turck et al. (2010), Intensive Care
-# Medicine 36:107-115. This is the example data `aSAH` of the R package pROC (Robin et al. 2011, BMC Bioinformatics 12:77).
+# Medicine 36:107-115. This is the example data `aSAH` of the R package pROC (Robin et al. 2011, BMC
+# Bioinformatics 12:77).
 PATIENTS = """
 0 1 0.13 3.01, 0 1 0.14 8.54, 0 1 0.1 8.09, 0 1 0.04 10.42, 1 3 0.13 17.4, 1 2 0.1 12.75, 0 5 0.47 6,
 1 4 0.16 13.2, 0 1 0.18 15.54, 0 2 0.1 6.01, 1 5 0.12 15.96, 0 2 0.1 17.86, 1 5 0.44 5.18, 1 5 0.71 8.9,

@@ -15,6 +15,7 @@ Size is the share of simulated pairs of equal models that are called different a
 
 Power is the share of pairs that are called different if the true difference is 2, 5 or 10 points. `seeds` are
 comparisons over four targets and three seeds, in which each training has its own deviation of the means.
+`few_seeds` are comparisons of equal models on one target with two, three and five seeds.
 
 Three other tests are applied to the same pairs: the percentile interval of a bootstrap of subjects, the
 studentised bootstrap, and a test that exchanges the two models' contributions for whole subjects.
@@ -246,6 +247,34 @@ def several(pairs: int) -> list[dict[str, Any]]:
     ]
 
 
+def few_seeds(pairs: int) -> list[dict[str, Any]]:
+    """Return the size on one target with few seeds, for deviations of subjects, of trainings and of both.
+
+    Here the contributions of subjects are drawn directly, from normal distributions.
+    """
+    rows = []
+    for seeds in (2, 3, 5):
+        for subjects in (20, 55):
+            for parts in ((0.0, 0.05, 0.1), (0.1, 0.03, 0.1), (0.1, 0.05, 0.1), (0.2, 0.0, 0.2)):
+                rng = generator("comparison", "few", seeds, subjects, str(parts))
+                shapes = ((pairs, 1, subjects), (pairs, seeds, 1), (pairs, seeds, subjects))
+                each = sum(rng.normal(0, part, shape) for part, shape in zip(parts, shapes, strict=True))
+                none = Run("T", 0, {"AUC": 0.0}, {"AUC": np.zeros(subjects)})
+                found = [
+                    paired.compare([(_run(seed, row), none) for seed, row in enumerate(some)], "AUC").p
+                    < paired.LEVEL
+                    for some in np.asarray(each)
+                ]
+                rows.append(
+                    {"seeds": seeds, "subjects": subjects, "deviations": parts, "compare": percent(found)}
+                )
+    return rows
+
+
+def _run(seed: int, each: Array) -> Run:
+    return Run("T", seed, {"AUC": float(each.mean())}, {"AUC": (each - each.mean()) / len(each)})
+
+
 def main() -> int:
     """Print and write size and power. Return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -254,6 +283,7 @@ def main() -> int:
     o = parser.parse_args()
     started = time.monotonic()
     found = {"size": sizes(o.pairs), "power": powers(o.pairs), "seeds": several(max(1, o.pairs // 2))}
+    found["few_seeds"] = few_seeds(o.pairs)
     settings = {"pairs": o.pairs, "pairs_over_seeds": max(1, o.pairs // 2), "level": paired.LEVEL}
     give(settings | found | {"seconds": round(time.monotonic() - started)}, o.out)
     return 0

@@ -13,6 +13,7 @@ from bench.study.choose import choose, source_auc
 from bench.study.design import Arm, Cell, Grid, Question, Settings
 from bench.study.statistics import Comparison, Estimate, Run
 from bench.study.trial import is_judged, read_row
+from rfmeta_dist.evaluation.paired import holm
 from rfmeta_dist.evaluation.scores import Scores
 
 BASELINES = ("no_meta", "plain")
@@ -188,7 +189,7 @@ def compare_all(grid: Grid, runs: Sequence[Run[Arm]]) -> list[Comparison[Arm]]:
     for figure in TESTED:
         every = [statistics.compare(of.get(a, []), of.get(b, []), figure) for a, b in _pairs(grid)]
         family = [comparison for comparison in every if comparison]
-        corrected = statistics.holm([c.p for c in family])
+        corrected = holm([c.p for c in family])
         found += [replace(c, holm=p) for c, p in zip(family, corrected, strict=True)]
     return found
 

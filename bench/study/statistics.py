@@ -3,6 +3,9 @@
 The figures of a run are resampled over the target's subjects (evaluation/bootstrap.py). In each resample, all
 runs on one target use the same subjects, so the difference of two runs is paired by person. In addition, seeds
 are drawn with replacement, the same for both rules. Targets are fixed and have equal weights.
+
+The study fixed these statistics before its trainings, so they stay. `rfmeta compare` has one test in place of
+an interval and a p-value that must agree (evaluation/paired.py).
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.seeds import seed as seed_of
 from rfmeta_dist.evaluation import bootstrap, figures
+from rfmeta_dist.evaluation.paired import LEVEL
 from rfmeta_dist.evaluation.scores import Scores
 
 A = TypeVar("A")  # what is compared: a rule, a set of sources, …
 Array = NDArray[np.float64]
 FIGURES = ("AUC", "HTER", "oracle_EER", "optimism_gap")
 RESAMPLES = 1000
-LEVEL = 0.05  # level of significance
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Comparison(Generic[A]):
         pairs: number of pairs of runs.
         above: in how many of them the arm's figure is higher.
         p: p of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
-        holm: p after Holm's correction, within the family given to `holm`.
+        holm: p after Holm's correction, within the family given to `paired.holm`.
     """
 
     arm: A
@@ -145,16 +148,6 @@ def wilcoxon(differences: Array) -> float:
 
     moved = differences[np.round(differences, 12) != 0]
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p after Holm's step-down correction (1979), which controls the error rate of the whole family."""
-    order = np.argsort(ps, kind="stable")
-    corrected, highest = [0.0] * len(ps), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
-        corrected[index] = highest
-    return corrected
 
 
 def _estimate(runs: Sequence[Run[A]], figure: Callable[[Run[A]], tuple[float, Array]]) -> Estimate:

@@ -8,6 +8,7 @@ import typer
 
 from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
+    compare,
     demo,
     doctor,
     example,
@@ -69,6 +70,7 @@ app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
 app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
 app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
+app.command(rich_help_panel=RUNS, epilog=compare.EXAMPLES)(compare.compare)
 for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is short for the first
     command = app.command(name, rich_help_panel=CLUSTER, epilog=leave_one_out.EXAMPLES, hidden=hidden)
     command(leave_one_out.leave_one_out)

@@ -131,6 +131,38 @@ def read_record(read: Callable[[str], bytes], run: str = "RUN") -> RunRecord:
         )
 
 
+@dataclass(frozen=True)
+class JudgedRecord:
+    """What a comparison needs of a run that was judged.
+
+    Attributes:
+        evaluation: the content of evaluation.json.
+        target: the target's frame scores; none if the file has none of the target.
+        manifest: fingerprint of the target's manifest when the run was last judged; empty if the ledger does
+            not say.
+    """
+
+    evaluation: Row
+    target: Scores
+    manifest: str
+
+
+def read_judged(folder: Store) -> JudgedRecord:
+    """Read what a comparison needs from a run's folder.
+
+    Raises:
+        RunError: the run was not judged; or a file is missing or damaged, or lacks a field.
+        StorageError: the folder cannot be read.
+    """
+    with _explained(folder.url):
+        evaluation = _evaluation(folder.read)
+        scores = _parsed(folder.read, "scores.parquet", Scores.from_parquet)
+        ledger = _rows(folder.read, "ledger.jsonl", _READ)
+    target = evaluation["target"]
+    opened = [row["manifest"] for row in ledger if row["sealed"] and row["domain"] == target]
+    return JudgedRecord(evaluation, scores.select(scores.domain == target), opened[-1] if opened else "")
+
+
 def read_trained(folder: Store) -> TrainedRecord:
     """Read the record of a trained run that has no target, from the run's folder.
 

@@ -6,7 +6,7 @@ import pytest
 from bench.study import statistics
 from bench.study.collect import compare_all
 from bench.study.design import DOMAINS, Arm, Grid
-from bench.study.statistics import Run, compare, draw, holm, mean, wilcoxon
+from bench.study.statistics import Run, compare, draw, mean, wilcoxon
 from rfmeta_dist.core.errors import DataError
 from tests.studies import invented
 
@@ -100,12 +100,6 @@ def test_people_without_both_classes_cannot_be_paired():
     half = scores.select((scores.label == 1) == (scores.subject == "M_0"))
     with pytest.raises(DataError, match="lack a class"):
         draw(half, 0.5)
-
-
-def test_holm_on_a_worked_example():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_wilcoxon_of_equal_runs_and_of_few():

@@ -28,6 +28,8 @@ from rfmeta_dist.evaluation import rates
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -145,6 +147,22 @@ def unresolved(scores: Scores, name: str) -> str:
     return (
         f"a limit of {percent} % needs at least {need} recordings of {limited}, but there are {', '.join(few)}"
     )
+
+
+def kept(name: str, rates: Mapping[str, float]) -> bool | None:
+    """Return whether the limit of an operating point is kept by some rates; None if the point has no limit.
+
+    Args:
+        name: one of `NAMES`.
+        rates: fractions `BPCER`, `FAR` (of all attacks together) and `APCER_worst`, such as a target's.
+
+    Raises:
+        ConfigError: there is no operating point of this name.
+    """
+    if require(name) not in _LIMITS:
+        return None
+    limited, percent = _LIMITS[name]
+    return rates[{LIVE: "BPCER", _ALL: "FAR"}.get(limited, "APCER_worst")] <= percent / 100
 
 
 def recordings(scores: Scores) -> dict[str, int]:

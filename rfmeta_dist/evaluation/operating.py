@@ -28,8 +28,6 @@ from rfmeta_dist.evaluation import rates
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -149,12 +147,15 @@ def unresolved(scores: Scores, name: str) -> str:
     )
 
 
-def kept(name: str, rates: Mapping[str, float]) -> bool | None:
-    """Return whether the limit of an operating point is kept by some rates; None if the point has no limit.
+def limit(name: str) -> tuple[str, float] | None:
+    """Return what an operating point limits, and to how much; None if it has no limit.
 
     Args:
         name: one of `NAMES`.
-        rates: fractions `BPCER`, `FAR` (of all attacks together) and `APCER_worst`, such as a target's.
+
+    Returns:
+        The rate, `BPCER`, `FAR` (of all attacks together) or `APCER_worst`, and the fraction that it must not
+        exceed.
 
     Raises:
         ConfigError: there is no operating point of this name.
@@ -162,7 +163,7 @@ def kept(name: str, rates: Mapping[str, float]) -> bool | None:
     if require(name) not in _LIMITS:
         return None
     limited, percent = _LIMITS[name]
-    return rates[{LIVE: "BPCER", _ALL: "FAR"}.get(limited, "APCER_worst")] <= percent / 100
+    return {LIVE: "BPCER", _ALL: "FAR"}.get(limited, "APCER_worst"), percent / 100
 
 
 def recordings(scores: Scores) -> dict[str, int]:

@@ -255,7 +255,7 @@ def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def _remedy() -> str:
-    return f"write parquet with columns {', '.join(_schema().names)}"
+    return f"write a table with columns {', '.join(_schema().names)}"
 
 
 def _schema() -> pa.Schema:

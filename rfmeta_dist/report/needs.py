@@ -19,20 +19,26 @@ if TYPE_CHECKING:
 
 COLUMNS = ("", "threshold", "live rejected", "worst attack type accepted", "ORACLE rejected", "ORACLE accepted")
 
+NO_LIMIT = "–"
+
 
 def of_evaluation(figures: Mapping[str, Any], units: Sequence[Unit]) -> dict[Unit, list[Row]]:
     """Return the rows of a page's table of operating points, by unit, from the figures of evaluation.json.
 
     Each row has `name`, `meaning`, `threshold`, the rates of `sources`, `target` and `oracle`, `unresolved`,
-    and
-    `kept`: whether the target kept the limit, or None if the point has none. There are no rows if the figures
-    are from a version without operating points.
+    and `kept`: whether the target keeps the limit (`yes`, `no`, `unclear` if its interval allows both, `–` if
+    the point has no limit). There are no rows if the figures are from a version without operating points.
     """
-    return {unit: [_row(*item) for item in figures[unit].get("operating_points", {}).items()] for unit in units}
+    return {
+        unit: [
+            _row(name, at, figures[unit]["counts"]["subjects"])
+            for name, at in figures[unit].get("operating_points", {}).items()
+        ]
+        for unit in units
+    }
 
 
-def _row(name: str, at: Mapping[str, Any]) -> Row:
-    target = {rate: at[rate]["value"] for rate in ("BPCER", "FAR", "APCER_worst")}
+def _row(name: str, at: Mapping[str, Any], subjects: int) -> Row:
     return {
         "name": name,
         "meaning": operating.MEANINGS.get(name, ""),  # empty for a point of a later version
@@ -41,8 +47,22 @@ def _row(name: str, at: Mapping[str, Any]) -> Row:
         "target": at,
         "oracle": at["oracle"],
         "unresolved": at["unresolved"],
-        "kept": operating.kept(name, target) if name in operating.NAMES else None,
+        "kept": _kept(name, at, subjects) if name in operating.NAMES else NO_LIMIT,
     }
+
+
+def _kept(name: str, at: Mapping[str, Any], subjects: int) -> str:
+    """Return whether a target keeps the limit of an operating point, as far as its interval shows."""
+    limit = operating.limit(name)
+    if limit is None:
+        return NO_LIMIT
+    rate, most = at[limit[0]], limit[1]
+    # The interval of a rate of zero may have no width. Then up to 3/n of people can still meet an error (rule
+    # of three, 95 %).
+    high = rate["high"] if rate["value"] else max(rate["high"], 3 / subjects)
+    if rate["low"] > most:
+        return "no"
+    return "yes" if high <= most else "unclear"
 
 
 def of_sources(validation: Scores, units: Sequence[Unit]) -> dict[Unit, list[Row]]:

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
 
 EXAMPLES = """
-[bold]Example[/]
+[bold]Examples[/]
 
-  rfmeta train oci_to_m.yaml --set data.target=M   [dim]# M: your own recordings; trains nothing again[/]
+  rfmeta threshold runs/oci_to_m runs/oci_to_m/scores.parquet --domain M --out models/m
 
-  rfmeta evaluate runs/oci_to_m                    [dim]# scores them[/]
+  rfmeta threshold models/m scores.csv --operating-point bpcer@apcer5 --out models/shop
 
-  rfmeta threshold runs/oci_to_m runs/oci_to_m/scores.parquet --domain M
-      --operating-point bpcer@apcer5 --out models/m
-
+The first uses the scores that rfmeta evaluate wrote for the run's target M, the second a table of your own.
 The model that was given stays as it is. The new one has the same weights, another threshold, and the hash of
 the model that it comes from. Its figures on the same scores flatter, so judge it on other people.
 """

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rfmeta_dist import __version__
@@ -28,6 +28,7 @@ from rfmeta_dist.storage.store import Store
 
 FORMAT = 2
 ABOUT = "package.json"
+_RECORDS = ("certificate.json", "starts.jsonl")  # of the training; no score depends on them
 _WEIGHTS = "weights.safetensors"  # the one file of those packages of format 1 that have no hashes
 
 
@@ -80,8 +81,8 @@ class Package:
     view: View
     thresholds: Mapping[str, Threshold]
     about: Mapping[str, Any]
-    scorer: str
-    operating_points: Points
+    scorer: str = ""
+    operating_points: Points = field(default_factory=dict)
 
 
 def save(  # what a package consists of
@@ -213,7 +214,7 @@ def _points(about: Mapping[str, Any]) -> Points:
 
 def _scorer(about: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
     scoring = {name: about[name] for name in ("kind", "detector", "view")}
-    hashes = {name: digest(data) for name, data in files.items()}
+    hashes = {name: digest(data) for name, data in files.items() if name not in _RECORDS}
     return str(with_digest({**scoring, "files": hashes})[OWN])
 
 

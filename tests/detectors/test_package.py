@@ -77,6 +77,10 @@ def test_models_of_other_weights_or_another_view_are_other_scorers(folder, tmp_p
     package.save(other, GradientDetector(Networks(0.1).initialise(4), Model(width=0.1)), VIEW, THRESHOLDS, {})
     package.save(smaller, detector(), View(16, {"margin": 0.3}), THRESHOLDS, {})
     assert len({package.read(place).scorer for place in (folder, other, smaller)}) == 3
+    again = open_store(str(tmp_path / "again"))  # a second training that gave the same weights
+    again.write("certificate.json", b'{"passed": true}')
+    package.save(again, detector(), VIEW, THRESHOLDS, {"step": 8})
+    assert package.read(again).scorer == package.read(folder).scorer
 
 
 def test_how_patches_are_cut_comes_back_and_of_whole_faces_nothing_is_said(folder, tmp_path):

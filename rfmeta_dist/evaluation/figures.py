@@ -194,7 +194,7 @@ def _operating_points(
 ) -> dict[str, Any]:
     """Return what a target got at thresholds that were chosen on the sources, beside oracle thresholds."""
     best = operating.choose_some(scores, tuple(chosen))
-    oracle = thresholds.reached(scores, best)
+    oracle, recordings = thresholds.reached(scores, best), operating.recordings(scores)
     target = thresholds.reached(scores, {name: point.value for name, point in chosen.items()})
 
     def figure(value: float, name: str) -> dict[str, float]:
@@ -215,7 +215,7 @@ def _operating_points(
             "oracle": {
                 "threshold": best[name],
                 **oracle[name],
-                "unresolved": operating.unresolved(scores, name),
+                "unresolved": operating.lacking(recordings, name),
             },
         }
     return found

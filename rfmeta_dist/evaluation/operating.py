@@ -28,6 +28,8 @@ from rfmeta_dist.evaluation import rates
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -132,13 +134,23 @@ def unresolved(scores: Scores, name: str) -> str:
     Raises:
         ConfigError: there is no operating point of this name.
     """
+    return lacking(recordings(scores), name)
+
+
+def lacking(found: Mapping[str, int], name: str) -> str:
+    """Return what `unresolved` returns, from the number of recordings of each attack type and of `live`.
+
+    Raises:
+        ConfigError: there is no operating point of this name.
+    """
     if require(name) not in _LIMITS:
         return ""
     limited, percent = _LIMITS[name]
     need = -(-100 // percent)
-    found = recordings(scores)
-    live = found.pop(LIVE, 0)
-    counts = {LIVE: {LIVE: live}, _ALL: {"all attacks": sum(found.values())}}.get(limited, found)
+    attacks = {kind: count for kind, count in found.items() if kind != LIVE}
+    counts = {LIVE: {LIVE: found.get(LIVE, 0)}, _ALL: {"all attacks": sum(attacks.values())}}.get(
+        limited, attacks
+    )
     few = [f"{count} of {kind}" for kind, count in counts.items() if count < need]
     if not few:
         return ""
@@ -172,11 +184,12 @@ def recordings(scores: Scores) -> dict[str, int]:
     Args:
         scores: frames or videos. Frames of one recording are counted once.
     """
-    pairs = set(zip(scores.domain.tolist(), scores.video.tolist(), scores.attack_type.tolist(), strict=True))
-    found = dict.fromkeys(coded(scores.attack_type)[0], 0)
-    for _, _, kind in pairs:
-        found[kind] += 1
-    return found
+    import numpy as np
+
+    (kinds, kind), (videos, video), (_, domain) = map(coded, (scores.attack_type, scores.video, scores.domain))
+    each = np.unique((domain * len(videos) + video) * len(kinds) + kind)
+    counts = np.bincount(each % len(kinds), minlength=len(kinds))
+    return dict(zip(kinds, counts.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

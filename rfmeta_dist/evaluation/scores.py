@@ -189,7 +189,7 @@ class Scores:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        schema = _schema().with_metadata({SCORER: scorer} if scorer else None)
+        schema = _schema().with_metadata({SCORER: scorer}) if scorer else _schema()
         pq.write_table(pa.table(self.columns(), schema=schema), sink)
         return bytes(sink.getvalue())
 

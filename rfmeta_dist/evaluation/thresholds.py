@@ -64,18 +64,19 @@ def points_from(frames: Scores, unit: Unit, data: str) -> dict[str, OperatingPoi
     """
     scores = frames.per(unit)
     kinds, kind = coded(frames.attack_type)
+    recordings = operating.recordings(frames)
     origin = {
         "data": data,
         "unit": unit,
         "domains": coded(frames.domain)[0],
         "subjects": len(set(frames.subject.tolist())),
-        "recordings": operating.recordings(frames),
+        "recordings": recordings,
         "frames": {name: int((kind == number).sum()) for number, name in enumerate(kinds)},
     }
     values = operating.choose_some(scores)
     at = reached(scores, values)
     return {
-        name: OperatingPoint(value, origin, at[name], operating.unresolved(scores, name))
+        name: OperatingPoint(value, origin, at[name], operating.lacking(recordings, name))
         for name, value in values.items()
     }
 

@@ -148,15 +148,14 @@ def lacking(found: Mapping[str, int], name: str) -> str:
     limited, percent = _LIMITS[name]
     need = -(-100 // percent)
     attacks = {kind: count for kind, count in found.items() if kind != LIVE}
-    counts = {LIVE: {LIVE: found.get(LIVE, 0)}, _ALL: {"all attacks": sum(attacks.values())}}.get(
-        limited, attacks
-    )
-    few = [f"{count} of {kind}" for kind, count in counts.items() if count < need]
-    if not few:
-        return ""
-    return (
-        f"a limit of {percent} % needs at least {need} recordings of {limited}, but there are {', '.join(few)}"
-    )
+    if limited == _EACH:
+        few = [f"{count} of {kind}" for kind, count in attacks.items() if count < need]
+    else:
+        count = found.get(LIVE, 0) if limited == LIVE else sum(attacks.values())
+        few = [f"{count}"] if count < need else []
+    of = "live faces" if limited == LIVE else limited
+    too_few = f"a limit of {percent} % needs at least {need} recordings of {of}, but there are {', '.join(few)}"
+    return too_few if few else ""
 
 
 def limit(name: str) -> tuple[str, float] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation import operating, thresholds
-from rfmeta_dist.report.words import percent, with_interval
+from rfmeta_dist.report.words import interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-COLUMNS = ("", "threshold", "live rejected", "worst attack type accepted", "ORACLE rejected", "ORACLE accepted")
+COLUMNS = ("", "threshold", "BPCER", "worst APCER", "ORACLE BPCER", "ORACLE APCER")
 
 NO_LIMIT = "–"
 
@@ -120,12 +120,12 @@ def cells(points: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
     for unit in UNITS[::-1]:
         point = points[unit]
         worst, oracle = point["APCER_worst"], point["oracle"]
-        accepted = f"{with_interval(worst)} {worst['type']}"
+        accepted = f"{percent(worst['value'])} {worst['type']}\n{interval(worst)}"
         rows.append(
             (
                 f"per {unit}",
                 f"{point['threshold']:.4f}",
-                with_interval(point["BPCER"]),
+                f"{percent(point['BPCER']['value'])}\n{interval(point['BPCER'])}",
                 accepted,
                 percent(oracle["BPCER"]),
                 f"{percent(oracle['APCER_worst']['value'])} {oracle['APCER_worst']['type']}",

@@ -78,7 +78,8 @@ def test_csv_without_a_model_is_taken_with_a_warning(rfmeta, tmp_path: Path) -> 
     assert told.code == 0, told.err
     assert "the table does not say which model gave its scores" in told.err
     assert (
-        "too few recordings for apcer@bpcer1: a limit of 1 % needs at least 100 recordings of live" in told.err
+        "too few recordings for apcer@bpcer1: a limit of 1 % needs at least 100 recordings of live faces"
+        in told.err
     )
     child = json.loads((tmp_path / "new/package.json").read_text())
     assert child["thresholds"]["video"]["value"] == operating.choose(few.per_video(), "apcer@bpcer1")

@@ -153,12 +153,13 @@ def test_one_class_is_refused():
         ),
         ("bpcer@apcer10", 1, 9, "needs at least 10 recordings of each attack type, but there are 9 of replay"),
         ("apcer@bpcer5", 20, 1, ""),
-        ("apcer@bpcer1", 99, 1, "needs at least 100 recordings of live, but there are 99 of live"),
+        ("apcer@bpcer1", 99, 1, "needs at least 100 recordings of live faces, but there are 99"),
         ("tpr@fpr1", 1, 0, ""),  # the 100 of print are enough
+        ("tpr@fpr1", 200, -1, "needs at least 100 recordings of all attacks together, but there are 99"),
     ],
 )
 def test_too_few_recordings_are_named(name, live, replay, why):
-    kinds = ["live"] * live + ["print"] * 100 + ["replay"] * replay
+    kinds = ["live"] * live + ["print"] * min(100, 100 + replay) + ["replay"] * replay
     found = operating.unresolved(scores_of(kinds, np.zeros(len(kinds))), name)
     assert found.endswith(why)
     assert bool(found) == bool(why)

@@ -63,6 +63,8 @@ NAMES = {
     "Judging and reports": (
         "evaluation.scores:Scores",
         "evaluation.figures:compute",
+        "evaluation.operating:choose",
+        "evaluation.operating:unresolved",
         "report.records:read_record",
         "report.page:render",
     ),

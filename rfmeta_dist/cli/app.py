@@ -21,6 +21,7 @@ from rfmeta_dist.cli import (
     shards,
     submit,
     synth,
+    threshold,
     tune,
     tune_show,
     verify,
@@ -71,6 +72,7 @@ app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
 app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
 app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
 app.command(rich_help_panel=RUNS, epilog=compare.EXAMPLES)(compare.compare)
+app.command(rich_help_panel=RUNS, epilog=threshold.EXAMPLES)(threshold.threshold)
 for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is short for the first
     command = app.command(name, rich_help_panel=CLUSTER, epilog=leave_one_out.EXAMPLES, hidden=hidden)
     command(leave_one_out.leave_one_out)

@@ -13,8 +13,10 @@ from rfmeta_dist.cli.terminal import (
     ConfigFile,
     Json,
     Notices,
+    OperatingPoint,
     Overrides,
     Slots,
+    plain_table,
     print_json,
     say,
     show_rich,
@@ -48,6 +50,8 @@ EVALUATE_EXAMPLES = """
 
   rfmeta evaluate runs/oci_to_m
 
+  rfmeta evaluate runs/oci_to_m --operating-point bpcer@apcer5   [dim]# the table at another threshold[/]
+
 Every evaluation reads the target once and adds a line to the run's ledger. To judge a run on another target,
 or a run that has none, set it first with rfmeta train CONFIG --set data.target=M, which trains nothing again.
 """
@@ -55,6 +59,8 @@ REPORT_EXAMPLES = """
 [bold]Example[/]
 
   rfmeta report runs/oci_to_m
+
+  rfmeta report runs/oci_to_m --operating-point apcer@bpcer1
 """
 
 JudgeAddress = Annotated[
@@ -120,10 +126,10 @@ def train(
 def _end_without_target(ended: dict[str, Any], folder: Store, json: bool) -> None:
     """Say where the model is, that it was judged on nothing, and how it does on its validation splits."""
     from rfmeta_dist.detectors import package
-    from rfmeta_dist.evaluation import figures, judge
+    from rfmeta_dist.evaluation import figures
+    from rfmeta_dist.evaluation.validation import read_validation
 
-    thresholds = package.read(folder.sub("model")).thresholds
-    found = figures.of_sources(judge.read_validation(folder, thresholds))
+    found = figures.of_sources(read_validation(folder, package.read(folder.sub("model"))))
     if json:
         print_json({**ended, "validation": found})
         return
@@ -138,13 +144,23 @@ def _end_without_target(ended: dict[str, Any], folder: Store, json: bool) -> Non
     )
 
 
-def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -> None:
-    """Judge a trained run on its target domain, and print HTER, AUC and EER for frames and for videos."""
+def evaluate(
+    run: RunFolder,
+    operating_point: OperatingPoint = "eer",
+    address: JudgeAddress = None,
+    json: Json = False,
+) -> None:
+    """Judge a trained run on its target domain, and print HTER, AUC and EER, or the rates at another threshold.
+
+    The run's evaluation.json has the figures of every operating point, whichever is printed.
+    """
     from rfmeta_dist.data.reading.domains import news_of, target_of
+    from rfmeta_dist.evaluation.operating import DEFAULT, require
     from rfmeta_dist.runs import pins
     from rfmeta_dist.runs.folder import read_config, require_model
     from rfmeta_dist.storage.store import open_store
 
+    require(operating_point)
     folder = open_store(run)
     config = read_config(folder)
     require_model(folder)
@@ -166,12 +182,16 @@ def evaluate(run: RunFolder, address: JudgeAddress = None, json: Json = False) -
     if json:
         print_json(result)
         return
-    print_table([result])
+    if operating_point == DEFAULT:
+        print_table([result])
+    else:
+        _print_at(result["figures"], operating_point, folder.url)
     say(f"next, write the report: rfmeta report {folder.url}")
 
 
 def report(
     run: RunFolder,
+    operating_point: OperatingPoint = "eer",
     out: Annotated[
         Path | None,
         typer.Option(help="File to write the page to; report.html in the run's folder if not given."),
@@ -185,8 +205,9 @@ def report(
     from rfmeta_dist.runs.folder import read_config
     from rfmeta_dist.storage.store import open_store
 
-    where = write_report(open_store(run), out)
-    _track(read_config(open_store(run)), open_store(run))
+    folder = open_store(run)
+    where = write_report(folder, out, operating_point)
+    _track(read_config(folder), folder)
     if json:
         print_json({"report": where})
     else:
@@ -201,26 +222,30 @@ def _track(config: Config, folder: Store) -> None:
         show_again(config, folder, say)
 
 
-def write_report(folder: Store, out: Path | None = None) -> str:
+def write_report(folder: Store, out: Path | None = None, operating_point: str = "eer") -> str:
     """Write the report of a run and return the URL or path of the page.
 
     Args:
         folder: the run's folder.
         out: file to write; `report.html` in the run's folder if None.
+        operating_point: the operating point whose figures come first on the page.
 
     Raises:
+        ConfigError: there is no operating point of this name.
         RunError: there is no run, one of its files is missing or damaged, or it has a target and was last
             judged on another one.
     """
+    from rfmeta_dist.evaluation.operating import require
     from rfmeta_dist.report import page, records
     from rfmeta_dist.runs.folder import read_config
     from rfmeta_dist.storage.store import open_store
 
+    require(operating_point)
     config = read_config(folder)
     if config.data.target is None:
-        html = page.render_trained(records.read_trained(folder))
+        html = page.render_trained(records.read_trained(folder), operating_point)
     else:
-        html = page.render(_judged(folder, config))
+        html = page.render(_judged(folder, config), operating_point, folder.url)
     target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
     target.write(name, html.encode())
     return f"{target.url}/{name}"
@@ -247,6 +272,18 @@ def print_table(results: list[dict[str, Any]]) -> None:
     from rfmeta_dist.report import table
 
     show_rich(table.rich_table(table.rows(results)))
+
+
+def _print_at(figures: dict[str, Any], operating_point: str, run: str) -> None:
+    """Print what the target got at one operating point as a table on stdout, and say if it is not resolved."""
+    from rfmeta_dist.evaluation.operating import MEANINGS
+    from rfmeta_dist.report import needs
+
+    points = needs.at(figures, operating_point, run)
+    say(f"{operating_point}, on the sources: {MEANINGS[operating_point]}")
+    show_rich(plain_table(needs.COLUMNS, needs.cells(points)))
+    if points["video"]["unresolved"]:
+        say(f"the sources have too few recordings for this point: {points['video']['unresolved']}")
 
 
 def slots_for(config: Config, slots: int | None) -> int:

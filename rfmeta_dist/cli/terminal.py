@@ -56,6 +56,17 @@ Address = Annotated[
     ),
 ]
 
+OperatingPoint = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Operating point, the need that a threshold meets. eer: equal errors. min-hter: lowest HTER. "
+        "bpcer@apcer10, bpcer@apcer5, bpcer@apcer1: at most 10, 5 or 1 % of each attack type is accepted. "
+        "apcer@bpcer5, apcer@bpcer1: at most 5 or 1 % of live faces are rejected. tpr@fpr1: at most 1 % of all "
+        "attacks together is accepted.",
+    ),
+]
+
 CLOSED = 141  # exit code if the reader of the output is gone, as after `| head -1`; 128 + SIGPIPE
 _JOINERS = "\u200c\u200d"  # invisible, but needed to write Persian, Indian languages and emoji
 _COLOUR = re.compile(r"(\x1b\[[\d;:]*m)")

@@ -42,6 +42,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
+        "threshold": ("pyarrow", "sklearn"),
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page
         "tune show": (),  # optuna if the study learns from scores; those of `report` with --page

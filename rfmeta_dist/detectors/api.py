@@ -73,13 +73,37 @@ class Threshold:
         value: a finite score; the next float above the largest score if nothing is to be accepted.
         unit: `frame` or `video`, whichever is decided on.
         source: how the threshold was chosen, in words.
-        eer: the equal error rate at this threshold on the data that it was chosen on.
+        eer: HTER at this threshold on the data that it was chosen on: the equal error rate, unless the
+            threshold was set for another need than equal errors.
     """
 
     value: float
     unit: Unit
     source: str
     eer: float
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold for one need, such as `bpcer@apcer5` (evaluation/operating.py), and where it comes from.
+
+    Attributes:
+        value: a finite score: a sample is accepted as live if its score ≥ value.
+        origin: what the threshold was chosen on: `data` (in words), `unit` (`frame` or `video`), `domains`
+            (names), `subjects` (their number), and, for each attack type and for `live`, the number of
+            `recordings` and of `frames`.
+        reached: the rates at this threshold on that data, as fractions: `BPCER`, `FAR` (of all attacks
+            together), `HTER`, `APCER` by attack type, and `APCER_worst` as {"value", "type"}.
+        unresolved: why the data have too few recordings for this need; "" if they have enough.
+    """
+
+    value: float
+    origin: Mapping[str, Any]
+    reached: Mapping[str, Any]
+    unresolved: str = ""
+
+
+Points = dict[Unit, dict[str, OperatingPoint]]  # by unit, then by name
 
 
 @dataclass(frozen=True)

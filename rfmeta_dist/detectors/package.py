@@ -5,26 +5,30 @@ package.json    everything except the detector's own files, and the SHA-256 of a
 
 Format 2 has these fields: `kind` selects the loader (recipes/load.py); `detector` is what the loader needs in
 addition to the files; `view` says how crops and patches are cut and how scores are pooled; `thresholds` are by
-unit; `parent` is the SHA-256 of the package.json of the model that this one was trained further from, or null.
-Facts about the training follow. Format 1, which had only one kind of detector, is converted when it is read.
+unit; `operating_points` are thresholds for other needs, by unit and name, and absent in packages of earlier
+versions; `parent` is the SHA-256 of the package.json of the model that this one was trained further from, or
+that it is with other thresholds, or null. Facts about the training follow. Format 1, which had only one kind of
+detector, is converted when it is read.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rfmeta_dist import __version__
 from rfmeta_dist.core.digests import OWN, digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.detectors.api import Detector, Threshold, View
+from rfmeta_dist.core.types import Unit
+from rfmeta_dist.detectors.api import Detector, OperatingPoint, Points, Threshold, View
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
 FORMAT = 2
 ABOUT = "package.json"
+_RECORDS = ("certificate.json", "starts.jsonl")  # of the training; no score depends on them
 _WEIGHTS = "weights.safetensors"  # the one file of those packages of format 1 that have no hashes
 
 
@@ -40,6 +44,11 @@ class Contents:
         view: how the detector's input is made.
         thresholds: by unit, `frame` and `video`; a face is accepted as live if its score ≥ value.
         about: the whole content of package.json, in format 2.
+        sha256: SHA-256 of package.json as it is stored. A child names its parent by it.
+        scorer: SHA-256 of all that a score depends on: the detector, its files and its view. A package with
+            other thresholds has the same.
+        operating_points: thresholds for several needs, by unit and name; empty in a package of an earlier
+            version.
     """
 
     url: str
@@ -49,6 +58,9 @@ class Contents:
     view: View
     thresholds: Mapping[str, Threshold]
     about: Mapping[str, Any]
+    sha256: str
+    scorer: str
+    operating_points: Points
 
 
 @dataclass(frozen=True)
@@ -60,16 +72,26 @@ class Package:
         view: how the detector's input is made.
         thresholds: by unit; a face is accepted as live if its score ≥ value.
         about: the whole content of package.json, in format 2.
+        scorer: SHA-256 of all that a score depends on: the detector, its files and its view.
+        operating_points: thresholds for several needs, by unit and name; empty in a package of an earlier
+            version.
     """
 
     detector: Detector
     view: View
     thresholds: Mapping[str, Threshold]
     about: Mapping[str, Any]
+    scorer: str = ""
+    operating_points: Points = field(default_factory=dict)
 
 
-def save(
-    folder: Store, detector: Detector, view: View, thresholds: Sequence[Threshold], facts: Mapping[str, Any]
+def save(  # what a package consists of
+    folder: Store,
+    detector: Detector,
+    view: View,
+    thresholds: Sequence[Threshold],
+    facts: Mapping[str, Any],
+    operating_points: Points | None = None,
 ) -> None:
     """Write a model package. Files that are in its folder already, such as a certificate, become part of it.
 
@@ -79,6 +101,7 @@ def save(
         view: how the detector's input is made.
         thresholds: one threshold for each unit.
         facts: facts about the training: the configuration, the step, fingerprints of the data, ….
+        operating_points: thresholds for several needs, by unit and name.
     """
     own = detector.save(folder)
     names = [name for name in folder.list() if name != ABOUT]
@@ -87,12 +110,55 @@ def save(
         "kind": detector.kind,
         "detector": own,
         "view": view.described(),
-        "thresholds": {t.unit: asdict(t) for t in thresholds},
+        **_decisions(thresholds, operating_points or {}),
         "parent": None,
         "code": __version__,
         **facts,
         "files": {name: digest(folder.read(name)) for name in names},
     }
+    _write(folder, about)
+
+
+def save_child(folder: Store, parent: Contents, thresholds: Sequence[Threshold], points: Points) -> None:
+    """Write a package that scores as its parent does, and decides at other thresholds.
+
+    Args:
+        folder: the folder to write to.
+        parent: the package to take everything else from.
+        thresholds: one threshold for each unit.
+        points: thresholds for several needs, by unit and name.
+
+    Raises:
+        RunError: the folder is not empty.
+    """
+    if folder.list():
+        raise RunError(
+            f"the folder {folder.url} is not empty, so the new model is not written there",
+            "give a folder that does not exist yet with --out",
+        )
+    for name, data in parent.files.items():
+        folder.write(name, data)
+    about = {
+        **{name: value for name, value in parent.about.items() if name != OWN},
+        **_decisions(thresholds, points),
+        "parent": parent.sha256,
+        "code": __version__,
+        "files": {name: digest(data) for name, data in parent.files.items()},
+    }
+    _write(folder, about)
+
+
+def _decisions(thresholds: Sequence[Threshold], points: Points) -> dict[str, Any]:
+    """Return the fields that say how decisions are made. Without points there is no field for them."""
+    fields: dict[str, Any] = {"thresholds": {t.unit: asdict(t) for t in thresholds}}
+    if points:
+        fields["operating_points"] = {
+            unit: {name: asdict(point) for name, point in named.items()} for unit, named in points.items()
+        }
+    return fields
+
+
+def _write(folder: Store, about: Mapping[str, Any]) -> None:
     folder.write(ABOUT, json.dumps(with_digest(about), indent=1, ensure_ascii=False).encode())
 
 
@@ -102,7 +168,7 @@ def read(folder: Store) -> Contents:
     Raises:
         RunError: there is no package, or it is damaged or of another format.
     """
-    about = _about(folder)
+    data, about = _about(folder)
     try:
         files = _checked(folder, about)
         about = about if about["format"] == FORMAT else _of_format_1(about)
@@ -114,6 +180,9 @@ def read(folder: Store) -> Contents:
             view=View.of(about["view"]),
             thresholds={unit: Threshold(**fields) for unit, fields in about["thresholds"].items()},
             about=about,
+            sha256=digest(data),
+            scorer=_scorer(about, files),
+            operating_points=_points(about),
         )
     except MissingError as error:
         raise damaged(folder.url, error.problem) from error
@@ -135,9 +204,24 @@ def damaged(url: str, why: object) -> RunError:
     )
 
 
-def _about(folder: Store) -> dict[str, Any]:
+def _points(about: Mapping[str, Any]) -> Points:
+    stored: dict[Unit, Any] = about.get("operating_points", {})
+    return {
+        unit: {name: OperatingPoint(**fields) for name, fields in named.items()}
+        for unit, named in stored.items()
+    }
+
+
+def _scorer(about: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+    scoring = {name: about[name] for name in ("kind", "detector", "view")}
+    hashes = {name: digest(data) for name, data in files.items() if name not in _RECORDS}
+    return str(with_digest({**scoring, "files": hashes})[OWN])
+
+
+def _about(folder: Store) -> tuple[bytes, dict[str, Any]]:
     try:
-        about = json.loads(folder.read(ABOUT))
+        data = folder.read(ABOUT)
+        about = json.loads(data)
     except MissingError:
         raise RunError(
             f"there is no model at {folder.url}, because the run's training has not finished",
@@ -152,7 +236,7 @@ def _about(folder: Store) -> dict[str, Any]:
             f"the model at {folder.url} has format {about['format']}, but this version reads 1 and {FORMAT}",
             "use the version of rfmeta_dist that made it",
         )
-    return about
+    return data, about
 
 
 def _checked(folder: Store, about: Mapping[str, Any]) -> dict[str, bytes]:

@@ -56,7 +56,13 @@ class Resampled:
         return float(low), float(high)
 
 
-def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000) -> Resampled:
+def resample(
+    scores: Scores,
+    threshold: float,
+    seed: int,
+    resamples: int = 1000,
+    also: Mapping[str, float] | None = None,
+) -> Resampled:
     """Compute the figures of `figures.points` on resamples of the subjects.
 
     Args:
@@ -64,6 +70,8 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
         threshold: a sample is accepted as live if its score ≥ threshold.
         seed: any integer; equal seeds give equal intervals.
         resamples: number of resamples to draw.
+        also: further thresholds by name, such as `bpcer@apcer5`. On the same resamples, the error rates at each
+            of them are computed too, and are called `bpcer@apcer5 BPCER` and so on.
 
     Raises:
         DataError: one class is missing, there are fewer than two subjects, or no resample has both classes.
@@ -79,6 +87,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
         )
     thresholds = np.append(np.unique(scores.score), np.inf)
     operating = int(np.searchsorted(thresholds, threshold))
+    columns = {name: int(np.searchsorted(thresholds, value)) for name, value in (also or {}).items()}
     members = {kind: scores.attack_type == kind for kind in coded(scores.attack_type)[0]}
 
     rng = generator(seed, "bootstrap")
@@ -94,7 +103,7 @@ def resample(scores: Scores, threshold: float, seed: int, resamples: int = 1000)
         both = (live[:, 0] > 0) & (np.sum(list(accepted.values()), axis=0)[:, 0] > 0)
         skipped += int((~both).sum())
         attacks = {kind: count[both] for kind, count in accepted.items()}
-        parts.append(_figures(live[both], attacks, operating))
+        parts.append(_figures(live[both], attacks, operating) | _at(live[both], attacks, columns))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if skipped == resamples:
         raise DataError(
@@ -162,3 +171,26 @@ def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[
             for limit in APCER_LIMITS
         },
     }
+
+
+def _at(live: Array, attacks: Mapping[str, Array], columns: Mapping[str, int]) -> dict[str, Array]:
+    """Return the error rates of each resample at some of the thresholds, from the B×T accepted counts.
+
+    Args:
+        live: accepted live samples.
+        attacks: accepted attacks, by attack type.
+        columns: positions of thresholds by name.
+    """
+    import numpy as np
+
+    found: dict[str, Array] = {}
+    for name, at in columns.items():
+        with np.errstate(invalid="ignore"):  # 0/0 is NaN for an attack type that the resample lacks
+            apcer = {kind: count[:, at] / count[:, 0] for kind, count in attacks.items()}
+        pooled = np.sum([count[:, [0, at]] for count in attacks.values()], axis=0)
+        far, bpcer = pooled[:, 1] / pooled[:, 0], 1 - live[:, at] / live[:, 0]
+        rates = {"HTER": half_total(far, bpcer), "FAR": far, "BPCER": bpcer}
+        rates["APCER_worst"] = np.fmax.reduce(list(apcer.values()))
+        rates |= {f"APCER {kind}": rate for kind, rate in apcer.items()}
+        found |= {f"{name} {figure}": rate for figure, rate in rates.items()}
+    return found

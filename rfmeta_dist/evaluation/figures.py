@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS
-from rfmeta_dist.evaluation import bootstrap, rates, thresholds
+from rfmeta_dist.evaluation import bootstrap, operating, rates, thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rfmeta_dist.core.types import Unit
+    from rfmeta_dist.detectors.api import OperatingPoint
     from rfmeta_dist.evaluation.scores import Scores
 
 ORACLE_NOTE = (
@@ -40,6 +41,14 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: at oracle thresholds
         counts                  {"live", "attack", "subjects", "videos"} of the target
         bootstrap               {"level", "resamples", "skipped"}
+        operating_points        {name: …} for each name of `operating.NAMES`, see below
+
+    Each operating point has `threshold`, a number that was chosen on the sources' validation splits, and what
+    the target got there: `BPCER`, `FAR` and `HTER` as {…}, `APCER` as {type: {…}}, and `APCER_worst` as {…,
+    "type"}. `sources` holds the same rates of the validation splits, and `oracle` those of the target at
+    `oracle.threshold`, which is the same point chosen on the target itself; both as plain numbers. `unresolved`
+    says why the sources have too few recordings for the point, `oracle.unresolved` the same of the target; ""
+    if they have enough.
 
     Args:
         validation: frame scores of the sources' validation splits.
@@ -155,7 +164,9 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
     threshold = thresholds.from_sources(validation, unit)
     scores = target.per(unit)
     value = points(scores, threshold.value)
-    drawn = bootstrap.resample(scores, threshold.value, seed, resamples)
+    chosen = thresholds.points_from_sources(validation, unit)
+    also = {name: point.value for name, point in chosen.items()}
+    drawn = bootstrap.resample(scores, threshold.value, seed, resamples, also)
 
     def figure(name: str) -> dict[str, Any]:
         low, high = drawn.interval(name)
@@ -174,7 +185,40 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
         "counts": _counts(target, scores),
         "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
+        "operating_points": _operating_points(chosen, scores, drawn),
     }
+
+
+def _operating_points(
+    chosen: Mapping[str, OperatingPoint], scores: Scores, drawn: bootstrap.Resampled
+) -> dict[str, Any]:
+    """Return what a target got at thresholds that were chosen on the sources, beside oracle thresholds."""
+    best = operating.choose_some(scores, tuple(chosen))
+    oracle, recordings = thresholds.reached(scores, best), operating.recordings(scores)
+    target = thresholds.reached(scores, {name: point.value for name, point in chosen.items()})
+
+    def figure(value: float, name: str) -> dict[str, float]:
+        low, high = drawn.interval(name)
+        return {"value": value, "low": low, "high": high}
+
+    found = {}
+    for name, point in chosen.items():
+        at = target[name]
+        found[name] = {
+            "threshold": point.value,
+            **{rate: figure(at[rate], f"{name} {rate}") for rate in ("BPCER", "FAR", "HTER")},
+            "APCER": {kind: figure(rate, f"{name} APCER {kind}") for kind, rate in at["APCER"].items()},
+            "APCER_worst": figure(at["APCER_worst"]["value"], f"{name} APCER_worst")
+            | {"type": at["APCER_worst"]["type"]},
+            "unresolved": point.unresolved,
+            "sources": point.reached,
+            "oracle": {
+                "threshold": best[name],
+                **oracle[name],
+                "unresolved": operating.lacking(recordings, name),
+            },
+        }
+    return found
 
 
 def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:

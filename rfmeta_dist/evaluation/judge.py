@@ -24,10 +24,11 @@ from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import GoneError, Manifest, subjects
 from rfmeta_dist.detectors import package
-from rfmeta_dist.detectors.api import Detector, ScoreError, Threshold, View
+from rfmeta_dist.detectors.api import Detector, ScoreError, View
 from rfmeta_dist.detectors.package import Package
 from rfmeta_dist.evaluation import examples, figures, thresholds
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.validation import read_validation
 from rfmeta_dist.runs import pins, starts
 from rfmeta_dist.runs.folder import record
 from rfmeta_dist.storage.store import Store, open_store
@@ -63,7 +64,8 @@ def finish(
             folder.write(f"model/{name}", folder.read(name))
     data = {name: manifest.fingerprint for name, manifest in sources.manifests.items()}
     about = {**facts, "data": data, "config": config.model_dump(mode="json")}
-    package.save(folder.sub("model"), detector, view, chosen, about)
+    points = {unit: thresholds.points_from_sources(validation, unit) for unit in UNITS}
+    package.save(folder.sub("model"), detector, view, chosen, about, points)
 
 
 def score_sources(
@@ -145,7 +147,7 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
             belong to the model.
         DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
     """
-    name, validation = domains.target_of(config), read_validation(folder, model.thresholds)
+    name, validation = domains.target_of(config), read_validation(folder, model)
     manifest, target = score_target(config, folder, model.detector, model.view)
     result = {
         "target": name,
@@ -160,45 +162,13 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     }
     if model.view.patches:
         result["view"] = model.view.words
-    folder.write("scores.parquet", concatenate([validation, target]).to_parquet())
+    folder.write("scores.parquet", concatenate([validation, target]).to_parquet(model.scorer))
     picked = examples.pick(target, model.thresholds["frame"].value)
     shards, split = open_store(config.data.prefix), domains.target_split(config)
     faces = _scan(config, shards, manifest, split, _whole(model.view, manifest))
     folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
-
-
-def read_validation(folder: Store, chosen: Mapping[str, Threshold]) -> Scores:
-    """Return the scores of the sources' validation splits, after checking that the thresholds follow from them.
-
-    The check is needed because figures are computed from these scores, and the package has no hash of their
-    file.
-
-    Args:
-        folder: the run's folder.
-        chosen: the thresholds in the run's package, by unit.
-
-    Raises:
-        RunError: validation.parquet is damaged, or is not the file that the model was made with.
-        StorageError: the file is missing or cannot be read.
-    """
-    remedy = (
-        "restore it from a backup, or delete the run's model/ folder and give this run's "
-        "`rfmeta train` command again: it makes the model from the last checkpoint"
-    )
-    try:
-        validation = Scores.from_parquet(folder.read("validation.parquet"))
-    except DataError as error:
-        raise RunError(f"{folder.url}/validation.parquet is damaged: {error.problem}", remedy) from error
-    for unit in UNITS:
-        if thresholds.from_sources(validation, unit).value != chosen[unit].value:
-            raise RunError(
-                f"the model's threshold for a {unit} does not follow from the scores in "
-                f"{folder.url}/validation.parquet, so that file is not the one that the model was made with",
-                remedy,
-            )
-    return validation
 
 
 def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:

@@ -94,10 +94,10 @@ def eer(label: Label, score: Score) -> EqualError:
         false_reject, false_accept, cuts = false_reject[:-1], false_accept[:-1], cuts[:-1]
     best = np.lexsort((-cuts, false_accept + false_reject, np.abs(false_accept - false_reject)))[0]
     total = int(false_accept[best] + false_reject[best])
-    return EqualError(total / (2 * int(live[-1]) * int(attack[-1])), _cut_at(values, int(best)))
+    return EqualError(total / (2 * int(live[-1]) * int(attack[-1])), cut_at(values, int(best)))
 
 
-def _cut_at(values: Score, cut: int) -> float:
+def cut_at(values: Score, cut: int) -> float:
     """Return a threshold that rejects exactly the `cut` lowest of the sorted distinct values."""
     import numpy as np
 

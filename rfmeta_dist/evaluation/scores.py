@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Names = NDArray[np.object_]  # strings; equal ones may be one object, so that a row takes eight bytes
 
+SCORER = "rfmeta.scorer"  # key in the metadata of a file of scores: the model that gave them
 # The columns of the manifest's table of samples that scores have too, and what they are called in `Scores`.
 CARRIED = {
     "domain": "domain",
@@ -177,13 +178,19 @@ class Scores:
         named = {name: as_names(rows[column]) for column, name in CARRIED.items()}
         return cls(as_names(keys), **named, label=rows["label"].to_numpy(), score=score)
 
-    def to_parquet(self) -> bytes:
-        """Return the columns as one parquet file; `from_parquet` is the inverse."""
+    def to_parquet(self, scorer: str = "") -> bytes:
+        """Return the columns as one parquet file; `from_parquet` is the inverse.
+
+        Args:
+            scorer: the model that gave the scores (`Package.scorer`), written into the file's metadata; "" to
+                leave it out.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(self.columns(), schema=_schema()), sink)
+        schema = _schema().with_metadata({SCORER: scorer}) if scorer else _schema()
+        pq.write_table(pa.table(self.columns(), schema=schema), sink)
         return bytes(sink.getvalue())
 
     @classmethod
@@ -196,11 +203,25 @@ class Scores:
         """
         import pyarrow as pa
 
-        schema = _schema()
-        remedy = f"write parquet with columns {', '.join(schema.names)}"
         try:
-            table = read_parquet(data).select(schema.names).cast(schema)
-        except (pa.ArrowException, KeyError, OSError) as error:
+            table = read_parquet(data)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"the table of scores cannot be read ({error})", _remedy()) from error
+        return cls.from_table(table)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Scores:
+        """Take scores from a table that has the columns of a file of scores, and perhaps more.
+
+        Raises:
+            DataError: a column is missing, has another type or empty cells, or the scores are not valid.
+        """
+        import pyarrow as pa
+
+        schema, remedy = _schema(), _remedy()
+        try:
+            table = table.select(schema.names).cast(schema)
+        except (pa.ArrowException, KeyError) as error:
             raise DataError(f"the table of scores cannot be read ({error})", remedy) from error
         empty = [name for name in schema.names if table[name].null_count]
         if empty:
@@ -231,6 +252,10 @@ def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
     names = sorted(set(column.tolist()))
     position = {name: i for i, name in enumerate(names)}
     return names, np.fromiter(map(position.__getitem__, column), np.int64, len(column))
+
+
+def _remedy() -> str:
+    return f"write a table with columns {', '.join(_schema().names)}"
 
 
 def _schema() -> pa.Schema:

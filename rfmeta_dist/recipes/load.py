@@ -32,4 +32,4 @@ def load_model(folder: Store, device: str = "cpu") -> Package:
         )
     module, _, name = LOADERS[found.kind].partition(":")
     detector = getattr(importlib.import_module(module), name)(found, device)
-    return Package(detector, found.view, found.thresholds, found.about)
+    return Package(detector, found.view, found.thresholds, found.about, found.scorer, found.operating_points)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist import __version__
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation.figures import of_sources
+from rfmeta_dist.evaluation.operating import DEFAULT, MEANINGS, require
 from rfmeta_dist.evaluation.rates import APCER_LIMITS
-from rfmeta_dist.report import plots, words
+from rfmeta_dist.report import needs, plots, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,13 +30,20 @@ if TYPE_CHECKING:
 SHOWN_UNITS = UNITS[::-1]  # videos first, because a deployed system decides on videos
 
 
-def render(record: RunRecord) -> str:
+def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
     """Return the page of a run as HTML.
 
     Args:
         record: from `records.read_record`.
+        point: the operating point whose figures come first.
+        where: path or URL of the run's folder, for errors.
+
+    Raises:
+        ConfigError: there is no operating point of this name.
+        RunError: the run was judged by a version without operating points, and `point` is not the default.
     """
     run, figures = record.evaluation, record.evaluation["figures"]
+    at = None if point == DEFAULT else needs.at(figures, point, where)["video"]
     return (
         environment()
         .get_template("run.html.jinja")
@@ -44,6 +52,11 @@ def render(record: RunRecord) -> str:
             run=run,
             figures=figures,
             units=_units(figures),
+            target=run["target"],
+            needs=needs.of_evaluation(figures, _units(figures)),
+            point=point,
+            at=at,
+            meaning=MEANINGS[point],
             split=words.split_name(run["sources"], run["target"]),
             unsealed=[read for read in _of_target(record) if not read["sealed"]],
             sealed=[read for read in _of_target(record) if read["sealed"]],
@@ -57,15 +70,22 @@ def render(record: RunRecord) -> str:
     )
 
 
-def render_trained(record: TrainedRecord) -> str:
+def render_trained(record: TrainedRecord, point: str = DEFAULT) -> str:
     """Return the page of a trained run without a target as HTML: its training, data and validation figures.
 
     Args:
         record: from `records.read_trained`.
+        point: the operating point whose figures come first.
+
+    Raises:
+        ConfigError: there is no operating point of this name.
     """
+    require(point)
     about, figures = record.model.about, of_sources(record.validation)
     config = about["config"]
     sources = config["data"]["sources"]
+    rows = needs.of_sources(record.validation, _units(figures))
+    at = next(row["sources"] for row in rows["video"] if row["name"] == point)
     histograms = {
         unit: plots.histogram(
             record.validation.per(unit),
@@ -89,6 +109,9 @@ def render_trained(record: TrainedRecord) -> str:
             view=record.model.view.words if record.model.view.patches else "",
             figures=figures,
             units=_units(figures),
+            needs=rows,
+            point=point,
+            at=None if point == DEFAULT else at,
             histograms=histograms,
             curves=plots.training(record.metrics),
             reads=_summed(record.ledger),
@@ -128,6 +151,7 @@ def environment() -> Environment:
         "with_interval": words.with_interval,
         "points": words.signed,
         "breakable": _breakable,
+        "lower_first": lambda text: text[:1].lower() + text[1:],
         "purpose": _purpose,
         "svg": Markup,
     }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.detectors import package
-from rfmeta_dist.evaluation import examples, judge
+from rfmeta_dist.evaluation import examples
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.validation import read_validation
 from rfmeta_dist.storage.errors import MissingError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def read_trained(folder: Store) -> TrainedRecord:
         StorageError: the folder cannot be read.
     """
     model = package.read(folder.sub("model"))
-    validation = judge.read_validation(folder, model.thresholds)
+    validation = read_validation(folder, model)
     with _explained(folder.url):
         training = _training(folder.read)
         return TrainedRecord(**training, streams=_streams(folder.read), model=model, validation=validation)

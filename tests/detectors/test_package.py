@@ -14,7 +14,7 @@ from rfmeta_dist.core.digests import digest, with_digest
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.patches import Patches
 from rfmeta_dist.detectors import package
-from rfmeta_dist.detectors.api import Threshold, View
+from rfmeta_dist.detectors.api import OperatingPoint, Threshold, View
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.recipes.load import load_model
@@ -45,6 +45,42 @@ def test_a_package_comes_back_ready_to_judge(folder):
     assert model.thresholds == {t.unit: t for t in THRESHOLDS}
     assert (model.view, model.about["step"], model.about["parent"]) == (VIEW, 7, None)
     assert np.array_equal(model.detector.score(faces(3)), detector().score(faces(3)))
+
+
+def test_operating_points_come_back_and_older_packages_have_none(folder, tmp_path):
+    assert "operating_points" not in json.loads(folder.read("package.json"))
+    assert load_model(folder).operating_points == {}
+    point = OperatingPoint(0.4, {"unit": "video", "recordings": {"live": 3}}, {"BPCER": 0.1}, "too few")
+    store = open_store(str(tmp_path / "points"))
+    package.save(store, detector(), VIEW, THRESHOLDS, {"step": 7}, {"video": {"bpcer@apcer5": point}})
+    assert load_model(store).operating_points == {"video": {"bpcer@apcer5": point}}
+
+
+def test_a_child_scores_as_its_parent_and_names_it(folder, tmp_path):
+    parent = package.read(folder)
+    point = OperatingPoint(0.7, {"unit": "video"}, {"BPCER": 0.1})
+    chosen = [THRESHOLDS[0], Threshold(0.7, "video", "my shop", 0.1)]
+    store = open_store(str(tmp_path / "child"))
+    package.save_child(store, parent, chosen, {"video": {"eer": point}})
+    child, model = package.read(store), load_model(store)
+    assert child.about["parent"] == digest(folder.read("package.json"))
+    assert child.about["files"] == parent.about["files"]
+    assert child.scorer == parent.scorer
+    assert model.thresholds == {t.unit: t for t in chosen}
+    assert np.array_equal(model.detector.score(faces(3)), detector().score(faces(3)))
+    with pytest.raises(RunError, match="not empty"):
+        package.save_child(store, parent, chosen, {})
+
+
+def test_models_of_other_weights_or_another_view_are_other_scorers(folder, tmp_path):
+    other, smaller = (open_store(str(tmp_path / name)) for name in ("other", "smaller"))
+    package.save(other, GradientDetector(Networks(0.1).initialise(4), Model(width=0.1)), VIEW, THRESHOLDS, {})
+    package.save(smaller, detector(), View(16, {"margin": 0.3}), THRESHOLDS, {})
+    assert len({package.read(place).scorer for place in (folder, other, smaller)}) == 3
+    again = open_store(str(tmp_path / "again"))  # a second training that gave the same weights
+    again.write("certificate.json", b'{"passed": true}')
+    package.save(again, detector(), VIEW, THRESHOLDS, {"step": 8})
+    assert package.read(again).scorer == package.read(folder).scorer
 
 
 def test_how_patches_are_cut_comes_back_and_of_whole_faces_nothing_is_said(folder, tmp_path):

@@ -80,7 +80,7 @@ def test_schema_is_stable(computed):
         assert set(figure) == {
             "threshold", "HTER", "FAR", "BPCER", "ACER", "AUC", "oracle_EER", "optimism_gap",
             "source_validation_EER", "APCER", "APCER_worst", "BPCER_at_APCER", "counts",
-            "bootstrap",
+            "bootstrap", "operating_points",
         }  # fmt: skip
         assert set(figure["HTER"]) == {"value", "low", "high"}
         assert set(figure["APCER"]) == {"print", "replay"}

@@ -16,13 +16,14 @@ from rfmeta_dist.cluster.reading import DomainReader, Reading
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
-from rfmeta_dist.core.types import Split
+from rfmeta_dist.core.types import UNITS, Split
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.manifest import GoneError, Manifest
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.data.upkeep.forget import forget
-from rfmeta_dist.evaluation import judge
+from rfmeta_dist.evaluation import judge, thresholds
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.validation import read_validation
 from rfmeta_dist.models.build import build
 from rfmeta_dist.recipes.gradient import recalibrated
 from rfmeta_dist.recipes.load import load_model
@@ -255,6 +256,19 @@ def test_validation_scores_that_do_not_give_the_models_threshold_are_refused(con
     with pytest.raises(RunError, match=r"threshold for a frame does not follow from .*validation\.parquet"):
         evaluate(config, folder)
     assert folder.read("ledger.jsonl") == ledger, "the target was looked at all the same"
+
+
+def test_a_package_has_the_points_of_its_validation_scores_and_others_are_refused(config: Config):
+    folder = train(config)
+    finish(config, folder)
+    model = load_model(folder.sub("model"))
+    scores = read_validation(folder, model)
+    for unit in UNITS:
+        assert model.operating_points[unit] == thresholds.points_from_sources(scores, unit)
+    strictest = model.operating_points["video"]["bpcer@apcer1"]
+    moved = {"video": {"bpcer@apcer1": replace(strictest, value=strictest.value + 0.01)}}
+    with pytest.raises(RunError, match=r"threshold for a video does not follow from .*validation\.parquet"):
+        read_validation(folder, replace(model, operating_points=moved))
 
 
 def test_damaged_validation_scores_are_refused_by_name(config: Config):

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from rfmeta_dist.core.types import UNITS
+from rfmeta_dist.evaluation import operating
 from rfmeta_dist.report import page, plots, records, words
 from tests.report.looking import Outline, overflow
 
@@ -177,6 +178,37 @@ def test_parts_of_the_loss_are_whatever_the_method_has():
     _, parts = plots.training([{"step": i, "loss": 1.0, "cls": 0.5, "dep": 0.0} for i in range(3)])
     assert ">cls</text>" in parts
     assert ">dep</text>" not in parts  # switched off: zero has no place on a logarithmic axis
+
+
+def test_every_need_has_a_row_that_says_whether_its_limit_is_kept(files, evaluation, no_plots):
+    # With 8 subjects, up to 3/8 of people can meet an error that was never seen. So no limit is surely kept.
+    points = evaluation["figures"]["video"]["operating_points"]
+    section = rendered(files).split("<h2>Thresholds for each need</h2>")[1].split("<details>")[0]
+    rows = {re.search(r">([a-z@0-9-]+)", row)[1]: row for row in section.split("<tr>")[3:]}
+    assert list(rows) == list(points)
+    for name, row in rows.items():
+        at, limit = points[name], operating.limit(name)
+        for shown in (at["BPCER"]["value"], at["sources"]["BPCER"], at["oracle"]["APCER_worst"]["value"]):
+            assert words.percent(shown) in row
+        expected = "unclear" if limit else "–"
+        if limit and at[limit[0]]["low"] > limit[1]:
+            expected = '<strong class="oracle">no</strong>'
+        assert f"<td>{expected}</td>" in row
+        assert ("&nbsp;*" in row) == bool(at["unresolved"])
+    assert (
+        "needs at least 100 recordings of each attack type, but there are 24 of print, 24 of replay" in section
+    )
+
+
+def test_a_limit_is_kept_if_the_whole_interval_says_so(files, no_plots):
+    def many_people(evaluation):
+        for part in evaluation["figures"].values():
+            part["counts"]["subjects"] = 1000
+            part["operating_points"]["apcer@bpcer5"]["BPCER"] = {"value": 0.0, "low": 0.0, "high": 0.0}
+
+    edit(files, "evaluation.json", many_people)
+    row = rendered(files).split("apcer@bpcer5")[1].split("</tr>")[0]
+    assert "<td>yes</td>" in row
 
 
 def test_a_run_without_steps_has_no_training_section(files, no_plots):

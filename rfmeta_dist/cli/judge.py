@@ -10,6 +10,7 @@ import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say, show_table
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.types import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ def _content(path: str) -> tuple[bytes, str]:
 def _polarity(higher_is: str | None) -> str:
     if higher_is == "attack":
         return "A higher score means attack (--higher-is attack)."
-    said = "--higher-is live" if higher_is else "assumed, and AUC agrees"
+    said = "--higher-is live" if higher_is else "assumed, because --higher-is was not given"
     return f"A higher score means live ({said})."
 
 
@@ -155,6 +156,8 @@ def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
         notes.append(f"{missing[0].upper()}{missing[1:]}.")
     if video["threshold"] and video["threshold"]["unresolved"]:
         notes.append(f"The threshold is uncertain: {video['threshold']['unresolved']}.")
+    if set(found.test.attack_type.tolist()) == {LIVE, "attack"}:
+        notes.append("The table names no attack types, so all attacks count as one type.")
     if found.left_out:
         counted = ", ".join(f"{number:,} of split {split}" for split, number in found.left_out.items())
         notes.append(f"Rows that were left out: {counted}.")

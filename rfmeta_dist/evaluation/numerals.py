@@ -50,7 +50,7 @@ class Numbers:
         """
         import numpy as np
 
-        values = np.array(self._values, np.float64)
+        values = np.frombuffer(self._values, np.float64)
         for index, cell in self._unread.items():
             if not _COMMA.fullmatch(cell):
                 refuse(

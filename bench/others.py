@@ -19,7 +19,6 @@ import argparse
 import csv
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +37,8 @@ from bench.result import give
 from rfmeta_dist.core.types import Split
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.evaluation import given, given_figures
+from rfmeta_dist.evaluation.given_rows import Reading
 from rfmeta_dist.evaluation.scores import Scores, coded
 from rfmeta_dist.storage.store import open_store
 
@@ -128,12 +129,11 @@ def write_bob(path: Path, videos: Scores) -> None:
     path.write_text("".join(f"{who} {real} {name} {score:.12f}\n" for who, real, name, score in rows))
 
 
-def judged(*arguments: object) -> dict[str, Any]:
-    """Return what `rfmeta judge --json` prints."""
-    command = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "judge", *map(str, arguments)]
-    done = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def judged(table: Path, validation: Path | None, point: str, resamples: int) -> dict[str, Any]:
+    """Return the figures per video of the files, as `rfmeta judge` computes them."""
+    files = [table] if validation is None else [table, validation]
+    read = [given.read(path.read_bytes(), path.name, Reading()) for path in files]
+    return given_figures.compute(given.understand(*read), point, resamples=resamples)["video"]
 
 
 def by_sklearn(validation: Scores, test: Scores, threshold: float) -> dict[str, float]:
@@ -156,29 +156,31 @@ def by_bob(python: str | None, validation: Scores, test: Scores) -> dict[str, An
     """Return thresholds and [FAR, FRR] of bob.measure, or None without it."""
     if python is None:
         return None
-    given = {
+    sides = {
         side: {kind: s.score[s.attack_type == kind].tolist() for kind in coded(s.attack_type)[0]}
         for side, s in (("validation", validation), ("test", test))
     }
     done = subprocess.run(
-        [python, "-c", BOB], input=json.dumps(given), check=True, capture_output=True, text=True
+        [python, "-c", BOB], input=json.dumps(sides), check=True, capture_output=True, text=True
     )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
-def compared(files: Sequence[object], validation: Scores, test: Scores, python: str | None) -> dict[str, Any]:
+def compared(
+    files: tuple[Path, Path | None], validation: Scores, test: Scores, python: str | None
+) -> dict[str, Any]:
     """Return our figures, scikit-learn's and bob's of one model."""
     bob = by_bob(python, validation, test)
     points = {}
     for name in ("eer", "min-hter", "bpcer@apcer10", "bpcer@apcer5", "apcer@bpcer5"):
-        figures = judged(*files, "--operating-point", name)["figures"]["video"]
+        figures = judged(*files, name, 1)
         points[name] = {
             "threshold": figures["threshold"]["value"],
             "validation": [figures["validation"][rate] for rate in ("FAR", "BPCER")],
             "test": [figures[rate]["value"] for rate in ("FAR", "BPCER")],
         }
-    figures = judged(*files)["figures"]["video"]
+    figures = judged(*files, "eer", 1000)
     return {
         "counts": figures["counts"],
         "rfmeta": {
@@ -200,32 +202,35 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--bob")
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp())
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
 
     sources, result = ["O", "C", "I"], {}
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-    x, train = described(given.data, sources, "train", texture)
+    x, train = described(options.data, sources, "train", texture)
     linear.fit(x, train.label)
-    sides = [described(given.data, sources, "validation", texture), described(given.data, ["M"], None, texture)]
+    sides = [
+        described(options.data, sources, "validation", texture),
+        described(options.data, ["M"], None, texture),
+    ]
     validation, test = (Scores(**part.columns() | {"score": linear.decision_function(x)}) for x, part in sides)
     test = Scores(**test.columns() | {"split": np.full(len(test), "test")})
     write_csv(folder / "texture.csv", [validation, test])
-    result["texture, O&C&I→M, CSV"] = compared([folder / "texture.csv"], validation, test, given.bob)
+    result["texture, O&C&I→M, CSV"] = compared((folder / "texture.csv", None), validation, test, options.bob)
 
     boosted = HistGradientBoostingClassifier(random_state=0)
-    x, train = described(given.data, ["O"], "train", colour)
+    x, train = described(options.data, ["O"], "train", colour)
     boosted.fit(x, train.label)
     videos = []
     for split, name in (("validation", "scores-dev"), ("test", "scores-eval")):
-        x, part = described(given.data, ["O"], split, colour)
+        x, part = described(options.data, ["O"], split, colour)
         videos.append(Scores(**part.columns() | {"score": boosted.predict_proba(x)[:, 1]}).per_video())
         videos[-1] = Scores(**videos[-1].columns() | {"score": np.round(videos[-1].score, 12)})
         write_bob(folder / name, videos[-1])
-    files = [folder / "scores-eval", "--validation", folder / "scores-dev"]
-    result["colour, O, bob's columns"] = compared(files, *videos, given.bob)
-    give(result, given.out)
+    files = folder / "scores-eval", folder / "scores-dev"
+    result["colour, O, bob's columns"] = compared(files, *videos, options.bob)
+    give(result, options.out)
 
 
 if __name__ == "__main__":

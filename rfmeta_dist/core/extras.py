@@ -43,6 +43,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "report": EXTRAS["report"],
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
         "threshold": ("pyarrow", "sklearn"),
+        "judge": ("sklearn",),  # pyarrow if the scores are in Parquet; those of `report` with --out
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page
         "tune show": (),  # optuna if the study learns from scores; those of `report` with --page

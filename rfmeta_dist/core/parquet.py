@@ -9,6 +9,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def column_names(data: bytes) -> list[str]:
+    """Return the names of the columns of a Parquet file, without reading any cell.
+
+    Raises:
+        pyarrow.ArrowException: the bytes are not a Parquet table.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    names: list[str] = parquet.ParquetFile(pa.BufferReader(data), pre_buffer=False).schema_arrow.names
+    return names
+
+
 def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the table, or some of its columns, that the bytes of a Parquet file hold.
 

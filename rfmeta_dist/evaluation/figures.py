@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.detectors.api import OperatingPoint
+    from rfmeta_dist.evaluation.bootstrap import Resampled
     from rfmeta_dist.evaluation.scores import Scores
 
 ORACLE_NOTE = (
@@ -101,7 +102,7 @@ def _of_sources(validation: Scores, unit: Unit) -> dict[str, Any]:
         "source_validation_EER": threshold.eer,
         "AUC": rates.auc(scores.label, scores.score),
         "domains": domains,
-        "counts": _counts(validation, scores),
+        "counts": counts(validation, scores),
     }
 
 
@@ -163,27 +164,15 @@ def _require_sealed(validation: Scores, target: Scores) -> None:
 def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resamples: int) -> dict[str, Any]:
     threshold = thresholds.from_sources(validation, unit)
     scores = target.per(unit)
-    value = points(scores, threshold.value)
     chosen = thresholds.points_from_sources(validation, unit)
     also = {name: point.value for name, point in chosen.items()}
     drawn = bootstrap.resample(scores, threshold.value, seed, resamples, also)
-
-    def figure(name: str) -> dict[str, Any]:
-        low, high = drawn.interval(name)
-        return {"value": value[name], "low": low, "high": high}
-
-    worst, _ = rates.worst(rates.apcer(scores.attack_type, scores.score, threshold.value))
-    oracle = rates.eer(scores.label, scores.score)
     return {
         "threshold": {"value": threshold.value, "source": threshold.source},
-        **{name: figure(name) for name in ("HTER", "FAR", "BPCER", "ACER", "AUC")},
-        "oracle_EER": figure("oracle_EER") | {"note": ORACLE_NOTE, "threshold": oracle.threshold},
-        "optimism_gap": figure("optimism_gap"),
+        **at_threshold(scores, threshold.value, drawn),
+        **without_threshold(scores, drawn),
         "source_validation_EER": threshold.eer,
-        "APCER": _family("APCER", value, figure),
-        "APCER_worst": figure("APCER_worst") | {"type": worst},
-        "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
-        "counts": _counts(target, scores),
+        "counts": counts(target, scores),
         "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
         "operating_points": _operating_points(chosen, scores, drawn),
     }
@@ -221,12 +210,63 @@ def _operating_points(
     return found
 
 
+def at_threshold(scores: Scores, threshold: float, drawn: Resampled | None) -> dict[str, Any]:
+    """Return the figures of `compute` that depend on a threshold: HTER, FAR, BPCER, ACER, APCER and so on.
+
+    Args:
+        scores: N frames or videos, both classes present.
+        threshold: a sample is accepted as live if its score ≥ threshold.
+        drawn: resamples at this threshold; None for figures without intervals, whose ends are then None.
+    """
+    value = points(scores, threshold)
+    figure = _figure(value, drawn)
+    worst, _ = rates.worst(rates.apcer(scores.attack_type, scores.score, threshold))
+    return {
+        **{name: figure(name) for name in ("HTER", "FAR", "BPCER", "ACER", "optimism_gap")},
+        "APCER": _family("APCER", value, figure),
+        "APCER_worst": figure("APCER_worst") | {"type": worst},
+    }
+
+
+def without_threshold(scores: Scores, drawn: Resampled | None) -> dict[str, Any]:
+    """Return the figures of `compute` that depend on no threshold: AUC, and oracle EER and BPCER at APCER.
+
+    Args:
+        scores: N frames or videos, both classes present.
+        drawn: resamples at any threshold; None for figures without intervals, whose ends are then None.
+    """
+    oracle = rates.eer(scores.label, scores.score)
+    value = points(scores, oracle.threshold)
+    figure = _figure(value, drawn)
+    return {
+        "AUC": figure("AUC"),
+        "oracle_EER": figure("oracle_EER") | {"note": ORACLE_NOTE, "threshold": oracle.threshold},
+        "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
+    }
+
+
+def _figure(value: dict[str, float], drawn: Resampled | None) -> Callable[[str], dict[str, Any]]:
+    """Return the function that gives a figure by name, with the ends of its interval."""
+
+    def figure(name: str) -> dict[str, Any]:
+        low, high = drawn.interval(name) if drawn else (None, None)
+        return {"value": value[name], "low": low, "high": high}
+
+    return figure
+
+
 def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Return the figures whose names start with `name` and a space, by the rest of the name."""
     return {key.removeprefix(f"{name} "): figure(key) for key in value if key.startswith(f"{name} ")}
 
 
-def _counts(frames: Scores, scores: Scores) -> dict[str, int]:
+def counts(frames: Scores, scores: Scores) -> dict[str, int]:
+    """Return how many live and attack samples, people and videos there are.
+
+    Args:
+        frames: the scores as they were made.
+        scores: the same per frame or per video, of which live and attack samples are counted.
+    """
     return {
         "live": int((scores.label == 1).sum()),
         "attack": int((scores.label == 0).sum()),

@@ -10,11 +10,11 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
-from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation.figures import of_sources
 from rfmeta_dist.evaluation.operating import DEFAULT, MEANINGS, require
-from rfmeta_dist.evaluation.rates import APCER_LIMITS
-from rfmeta_dist.report import needs, plots, words
+from rfmeta_dist.report import judged, needs, plots, words
+from rfmeta_dist.report.histograms import histogram
+from rfmeta_dist.report.judged import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from rfmeta_dist.core.types import Unit
     from rfmeta_dist.report.records import RunRecord, TrainedRecord, TrainingRecord
 
     Row = dict[str, Any]
-
-SHOWN_UNITS = UNITS[::-1]  # videos first, because a deployed system decides on videos
 
 
 def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
@@ -50,10 +47,8 @@ def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
         .render(
             version=__version__,
             run=run,
-            figures=figures,
-            units=_units(figures),
             target=run["target"],
-            needs=needs.of_evaluation(figures, _units(figures)),
+            needs=needs.of_evaluation(figures, judged.units(figures)),
             point=point,
             at=at,
             meaning=MEANINGS[point],
@@ -61,9 +56,9 @@ def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
             unsealed=[read for read in _of_target(record) if not read["sealed"]],
             sealed=[read for read in _of_target(record) if read["sealed"]],
             reads=_summed(read for read in record.ledger if read["domain"] != run["target"]),
-            scale=_scale(figures),
-            rates=_rates(figures),
             examples=_examples(record),
+            thresholds=_thresholds(figures),
+            **judged.context(figures, _wording(run["target"])),
             **_training(record),
             **_plots(record),
         )
@@ -84,16 +79,16 @@ def render_trained(record: TrainedRecord, point: str = DEFAULT) -> str:
     about, figures = record.model.about, of_sources(record.validation)
     config = about["config"]
     sources = config["data"]["sources"]
-    rows = needs.of_sources(record.validation, _units(figures))
+    rows = needs.of_sources(record.validation, judged.units(figures))
     at = next(row["sources"] for row in rows["video"] if row["name"] == point)
     histograms = {
-        unit: plots.histogram(
+        unit: histogram(
             record.validation.per(unit),
             figures[unit]["threshold"]["value"],
             f"Sources' validation splits, per {unit}",
             f"sources-{unit}",
         )
-        for unit in _units(figures)
+        for unit in judged.units(figures)
     }
     return (
         environment()
@@ -108,7 +103,7 @@ def render_trained(record: TrainedRecord, point: str = DEFAULT) -> str:
             recalibration=about["recalibration"],
             view=record.model.view.words if record.model.view.patches else "",
             figures=figures,
-            units=_units(figures),
+            units=judged.units(figures),
             needs=rows,
             point=point,
             at=None if point == DEFAULT else at,
@@ -158,16 +153,10 @@ def environment() -> Environment:
     return made
 
 
-def _units(figures: Mapping[str, Any]) -> tuple[Unit, ...]:
-    """Return the units to show: only videos if each has a single frame, because the figures are equal then."""
-    one_frame_each = figures["frame"]["counts"] == figures["video"]["counts"]
-    return SHOWN_UNITS[:1] if one_frame_each else SHOWN_UNITS
-
-
 def _plots(record: RunRecord) -> dict[str, Any]:
     """Return the SVG plots: `roc`, `histograms` (for each unit: target, sources), and `curves`."""
     figures, target = record.evaluation["figures"], record.evaluation["target"]
-    of_target = {unit: record.target.per(unit) for unit in _units(figures)}
+    of_target = {unit: record.target.per(unit) for unit in judged.units(figures)}
     histograms = {}
     for unit, scores in of_target.items():
         sides = (
@@ -175,12 +164,31 @@ def _plots(record: RunRecord) -> dict[str, Any]:
             (record.validation.per(unit), f"Sources' validation splits, per {unit}", f"sources-{unit}"),
         )
         threshold = figures[unit]["threshold"]["value"]
-        histograms[unit] = [plots.histogram(s, threshold, title, id_) for s, title, id_ in sides]
+        histograms[unit] = [histogram(s, threshold, title, id_) for s, title, id_ in sides]
     return {
-        "roc": plots.roc(of_target, figures, target),
+        "roc": plots.roc(of_target, figures, target, "from the sources"),
         "histograms": histograms,
         "curves": plots.training(record.metrics),
     }
+
+
+def _wording(target: str) -> Wording:
+    others = "the sources’ validation splits"
+    return Wording(target, "from the sources", "from sources", "the target", "the sources", others)
+
+
+def _thresholds(figures: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about the thresholds of each unit."""
+    sentences = []
+    for unit in judged.units(figures):
+        f = figures[unit]
+        sentences.append(
+            f"A {unit} is accepted as live if its score is at least {f['threshold']['value']:.4f}. This "
+            f"threshold gives the {f['threshold']['source']}, which is "
+            f"{words.percent(f['source_validation_EER'])}. The oracle threshold is "
+            f"{f['oracle_EER']['threshold']:.4f}."
+        )
+    return sentences
 
 
 def _of_target(record: RunRecord) -> list[Row]:
@@ -216,33 +224,6 @@ def _fingerprints(ledger: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, s
         key = str(read["domain"]), str(read["manifest"])
         splits.setdefault(key, set()).add(str(read["split"]))
     return [(domain, ", ".join(sorted(s)), sha) for (domain, sha), s in sorted(splits.items())]
-
-
-def _scale(figures: Mapping[str, Any]) -> float:
-    """Return the right end of the scale of interval marks: the smallest round value that fits all of them."""
-    ends = [figures[u][name]["high"] for u in _units(figures) for name in ("HTER", "oracle_EER")]
-    return next(end for end in (0.1, 0.25, 0.5, 1.0) if end >= max(ends) or end == 1.0)
-
-
-def _rates(figures: Mapping[str, Any]) -> list[tuple[str, str, list[Row]]]:
-    """Return the rows of the table of error rates: a description, the figure's name, its value per unit."""
-    of = [figures[unit] for unit in _units(figures)]
-    limits = {f"{at:.2f}": f"{100 * at:.0f}{words.NARROW_SPACE}%" for at in APCER_LIMITS}
-    return [
-        ("Live rejected", "BPCER", [f["BPCER"] for f in of]),
-        *((f"Attacks accepted: {kind}", "APCER", [f["APCER"][kind] for f in of]) for kind in of[0]["APCER"]),
-        ("Attacks accepted, worst attack type", "worst APCER", [f["APCER_worst"] for f in of]),
-        ("Mean of worst APCER and BPCER", "ACER", [f["ACER"] for f in of]),
-        ("Area under the ROC, any threshold", "AUC", [f["AUC"] for f in of]),
-        *(
-            (
-                f"ORACLE: live rejected if at most {shown} of each attack type is accepted",
-                f"BPCER at APCER {shown}",
-                [f["BPCER_at_APCER"][limit] for f in of],
-            )
-            for limit, shown in limits.items()
-        ),
-    ]
 
 
 def _examples(record: RunRecord) -> dict[str, list[Row]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.evaluation import rates
 from rfmeta_dist.report.words import NARROW_SPACE, mean_and_deviation, percent
 
@@ -67,7 +67,10 @@ def as_svg(figure: Figure, name: str) -> str:
     """Return the figure as an `<svg>` element. All its ids start with `name`, so that ids on a page differ."""
     sink = io.StringIO()
     blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(sink, format="svg", metadata=blank)
+    with warnings.catch_warnings():
+        # Text stays text in the SVG, so the reader's browser has the glyph that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(sink, format="svg", metadata=blank)
     text = sink.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
@@ -81,13 +84,14 @@ def styled(name: str) -> Any:
     return mpl.rc_context({**_STYLE, "svg.hashsalt": name})
 
 
-def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) -> str:
-    """Draw the target's ROC curve for each unit, with the honest and the oracle operating points.
+def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str, origin: str) -> str:
+    """Draw the ROC curve of judged scores for each unit, with the honest and the oracle operating points.
 
     Args:
-        scores: scores of the target, by unit (`frame`, `video`).
-        figures: the result of `figures.compute`.
-        target: the target's name.
+        scores: the scores that were judged, by unit (`frame`, `video`); higher is more live.
+        figures: the result of `figures.compute`, or of `given_figures.compute`.
+        target: the target's name, or another name for the samples that were judged.
+        origin: where the threshold is from, such as `from the sources`.
     """
     with styled("roc"):
         figure = new_figure(4.4, 4.4)
@@ -98,9 +102,11 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
             curve = rates.roc(s.label, s.score, thin=True)
             label = f"per {unit}, AUC {percent(figures[unit]['AUC']['value'])}"
             axes.plot(curve.far, curve.tpr, dash, color=colour, label=label)
-            _point(axes, s, figures[unit]["threshold"]["value"], colour, filled=True)
-            _point(axes, s, figures[unit]["oracle_EER"]["threshold"], colour, filled=False)
-        axes.plot([], [], "o", color=GREY, label="threshold from the sources")
+            for name, filled in (("HTER", True), ("oracle_EER", False)):
+                if name in figures[unit]:
+                    _point(axes, _rates_at(figures[unit], name, s), colour, filled=filled)
+        if all("HTER" in figures[unit] for unit in scores):
+            axes.plot([], [], "o", color=GREY, label=f"threshold {origin}")
         axes.plot([], [], "o", color=GREY, markerfacecolor="white", label="ORACLE threshold")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes.set(xlabel="attacks accepted (FAR)", ylabel="live accepted (1 − FRR)")
@@ -109,11 +115,19 @@ def roc(scores: Mapping[Unit, Scores], figures: Mapping[str, Any], target: str) 
         return as_svg(figure, "roc")
 
 
-def _point(axes: Axes, scores: Scores, threshold: float, colour: str, *, filled: bool) -> None:
-    x = rates.far(scores.label, scores.score, threshold)
-    y = 1 - rates.frr(scores.label, scores.score, threshold)
+def _rates_at(figures: Mapping[str, Any], name: str, scores: Scores) -> tuple[float, float]:
+    """Return the shares of accepted attacks and accepted live samples at the honest or the oracle threshold."""
+    if name == "HTER":
+        return figures["FAR"]["value"], 1 - figures["BPCER"]["value"]
+    threshold = rates.eer(scores.label, scores.score).threshold
+    return rates.far(scores.label, scores.score, threshold), 1 - rates.frr(
+        scores.label, scores.score, threshold
+    )
+
+
+def _point(axes: Axes, at: tuple[float, float], colour: str, *, filled: bool) -> None:
     face = colour if filled else "white"
-    axes.plot([x], [y], "o", color=colour, markerfacecolor=face, markersize=7, zorder=5)
+    axes.plot([at[0]], [at[1]], "o", color=colour, markerfacecolor=face, markersize=7, zorder=5)
 
 
 def style(number: int) -> Style:
@@ -185,41 +199,6 @@ def spread(curves: Sequence[Curve]) -> Curve:
     ]
     tpr = np.array([np.stack(ends, axis=1).reshape(-1) for ends in both])
     return np.repeat(far, 2), tpr
-
-
-def histogram(scores: Scores, threshold: float, title: str, name: str) -> str:
-    """Draw score histograms, one row for live samples and each attack type, with the threshold.
-
-    The title of a row says which share of its samples is on the wrong side of the threshold.
-
-    Args:
-        scores: N frames or videos.
-        threshold: a sample is accepted as live if its score ≥ threshold.
-        title: heading of the plot.
-        name: prefix of this plot's ids, different from that of other plots on the page.
-    """
-    import numpy as np
-
-    kinds = sorted(set(scores.attack_type.tolist()), key=lambda kind: (kind != LIVE, kind))
-    with styled(name):
-        figure = new_figure(4.4, 0.7 + 0.95 * len(kinds))
-        rows = figure.subplots(len(kinds), sharex=True, squeeze=False)[:, 0]
-        for axes, kind in zip(rows, kinds, strict=True):
-            values = scores.score[scores.attack_type == kind]
-            colour = BLUE if kind == LIVE else ORANGE
-            axes.stairs(*np.histogram(values, bins=40, range=(0, 1)), fill=True, color=colour)
-            axes.set_ylim(bottom=0)
-            axes.axvline(threshold, color="black", linewidth=1)
-            accepted = float((values >= threshold).mean())
-            wrong = f"{percent(1 - accepted)} rejected" if kind == LIVE else ""
-            wrong = wrong or f"{percent(accepted)} accepted"
-            axes.set_title(f"{kind} (n = {len(values):,}): {wrong}", color=colour, fontsize=9)
-            axes.set_yticks([])
-            axes.spines["left"].set_visible(False)
-        rows[-1].set_xlim(0, 1)
-        rows[-1].set_xlabel("score  (attack 0 … 1 live)")
-        figure.suptitle(title, x=0.02, ha="left", fontsize=10, fontweight="bold")
-        return as_svg(figure, name)
 
 
 def training(metric_rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -36,13 +36,15 @@ def signed(fraction: float) -> str:
 
 
 def interval(figure: Mapping[str, Any]) -> str:
-    """Format the 95 % interval of a figure, in percent: `[12.1, 22.0]`."""
+    """Format the 95 % interval of a figure, in percent: `[12.1, 22.0]`; "" if there is none."""
+    if figure["low"] is None:
+        return ""
     return f"[{number(figure['low'])}, {number(figure['high'])}]"
 
 
 def with_interval(figure: Mapping[str, Any]) -> str:
-    """Format a figure and its interval: `17.3 % [12.1, 22.0]`."""
-    return f"{percent(figure['value'])} {interval(figure)}"
+    """Format a figure and its interval, if it has one: `17.3 % [12.1, 22.0]`."""
+    return f"{percent(figure['value'])} {interval(figure)}".rstrip()
 
 
 def split_name(sources: Iterable[str], target: str) -> str:

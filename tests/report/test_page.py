@@ -9,6 +9,7 @@ import pytest
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation import operating
 from rfmeta_dist.report import page, plots, records, words
+from rfmeta_dist.report.histograms import histogram
 from tests.report.looking import Outline, overflow
 
 EVIL = "<script>alert('x')</script>\"'><img src=http://evil.example/x>"
@@ -218,7 +219,7 @@ def test_a_run_without_steps_has_no_training_section(files, no_plots):
 
 def test_dollar_signs_are_not_mathematics(run_files):
     record = records.read_record(run_files.__getitem__)
-    assert "$\\frac$" in plots.histogram(record.target, 0.5, "$\\frac$", "h")
+    assert "$\\frac$" in histogram(record.target, 0.5, "$\\frac$", "h")
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")

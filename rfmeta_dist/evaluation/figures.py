@@ -39,7 +39,8 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         APCER_worst             {…, "type"}
         BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: at oracle thresholds
         counts                  {"live", "attack", "subjects", "videos"} of the target
-        bootstrap               {"level", "resamples", "skipped"}
+        bootstrap               {"level", "resamples", "skipped", "method", "trust"}; trust is a sentence on how
+                                far to trust the intervals if the target has few subjects, else ""
 
     Args:
         validation: frame scores of the sources' validation splits.
@@ -173,7 +174,8 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         "APCER_worst": figure("APCER_worst") | {"type": worst},
         "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
         "counts": _counts(target, scores),
-        "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
+        "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped}
+        | {"method": bootstrap.METHOD, "trust": drawn.trust},
     }
 
 

@@ -11,7 +11,10 @@ Result = Mapping[str, Any]
 
 
 def markdown(result: Result) -> str:
-    """Return the coverage of every figure before and after: the mean over score models, and the lowest."""
+    """Return the coverage of every figure before and after: the mean over score models, and the lowest.
+
+    The lowest is rounded down, so that a table never says more than was measured.
+    """
     sizes = result["subjects"]
     lines = [
         "| figure | " + " | ".join(f"{size} subjects" for size in sizes) + " |",
@@ -35,7 +38,7 @@ def methods(result: Result) -> str:
         cells = []
         for size in sizes:
             found = [value for by_size in kept for value in by_size[str(size)]]
-            cells.append(f"{sum(found) / len(found):.1f} ({min(found):.0f})")
+            cells.append(f"{sum(found) / len(found):.1f} ({int(min(found))})")
         label = f"**{method}**" if method == AFTER else method
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -43,4 +46,4 @@ def methods(result: Result) -> str:
 
 def _cell(result: Result, method: str, name: str, size: int) -> str:
     found = result["coverage"][method][name][str(size)]
-    return f"{sum(found) / len(found):.1f} ({min(found):.0f})"
+    return f"{sum(found) / len(found):.1f} ({int(min(found))})"

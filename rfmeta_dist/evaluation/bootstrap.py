@@ -4,56 +4,124 @@ A resample draws as many subjects as there are, with replacement, each with all 
 weight for each subject. All figures follow from the weighted number of samples of each attack type that each
 threshold accepts, which is a cumulative sum over sorted scores, computed for many resamples at once.
 
-The interval is the 2.5th to 97.5th percentile (Efron & Tibshirani 1993, ch. 13; for clusters, Davison & Hinkley
-1997, sec. 3.8). The network and the threshold are held fixed, so the interval shows how figures vary over other
-people, not over other training runs. With few subjects it is somewhat too narrow. If no error was observed, its
-width is zero.
+The standard deviation over resamples is a figure's standard error (Efron & Tibshirani 1993, ch. 6; for
+clusters, Davison & Hinkley 1997, sec. 3.8), from which evaluation/interval.py makes the interval. The
+percentiles of the resamples would be too narrow an interval if errors or subjects are few (bench/intervals).
+
+The network and the threshold are held fixed, so the interval shows how figures vary over other people, not over
+other training runs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.evaluation import interval
 from rfmeta_dist.evaluation.rates import APCER_LIMITS, half_total
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from rfmeta_dist.evaluation.scores import Scores
 
     Array = NDArray[np.float64]
 
-LEVEL = 0.95
+LEVEL = interval.LEVEL
+METHOD = "Korn and Graubard, with the standard error over resampled subjects"
+ENOUGH = 35  # subjects from which on intervals hold what docs/explanation/honest-evaluation.md promises
+FEWEST = 20  # subjects of the smallest sets in bench/intervals
+LOWEST = 92  # percentage of intervals there that contain the true value, in the least favourable case
+DIFFERENCE = "optimism_gap"  # the one figure that may be negative
 _CELLS = 2_000_000  # resamples × thresholds that are processed at once: 16 MB per array
+
+
+class Counted(NamedTuple):
+    """What a figure was counted on.
+
+    Attributes:
+        subjects: number of subjects of the class or attack type that the figure needs. If it needs both
+            classes, the smaller number.
+        recordings: number of recordings of all classes and types that the figure needs.
+    """
+
+    subjects: int
+    recordings: int
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """The figures of all resamples.
+    """The figures of all resamples, and what an interval needs besides.
 
     Attributes:
         values: each figure's value in each of the R resamples that were used; NaN where it is undefined.
         skipped: number of resamples that were left out because they lack live or attack samples.
+        point: each figure's value on the scores themselves.
+        counted: what each figure was counted on.
     """
 
     values: Mapping[str, Array]
     skipped: int
+    point: Mapping[str, float]
+    counted: Mapping[str, Counted]
 
     def interval(self, name: str) -> tuple[float, float]:
-        """Return the ends of a figure's 95 % percentile interval."""
-        import numpy as np
+        """Return the ends of a figure's 95 % interval.
 
-        tail = 50 * (1 - LEVEL)
-        low, high = np.nanpercentile(self.values[name], (tail, 100 - tail))
+        They contain the figure's value and lie in the figure's range. The interval always has a width, even if
+        no error was observed (see `interval.of_rate`). If only one subject has a class or attack type that the
+        figure needs, the interval is the figure's whole range.
+        """
+        value, (subjects, recordings) = self.point[name], self.counted[name]
+        error = standard_error(self.values[name], subjects)
+        if name == DIFFERENCE:
+            low, high = interval.of_difference(value, error, subjects)
+        else:
+            low, high = interval.of_rate(value, error, subjects, recordings)
         return float(low), float(high)
+
+    @property
+    def trust(self) -> str:
+        """Return a sentence on how far to trust the intervals if there are few subjects, else ""."""
+        people = self.counted["HTER"].subjects
+        if people >= ENOUGH:
+            return ""
+        if people < FEWEST:
+            return (
+                f"Take the intervals as a rough indication: they come from {people} people, and how often such "
+                f"intervals contain the true figure was measured for {FEWEST} people and more."
+            )
+        return (
+            f"The intervals come from {people} people. In simulations with {FEWEST} people, at least "
+            f"{LOWEST} % of the 95 % intervals of a figure contained its true value."
+        )
+
+
+def standard_error(values: Array, people: ArrayLike) -> Array:
+    """Return the standard error of figures from their resamples, which are on the last axis.
+
+    The standard deviation is multiplied by √(n/(n − 1)), because resamples of n subjects vary by so much less.
+    NaN are left out. The error is NaN if fewer than two values remain, or if n is below 2.
+    """
+    import numpy as np
+
+    known = np.isfinite(values)
+    count, n = known.sum(axis=-1), np.asarray(people)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=-1) / count
+        squares = (np.where(known, values - mean[..., None], 0) ** 2).sum(axis=-1)
+        error: Array = np.sqrt(
+            squares / np.where(count > 1, count, np.nan) * n / np.where(n > 1, n - 1, np.nan)
+        )
+    return error
 
 
 def resample(
@@ -93,17 +161,24 @@ def resample(
     rng = generator(seed, "bootstrap")
     parts, skipped = [], 0
     size = max(1, _CELLS // len(thresholds))
-    for start in range(0, resamples, size):
-        weight = _draw(rng, min(size, resamples - start), len(names))
-        accepted = {
+
+    def accepted_by(weight: Array) -> dict[str, Array]:
+        return {
             kind: _accepted(weight, subject[rows], scores.score[rows], thresholds)
             for kind, rows in members.items()
         }
-        live = accepted.pop(LIVE)
-        both = (live[:, 0] > 0) & (np.sum(list(accepted.values()), axis=0)[:, 0] > 0)
+
+    def figures(accepted: Mapping[str, Array]) -> dict[str, Array]:
+        return of_counts(accepted, operating) | _at(accepted, columns)
+
+    whole = figures(accepted_by(np.ones((1, len(names)))))
+    for start in range(0, resamples, size):
+        weight = _draw(rng, min(size, resamples - start), len(names))
+        accepted = accepted_by(weight)
+        attack = np.sum([count[:, 0] for kind, count in accepted.items() if kind != LIVE], axis=0)
+        both = (accepted[LIVE][:, 0] > 0) & (attack > 0)
         skipped += int((~both).sum())
-        attacks = {kind: count[both] for kind, count in accepted.items()}
-        parts.append(_figures(live[both], attacks, operating) | _at(live[both], attacks, columns))
+        parts.append(figures({kind: count[both] for kind, count in accepted.items()}))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if skipped == resamples:
         raise DataError(
@@ -111,7 +186,8 @@ def resample(
             "confidence interval",
             "evaluate on a split with more subjects: set evaluation.target_split=all, or ingest more people",
         )
-    return Resampled(values, skipped)
+    point = {name: float(value[0]) for name, value in whole.items()}
+    return Resampled(values, skipped, point, _counted(scores, values, columns))
 
 
 def _draw(rng: np.random.Generator, rows: int, subjects: int) -> Array:
@@ -134,19 +210,47 @@ def _accepted(weight: Array, subject: NDArray[np.int64], score: Array, threshold
     return kept
 
 
-def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[str, Array]:
-    """Return every figure of each resample, from the B×T accepted counts of live samples and attack types."""
+def _counted(scores: Scores, figures: Iterable[str], points: Iterable[str]) -> dict[str, Counted]:
+    """Return what each figure was counted on. Those at another threshold begin with the name of its point."""
     import numpy as np
 
-    attack = np.sum(list(attacks.values()), axis=0)
+    subject = coded(scores.subject)[1]
+    names, video = coded(scores.video)
+    recording = coded(scores.domain)[1] * len(names) + video
+
+    def of(rows: NDArray[np.bool_]) -> Counted:
+        return Counted(len(np.unique(subject[rows])), len(np.unique(recording[rows])))
+
+    live, attack = of(scores.label == 1), of(scores.label == 0)
+    both = Counted(min(live.subjects, attack.subjects), live.recordings + attack.recordings)
+    known = {"BPCER": live, "FAR": attack, "APCER_worst": attack}
+    types = {f"APCER {kind}": of(scores.attack_type == kind) for kind in coded(scores.attack_type)[0]}
+    alike = known | types
+    at_points = {f"{point} {name}": counted for point in points for name, counted in alike.items()}
+    return {name: (alike | at_points).get(name, both) for name in figures}
+
+
+def of_counts(accepted: Mapping[str, Array], operating: int) -> dict[str, Array]:
+    """Return every figure of each of B resamples, from weighted numbers of accepted samples.
+
+    Args:
+        accepted: for each attack type and `live`, how many of its samples each of T thresholds accepts: B×T.
+            The first threshold accepts all and the last one none. Counts are whole numbers, and the product of
+            a resample's live and attack samples must be exact in their type.
+        operating: which of the T thresholds the model decides at.
+    """
+    import numpy as np
+
+    live, attacks = accepted[LIVE], {kind: count for kind, count in accepted.items() if kind != LIVE}
+    attack = reduce(np.add, attacks.values())  # np.sum would copy all of them into one array first
     live_all, attack_all = live[:, :1], attack[:, :1]
     with np.errstate(invalid="ignore"):  # 0/0 is NaN for an attack type that the resample lacks
         apcer = {kind: count / count[:, :1] for kind, count in attacks.items()}
-    apcer_worst = np.fmax.reduce(list(apcer.values()))
+    apcer_worst = reduce(np.fmax, apcer.values())
     frr = 1 - live / live_all
 
     area = (attack[:, :-1] - attack[:, 1:]) * (live[:, :-1] + live[:, 1:]) / 2
-    # These are whole numbers below 2^53, so the comparison that finds the equal error is exact.
+    # These are exact whole numbers, so the comparison that finds the equal error is exact.
     false_accept, false_reject = attack * live_all, (live_all - live) * attack_all
     gap = np.abs(false_accept - false_reject)
     at_equal = gap == gap.min(axis=1, keepdims=True)
@@ -160,7 +264,7 @@ def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[
         "HTER": hter,
         "AUC": area.sum(axis=1) / pairs,
         "oracle_EER": oracle,
-        "optimism_gap": hter - oracle,
+        DIFFERENCE: hter - oracle,
         "FAR": far,
         "BPCER": bpcer,
         "ACER": (apcer_worst[:, operating] + bpcer) / 2,
@@ -173,16 +277,16 @@ def _figures(live: Array, attacks: Mapping[str, Array], operating: int) -> dict[
     }
 
 
-def _at(live: Array, attacks: Mapping[str, Array], columns: Mapping[str, int]) -> dict[str, Array]:
+def _at(accepted: Mapping[str, Array], columns: Mapping[str, int]) -> dict[str, Array]:
     """Return the error rates of each resample at some of the thresholds, from the B×T accepted counts.
 
     Args:
-        live: accepted live samples.
-        attacks: accepted attacks, by attack type.
+        accepted: as in `of_counts`.
         columns: positions of thresholds by name.
     """
     import numpy as np
 
+    live, attacks = accepted[LIVE], {kind: count for kind, count in accepted.items() if kind != LIVE}
     found: dict[str, Array] = {}
     for name, at in columns.items():
         with np.errstate(invalid="ignore"):  # 0/0 is NaN for an attack type that the resample lacks

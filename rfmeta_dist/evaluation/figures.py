@@ -41,7 +41,8 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         APCER_worst             {…, "type"}
         BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: at oracle thresholds
         counts                  {"live", "attack", "subjects", "videos"} of the target
-        bootstrap               {"level", "resamples", "skipped"}
+        bootstrap               {"level", "resamples", "skipped", "method", "trust"}; trust is a sentence on how
+                                far to trust the intervals if the target has few subjects, else ""
         operating_points        {name: …} for each name of `operating.NAMES`, see below
 
     Each operating point has `threshold`, a number that was chosen on the sources' validation splits, and what
@@ -173,9 +174,15 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         **without_threshold(scores, drawn),
         "source_validation_EER": threshold.eer,
         "counts": counts(target, scores),
-        "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
+        "bootstrap": about(drawn, resamples),
         "operating_points": _operating_points(chosen, scores, drawn),
     }
+
+
+def about(drawn: Resampled, resamples: int) -> dict[str, Any]:
+    """Return the field `bootstrap` of `compute`."""
+    drawing = {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped}
+    return drawing | {"method": bootstrap.METHOD, "trust": drawn.trust}
 
 
 def _operating_points(

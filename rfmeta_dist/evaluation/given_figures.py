@@ -88,10 +88,8 @@ def _of_unit(
     result["oracle_EER"]["threshold"] *= sign
     result["validation"] = None if validation is None else _validation(validation, chosen)
     result["counts"] = figures.counts(given.test, scores) | ({} if given.people else {"subjects": None})
-    skipped = drawn.skipped if drawn else 0
-    result["bootstrap"] = {"level": bootstrap.LEVEL, "resamples": drawing[1], "skipped": skipped}
-    if missing:
-        result["bootstrap"]["missing"] = missing
+    none = {"level": bootstrap.LEVEL, "resamples": drawing[1], "skipped": 0, "missing": missing}
+    result["bootstrap"] = figures.about(drawn, drawing[1]) if drawn else none
     return result
 
 

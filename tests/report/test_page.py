@@ -65,6 +65,24 @@ def test_videos_of_one_frame_are_not_shown_again_as_frames(run_files, html, no_p
     assert "per frame" not in rendered(files)
 
 
+def test_few_people_and_intervals_of_earlier_versions_are_pointed_out(run_files, no_plots):
+    files = dict(run_files)
+
+    def of_earlier_versions(evaluation):
+        for figures in evaluation["figures"].values():
+            del figures["bootstrap"]["method"], figures["bootstrap"]["trust"]
+
+    trust = json.loads(files["evaluation.json"])["figures"]["video"]["bootstrap"]["trust"]
+    assert trust
+    now = rendered(files)
+    assert trust in now
+    assert "width zero" not in now
+    edit(files, "evaluation.json", of_earlier_versions)
+    earlier = rendered(files)
+    assert trust not in earlier
+    assert "An interval of width zero means that no such error was observed." in earlier
+
+
 def test_nothing_is_loaded_and_nothing_runs(html):
     outline = Outline(html)
     assert not outline.all("script")

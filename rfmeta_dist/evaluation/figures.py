@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS
-from rfmeta_dist.evaluation import bootstrap, rates, thresholds
+from rfmeta_dist.evaluation import bootstrap, rates, slices, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         BPCER_at_APCER          {"0.10": {…}, "0.05": {…}, "0.01": {…}}: at oracle thresholds
         counts                  {"live", "attack", "subjects", "videos"} of the target
         bootstrap               {"level", "resamples", "skipped"}
+        slices                  error rates by device, session, …, at that threshold (`slices.compute`); only if
+                                the data set tells something about the target's recordings
 
     Args:
         validation: frame scores of the sources' validation splits.
@@ -174,7 +176,14 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         "BPCER_at_APCER": _family("BPCER_at_APCER", value, figure),
         "counts": _counts(target, scores),
         "bootstrap": {"level": bootstrap.LEVEL, "resamples": resamples, "skipped": drawn.skipped},
+        **_by_slice(scores, threshold.value),
     }
+
+
+def _by_slice(scores: Scores, threshold: float) -> dict[str, Any]:
+    """Return the entry `slices`; no entry if nothing is known about the recordings."""
+    found = slices.compute(scores, threshold)
+    return {"slices": found} if found else {}
 
 
 def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:

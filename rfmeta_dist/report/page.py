@@ -14,6 +14,7 @@ from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.evaluation.figures import of_sources
 from rfmeta_dist.evaluation.rates import APCER_LIMITS
 from rfmeta_dist.report import plots, words
+from rfmeta_dist.report.where import where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +51,7 @@ def render(record: RunRecord) -> str:
             reads=_summed(read for read in record.ledger if read["domain"] != run["target"]),
             scale=_scale(figures),
             rates=_rates(figures),
+            where=where(figures),
             examples=_examples(record),
             **_training(record),
             **_plots(record),

@@ -202,7 +202,9 @@ class _Rates:
         n, spread = np.maximum(self.n, 1), self._scaled()
         pooled = n / (1 + np.maximum(self.squares / n - 1, 0) * rho)
         variance = self.point * (1 - self.point) * n**2
-        own = np.divide(variance, spread, out=np.full(len(n), np.inf), where=(spread > 0) & (variance > 0))
+        # If everybody has one recording, the spread is that of independent recordings and tells nothing.
+        told = (spread > 0) & (variance > 0) & (self.squares > self.n)
+        own = np.divide(variance, spread, out=np.full(len(n), np.inf), where=told)
         return np.asarray(np.minimum(np.minimum(n, pooled), own))
 
     def _scaled(self) -> Array:

@@ -29,6 +29,8 @@ EXAMPLES = """
 
   rfmeta ingest folder /data/ours --domain X --out s3://bucket/faces --frames 5
 
+  rfmeta ingest folder /data/ours --out runs/faces --with gender    [dim]# keep a column about people[/]
+
   rfmeta ingest siw /data/SiW --out s3://bucket/native --size native     [dim]# for data.view=patches[/]
 
 If ingest is interrupted, give the same command again: it continues, and finished recordings are kept.
@@ -98,6 +100,16 @@ def ingest(
         bool,
         typer.Option("--full-depth", help="Store depth maps of 256×256 pixels as well as those of 32×32."),
     ] = False,
+    named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="COLUMN",
+            help="With the layout folder: keep this further column of labels.csv; may be repeated. One that "
+            "groups recordings, such as room, is kept anyway; one that describes people, such as gender, "
+            "only if named, because the law protects such facts: make sure that you may process them.",
+        ),
+    ] = None,
     accept_counts: Annotated[
         bool,
         typer.Option(
@@ -119,12 +131,13 @@ def ingest(
     from rfmeta_dist.ingest.crop import CropRule
     from rfmeta_dist.ingest.layouts import LAYOUTS
     from rfmeta_dist.ingest.layouts.check import require_content, require_whole
+    from rfmeta_dist.ingest.layouts.folder import keeping
     from rfmeta_dist.ingest.models import read_models
     from rfmeta_dist.ingest.video import Every, Spread
 
     if layout not in LAYOUTS:
         raise ConfigError(f"there is no layout {layout!r}", f"choose from {', '.join(LAYOUTS)}")
-    chosen = LAYOUTS[layout]
+    chosen = keeping(LAYOUTS[layout], named or [])
     name = domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(
@@ -206,8 +219,8 @@ def _tell_some(lines: Sequence[str]) -> None:
 
 
 def _say_strays(survey: Survey) -> None:
-    for note in survey.notes:
-        say(note)
+    for line in (*survey.notes, *survey.hints):
+        say(line)
     if survey.unknown:
         some = ", ".join(survey.unknown[:SHOWN])
         say(f"{len(survey.unknown)} file(s) do not belong to this layout and are left out: {some}")

@@ -38,6 +38,8 @@ class Sample:
         full_depth: the same depth map at 256×256; None if only the small one is stored.
         protocols: the official evaluation protocols that use the sample, each with its part, such as `1/train`;
             sorted.
+        about: what the data set tells about the recording, as `core.about.to_text` writes it; empty if nothing
+            is known.
     """
 
     key: str
@@ -53,6 +55,7 @@ class Sample:
     depth: bytes
     full_depth: bytes | None = None
     protocols: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True)

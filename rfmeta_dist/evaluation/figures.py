@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import UNITS
-from rfmeta_dist.evaluation import bootstrap, operating, rates, thresholds
+from rfmeta_dist.evaluation import bootstrap, operating, rates, slices, thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +44,8 @@ def compute(validation: Scores, target: Scores, seed: int, resamples: int = 1000
         bootstrap               {"level", "resamples", "skipped", "method", "trust"}; trust is a sentence on how
                                 far to trust the intervals if the target has few subjects, else ""
         operating_points        {name: …} for each name of `operating.NAMES`, see below
+        slices                  error rates by device, session, …, at that threshold (`slices.compute`); only if
+                                the data set tells something about the target's recordings
 
     Each operating point has `threshold`, a number that was chosen on the sources' validation splits, and what
     the target got there: `BPCER`, `FAR` and `HTER` as {…}, `APCER` as {type: {…}}, and `APCER_worst` as {…,
@@ -176,6 +178,7 @@ def _of_unit(validation: Scores, target: Scores, unit: Unit, seed: int, resample
         "counts": counts(target, scores),
         "bootstrap": about(drawn, resamples),
         "operating_points": _operating_points(chosen, scores, drawn),
+        **_by_slice(scores, threshold.value),
     }
 
 
@@ -260,6 +263,12 @@ def _figure(value: dict[str, float], drawn: Resampled | None) -> Callable[[str],
         return {"value": value[name], "low": low, "high": high}
 
     return figure
+
+
+def _by_slice(scores: Scores, threshold: float) -> dict[str, Any]:
+    """Return the entry `slices`; no entry if nothing is known about the recordings."""
+    found = slices.compute(scores, threshold)
+    return {"slices": found} if found else {}
 
 
 def _family(name: str, value: dict[str, float], figure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:

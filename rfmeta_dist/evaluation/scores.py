@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
+from rfmeta_dist.core.about import from_text, to_text
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.core.types import LIVE, Unit
@@ -25,6 +27,7 @@ CARRIED = {
     "video_id": "video",
     "attack_type": "attack_type",
 }
+_NOT_GIVEN = cast("Names", None)  # replaced by a column of empty texts when `Scores` is made
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class Scores:
         attack_type: `live`, `print`, `replay`, …
         label: 1 live, 0 attack.
         score: float64, any finite number; higher is more live.
+        about: what the data set tells about the recording, as `core.about.to_text` writes it; "" if nothing is
+            known, which is the default.
 
     Raises:
         DataError: columns differ in length, a score is not a finite number, a label is neither 0
@@ -54,10 +59,13 @@ class Scores:
     attack_type: Names
     label: NDArray[np.int64]
     score: NDArray[np.float64]
+    about: Names = _NOT_GIVEN
 
     def __post_init__(self) -> None:
         import numpy as np
 
+        if self.about is None:
+            object.__setattr__(self, "about", np.full(np.shape(self.score), "", np.object_))
         for name, column in self.columns().items():
             kind = {"label": np.int64, "score": np.float64}.get(name, np.object_)
             object.__setattr__(self, name, np.asarray(column, dtype=kind))
@@ -106,6 +114,8 @@ class Scores:
     def per_video(self) -> Scores:
         """Return one row per video with the mean score over its frames, sorted by domain and video.
 
+        Of what is known about the frames, a video keeps what all its frames agree on.
+
         Raises:
             DataError: the frames of one video disagree on subject, split, label or attack type.
         """
@@ -127,9 +137,24 @@ class Scores:
         mean: NDArray[np.float64] = np.bincount(group, weights=self.score) / frames
         if not np.isfinite(mean).all():  # the sum of finite scores may overflow
             mean = np.bincount(group, weights=self.score / frames[group]).astype(np.float64)
-        videos = self.select(first)
+        videos = replace(self.select(first), about=self._agreed(first, group))
         key = [f"{d}-{v}" for d, v in zip(videos.domain, videos.video, strict=True)]
         return replace(videos, key=np.array(key, dtype=np.object_), score=mean)
+
+    def _agreed(self, first: NDArray[np.int64], group: NDArray[np.int64]) -> Names:
+        """Return what all frames of each video agree on; see `per_video` for the arguments."""
+        import numpy as np
+
+        about = self.about[first]
+        mixed = np.zeros(len(first), bool)
+        mixed[group[self.about != about[group]]] = True
+        rows = np.flatnonzero(mixed[group])
+        rows = rows[np.argsort(group[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(group[rows], prepend=-1))
+        for start, end in pairwise([*starts.tolist(), len(rows)]):
+            frames = [set(from_text(text).items()) for text in set(self.about[rows[start:end]].tolist())]
+            about[group[rows[start]]] = to_text(dict(set.intersection(*frames)))
+        return about
 
     def per(self, unit: Unit) -> Scores:
         """Return these frames for the unit `frame`, or one row per video for the unit `video`."""
@@ -174,12 +199,15 @@ class Scores:
                 f"sample {keys.filter(pc.is_null(place))[0]} was scored, but the manifest does not list it",
                 "score only samples that are in this manifest, under the keys that it gives them",
             )
-        rows = samples.select([*CARRIED, "label"]).take(place)
-        named = {name: as_names(rows[column]) for column, name in CARRIED.items()}
+        carried = CARRIED | ({"about": "about"} if "about" in samples.column_names else {})
+        rows = samples.select([*carried, "label"]).take(place)
+        named = {name: as_names(rows[column]) for column, name in carried.items()}
         return cls(as_names(keys), **named, label=rows["label"].to_numpy(), score=score)
 
     def to_parquet(self, scorer: str = "") -> bytes:
         """Return the columns as one parquet file; `from_parquet` is the inverse.
+
+        The file has the column `about` only if something is known about a row.
 
         Args:
             scorer: the model that gave the scores (`Package.scorer`), written into the file's metadata; "" to
@@ -189,13 +217,15 @@ class Scores:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        schema = _schema().with_metadata({SCORER: scorer}) if scorer else _schema()
-        pq.write_table(pa.table(self.columns(), schema=schema), sink)
+        schema = _schema(about=bool((self.about != "").any()))
+        columns = self.columns()
+        table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
+        pq.write_table(table.replace_schema_metadata({SCORER: scorer}) if scorer else table, sink)
         return bytes(sink.getvalue())
 
     @classmethod
     def from_parquet(cls, data: bytes) -> Scores:
-        """Read scores from the bytes of a parquet file.
+        """Read scores from the bytes of a parquet file. The column `about` may be missing.
 
         Raises:
             DataError: the bytes are not parquet, a column is missing, has another type or empty cells, or the
@@ -218,7 +248,7 @@ class Scores:
         """
         import pyarrow as pa
 
-        schema, remedy = _schema(), _remedy()
+        schema, remedy = _schema(about="about" in table.column_names), _remedy()
         try:
             table = table.select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError) as error:
@@ -255,12 +285,13 @@ def coded(column: Names) -> tuple[list[str], NDArray[np.int64]]:
 
 
 def _remedy() -> str:
-    return f"write a table with columns {', '.join(_schema().names)}"
+    return f"write a table with columns {', '.join(_schema(about=False).names)}"
 
 
-def _schema() -> pa.Schema:
-    """Return the columns of a file of scores."""
+def _schema(*, about: bool) -> pa.Schema:
+    """Return the columns of a file of scores, with or without the column `about`."""
     import pyarrow as pa
 
     types = {"label": pa.int8(), "score": pa.float64()}
-    return pa.schema([(field.name, types.get(field.name, pa.string())) for field in fields(Scores)])
+    names = [field.name for field in fields(Scores) if about or field.name != "about"]
+    return pa.schema([(name, types.get(name, pa.string())) for name in names])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rfmeta_dist.core.about import to_text
 from rfmeta_dist.core.types import Split
 
 # Kinds of attacks. `warped` is a bent print, `cut` a print with holes for the eyes, `replay` a photo or video
@@ -43,7 +44,9 @@ class Recording:
         attack_type: `live`, one of `ATTACK_TYPES`, or another word from a user's own table.
         device: the camera.
         session: the recording session.
-        condition: light, quality, support, instrument: whatever else the data set distinguishes.
+        condition: light, quality, support, instrument, as one text in the data set's own words.
+        about: facts about the recording besides device and session: light, support, quality, medium, distance,
+            or further columns of a user's table. Values by name; see `core.about`.
         rotation: degrees clockwise that make the stored pixels upright. 0 means what the container's display
             matrix says; another value replaces it. If faces still lie on their side, the file is turned
             further.
@@ -71,6 +74,12 @@ class Recording:
     kind: Kind = "video"
     frame: int = 0
     depth: str | None = None
+    about: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def told(self) -> str:
+        """Return all that the data set tells about the recording, as `core.about.to_text` writes it."""
+        return to_text({"device": self.device, "session": self.session, **self.about})
 
 
 def staged_name(recording: Recording, root: Path) -> str:

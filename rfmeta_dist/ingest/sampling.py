@@ -78,4 +78,5 @@ def _sample(recording: Recording, crop: Crop, rule: CropRule) -> Sample:
         depth=crop.depth,
         full_depth=crop.full_depth,
         protocols=tuple(sorted(recording.protocols)),
+        about=recording.told,
     )

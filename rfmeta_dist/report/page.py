@@ -15,6 +15,7 @@ from rfmeta_dist.evaluation.operating import DEFAULT, MEANINGS, require
 from rfmeta_dist.report import judged, needs, plots, words
 from rfmeta_dist.report.histograms import histogram
 from rfmeta_dist.report.judged import Wording
+from rfmeta_dist.report.where import where as by_slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
             unsealed=[read for read in _of_target(record) if not read["sealed"]],
             sealed=[read for read in _of_target(record) if read["sealed"]],
             reads=_summed(read for read in record.ledger if read["domain"] != run["target"]),
+            where=by_slice(figures),
             examples=_examples(record),
             thresholds=_thresholds(figures),
             **judged.context(figures, _wording(run["target"])),

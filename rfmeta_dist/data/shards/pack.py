@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rfmeta_dist.core.about import from_text
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample, Split
 from rfmeta_dist.data.shards.check import Checker
@@ -142,7 +143,8 @@ def _described(sample: Sample) -> bytes:
     """Return the JSON file of a sample, which describes it so that a shard can be used without its manifest."""
     names = ("domain", "label", "attack_type", "subject", "video", "frame", "split")
     said = {name: getattr(sample, name) for name in names}
-    return json_bytes(said | ({"protocols": list(sample.protocols)} if sample.protocols else {}))
+    said |= {"protocols": list(sample.protocols)} if sample.protocols else {}
+    return json_bytes(said | ({"about": from_text(sample.about)} if sample.about else {}))
 
 
 def _row(sample: Sample) -> dict[str, Any]:
@@ -163,5 +165,6 @@ def _row(sample: Sample) -> dict[str, Any]:
         "width": width,
         "height": height,
         "protocols": " ".join(sample.protocols),
+        "about": sample.about,
         **{f"sha256_{name}": hashlib.sha256(part).digest() for name, part in parts.items()},
     }

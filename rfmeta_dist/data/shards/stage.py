@@ -122,5 +122,6 @@ SCHEMA = pa.schema(
         *((name, pa.int32()) for name in ("label", "frame")),
         *((name, pa.binary()) for name in ("image", "depth", "full_depth")),
         ("protocols", pa.list_(pa.string())),
+        ("about", pa.string()),
     ]
 )

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
-OPTIONAL = ("protocols",)  # columns of the sample table that only some domains have
+OPTIONAL = ("protocols", "about")  # columns of the sample table that only some domains have
 
 
 def sample_schema() -> pa.Schema:
     """Return the columns of the table of samples.
 
     `offset` and `length` are a sample's position and size in the tar, in bytes. `protocols` lists the official
-    evaluation protocols that use a sample, each with its part, separated by spaces: `1/train 3_2/test`. The
-    column exists only if at least one sample is in a protocol.
+    evaluation protocols that use a sample, each with its part, separated by spaces: `1/train 3_2/test`.
+    `about` holds what the data set tells about the recording, as JSON: `{"device":"phone-2","session":"1"}`.
+    Each of these two columns exists only if it is filled for at least one sample.
     """
     import pyarrow as pa
 

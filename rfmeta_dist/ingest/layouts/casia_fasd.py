@@ -45,6 +45,7 @@ def _read(path: str, domain: str) -> Recording | None:
         label=int(attack_type == LIVE),
         attack_type=attack_type,
         condition=quality,
+        about={"quality": quality},
     )
 
 

@@ -29,6 +29,8 @@ _HELD_OUT = 0.1  # share of the training people used for validation; the data se
 _BOX_SIDE = 224  # annotated boxes are in pixels of the image scaled to a square of this side
 _TYPE, _LIGHT, _PLACE, _SPOOF = 40, 41, 42, 43  # positions in a description of 44 numbers
 _TYPES = dict(enumerate([LIVE, *3 * ["print"], *3 * ["paper_mask"], *3 * ["replay"], "mask"]))
+_MASKS, _SCREENS = ("face-mask", "upper-body-mask", "region-mask"), ("pc", "pad", "phone")
+_MEDIA = dict(enumerate(("", "photo", "poster", "a4", *_MASKS, *_SCREENS, "3d-mask")))
 _LIGHTS = dict(enumerate(("", "normal", "strong", "back", "dark")))
 _PLACES = dict(enumerate(("", "indoor", "outdoor")))
 _LISTS: dict[str, Split] = {"train_label.json": "train", "test_label.json": "test"}
@@ -127,6 +129,7 @@ def _recording(path: str, description: Any, official: Split, domain: str) -> Rec
         label=int(kind == 0),
         attack_type=attack_type,
         condition=condition,
+        about={"light": _LIGHTS[light], "environment": _PLACES[place], "medium": _MEDIA[kind]},
         protocols=frozenset({f"intra_test/{official}"}),
         kind="image",
     )

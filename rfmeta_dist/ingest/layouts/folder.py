@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.core.errors import ConfigError, DataError
+from rfmeta_dist.ingest.layouts.columns import Columns
 from rfmeta_dist.ingest.layouts.layout import (
     IMAGES,
     VIDEOS,
     Counts,
+    Layout,
     Survey,
     empty_among,
     files_below,
@@ -29,19 +31,24 @@ _SHOWN = 5  # how many files a note names at most
 
 @dataclass(frozen=True)
 class Folder:
-    """The layout of a user's own data; see `Layout` for the methods. The table says what should be there."""
+    """The layout of a user's own data; see `Layout` for the methods. The table says what should be there.
+
+    `named` are further columns of the table that the user asked to keep; see `columns.Columns`.
+    """
 
     name: str = "folder"
     domain: str = "F"
     about: str = "your own videos or images: any folders, and a labels.csv that describes them"
     expected: Counts | None = None
+    named: tuple[str, ...] = ()
 
     def survey(self, root: Path, domain: str | None = None) -> Survey:
         """List the recordings of a source; see `Layout.survey`."""
         files = _Files(files_below(root))
         table = read_table(root)
         people = People(table, domain or self.domain)
-        listed = _Reader(table, people, root, files).recordings()
+        columns = Columns(table, self.named)
+        listed = _Reader(table, people, root, files, columns).recordings()
         found = tuple(r for r in listed if r.path in files and (r.depth is None or r.depth in files))
         wanted = {path for r in listed for path in (r.path, r.depth) if path}
         missing = tuple(sorted(path for path in wanted if path not in files))
@@ -53,7 +60,11 @@ class Folder:
         notes = [_unlisted([path for path in files.paths if is_media(path) and path not in wanted])]
         notes += [*table.blank_words(), _own_types(found), *people.notes(found)]
         return Survey(
-            recordings=found, missing=missing, empty=empty_among(root, found), notes=tuple(filter(None, notes))
+            recordings=found,
+            missing=missing,
+            empty=empty_among(root, found),
+            notes=tuple(filter(None, notes)),
+            hints=columns.hints,
         )
 
     def find(self, root: Path, domain: str | None = None) -> list[Recording]:
@@ -63,6 +74,26 @@ class Folder:
     def faces(self, recording: Recording, root: Path) -> Boxes | None:  # noqa: ARG002
         """Return None, because a table has no face boxes."""
         return None
+
+
+def keeping(layout: Layout, named: Sequence[str]) -> Layout:
+    """Return the layout, made to keep further columns of its table.
+
+    Args:
+        layout: any layout.
+        named: the columns; see `columns.Columns`.
+
+    Raises:
+        ConfigError: columns are named, but the layout reads no table.
+    """
+    if not named:
+        return layout
+    if not isinstance(layout, Folder):
+        raise ConfigError(
+            f"--with {named[0]} names a column of {NAME}, but the layout {layout.name} reads no such table",
+            "leave --with out, or use the layout folder",
+        )
+    return replace(layout, named=tuple(named))
 
 
 class _Files:
@@ -87,8 +118,9 @@ class _Files:
 class _Reader:
     """Make recordings from the lines of a table. A line that contradicts another one is an error."""
 
-    def __init__(self, table: Table, people: People, root: Path, files: _Files) -> None:
+    def __init__(self, table: Table, people: People, root: Path, files: _Files, columns: Columns) -> None:
         self._table = table
+        self._columns = columns
         self._people = people
         self._domain = people.domain
         self._root = root
@@ -100,6 +132,8 @@ class _Reader:
     def recordings(self) -> list[Recording]:
         """Return the recordings by path. The images of a clip are sorted by the numbers in their paths."""
         found = [self._recording(line) for line in self._table.lines]
+        about = self._columns.facts([recording.subject for recording in found])
+        found = [replace(recording, about=facts) for recording, facts in zip(found, about, strict=True)]
         frames: Counter[str] = Counter()
         for index in sorted(range(len(found)), key=lambda index: _counting(found[index].path)):
             recording = found[index]

@@ -30,7 +30,8 @@ class Survey:
         missing: names of recordings that should be there but are not, as far as the layout knows the names.
         unknown: files that are not part of the layout: renamed, additional, or of another kind.
         empty: recordings of zero bytes and broken links. They are in `recordings` too.
-        notes: lines about decisions that the user should know of.
+        notes: lines about decisions that the user should know of. They are kept in the manifest.
+        hints: further lines for the user, which are not kept.
     """
 
     recordings: tuple[Recording, ...]
@@ -38,6 +39,7 @@ class Survey:
     unknown: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 class Layout(Protocol):

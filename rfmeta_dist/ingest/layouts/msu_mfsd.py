@@ -47,6 +47,7 @@ def _read(path: str, domain: str) -> Recording | None:
         device=camera,
         session="1",
         condition=instrument or "",
+        about={"medium": instrument or ""},
         rotation=180 if turned else 0,
     )
 

@@ -44,6 +44,7 @@ def _read(path: str, domain: str) -> Recording | None:
         device=f"phone-{phone}",
         session=session,
         condition=instrument,
+        about={"medium": instrument},
     )
 
 

@@ -52,7 +52,7 @@ def _read(path: str, domain: str) -> Recording | None:
         return None
     if match := _REAL.fullmatch(rest):
         stem, client, light = match.groups()
-        attack_type, condition = LIVE, light
+        attack_type, condition, told = LIVE, light, {"light": light}
         protocols = {*_PROTOCOLS, *(f"{name}-{support}" for name, support in product(_PROTOCOLS, _SUPPORTS))}
     elif match := _ATTACK.fullmatch(rest):
         support, stem, printed, _, _, shown, _, light = match.groups()
@@ -60,6 +60,8 @@ def _read(path: str, domain: str) -> Recording | None:
         # Both supports use the same file names, so the support is added to the name.
         stem = f"{support}-{stem}"
         condition = f"{light}-{support}-{match[4] or match[7]}"
+        medium = "print" if printed else match[7].replace("_", "-")
+        told = {"light": light, "support": support, "medium": medium}
         shows = _shown_in(match[5] or "print", "video" if condition.endswith("video") else "photo")
         protocols = shows | {f"{name}-{support}" for name in shows}
     else:
@@ -78,6 +80,7 @@ def _read(path: str, domain: str) -> Recording | None:
         device="webcam",
         session="1",
         condition=condition,
+        about=told,
         protocols=parts(protocols, _SPLITS[part]),
     )
 

@@ -58,9 +58,18 @@ def _read(path: str, domain: str) -> Recording | None:
         device=match["d1"] or match["d2"],
         session=str(int(match["s1"] or match["s2"])),
         condition=match["light"] or f"{how}_{match['what']}",
+        about=_told(match),
         # Live clips are in all protocols; an attack is in that of its instrument and in `grandtest`.
         protocols=parts(("grandtest", how.partition("_")[0]) if how else _PROTOCOLS, _SPLITS[part]),
     )
+
+
+def _told(match: re.Match[str]) -> dict[str, str]:
+    """Return the light and, of an attack, its medium and support."""
+    if match["live"]:
+        return {"light": match["light"]}
+    (medium, support), (shown, light) = match["how"].split("_"), match["what"].split("_")
+    return {"light": light, "medium": f"{medium}-{shown}", "support": support}
 
 
 def _names() -> Iterator[str]:

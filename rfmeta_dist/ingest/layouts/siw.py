@@ -40,6 +40,8 @@ def _read(path: str, domain: str) -> Recording | None:
         device=f"sensor-{sensor}",
         session=session,
         condition=f"medium-{medium}",
+        # Only in the name of an attack does this number stand for a medium: a printer, paper or display.
+        about={} if kind == "1" else {"medium": f"{_TYPES[kind]}-{medium}"},
         protocols=parts(_protocols(_TYPES[kind], medium, tested=official == "test"), split),
     )
 

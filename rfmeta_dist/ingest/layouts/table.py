@@ -91,6 +91,11 @@ class Table:
         """Return True if any line fills an optional column."""
         return any(line.cells[column] for line in self.lines)
 
+    def further(self) -> list[str]:
+        """Return the names of the columns that have no fixed meaning, in the order of the header."""
+        header = self.lines[0].cells
+        return [name for name in header if name and name not in _REQUIRED + _OPTIONAL]
+
     def blank_words(self) -> list[str]:
         """Return a note for each optional column that holds placeholders such as `N/A`.
 

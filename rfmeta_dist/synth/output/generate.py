@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rfmeta_dist.core.about import to_text
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.seeds import seed as seed_of
 from rfmeta_dist.core.types import LIVE, Sample, Split
 from rfmeta_dist.synth.domains.card import DOMAINS, find_domain
-from rfmeta_dist.synth.domains.domain import Domain
+from rfmeta_dist.synth.domains.domain import PRINTED, Domain
 from rfmeta_dist.synth.domains.identities import Identity, MadeUp, cast
 from rfmeta_dist.synth.domains.scale import Scale
 from rfmeta_dist.synth.filming.film import film
@@ -24,12 +25,13 @@ from rfmeta_dist.synth.filming.nuisances import Take, disturb, flicker
 from rfmeta_dist.synth.filming.recording import Video, pick
 from rfmeta_dist.synth.imaging.codec import Pixels, encode_jpeg
 from rfmeta_dist.synth.optics.camera import see, set_up
-from rfmeta_dist.synth.optics.framing import Framing, draw_framing
+from rfmeta_dist.synth.optics.framing import FACE_UNIT_MM, Framing, draw_framing
 from rfmeta_dist.synth.optics.sensor import capture, fit, record
 from rfmeta_dist.synth.output.source import bare
 from rfmeta_dist.synth.person.motion import FPS
 from rfmeta_dist.synth.person.portraits import Portrait, Survey
 
+BAND = 200  # millimetres; distances of the camera are known in bands of this width
 RHO = 0.5  # default of how strongly spurious cues follow the label
 
 
@@ -162,7 +164,7 @@ def _people(videos: Sequence[Video]) -> str:
 def render(video: Video) -> list[Sample]:
     """Film a recording and return its crops as samples. The result depends on the video alone."""
     taken, framing = prepare(video)
-    sight, samples = see(taken.settings), []
+    sight, about, samples = see(taken.settings), _told(video, taken), []
     shots = film(video, taken.card, taken.settings, framing, video.times)
     for frame, (seconds, shot) in enumerate(zip(video.times, shots, strict=True)):
         tick = round(seconds * FPS)
@@ -170,7 +172,7 @@ def render(video: Video) -> list[Sample]:
         noise = video.random("sensor", tick)
         picture = record(capture(lit, sight, taken.settings, noise, shot.pattern), taken.settings)
         samples.append(_sample(video, frame, fit(picture, video.size), taken.quality, shot.depth))
-    return samples
+    return [replace(sample, about=about) for sample in samples]
 
 
 def prepare(video: Video) -> tuple[Take, Framing]:
@@ -179,6 +181,27 @@ def prepare(video: Video) -> tuple[Take, Framing]:
     camera, framing = pick(video.card.cameras, rng), draw_framing(rng)
     settings, quality = set_up(camera, framing, video.size, rng), rng.uniform(*video.card.quality)
     return disturb(Take(video.card, settings, quality, bands=None), video), framing
+
+
+def _told(video: Video, taken: Take) -> str:
+    """Return what is known about a recording: camera, session, distance and, of an attack, the instrument.
+
+    The choices are those that filming makes from the same random generators.
+    """
+    card, medium = taken.card, ""
+    if video.attack_type in PRINTED:
+        medium = pick(card.papers, video.random("attack")).name
+    elif video.attack_type != LIVE:
+        medium = pick(card.screens, video.random("attack")).name
+    near = int(taken.settings.away * FACE_UNIT_MM // BAND * BAND)
+    return to_text(
+        {
+            "device": pick(video.card.cameras, video.shared("set-up")).name,
+            "session": pick(card.sessions, video.shared("place")).name,
+            "distance": f"{near} to {near + BAND} mm",
+            "medium": medium,
+        }
+    )
 
 
 def _sample(video: Video, frame: int, picture: Pixels, quality: float, depth: NDArray[np.uint8]) -> Sample:

@@ -43,8 +43,8 @@ class Data(Section):
     within: Within | None = Field(
         None,
         description="train and judge within one domain, by one of its official protocols: DOMAIN/PROTOCOL, as "
-        "in O/1 or O/3_2. The protocol's train part trains, its validation part sets the threshold, its test "
-        "part is judged. Sources and target are then left out",
+        "in O/1 or O/3_2, or DOMAIN/splits for its own splits. The protocol's train part trains, its "
+        "validation part sets the threshold, its test part is judged. Sources and target are then left out",
     )
     sources: tuple[Name, ...] = Field(description="domains to train on, two or more")
     target: Target | None = Field(

@@ -101,7 +101,7 @@ def test_all_folds_are_trained_and_judged_each_on_its_own_test_part(rfmeta, with
     ("settings", "error", "says"),
     [
         ((), DataError, "has 2 folds, each for a run: 3_1, 3_2; set data.within=O/3_1, or run all folds with"),
-        (("data.within=O/7",), DataError, "domain O has no protocol 7; it has 1, 3_1, 3_2"),
+        (("data.within=O/7",), DataError, "has no protocol 7; it has 1, 3_1, 3_2, and splits"),
         (("data.within=O",), ConfigError, "within=O is not a domain and one of its official protocols"),
         (("method.name=rfmeta",), ConfigError, "data.within=O/3 has one domain; set method.name=no_meta"),
         (("data.sources=[A,B]",), ConfigError, "names other domains; remove both, or set data.sources=[O]"),
@@ -120,7 +120,7 @@ def test_a_domain_without_lists_says_which_layouts_have_them(rfmeta, within: Pat
     ending = rfmeta("loo", within, "--set", "data.within=A/1", "--set", f"data.prefix={packed}")
     assert ending.code == DataError.exit_code
     assert "domain A has no official protocols" in ending.error
-    assert "such as oulu_npu" in ending.error
+    assert "set data.within=A/splits for its own splits, or ingest the data with a layout" in ending.error
 
 
 def test_domains_cannot_be_chosen_within_one(rfmeta, within: Path):

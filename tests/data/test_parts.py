@@ -15,7 +15,7 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import SPLITS, Sample
 from rfmeta_dist.data.reading.parts import folds, open_judged, open_source
 from rfmeta_dist.data.reading.stream import DomainStream, scan
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import GoneError, Manifest
 from rfmeta_dist.data.shards.membership import restricted
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import Store, open_store
@@ -103,6 +103,25 @@ def test_a_protocol_with_folds_is_that_of_all_its_runs(oulu: tuple[Store, list[S
         open_source(store, data(store, "O/3"), "O")
     with pytest.raises(DataError, match="no protocol 5; it has 1, 2, 3_1, 3_2, 4_1"):
         folds(data(store, "O/5"))
+
+
+def test_the_own_splits_of_any_domain_are_a_protocol(tmp_path: Path):
+    store, sizes = open_store(str(tmp_path)), {"train": (6, 6), "validation": (3, 3), "test": (3, 6)}
+    made = list(make_samples("O", sizes))
+    pack(made, store, "O", contract={})
+    chosen = data(store, "O/splits")
+    assert folds(chosen) == ["O/splits"]
+    source, judged = open_source(store, chosen, "O"), open_judged(store, chosen, "O/splits")
+    for manifest, part in ((source, "train"), (source, "validation"), (judged, "test")):
+        assert set(read(store, manifest, part)) == {sample.key for sample in made if sample.split == part}
+    assert "test" not in source.samples["split"].to_pylist()
+
+
+def test_a_part_stays_in_the_state_that_the_run_trains_on(oulu: tuple[Store, list[Sample]]):
+    store, _ = oulu
+    with pytest.raises(DataError, match="0123456789") as deleted:
+        open_judged(store, data(store, "O/1"), "O/1", "0123456789abcdef")
+    assert not isinstance(deleted.value, GoneError)  # in its place, callers open the newest state
 
 
 def test_a_domain_without_protocols_says_so(tmp_path: Path):

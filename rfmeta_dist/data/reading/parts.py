@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.config.within import domain_of, protocol_of
+from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Split
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import GoneError, Manifest
 from rfmeta_dist.data.shards.membership import folds_of, renamed, restricted
 from rfmeta_dist.storage.store import Store, open_store
 
@@ -39,9 +40,15 @@ def open_source(store: Store, data: Data, name: str, fingerprint: str | None = N
 def open_judged(store: Store, data: Data, name: str, fingerprint: str | None = None) -> Manifest:
     """Open the target. For a run within a domain, it is the test part, and its samples have the target's name.
 
-    Arguments and errors are those of `open_source`.
+    Arguments and errors are those of `open_source`. For another run, GoneError says that the state was deleted.
     """
-    manifest = Manifest.open(store, domain_of(name), fingerprint)
+    try:
+        manifest = Manifest.open(store, domain_of(name), fingerprint)
+    except GoneError as error:
+        if data.within is None:
+            raise
+        # In another state of the domain, people that the run has trained on may be in the test part.
+        raise DataError(error.problem, error.remedy) from error
     if data.within is None:
         return manifest
     return renamed(restricted(manifest, protocol_of(data.within), JUDGED), name)

@@ -4,6 +4,8 @@ A manifest lists the protocols of each sample in the optional column `protocols`
 `1/train 3_2/test`. A part replaces the split in which a sample is stored. There is one exception: some data
 sets have no validation part, and ingest takes it from their training people. If a protocol has no validation
 part either, its train samples that are stored in the split `validation` are its validation part.
+
+Each domain also has the protocol `splits`: its own splits, for domains without official protocols.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMN = "protocols"
+OWN = "splits"  # the protocol that consists of a domain's own splits
 
 _NONE = -1  # part of a sample that a protocol does not list
 
@@ -101,13 +104,14 @@ def _listed(manifest: Manifest) -> tuple[list[list[str]], NDArray[np.int64]]:
 
 def _require_known(manifest: Manifest, protocol: str) -> None:
     known = protocols_of(manifest)
-    if protocol in known:
+    if protocol in (*known, OWN):
         return
     where = f"domain {manifest.domain}"
     if not known:
         raise DataError(
             f"{where} has no official protocols: no sample in its manifest is in one",
-            "remove data.within, or ingest the data with a layout that reads its protocols, such as oulu_npu",
+            f"set data.within={manifest.domain}/{OWN} for its own splits, or ingest the data with a layout "
+            "that reads its protocols, such as oulu_npu",
         )
     folds = [name for name in known if re.fullmatch(rf"{re.escape(protocol)}_\d+", name)]
     if folds:
@@ -116,7 +120,7 @@ def _require_known(manifest: Manifest, protocol: str) -> None:
             f"set data.within={manifest.domain}/{folds[0]}, or run all folds with `rfmeta leave-one-out`",
         )
     raise DataError(
-        f"{where} has no protocol {protocol}; it has {', '.join(known)}",
+        f"{where} has no protocol {protocol}; it has {', '.join(known)}, and {OWN} for its own splits",
         f"set data.within={manifest.domain}/{known[0]}, or another of them",
     )
 
@@ -129,6 +133,8 @@ def _parts(manifest: Manifest, protocol: str) -> NDArray[np.int64]:
     """
     import numpy as np
 
+    if protocol == OWN and protocol not in protocols_of(manifest):
+        return _stored(manifest)
     lists, index = _listed(manifest)
     part = np.array([_part(manifest, protocol, entries) for entries in lists])[index]
     train, validation = SPLITS.index("train"), SPLITS.index("validation")

@@ -124,7 +124,11 @@ class Plan:
     def names(self, run: Config) -> tuple[str, str, str]:
         """Return target, method or label, and seed of a run as texts."""
         shown = self.labels.get(run.run.name, (run.method.name,))
-        return str(run.data.target), ", ".join(shown), str(run.training.seed)
+        target = str(run.data.target)
+        others = (other.data for other in self.runs if other.data.target == run.data.target)
+        if any(set(other.sources) != set(run.data.sources) for other in others):
+            target = run.data.protocol  # the runs differ in their sources too
+        return target, ", ".join(shown), str(run.training.seed)
 
     @property
     def at_once(self) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rfmeta_dist.cli import cells
+from rfmeta_dist.cli.asked import Chosen, of_config, of_study
 from rfmeta_dist.cli.lists import names, numbers
 from rfmeta_dist.cli.live import DONE, FAILED, live_table
 from rfmeta_dist.cli.run import slots_for
@@ -24,11 +26,12 @@ from rfmeta_dist.cli.terminal import (
     show_rich,
     show_table,
 )
-from rfmeta_dist.core.errors import ConfigError, RfmetaError
+from rfmeta_dist.core.errors import RfmetaError
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.leave_one_out import Outcome
     from rfmeta_dist.config.held_out import Asked
+    from rfmeta_dist.report.folds import Means
     from rfmeta_dist.report.leave_one_out import Judged
     from rfmeta_dist.report.table import Missing
 
@@ -42,6 +45,10 @@ EXAMPLES = """
   rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
 
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
+
+  rfmeta leave-one-out oci_to_m.yaml --set evaluation.protocol=limited-source --sources M,I
+
+  rfmeta leave-one-out oulu.yaml --set data.within=O/3     [dim]# all folds of an official protocol[/]
 
   rfmeta leave-one-out --tuned runs/my-study --with-base --seeds 5,6,7     [dim]# a study's choices[/]
 
@@ -62,6 +69,12 @@ def leave_one_out(
     targets: Annotated[
         str | None,
         typer.Option(help="Domains to hold out, separated by commas; each domain in turn if not given."),
+    ] = None,
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            help="With evaluation.protocol limited-source: the two sources of all runs; every two if not given."
+        ),
     ] = None,
     methods: Annotated[
         str | None, typer.Option(help="Methods to compare, separated by commas; method.name if not given.")
@@ -92,12 +105,16 @@ def leave_one_out(
     address: Address = None,
     json: Json = False,
 ) -> None:
-    """Train and judge one run for each held-out target domain, as many at a time as the CPUs or GPUs allow."""
-    which = names(targets), numbers("seeds", seeds), overrides or ()
+    """Train and judge one run for each held-out target domain, as many at a time as the CPUs or GPUs allow.
+
+    The configuration may name another protocol: runs with two sources each (evaluation.protocol), or the folds
+    of an official protocol within one domain (data.within).
+    """
+    chosen = Chosen(names(targets), names(sources), names(methods), numbers("seeds", seeds))
     if tuned is None:
-        asked = _of_config(config, names(methods), with_base, *which)
+        asked = of_config(config, chosen, overrides or (), with_base=with_base)
     else:
-        asked = _of_study(tuned, config, names(methods), with_base, *which)
+        asked = of_study(tuned, config, chosen, overrides or (), with_base=with_base)
     runs = asked.runs
     count = slots_for(runs[0], slots)
     if dry_run:
@@ -114,67 +131,20 @@ def leave_one_out(
     outcomes = _train(plan, count, address, notices, quiet=json)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     judged, missing = _results(asked, outcomes)
+    means = _means(asked, judged, missing)
+    asked = replace(asked, notes=[*asked.notes, *(found.sentence() for found in means)])
     page = _write_page(asked, judged, missing) if judged else None
     if json:
-        print_json(as_dict(outcomes, asked) | {"page": page, "notices": notices})
+        folds = {"protocol": [found.as_dict() for found in means]} if means else {}
+        print_json(as_dict(outcomes, asked) | folds | {"page": page, "notices": notices})
     else:
         _print_results(outcomes, judged, missing)
+        _print_means(means)
         if judged:
             say(*asked.notes)
         if page:
             say(f"wrote the page {page}")
     _raise_first(failed)
-
-
-def _of_config(
-    config: Path | None,
-    methods: Sequence[str],
-    with_base: bool,
-    targets: Sequence[str],
-    seeds: Sequence[int],
-    overrides: Sequence[str],
-) -> Asked:
-    """Return the runs of a configuration file."""
-    from rfmeta_dist.config.held_out import Asked, summary_name, targets_of
-    from rfmeta_dist.config.load import load_config
-
-    if config is None:
-        raise ConfigError(
-            "no configuration is given", "give a configuration file, or the folder of a study with --tuned"
-        )
-    if with_base:
-        raise ConfigError(
-            "--with-base is given without --tuned, and only a study has a base",
-            "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
-        )
-    chosen = load_config(config, overrides)
-    return Asked(targets_of(chosen, methods, seeds, targets), summary_name(chosen))
-
-
-def _of_study(
-    folder: str,
-    config: Path | None,
-    methods: Sequence[str],
-    with_base: bool,
-    targets: Sequence[str],
-    seeds: Sequence[int],
-    overrides: Sequence[str],
-) -> Asked:
-    """Return the runs with a study's choices."""
-    from rfmeta_dist.tuning.chosen import runs_of
-
-    if config is not None:
-        raise ConfigError(
-            f"the configuration {config} and --tuned are both given, but the study has its own configurations",
-            "give one of them",
-        )
-    if methods:
-        raise ConfigError(
-            "--methods cannot be given with --tuned: the study chose the other fields of each configuration "
-            "for its own method, so another method would be at a disadvantage",
-            "leave --methods out, and start a study for each method that is to be compared",
-        )
-    return runs_of(folder, targets, seeds, overrides, with_base=with_base)
 
 
 def _print_plan(plan: cells.Plan, json: bool) -> None:
@@ -286,6 +256,20 @@ def _print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missin
     if judged:
         rows = table.rows([run.evaluation for run in judged], missing=missing)
         show_rich(table.rich_table(rows))
+
+
+def _means(asked: Asked, judged: Sequence[Judged], missing: Sequence[Missing]) -> list[Means]:
+    """Return for each method its error rates over the folds of an official protocol; [] without one."""
+    from rfmeta_dist.report.folds import means
+
+    return means(asked.protocol, [run.evaluation for run in judged], missing) if asked.protocol else []
+
+
+def _print_means(means: Sequence[Means]) -> None:
+    from rfmeta_dist.report.folds import COLUMNS
+
+    if means:
+        show_table(COLUMNS, [found.row() for found in means])
 
 
 def _raise_first(failed: Mapping[str, RfmetaError]) -> None:

@@ -53,7 +53,8 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
     manifests = {} if trained else domains.open_sources(config, pinned)
-    targets = [] if config.data.target is None else [domains.open_target(config, pinned)]
+    opened = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}}
+    targets = [] if config.data.target is None else [domains.open_target(config, opened)]
     judged = {target.domain: target.fingerprint for target in targets}
     whole = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}, **judged}
     deleted = tuple(name for name, state in judged.items() if pinned.get(name, state) != state)
@@ -101,7 +102,9 @@ def prepare(config: Config) -> Prepared:
     if first:
         for name, manifest in found.manifests.items():
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
-            runs.record(folder, "training", name, "train", samples, manifest.fingerprint, sealed=False)
+            runs.record(
+                folder, "training", name, manifest.part("train"), samples, manifest.fingerprint, sealed=False
+            )
     else:
         runs.correct(folder, config)
     return found

@@ -21,3 +21,8 @@ class Evaluation(Section):
     target_split: Literal["all", "train", "validation", "test"] = Field(
         "all", description="part of the target domain to judge on"
     )
+    protocol: Literal["leave-one-out", "limited-source"] = Field(
+        "leave-one-out",
+        description="runs that `rfmeta leave-one-out` makes of the domains: for each target one run with all "
+        "other domains as sources (leave-one-out), or a run for every two others (limited-source)",
+    )

@@ -1,9 +1,10 @@
-"""List the runs of a leave-one-out, one for each target domain, method and seed, without Ray or data."""
+"""List the runs of a protocol, such as leave-one-out: one for each target, method and seed. No data is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from rfmeta_dist.config.load import check
@@ -22,6 +23,7 @@ class Asked:
             that is not among them is shown under its method's name.
         notes: sentences about all runs, for the page and the terminal.
         about: what the output as JSON says beside the runs.
+        protocol: the official protocol whose folds the runs are, such as `O/3`; empty for another protocol.
     """
 
     runs: Sequence[Config]
@@ -29,6 +31,7 @@ class Asked:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    protocol: str = ""
 
     def labels_of(self, run: Config) -> Sequence[str]:
         """Return the names under which a run's figures are shown."""
@@ -36,19 +39,26 @@ class Asked:
 
 
 def targets_of(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], targets: Sequence[str] = ()
+    config: Config,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    targets: Sequence[str] = (),
+    sources: Sequence[str] = (),
 ) -> list[Config]:
     """Return a configuration for each target, method and seed. Its sources are all other domains.
+
+    If evaluation.protocol is limited-source, there is a configuration for every two other domains.
 
     Args:
         config: configuration whose sources and target, if it has one, are the domains.
         methods: names of learning rules; the method of `config` if empty.
         seeds: seeds of training; the seed of `config` if empty.
         targets: domains to hold out; each domain in turn if empty.
+        sources: the two sources of all runs, for limited-source; every two domains if empty.
 
     Raises:
-        ConfigError: there are fewer than three domains, a target is none of them, a method is unknown, or a
-            seed is out of range.
+        ConfigError: there are fewer than three domains, a target or source is none of them, a method is
+            unknown, a seed is out of range, or sources are given for another protocol.
     """
     domains = sorted(config.data.domains)
     if len(domains) < 3:
@@ -63,19 +73,87 @@ def targets_of(
             f"target {unknown[0]!r} is none of the configuration's domains {', '.join(domains)}",
             f"write --targets {domains[0]}, or several separated by commas",
         )
-    runs = []
-    for method in dict.fromkeys(methods or [config.method.name]):
-        for seed in dict.fromkeys(seeds or [config.training.seed]):
-            for target in sorted(set(targets)) or domains:
-                tree = config.model_dump(mode="json")
-                tree["data"] |= {"target": target, "sources": [d for d in domains if d != target]}
-                tree["method"] = config.method.renamed(method)
-                tree["training"]["seed"] = seed
-                tree["run"]["name"] = f"{config.run.name}-{method}-to_{target}-s{seed}"
-                runs.append(check(tree, f"for target {target}"))
-    return runs
+    if clash := sorted(set(targets) & set(sources)):
+        raise ConfigError(
+            f"{clash[0]} is given as a target and as a source, but a target must stay unseen",
+            "remove it from --targets or from --sources",
+        )
+    found = [
+        ({"target": target, "sources": chosen}, _name_of(config, target, chosen))
+        for target in sorted(set(targets)) or domains
+        for chosen in _sources_of(config, target, domains, sources)
+    ]
+    return _runs(config, methods, seeds, found)
+
+
+def folds_of(
+    config: Config, folds: Sequence[str], methods: Sequence[str], seeds: Sequence[int]
+) -> list[Config]:
+    """Return a configuration for each fold of an official protocol, method and seed.
+
+    Args:
+        config: configuration with the field data.within.
+        folds: values of data.within, one for each fold, such as `O/3_1`.
+        methods: names of learning rules; the method of `config` if empty.
+        seeds: seeds of training; the seed of `config` if empty.
+
+    Raises:
+        ConfigError: a method is unknown or cannot train on one domain, or a seed is out of range.
+    """
+    found = [({"within": fold, "target": fold}, fold.replace("/", "-")) for fold in folds]
+    return _runs(config, methods, seeds, found)
 
 
 def summary_name(config: Config) -> str:
     """Return the file name of the summary page, which lies beside the runs' folders."""
-    return f"{config.run.name}-leave_one_out.html"
+    protocol = config.data.within or config.evaluation.protocol
+    return f"{config.run.name}-{protocol.replace('-', '_').replace('/', '-')}.html"
+
+
+def _sources_of(config: Config, target: str, domains: Sequence[str], sources: Sequence[str]) -> list[list[str]]:
+    """Return the sources of each run that is judged on a target."""
+    if config.evaluation.protocol == "leave-one-out":
+        if sources:
+            raise ConfigError(
+                f"--sources {','.join(sources)} is given, but a run of a leave-one-out has all domains but one "
+                "as sources",
+                "leave --sources out, or add --set evaluation.protocol=limited-source",
+            )
+        return [[domain for domain in domains if domain != target]]
+    if not sources:
+        return [list(pair) for pair in combinations((d for d in domains if d != target), 2)]
+    pair = sorted(set(sources))
+    if len(pair) != 2 or not set(pair) <= set(domains):
+        raise ConfigError(
+            f"--sources {','.join(sources)} does not name two of the configuration's domains "
+            f"{', '.join(domains)}",
+            f"write --sources {domains[0]},{domains[1]}",
+        )
+    return [] if target in pair else [pair]
+
+
+def _name_of(config: Config, target: str, sources: Sequence[str]) -> str:
+    return (
+        f"to_{target}" if config.evaluation.protocol == "leave-one-out" else f"{'_'.join(sources)}-to_{target}"
+    )
+
+
+def _runs(
+    config: Config,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    found: Sequence[tuple[Mapping[str, Any], str]],
+) -> list[Config]:
+    """Return a configuration for each method and seed, and each change of the section `data` with its name."""
+    runs = []
+    for method in dict.fromkeys(methods or [config.method.name]):
+        for seed in dict.fromkeys(seeds or [config.training.seed]):
+            for data, name in found:
+                tree = config.model_dump(mode="json")
+                tree["data"] |= data
+                tree["method"] = config.method.renamed(method)
+                tree["evaluation"]["protocol"] = "leave-one-out"  # the run is that of a plain configuration
+                tree["training"]["seed"] = seed
+                tree["run"]["name"] = f"{config.run.name}-{method}-{name}-s{seed}"
+                runs.append(check(tree, f"for target {data['target']}"))
+    return runs

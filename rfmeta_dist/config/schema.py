@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     create_model,
     field_validator,
     model_serializer,
     model_validator,
 )
 
+from rfmeta_dist.config import within as one_domain
+from rfmeta_dist.config.augmentation import Augmentation
 from rfmeta_dist.config.evaluation import Evaluation
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.tracking import Tracking
 from rfmeta_dist.config.training import EpisodeChoice, Training
+from rfmeta_dist.config.within import Target, Within
 from rfmeta_dist.core.patches import Patches
 
 NAMED = "the learning rule"  # describes method.name
@@ -33,43 +37,18 @@ class Run(Section):
     )
 
 
-class Augmentation(Section):
-    """How training samples are varied at random, differently in each epoch. The paper does not vary them.
-
-    Hue is not varied, because it helps to distinguish prints and screens from skin.
-    """
-
-    flip: float = Field(0.5, ge=0, le=1, description="probability of mirroring the image")
-    crop: float = Field(
-        0.2, ge=0, lt=1, description="largest share of the side that is cropped away; patches are not cropped"
-    )
-    brightness: float = Field(0.1, ge=0, le=1, description="largest change up or down, as a share of the range")
-    contrast: float = Field(0.2, ge=0, le=1, description="largest relative change, up or down")
-    saturation: float = Field(0.2, ge=0, le=1, description="largest relative change, up or down")
-    cutout: float = Field(0.0, ge=0, le=1, description="side of a black square, as a share of the image's side")
-    blur: float = Field(
-        0.0, ge=0, le=10, description="largest standard deviation of a Gaussian blur, in pixels"
-    )
-    noise: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="largest standard deviation of sensor noise at middle grey, as a share of the full range",
-    )
-    sharpness: float = Field(
-        0.0, ge=0, le=5, description="largest share of the fine detail that is added once more"
-    )
-    coding: int = Field(
-        100, ge=1, le=100, description="lowest JPEG quality at which a sample is coded again; 100 for never"
-    )
-
-
 class Data(Section):
     """Which shards a run reads, and how batches are made of them."""
 
     prefix: Place = Field(description="place of the shards: a local folder or an s3:// prefix")
+    within: Within | None = Field(
+        None,
+        description="train and judge within one domain, by one of its official protocols: DOMAIN/PROTOCOL, as "
+        "in O/1 or O/3_2, or DOMAIN/splits for its own splits. The protocol's train part trains, its "
+        "validation part sets the threshold, its test part is judged. Sources and target are then left out",
+    )
     sources: tuple[Name, ...] = Field(description="domains to train on, two or more")
-    target: Name | None = Field(
+    target: Target | None = Field(
         None,
         description="domain to judge on, no source; training does not read its labels. If not given, the model "
         "is judged on nothing",
@@ -101,6 +80,11 @@ class Data(Section):
             return {"image_size": PATCH_SIDE, **given}
         return given
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_domain(cls, given: Any) -> Any:
+        return one_domain.filled(given) if isinstance(given, dict) else given
+
     @model_validator(mode="after")
     def _grid_of_patches(self) -> Self:
         if self.view == "face" and self.patch_grid != type(self).model_fields["patch_grid"].default:
@@ -112,8 +96,8 @@ class Data(Section):
 
     @field_validator("sources")
     @classmethod
-    def _sources(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
-        if len(sources) < 2:
+    def _sources(cls, sources: tuple[str, ...], before: ValidationInfo) -> tuple[str, ...]:
+        if len(sources) < 2 and not before.data.get("within"):
             raise ValueError(
                 "there must be at least two source domains, one to meta-train on and one to meta-test on; "
                 "add a domain to data.sources"
@@ -139,12 +123,17 @@ class Data(Section):
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Return the sources, followed by the target if there is one."""
-        return self.sources if self.target is None else (*self.sources, self.target)
+        """Return the sources, followed by the target if it is a domain of its own."""
+        return self.sources if self.target is None or self.within else (*self.sources, self.target)
 
     @property
     def protocol(self) -> str:
-        """Return the protocol in the notation of the literature: `O&C&I→M`, or `O&C&I` without a target."""
+        """Return the protocol in the notation of the literature: `O&C&I→M`, `O&C&I` without a target.
+
+        That of a run within a domain is the value of `within`: `O/3_2`.
+        """
+        if self.within:
+            return self.within
         return "&".join(self.sources) + (f"→{self.target}" if self.target is not None else "")
 
 
@@ -261,6 +250,17 @@ class Config(Section):
         """Return the number of source domains as text: `5`, or `3 of 5` if an episode has 3 of them."""
         chosen, sources = self.episode_domains, len(self.data.sources)
         return f"{chosen} of {sources}" if chosen < sources else f"{sources}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _test_part(cls, given: Any) -> Any:
+        return one_domain.judged_on_test(given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _within_is_possible(self) -> Config:
+        if self.data.within:
+            one_domain.require_possible(self.data.within, self.method.name, self.evaluation.target_split)
+        return self
 
     @model_validator(mode="after")
     def _domains_are_there(self) -> Config:

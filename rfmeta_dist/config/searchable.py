@@ -10,6 +10,7 @@ REASONS = {  # against a search over a field, and what to do instead
     "model.weights": ("a change of a file would not be noticed", "set base.model.weights"),
     "data.sources": (_FOLDS, "remove space.data.sources"),
     "data.target": (_FOLDS, "remove space.data.target"),
+    "data.within": (_FOLDS, "remove space.data.within"),
 }
 
 

@@ -170,6 +170,12 @@ class Study(Section):
             )
 
     def _require_domains(self) -> None:
+        if self.base.data.within:
+            raise ConfigError(
+                f"base: data.within={self.base.data.within} trains and judges within one domain, but a study "
+                "judges candidates on domains that they were not trained on",
+                "remove base.data.within, and set base.data.sources and base.data.target",
+            )
         have, need = len(self.domains), FEWEST_DOMAINS[self.selection]
         if have >= need:
             return

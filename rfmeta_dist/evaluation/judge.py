@@ -16,10 +16,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.within import domain_of
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import UNITS, RawBatch, Split
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.data.reading.cache import Cache
+from rfmeta_dist.data.reading.parts import open_judged
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import GoneError, Manifest, subjects
@@ -90,7 +92,8 @@ def score_sources(
         batches = _scan(config, sources.store, manifest, "validation", view)
         scored.append(score_domain(detector, manifest, batches))
         count, state = len(scored[-1]), manifest.fingerprint
-        record(folder, "threshold", name, "validation", count, state, sealed=False, once=once)
+        part = manifest.part("validation")
+        record(folder, "threshold", name, part, count, state, sealed=False, once=once)
     return concatenate(scored)
 
 
@@ -114,11 +117,11 @@ def score_target(
         RunError: the detector's scores are not numbers.
     """
     shards = open_store(config.data.prefix)
-    manifest = _open_target(config, folder, shards)
+    manifest, name = _open_target(config, folder, shards), domains.target_of(config)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     state = manifest.fingerprint
-    record(folder, "evaluation", manifest.domain, chosen, samples, state, sealed=True, once=once)
+    record(folder, "evaluation", name, chosen, samples, state, sealed=True, once=once)
     return manifest, score_domain(detector, manifest, _scan(config, shards, manifest, split, view))
 
 
@@ -178,7 +181,7 @@ def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     """
     name = domains.target_of(config)
     try:
-        manifest = Manifest.open(shards, name, pins.read(folder).get(name))
+        manifest = open_judged(shards, config.data, name, pins.read(folder).get(domain_of(name)))
     except GoneError as error:
         raise DataError(
             error.problem,

@@ -56,6 +56,7 @@ def page(judged: Sequence[Judged], missing: Sequence[Missing] = (), notes: Seque
             notes=notes,
             all=len(judged) + len(missing),
             panels=_panels(judged),
+            within=all("/" in run.evaluation["target"] for run in judged),
             undrawn=[_name(run.evaluation) for run in judged if run.videos is None],
             several=_several(judged),
             bands=len({run.evaluation["method"] for run in judged}) <= plots.BANDS,

@@ -48,8 +48,8 @@ def with_interval(figure: Mapping[str, Any]) -> str:
 
 
 def split_name(sources: Iterable[str], target: str) -> str:
-    """Return the name of a leave-one-out split as in the literature: `O&C&I→M`."""
-    return f"{'&'.join(sources)}→{target}"
+    """Return the name of a leave-one-out split as in the literature, `O&C&I→M`, or of a protocol: `O/3_2`."""
+    return target if "/" in target else f"{'&'.join(sources)}→{target}"
 
 
 def clock(time: object) -> str:

@@ -47,6 +47,7 @@ CORRECTABLE = {
 MAY_DIFFER = {
     "run.folder",
     "data.cache_gb",
+    "evaluation.protocol",
     "training.checkpoint_every",
     *(f"{section}.{field}" for section, fields in CORRECTABLE.items() for field in fields),
     *(f"training.{field}" for field in HARDWARE),

@@ -56,8 +56,9 @@ def small(
         run=Run(name="proof", folder="generated://"),
         data=Data(
             prefix="generated://",
+            within="source-0/proof" if sources == 1 else None,
             sources=tuple(f"source-{d}" for d in range(sources)),
-            target="none",
+            target="none" if sources > 1 else None,
             image_size=IMAGE_SIZE,
             batch=min(batch, least),
         ),

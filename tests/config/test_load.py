@@ -9,8 +9,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from rfmeta_dist.config.augmentation import Augmentation
 from rfmeta_dist.config.load import dump, fields_that_differ, load_config
-from rfmeta_dist.config.schema import Augmentation, Config
+from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]

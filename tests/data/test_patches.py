@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rfmeta_dist.config.schema import Augmentation
+from rfmeta_dist.config.augmentation import Augmentation
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.patches import Patches, Place
 from rfmeta_dist.core.seeds import generator

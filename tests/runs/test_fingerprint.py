@@ -55,6 +55,7 @@ def test_checkpoints_of_the_first_version_are_recognised(run):
         {"training": {"threads": 2, "gpus": 1, "checkpoint_every": 3}},
         {"training": {"deterministic": True}},
         {"evaluation": {"target_split": "test"}},
+        {"evaluation": {"protocol": "limited-source"}},
     ],
 )
 def test_what_does_not_decide_the_weights_is_no_part_of_it(other):
@@ -105,3 +106,19 @@ def test_a_field_added_later_counts_only_where_it_is_set():
     before = config(data={"augmentation": {"flip": 0.1}})
     assert fingerprint(extended(0.0, 0.0), DATA) == fingerprint(before, DATA)
     assert len({fingerprint(extended(m, g), DATA) for m in (0.0, 0.9) for g in (0.0, 0.1)}) == 4
+
+
+def test_each_protocol_within_a_domain_is_training_of_its_own():
+    found = [
+        check(
+            {
+                "run": {"name": "r"},
+                "data": {"prefix": "x", "within": within},
+                "method": {"name": "no_meta"},
+                "training": {"workers": 1},
+            },
+            "test",
+        )
+        for within in ("A/1", "A/3_1", "A/3_2")
+    ]
+    assert len({fingerprint(one, {"A": "1"}) for one in found}) == 3

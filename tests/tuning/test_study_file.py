@@ -130,6 +130,7 @@ SPACES: list[tuple[dict[str, Any], str]] = [
     ({"training.seed": {"int": [0, 9]}}, "space.training.seed: .*; list the seeds in the study's field seeds"),
     ({"data.sources": UNIFORM}, "space.data.sources: .* which domains a fold trains on"),
     ({"data.target": UNIFORM}, "space.data.target: .* which domains a fold trains on"),
+    ({"data.within": {"choice": ["O/1", "O/2"]}}, "space.data.within: .* which domains a fold trains on"),
     ({WEIGHT: [1, 2]}, f"space.{WEIGHT}: .*is not one distribution; write {{loguniform"),
     ({WEIGHT: {"normal": [1, 2]}}, f"space.{WEIGHT}: .*is not one distribution"),
     ({WEIGHT: UNIFORM | {"int": [1, 2]}}, f"space.{WEIGHT}: .*is not one distribution"),
@@ -218,8 +219,14 @@ def test_another_backbone_cannot_begin_with_the_base_s_weights(tmp_path):
     require_refused(path, "space.model.backbone: base.model.weights holds .*; remove space.model.backbone")
 
 
+WITHIN = {
+    "data": {"prefix": "x", "within": "O/1"},
+    "method": {"name": "no_meta"},
+    "training": {"workers": 1},
+}
 STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"search": {"candidates": 0}}, "search.candidates=0: .*greater than or equal to 1"),
+    ({"base": WITHIN}, "base: data.within=O/1 trains and judges within one domain.*; remove base.data.within"),
     ({"search": {"candidates": "many"}}, 'search.candidates="many": .*valid integer'),
     ({"search": {"kind": "bohb"}}, 'search.kind="bohb": .*sobol'),
     ({"search": {"rungs": [20, 10]}}, "search.rungs: the steps do not rise"),

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.cli.verify import verify
+from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.errors import ConfigError, VerificationError
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.verification import parity
-from rfmeta_dist.verification.small import KINDS
+from rfmeta_dist.verification.small import KINDS, small
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +60,13 @@ def test_proofs_come_as_json_and_one_beyond_the_tolerance_is_an_error(monkeypatc
     (proof,) = json.loads(capsys.readouterr().out)["proofs"]
     assert proof["differences"].keys() == set(KINDS)
     assert 0 < max(proof["differences"].values()) < 1e-11
+
+
+def test_the_step_on_one_domain_is_proved_for_workers_with_an_episode_each():
+    training = Training(workers=2, episodes=2, steps=2, strategy="ddp")
+    (result,) = parity.prove_locally([small(Method(name="no_meta"), training, 1, batch=4)])
+    assert result.config.data.sources == ("source-0",)
+    result.require()
 
 
 def test_a_worker_that_dies_is_an_error_and_not_a_hang():

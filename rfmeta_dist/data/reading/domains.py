@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.within import domain_of
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.core.types import SPLITS, Split
+from rfmeta_dist.data.reading.parts import open_judged, open_source
 from rfmeta_dist.data.reading.sizes import require_size
 from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, open_head, subjects
-from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.storage.store import Store, open_store
 
 NONE: Mapping[str, str] = {}
 MARK = 12  # digits of a fingerprint that messages show
@@ -31,7 +33,8 @@ def open_sources(config: Config, pinned: Mapping[str, str] = NONE) -> dict[str, 
         StorageError: the prefix cannot be read.
     """
     store = open_store(config.data.prefix)
-    manifests = {name: Manifest.open(store, name, pinned.get(name)) for name in config.data.sources}
+    data = config.data
+    manifests = {name: open_source(store, data, name, pinned.get(name)) for name in data.sources}
     for manifest in manifests.values():
         for split in ("train", "validation"):
             for label in (1, 0):
@@ -59,7 +62,8 @@ def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
     """Check that a run can be judged on its target: by the counts, the number of people and the size of crops.
 
     No label of a sample is read, so the target stays sealed. The function opens the pinned state of the domain,
-    or the newest state if none is pinned or the pinned one was deleted.
+    or the newest state if none is pinned or the pinned one was deleted. Of a run within a domain, the target is
+    always in the state that the run trains on, because people could be in other parts in another state.
 
     Raises:
         DataError: the target is unknown or damaged, or cannot be judged on.
@@ -67,6 +71,8 @@ def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
         StorageError: the prefix cannot be read.
     """
     store, name, split = open_store(config.data.prefix), target_of(config), target_split(config)
+    if config.data.within:
+        return _open_part(config, store, pinned)
     try:
         head = open_head(store, name, pinned.get(name))
     except GoneError:
@@ -74,6 +80,14 @@ def open_target(config: Config, pinned: Mapping[str, str] = NONE) -> Head:
     require_target(config, head)
     require_subjects(config, subjects(store, head, split))
     return head
+
+
+def _open_part(config: Config, store: Store, pinned: Mapping[str, str]) -> Manifest:
+    name = target_of(config)
+    manifest = open_judged(store, config.data, name, pinned.get(domain_of(name)))
+    require_target(config, manifest)
+    require_subjects(config, subjects(store, manifest, target_split(config)))
+    return manifest
 
 
 def target_split(config: Config) -> Split | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rfmeta_dist.config.schema import Augmentation
+    from rfmeta_dist.config.augmentation import Augmentation
 
     Pixels = NDArray[np.uint8]
 

@@ -157,10 +157,12 @@ class Reader:
             nonlocal fetched
             fetched = True
             data = fetch(self._folder, shard, self._cache, self.meter)
-            return Samples(unpack(data, self._manifest.rows(shard), where, known=True))
+            some = bool(self._manifest.protocol)
+            return Samples(unpack(data, self._manifest.rows(shard), where, known=True, some=some))
 
         # The rows of the samples come from the manifest, so they belong to the key.
-        found = _SHARDS.get((where, shard.sha256, self._manifest.fingerprint), load)
+        manifest = self._manifest
+        found = _SHARDS.get((where, shard.sha256, manifest.fingerprint, manifest.part(shard.split)), load)
         self.meter.add(cache_hits=int(not fetched))
         return found
 

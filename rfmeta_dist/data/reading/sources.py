@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.data.reading.parts import open_source
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import Store, open_store
@@ -17,7 +18,8 @@ class Sources:
 
     Attributes:
         store: the store that holds the domains.
-        manifests: the manifest of each source, in the order of the configuration. The target is not among them.
+        manifests: the manifest of each source, in the order of the configuration. The target is not among them;
+            of a run within a domain, they lack the samples of the protocol's test part.
     """
 
     store: Store
@@ -37,4 +39,5 @@ class Sources:
             StorageError: the prefix cannot be read.
         """
         store, pinned = open_store(config.data.prefix), pins.read(folder) if folder else {}
-        return cls(store, {name: Manifest.open(store, name, pinned.get(name)) for name in config.data.sources})
+        data = config.data
+        return cls(store, {name: open_source(store, data, name, pinned.get(name)) for name in data.sources})

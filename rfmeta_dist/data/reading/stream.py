@@ -18,7 +18,8 @@ from rfmeta_dist.data.shards.unpack import Packed
 from rfmeta_dist.storage.store import Store
 
 if TYPE_CHECKING:
-    from rfmeta_dist.config.schema import Augmentation, Data
+    from rfmeta_dist.config.augmentation import Augmentation
+    from rfmeta_dist.config.schema import Data
     from rfmeta_dist.core.patches import Patches, Place
     from rfmeta_dist.data.reading.reader import Pixels
 

@@ -95,10 +95,12 @@ class Manifest(Head):
     Attributes:
         samples: one row per sample; the rows of a shard are adjacent. Columns: see `sample_schema`.
         shards: the shards, sorted by name.
+        protocol: the official protocol to which it is restricted (membership.py); empty for the whole domain.
     """
 
     samples: pa.Table = field(repr=False, compare=False)
     shards: tuple[Shard, ...] = field(repr=False, compare=False)
+    protocol: str = ""
 
     @classmethod
     def open(cls, store: Store, domain: str, fingerprint: str | None = None) -> Manifest:
@@ -129,6 +131,10 @@ class Manifest(Head):
                 "each batch is half live, half attacks: ingest samples of that class, or leave the domain out",
             )
         return found
+
+    def part(self, split: Split) -> str:
+        """Return the name of a split for the ledger: `train`, or `3_2/train` within a protocol."""
+        return f"{self.protocol}/{split}" if self.protocol else split
 
     def rows(self, shard: Shard) -> list[Row]:
         """Return the rows of one shard in the table of samples, in the order of its tar."""
@@ -180,6 +186,8 @@ def open_head(store: Store, domain: str, fingerprint: str | None = None) -> Head
 def subjects(store: Store, head: Head, split: Split | None) -> int:
     """Return the number of people in a split, or in all splits if `split` is None. No label is read.
 
+    Of a `Manifest`, the people are counted in its table, which may be that of a protocol's part.
+
     Raises:
         DataError: the table of samples is missing or damaged.
         StorageError: the store cannot be read.
@@ -187,7 +195,10 @@ def subjects(store: Store, head: Head, split: Split | None) -> int:
     import pyarrow.compute as pc
 
     wanted = ["subject_id", "split"]
-    table = read_table(store.sub(head.domain), head.tables["samples"], sample_schema(), wanted)
+    if isinstance(head, Manifest):
+        table = head.samples.select(wanted)
+    else:
+        table = read_table(store.sub(head.domain), head.tables["samples"], sample_schema(), wanted)
     if split is not None:
         table = table.filter(pc.field("split") == split)
     return len(pc.unique(table["subject_id"].unify_dictionaries()))

@@ -40,7 +40,9 @@ class Packed:
     full_depth: bytes | None = None
 
 
-def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False) -> list[Packed]:
+def unpack(
+    data: bytes, rows: Sequence[Row], where: str, *, known: bool = False, some: bool = False
+) -> list[Packed]:
     """Split a shard into its samples, which must be those of the manifest, in the same order.
 
     Args:
@@ -49,6 +51,7 @@ def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False)
         where: name of the shard in errors.
         known: True if the shard's SHA-256 has been checked already; the members' hashes are then not checked
             again.
+        some: True if the rows are some of the shard's; the other samples are left out.
 
     Raises:
         DataError: the tar is damaged, or a member or sample differs from the manifest.
@@ -57,6 +60,9 @@ def unpack(data: bytes, rows: Sequence[Row], where: str, *, known: bool = False)
         groups = _grouped(_members(data, where))
     except ValueError as error:
         raise DataError(f"shard {where} is damaged: {error}", RESTORE) from error
+    if some:
+        wanted = {row["key"] for row in rows}
+        groups = [group for group in groups if group[0] in wanted]
     if [key for key, _ in groups] != [row["key"] for row in rows]:
         raise DataError(
             f"shard {where} holds {len(groups)} samples that are not the {len(rows)} that the manifest lists, "

@@ -1,0 +1,88 @@
+"""Decide which runs `rfmeta leave-one-out` is asked for: those of a configuration, or those of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfmeta_dist.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.config.held_out import Asked
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options that choose runs; each is empty if it was not given."""
+
+    targets: Sequence[str]
+    sources: Sequence[str]
+    methods: Sequence[str]
+    seeds: Sequence[int]
+
+
+def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, with_base: bool) -> Asked:
+    """Return the runs of a configuration file, by the protocol that it names.
+
+    Raises:
+        ConfigError: there is no configuration, or it does not allow these options.
+        DataError: it names an official protocol that the domain lacks.
+        StorageError: the domain's manifest cannot be read.
+    """
+    from rfmeta_dist.config.held_out import Asked, folds_of, summary_name, targets_of
+    from rfmeta_dist.config.load import load_config
+
+    if config is None:
+        raise ConfigError(
+            "no configuration is given", "give a configuration file, or the folder of a study with --tuned"
+        )
+    if with_base:
+        raise ConfigError(
+            "--with-base is given without --tuned, and only a study has a base",
+            "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
+        )
+    read = load_config(config, overrides)
+    if not read.data.within:
+        runs = targets_of(read, chosen.methods, chosen.seeds, chosen.targets, chosen.sources)
+        return Asked(runs, summary_name(read))
+    if chosen.targets or chosen.sources:
+        raise ConfigError(
+            f"--targets and --sources choose domains, but data.within={read.data.within} has one domain",
+            "leave them out, or remove data.within",
+        )
+    from rfmeta_dist.data.reading.parts import folds
+
+    runs = folds_of(read, folds(read.data), chosen.methods, chosen.seeds)
+    return Asked(runs, summary_name(read), protocol=read.data.within)
+
+
+def of_study(
+    tuned: str, config: Path | None, chosen: Chosen, overrides: Sequence[str], *, with_base: bool
+) -> Asked:
+    """Return the runs with a study's choices.
+
+    Raises:
+        ConfigError: an option is given that does not go with a study.
+        RunError: there is no study, or it has not chosen yet.
+    """
+    from rfmeta_dist.tuning.chosen import runs_of
+
+    if config is not None:
+        raise ConfigError(
+            f"the configuration {config} and --tuned are both given, but the study has its own configurations",
+            "give one of them",
+        )
+    if chosen.methods:
+        raise ConfigError(
+            "--methods cannot be given with --tuned: the study chose the other fields of each configuration "
+            "for its own method, so another method would be at a disadvantage",
+            "leave --methods out, and start a study for each method that is to be compared",
+        )
+    if chosen.sources:
+        raise ConfigError(
+            "--sources cannot be given with --tuned: the study chose for a target with all other domains",
+            "leave --sources out, or give a configuration instead of --tuned",
+        )
+    return runs_of(tuned, chosen.targets, chosen.seeds, overrides, with_base=with_base)

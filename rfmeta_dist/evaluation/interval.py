@@ -60,6 +60,28 @@ def of_rate(
     return _around(value, low, high, 0, np.isfinite(half))
 
 
+def of_effective(point: Array, n: Array, people: Array, effective: Array, alpha: float) -> tuple[Array, Array]:
+    """Return the ends of Korn and Graubard's intervals of G rates whose effective numbers are known.
+
+    Args:
+        point: G error rates in [0, 1].
+        n: G numbers of recordings.
+        people: G numbers of people, at least 2.
+        effective: G effective numbers of recordings, > 0.
+        alpha: probability in (0, 1) that an interval may miss its rate, half of it on each side.
+    """
+    import numpy as np
+    from scipy.special import betaincinv, stdtrit
+
+    tail = alpha / 2
+    fewer = (stdtrit(np.maximum(n - 1, 1), tail) / stdtrit(people - 1, tail)) ** 2
+    size = effective * np.minimum(fewer, 1)
+    hits = point * size
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), size - hits + 1, tail), 0.0)
+    high = np.where(point < 1, betaincinv(hits + 1, np.maximum(size - hits, 1e-300), 1 - tail), 1.0)
+    return low, high
+
+
 def of_difference(value: ArrayLike, error: ArrayLike, subjects: ArrayLike) -> tuple[Array, Array]:
     """Return the ends of the 95 % intervals of figures in [−1, 1], by Student's t with `subjects` − 1 degrees.
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.about import from_text
 from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.evaluation.interval import of_effective
 from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
@@ -91,28 +92,6 @@ def compute(scores: Scores, threshold: float) -> dict[str, Any] | None:
     told: dict[str, Any] = {"left_out": [], "unknown": {}}
     rows = [row for name in attributes for row in _rows(name, facts, kinds, cells, whole, told)]
     return {"level": LEVEL, "compared": len(rows), "few": FEW, "rows": _judged(rows), **told}
-
-
-def interval(point: Array, n: Array, people: Array, effective: Array, alpha: float) -> tuple[Array, Array]:
-    """Return the ends of Korn and Graubard's intervals of G rates.
-
-    Args:
-        point: G error rates in [0, 1].
-        n: G numbers of recordings.
-        people: G numbers of people, at least 2.
-        effective: G effective numbers of recordings, > 0.
-        alpha: probability in (0, 1) that an interval may miss its rate, half of it on each side.
-    """
-    import numpy as np
-    from scipy.special import betaincinv, stdtrit
-
-    tail = alpha / 2
-    fewer = (stdtrit(np.maximum(n - 1, 1), tail) / stdtrit(people - 1, tail)) ** 2
-    size = effective * np.minimum(fewer, 1)
-    hits = point * size
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), size - hits + 1, tail), 0.0)
-    high = np.where(point < 1, betaincinv(hits + 1, np.maximum(size - hits, 1e-300), 1 - tail), 1.0)
-    return low, high
 
 
 @dataclass(frozen=True)
@@ -287,7 +266,7 @@ def _judged(rows: list[Row]) -> list[Row]:
         return []
     n, point, people = (np.array([row[name] for row in rows]) for name in ("recordings", "point", "subjects"))
     effective = np.array([row.pop("effective") for row in rows])
-    lows, highs = interval(point, n, people, effective, (1 - LEVEL) / len(rows))
+    lows, highs = of_effective(point, n, people, effective, (1 - LEVEL) / len(rows))
     highest: dict[tuple[str, str], float] = {}
     for row in rows:
         if row["rate"] == "APCER":

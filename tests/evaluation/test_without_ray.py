@@ -55,6 +55,7 @@ def test_a_run_is_judged_outside_of_ray(tmp_path: Path) -> None:
     assert json.loads((run / "evaluation.json").read_text()) == now
     for unit in ("frame", "video"):
         for figure in ("HTER", "AUC", "oracle_EER"):
-            assert now["figures"][unit][figure] == pytest.approx(then["figures"][unit][figure], abs=1e-4)
+            found, earlier = (result["figures"][unit][figure]["value"] for result in (now, then))
+            assert found == pytest.approx(earlier, abs=1e-4)
     last = json.loads((run / "ledger.jsonl").read_text().splitlines()[-1])
     assert (last["domain"], last["purpose"], last["sealed"]) == ("M", "evaluation", True)

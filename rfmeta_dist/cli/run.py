@@ -281,7 +281,7 @@ def _print_at(figures: dict[str, Any], operating_point: str, run: str) -> None:
 
     points = needs.at(figures, operating_point, run)
     say(f"{operating_point}, on the sources: {MEANINGS[operating_point]}")
-    show_rich(plain_table(needs.COLUMNS, needs.cells(points)))
+    show_rich(plain_table(needs.COLUMNS, needs.cells(points), padding=(0, 1, 0, 0)))
     if points["video"]["unresolved"]:
         say(f"the sources have too few recordings for this point: {points['video']['unresolved']}")
 

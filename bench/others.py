@@ -9,7 +9,7 @@ The models are features of single crops with classifiers of scikit-learn:
     colour    histograms of hue, saturation and brightness, gradient boosting; trained, validated and judged on
               other people of one domain, O; written in bob's four columns
 
-`rfmeta judge` reads the two files. The same quantities are then computed from the same scores by scikit-learn,
+`rfmeta judge` reads the two files. The same quantities are then computed from the same files by scikit-learn,
 and by bob.measure if `--bob` gives a Python of an environment that has it (pip install bob.measure).
 """
 
@@ -39,10 +39,11 @@ from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation import given, given_figures
 from rfmeta_dist.evaluation.given_rows import Reading
-from rfmeta_dist.evaluation.scores import Scores, coded
+from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.storage.store import open_store
 
 Array = NDArray[np.float64]
+Side = dict[str, Any]  # validation or test rows: `kind` (live or the attack type) and `score`
 Feature = Callable[[NDArray[np.uint8]], Array]
 SIDE = 64
 AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # the neighbours of a pixel
@@ -136,14 +137,15 @@ def judged(table: Path, validation: Path | None, point: str, resamples: int) -> 
     return given_figures.compute(given.understand(*read), point, resamples=resamples)["video"]
 
 
-def by_sklearn(validation: Scores, test: Scores, threshold: float) -> dict[str, float]:
+def by_sklearn(validation: Side, test: Side, threshold: float) -> dict[str, float]:
     """Return scikit-learn's AUC and rates at a threshold, and the EER by common recipes with roc_curve."""
-    far, tpr, at = roc_curve(validation.label, validation.score)
+    live = {name: side["kind"] == "live" for name, side in (("validation", validation), ("test", test))}
+    far, tpr, at = roc_curve(live["validation"], validation["score"])
     nearest = int(np.argmin(np.abs(far - (1 - tpr))))
     crossing = np.interp(0.0, far - (1 - tpr), far)  # where the line between two points meets FAR = FRR
-    (rejected, accepted), (missed, kept) = confusion_matrix(test.label, test.score >= threshold)
+    (rejected, accepted), (missed, kept) = confusion_matrix(live["test"], test["score"] >= threshold)
     return {
-        "AUC": float(roc_auc_score(test.label, test.score)),
+        "AUC": float(roc_auc_score(live["test"], test["score"])),
         "FAR": float(accepted / (rejected + accepted)),
         "BPCER": float(missed / (missed + kept)),
         "validation EER, nearest point": float((far[nearest] + 1 - tpr[nearest]) / 2),
@@ -152,13 +154,13 @@ def by_sklearn(validation: Scores, test: Scores, threshold: float) -> dict[str, 
     }
 
 
-def by_bob(python: str | None, validation: Scores, test: Scores) -> dict[str, Any] | None:
+def by_bob(python: str | None, validation: Side, test: Side) -> dict[str, Any] | None:
     """Return thresholds and [FAR, FRR] of bob.measure, or None without it."""
     if python is None:
         return None
     sides = {
-        side: {kind: s.score[s.attack_type == kind].tolist() for kind in coded(s.attack_type)[0]}
-        for side, s in (("validation", validation), ("test", test))
+        name: {kind: side["score"][side["kind"] == kind].tolist() for kind in np.unique(side["kind"]).tolist()}
+        for name, side in (("validation", validation), ("test", test))
     }
     done = subprocess.run(
         [python, "-c", BOB], input=json.dumps(sides), check=True, capture_output=True, text=True
@@ -167,20 +169,34 @@ def by_bob(python: str | None, validation: Scores, test: Scores) -> dict[str, An
     return result
 
 
-def compared(
-    files: tuple[Path, Path | None], validation: Scores, test: Scores, python: str | None
-) -> dict[str, Any]:
-    """Return our figures, scikit-learn's and bob's of one model."""
+def rows_of(path: Path) -> list[tuple[str, str, float]]:
+    """Return split, attack type and score of each row, read here and not by what is compared."""
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            return [(row["split"], row["attack_type"], float(row["score"])) for row in csv.DictReader(file)]
+    split = "validation" if path.name.endswith("dev") else "test"
+    cells = [line.split() for line in path.read_text().splitlines()]
+    return [(split, "live" if row[0] == row[1] else row[1], float(row[3])) for row in cells]
+
+
+def compared(table: Path, apart: Path | None, python: str | None) -> dict[str, Any]:
+    """Return our figures, scikit-learn's and bob's of one model's files."""
+    rows = rows_of(table) + ([] if apart is None else rows_of(apart))
+    sides: list[Side] = []
+    for split in ("validation", "test"):
+        own = [row for row in rows if row[0] == split]
+        sides.append({"kind": np.array([row[1] for row in own]), "score": np.array([row[2] for row in own])})
+    validation, test = sides
     bob = by_bob(python, validation, test)
     points = {}
     for name in ("eer", "min-hter", "bpcer@apcer10", "bpcer@apcer5", "apcer@bpcer5"):
-        figures = judged(*files, name, 1)
+        figures = judged(table, apart, name, 1)
         points[name] = {
             "threshold": figures["threshold"]["value"],
             "validation": [figures["validation"][rate] for rate in ("FAR", "BPCER")],
             "test": [figures[rate]["value"] for rate in ("FAR", "BPCER")],
         }
-    figures = judged(*files, "eer", 1000)
+    figures = judged(table, apart, "eer", 1000)
     return {
         "counts": figures["counts"],
         "rfmeta": {
@@ -195,8 +211,32 @@ def compared(
     }
 
 
+def texture_scores(data: str, out: Path) -> None:
+    """Train the model of textures, and write its scores as CSV."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    sources = ["O", "C", "I"]
+    x, train = described(data, sources, "train", texture)
+    model.fit(x, train.label)
+    parts = []
+    for domains, split, name in ((sources, "validation", "validation"), (["M"], None, "test")):
+        x, part = described(data, domains, split, texture)
+        made = {"score": model.decision_function(x), "split": np.full(len(part), name, np.object_)}
+        parts.append(Scores(**part.columns() | made))
+    write_csv(out, parts)
+
+
+def colour_scores(data: str, folder: Path) -> None:
+    """Train the model of colours, and write its scores in bob's columns."""
+    model = HistGradientBoostingClassifier(random_state=0)
+    x, train = described(data, ["O"], "train", colour)
+    model.fit(x, train.label)
+    for split, name in (("test", "scores-eval"), ("validation", "scores-dev")):
+        x, part = described(data, ["O"], split, colour)
+        write_bob(folder / name, Scores(**part.columns() | {"score": model.predict_proba(x)[:, 1]}).per_video())
+
+
 def main() -> None:
-    """Train, write, judge and compare."""
+    """Train and write unless the folder has the scores already, then judge and compare."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="shards/demo")
     parser.add_argument("--folder", type=Path)
@@ -205,31 +245,15 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-
-    sources, result = ["O", "C", "I"], {}
-    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-    x, train = described(options.data, sources, "train", texture)
-    linear.fit(x, train.label)
-    sides = [
-        described(options.data, sources, "validation", texture),
-        described(options.data, ["M"], None, texture),
-    ]
-    validation, test = (Scores(**part.columns() | {"score": linear.decision_function(x)}) for x, part in sides)
-    test = Scores(**test.columns() | {"split": np.full(len(test), "test")})
-    write_csv(folder / "texture.csv", [validation, test])
-    result["texture, O&C&I→M, CSV"] = compared((folder / "texture.csv", None), validation, test, options.bob)
-
-    boosted = HistGradientBoostingClassifier(random_state=0)
-    x, train = described(options.data, ["O"], "train", colour)
-    boosted.fit(x, train.label)
-    videos = []
-    for split, name in (("validation", "scores-dev"), ("test", "scores-eval")):
-        x, part = described(options.data, ["O"], split, colour)
-        videos.append(Scores(**part.columns() | {"score": boosted.predict_proba(x)[:, 1]}).per_video())
-        videos[-1] = Scores(**videos[-1].columns() | {"score": np.round(videos[-1].score, 12)})
-        write_bob(folder / name, videos[-1])
-    files = folder / "scores-eval", folder / "scores-dev"
-    result["colour, O, bob's columns"] = compared(files, *videos, options.bob)
+    table, apart = folder / "texture.csv", folder / "scores-dev"
+    if not table.exists():
+        texture_scores(options.data, table)
+    if not apart.exists():
+        colour_scores(options.data, folder)
+    result = {
+        "texture, O&C&I→M, CSV": compared(table, None, options.bob),
+        "colour, O, bob's columns": compared(folder / "scores-eval", apart, options.bob),
+    }
     give(result, options.out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ Made by `rfmeta tune bench/search/study.yaml`, `rfmeta tune regret runs/search/s
 - **Comparison**, after the choices were sealed: every candidate was trained on all three sources and judged on
   the target. The best one there is the *oracle*, which nobody knows beforehand. Then oracle, choice and default
   were trained with the fresh seeds {fresh}, of which no decision knew. Only these figures are compared.
-- **±** is the standard deviation over the fresh seeds; **[ ]** is the {interval}.
+{marks}
 - **Machine**: AMD EPYC, 2 logical cores, torch 2.13.0+cpu, beside other work, so times are upper bounds.
 
 ## What was saved
@@ -39,7 +40,7 @@ Made by `rfmeta tune bench/search/study.yaml`, `rfmeta tune regret runs/search/s
 | targets share trainings | {trainings} | {shared_steps:,} |
 | and worse candidates stop early | {trainings} ({ended}) | {trained_steps:,} |
 
-So the search took {share:.0f} % of the steps, {hours} hours of training and judging (two at a time).
+So the search took {share:.0f} % of the steps. Training and judging took {hours} hours, summed over two that ran at once.
 """
 
 
@@ -47,12 +48,15 @@ def render(found: Mapping[str, Any]) -> str:
     """Return the page as Markdown."""
     search, steps = found["search"], found["steps"]
     text = HEAD.format(
-        answer=_answer(found),
+        answer=_wrapped(_answer(found)),
         candidates=found["candidates"],
         steps=steps,
         rungs=" and ".join(map(str, found["rungs"])),
         fresh=", ".join(map(str, found["fresh_seeds"])),
-        interval=found["interval"],
+        marks=_wrapped(
+            "- **±** is the standard deviation over the fresh seeds; **[ ]** is the " + found["interval"] + ".",
+            "  ",
+        ),
         asked=search["trainings_without_sharing"],
         asked_steps=search["trainings_without_sharing"] * steps,
         trainings=search["trainings"],
@@ -63,6 +67,10 @@ def render(found: Mapping[str, Any]) -> str:
         hours=search["hours"],
     )
     return text + "\n".join(["", *_chosen(found), "", *_compared(found), "", *_folds(found), ""])
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 110, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _answer(found: Mapping[str, Any]) -> str:
@@ -76,8 +84,9 @@ def _answer(found: Mapping[str, Any]) -> str:
         verdict = "**No difference to the default is shown.**"
     return (
         f"{verdict} In the mean over the four targets, HTER of the choice less that of the default is "
-        f"{_points(difference)} points over {len(found['fresh_seeds'])} fresh seeds. The choice is "
-        f"{_points(regret)} points above the oracle."
+        f"{_points(difference)} points over {len(found['fresh_seeds'])} fresh seeds (less is better). HTER of the "
+        f"choice less that of the oracle is {_points(regret)} points: the oracle is the best of "
+        f"{found['candidates']} single trainings on the target, so it is partly luck, which fresh seeds do not repeat."
     )
 
 

@@ -59,7 +59,7 @@ def name(config: Config, judged: str, manifest: str, step: int) -> str:
         manifest: fingerprint of that domain's manifest; empty for `SOURCES`.
         step: number of steps after which it is judged.
     """
-    how = config.evaluation.model_dump_json()
+    how = config.evaluation.model_dump_json(exclude={"protocol"})  # it only says which runs are made
     return f"{FOLDER}/{digest(json.dumps([config.run.name, judged, manifest, step, how]).encode())}.json"
 
 

@@ -14,6 +14,7 @@ FIELDS = {
     "training.learning_rate": "rate",
     "data.augmentation.blur": "blur",
 }
+MARKS = "- **±** is the standard deviation over the fresh seeds; **[ ]** is the"
 HEAD = """# Search: is a configuration that was chosen without the target better than the default?
 
 {answer}
@@ -40,7 +41,7 @@ Made by `rfmeta tune bench/search/study.yaml`, `rfmeta tune regret runs/search/s
 | targets share trainings | {trainings} | {shared_steps:,} |
 | and worse candidates stop early | {trainings} ({ended}) | {trained_steps:,} |
 
-So the search took {share:.0f} % of the steps. Training and judging took {hours} hours, summed over two that ran at once.
+So the search took {share:.0f} % of the steps. Training and judging took {hours} hours, summed over two lanes.
 """
 
 
@@ -53,10 +54,7 @@ def render(found: Mapping[str, Any]) -> str:
         steps=steps,
         rungs=" and ".join(map(str, found["rungs"])),
         fresh=", ".join(map(str, found["fresh_seeds"])),
-        marks=_wrapped(
-            "- **±** is the standard deviation over the fresh seeds; **[ ]** is the " + found["interval"] + ".",
-            "  ",
-        ),
+        marks=_wrapped(f"{MARKS} {found['interval']}.", "  "),
         asked=search["trainings_without_sharing"],
         asked_steps=search["trainings_without_sharing"] * steps,
         trainings=search["trainings"],
@@ -84,9 +82,10 @@ def _answer(found: Mapping[str, Any]) -> str:
         verdict = "**No difference to the default is shown.**"
     return (
         f"{verdict} In the mean over the four targets, HTER of the choice less that of the default is "
-        f"{_points(difference)} points over {len(found['fresh_seeds'])} fresh seeds (less is better). HTER of the "
-        f"choice less that of the oracle is {_points(regret)} points: the oracle is the best of "
-        f"{found['candidates']} single trainings on the target, so it is partly luck, which fresh seeds do not repeat."
+        f"{_points(difference)} points over {len(found['fresh_seeds'])} fresh seeds (less is better). HTER of "
+        f"the choice less that of the oracle is {_points(regret)} points: the oracle is the best of "
+        f"{found['candidates']} single trainings on the target, so it is partly luck, which fresh seeds do not "
+        "repeat."
     )
 
 

@@ -17,7 +17,7 @@ from tests.named import FIELD, PATHS, invocations, require_field, require_invoca
 
 ROOT = Path(__file__).parents[2]
 # Lab notes tell of the day that they were written; the commands page is made of the commands.
-NOTES = ("log.md", "study.md", "why.md", "transfer.md", "speed.md", "cli.md")
+NOTES = ("log.md", "study.md", "search.md", "why.md", "transfer.md", "speed.md", "cli.md")
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "shards/README.md"])

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
 from rfmeta_dist.evaluation import interval
-from rfmeta_dist.evaluation.bootstrap import DIFFERENCE, standard_error
+from rfmeta_dist.evaluation.bootstrap import DIFFERENCE
+from rfmeta_dist.evaluation.interval import standard_error
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from rfmeta_dist.evaluation.scores import Scores
 
@@ -81,7 +81,7 @@ class Resampled:
         figure needs, the interval is the figure's whole range.
         """
         value, (subjects, recordings) = self.point[name], self.counted[name]
-        error = standard_error(self.values[name], subjects)
+        error = interval.standard_error(self.values[name], subjects)
         if name == DIFFERENCE:
             low, high = interval.of_difference(value, error, subjects)
         else:
@@ -103,25 +103,6 @@ class Resampled:
             f"The intervals come from {people} people. In simulations with {FEWEST} people, at least "
             f"{LOWEST} % of the 95 % intervals of a figure contained its true value."
         )
-
-
-def standard_error(values: Array, people: ArrayLike) -> Array:
-    """Return the standard error of figures from their resamples, which are on the last axis.
-
-    The standard deviation is multiplied by √(n/(n − 1)), because resamples of n subjects vary by so much less.
-    NaN are left out. The error is NaN if fewer than two values remain, or if n is below 2.
-    """
-    import numpy as np
-
-    known = np.isfinite(values)
-    count, n = known.sum(axis=-1), np.asarray(people)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0).sum(axis=-1) / count
-        squares = (np.where(known, values - mean[..., None], 0) ** 2).sum(axis=-1)
-        error: Array = np.sqrt(
-            squares / np.where(count > 1, count, np.nan) * n / np.where(n > 1, n - 1, np.nan)
-        )
-    return error
 
 
 def resample(
@@ -257,8 +238,10 @@ def of_counts(accepted: Mapping[str, Array], operating: int) -> dict[str, Array]
     total = np.where(at_equal, false_accept + false_reject, np.inf).min(axis=1)
     pairs = (live_all * attack_all)[:, 0]
 
-    far = (attack / attack_all)[:, operating]
-    bpcer = frr[:, operating]
+    def here(rates: Array) -> Array:
+        return rates[:, operating].copy()  # a view would keep all B×T rates until the last resample
+
+    far, bpcer, worst = here(attack) / attack_all[:, 0], here(frr), here(apcer_worst)
     hter, oracle = half_total(far, bpcer), total / (2 * pairs)
     return {
         "HTER": hter,
@@ -267,9 +250,9 @@ def of_counts(accepted: Mapping[str, Array], operating: int) -> dict[str, Array]
         DIFFERENCE: hter - oracle,
         "FAR": far,
         "BPCER": bpcer,
-        "ACER": (apcer_worst[:, operating] + bpcer) / 2,
-        "APCER_worst": apcer_worst[:, operating],
-        **{f"APCER {kind}": rate[:, operating] for kind, rate in apcer.items()},
+        "ACER": (worst + bpcer) / 2,
+        "APCER_worst": worst,
+        **{f"APCER {kind}": here(rate) for kind, rate in apcer.items()},
         **{
             f"BPCER_at_APCER {limit:.2f}": np.where(apcer_worst <= limit, frr, np.inf).min(axis=1)
             for limit in APCER_LIMITS

@@ -22,6 +22,25 @@ _TAIL = (1 - LEVEL) / 2
 _SAME = 1e-12  # a standard error below this is rounding: the figure is equal in all resamples
 
 
+def standard_error(values: Array, people: ArrayLike) -> Array:
+    """Return the standard error of figures from their resamples, which are on the last axis.
+
+    The standard deviation is multiplied by √(n/(n − 1)), because resamples of n subjects vary by so much less.
+    NaN are left out. The error is NaN if fewer than two values remain, or if n is below 2.
+    """
+    import numpy as np
+
+    known = np.isfinite(values)
+    count, n = known.sum(axis=-1), np.asarray(people)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=-1) / count
+        squares = (np.where(known, values - mean[..., None], 0) ** 2).sum(axis=-1)
+        error: Array = np.sqrt(
+            squares / np.where(count > 1, count, np.nan) * n / np.where(n > 1, n - 1, np.nan)
+        )
+    return error
+
+
 def of_rate(
     value: ArrayLike, error: ArrayLike, subjects: ArrayLike, recordings: ArrayLike
 ) -> tuple[Array, Array]:

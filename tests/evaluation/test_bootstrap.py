@@ -1,5 +1,6 @@
 """The bootstrap agrees with resampled data, covers the true value, and refuses unusable scores."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -149,3 +150,18 @@ def test_one_class_has_no_figures(make_scores):
     scores = make_scores()
     with pytest.raises(DataError, match="no attack"):
         bootstrap.resample(scores.select(scores.label == 1), 0.5, 0)
+
+
+def test_memory_does_not_grow_with_the_number_of_resamples(make_scores):
+    scores = make_scores(subjects=40, frames=100)
+    thresholds = len(np.unique(scores.score))
+
+    def peak(resamples: int) -> int:
+        tracemalloc.start()
+        bootstrap.resample(scores, 0.45, seed=0, resamples=resamples, also={"eer": 0.5})
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    at_once = bootstrap._CELLS // thresholds
+    assert peak(8 * at_once) < 1.3 * peak(at_once)

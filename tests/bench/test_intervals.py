@@ -96,7 +96,7 @@ def test_what_page_and_code_say_of_the_coverage_was_measured(result):
     after = result["coverage"][AFTER]
     few = [v for name, by_size in after.items() if name != UNRESOLVED for v in by_size[str(bootstrap.FEWEST)]]
     assert int(min(few)) == bootstrap.LOWEST
-    page = (ROOT / "rfmeta_dist/report/templates/run.html.jinja").read_text()
+    page = (ROOT / "rfmeta_dist/report/templates/error_rates.html.jinja").read_text()
     (said,) = re.findall(r"contained the true rate in only (\d+)&nbsp;%", page)
     assert int(said) == round(np.mean(after[UNRESOLVED]["35"]))
 

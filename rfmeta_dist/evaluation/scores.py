@@ -253,13 +253,14 @@ class Scores:
             table = table.select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError) as error:
             raise DataError(f"the table of scores cannot be read ({error})", remedy) from error
-        empty = [name for name in schema.names if table[name].null_count]
+        empty = [name for name in schema.names if name != "about" and table[name].null_count]
         if empty:
             raise DataError(f"the table of scores has empty cells in {', '.join(empty)}", remedy)
         columns: dict[str, Any] = {name: table[name].to_numpy() for name in ("label", "score")}
         for name in schema.names:
             if name not in columns:
-                columns[name] = as_names(table[name] if name == "key" else table[name].dictionary_encode())
+                column = table[name].fill_null("")  # of `about`: nothing is known
+                columns[name] = as_names(column if name == "key" else column.dictionary_encode())
         return cls(**columns)
 
 

@@ -11,6 +11,7 @@ import ray
 import torch
 
 from rfmeta_dist.cluster import dispatch, lanes, queue, streams
+from rfmeta_dist.cluster import monitor as monitors
 from rfmeta_dist.cluster.dispatch import Dispatcher
 from rfmeta_dist.cluster.errors import out_of_memory
 from rfmeta_dist.cluster.queue import Event
@@ -50,7 +51,7 @@ class Played:
         self.wanted: list[Order] = []
         self.said: list[str] = []
         self.failures: Store = self.folder.sub("failures")
-        study = Stretches(self._orders, place, self.failures, streams.start([config]), None)
+        study = Stretches(self._orders, place, self.failures, streams.start([config]), monitors.start())
         self.dispatcher = Dispatcher(study, given, most, self.said.append)
 
     def _orders(self) -> list[Order]:

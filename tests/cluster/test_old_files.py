@@ -73,7 +73,8 @@ def test_a_finished_run_is_judged_again_and_reported(cluster: None, moved: Path)
     now = evaluate_run(config, folder)
     for unit in ("frame", "video"):
         for figure in ("HTER", "AUC", "oracle_EER"):
-            assert now["figures"][unit][figure] == pytest.approx(then["figures"][unit][figure], abs=1e-4)
+            found, earlier = (result["figures"][unit][figure]["value"] for result in (now, then))
+            assert found == pytest.approx(earlier, abs=1e-4)
     html = page.render(records.read_record(folder.read))
     assert "O&amp;C&amp;I→M" in html or "O&C&I→M" in html
 

@@ -28,9 +28,10 @@ _MARK = 8  # characters of a fingerprint that are shown
 _AGAIN = (
     "judge both on the same data: start the run whose data is older again under a new run.name, or leave it out"
 )
-# Fields in which the runs of one method differ: places, hardware, target, sources and seed.
+# Fields in which the runs of one method differ: places, hardware, target or fold, sources and seed.
 _BY_RUN = {
     "data.sources",
+    "data.within",
     "training.seed",
     "evaluation.target_split",
     *(f"{section}.{field}" for section, fields in LEFT_OUT.items() for field in fields),

@@ -257,3 +257,17 @@ def test_a_target_whose_runs_have_other_sources_has_no_sources_in_its_name(rfmet
     shown = rfmeta("compare", one, two, "--format", "md").out
     assert "→" not in shown
     assert "| O |" in shown
+
+
+@pytest.mark.parametrize("field", ["seed", "figures"])
+def test_an_evaluation_without_its_values_is_called_damaged(rfmeta, two, field):
+    path = two[1] / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    if field == "seed":
+        evaluation["seed"] = None
+    else:
+        del evaluation["figures"]["video"]["threshold"]
+    path.write_text(json.dumps(evaluation))
+    ended = rfmeta("compare", *two)
+    assert ended.code == 5
+    assert "evaluation.json is damaged" in ended.error

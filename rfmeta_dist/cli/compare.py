@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rfmeta_dist.cli.lists import names
-from rfmeta_dist.cli.terminal import Json, plain_table, print_json, say, show, show_rich
+from rfmeta_dist.cli.terminal import Json, place_of, plain_table, print_json, say, show, show_rich
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _write(html: str, first: str, out: Path | None) -> str:
     if out is None:
         parent, name = open_store(open_store(first).url.rstrip("/").rpartition("/")[0] or "/"), PAGE
     else:
-        parent, name = open_store(str(out.parent)), out.name
+        parent, name = place_of(out)
     parent.write(name, html.encode())
     return f"{parent.url}/{name}"
 

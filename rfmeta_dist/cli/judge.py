@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, print_json, say, show_table
+from rfmeta_dist.cli.terminal import Json, place_of, print_json, say, show_table
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE
 
@@ -166,12 +166,11 @@ def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
 
 def _write_page(found: Given, result: dict[str, Any], out: Path) -> str:
     from rfmeta_dist.report import given_page
-    from rfmeta_dist.storage.store import open_store
 
     html = given_page.render(found, result)
-    folder = open_store(str(out.parent))
-    folder.write(out.name, html.encode())
-    return f"{folder.url}/{out.name}"
+    folder, name = place_of(out)
+    folder.write(name, html.encode())
+    return f"{folder.url}/{name}"
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -189,6 +188,7 @@ def _print(result: dict[str, Any]) -> None:
         result["polarity"],
         *(sentence(figures[unit], unit) for unit in shown),
         *result["notes"],
+        *filter(None, [video["bootstrap"].get("trust")]),  # the page says it below its figures
     )
     if "HTER" not in video:
         say(

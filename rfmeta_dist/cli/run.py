@@ -16,6 +16,7 @@ from rfmeta_dist.cli.terminal import (
     OperatingPoint,
     Overrides,
     Slots,
+    place_of,
     plain_table,
     print_json,
     say,
@@ -238,7 +239,6 @@ def write_report(folder: Store, out: Path | None = None, operating_point: str = 
     from rfmeta_dist.evaluation.operating import require
     from rfmeta_dist.report import page, records
     from rfmeta_dist.runs.folder import read_config
-    from rfmeta_dist.storage.store import open_store
 
     require(operating_point)
     config = read_config(folder)
@@ -246,7 +246,7 @@ def write_report(folder: Store, out: Path | None = None, operating_point: str = 
         html = page.render_trained(records.read_trained(folder), operating_point)
     else:
         html = page.render(_judged(folder, config), operating_point, folder.url)
-    target, name = (folder, "report.html") if out is None else (open_store(str(out.parent)), out.name)
+    target, name = (folder, "report.html") if out is None else place_of(out)
     target.write(name, html.encode())
     return f"{target.url}/{name}"
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Column, Table
 
+    from rfmeta_dist.storage.store import Store
+
 ConfigFile = Annotated[
     Path, typer.Argument(help="Configuration file; `rfmeta example` lists some.", show_default=False)
 ]
@@ -268,3 +270,14 @@ class Notices(list[str]):
         """Keep a message for the output of `--json`, and print it on stderr."""
         self.append(line)
         say(line)
+
+
+def place_of(out: Path) -> tuple[Store, str]:
+    """Return the folder and the name of a file that a user asked for with --out: a path or an s3:// URL."""
+    from rfmeta_dist.storage.store import open_store
+
+    text = str(out)
+    if text.startswith("s3:/"):  # a Path joins the two slashes of a URL
+        text = f"s3://{text.removeprefix('s3:/')}"
+    folder, slash, name = text.rpartition("/")
+    return open_store(folder or (slash or ".")), name

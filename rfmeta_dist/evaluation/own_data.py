@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,18 +67,23 @@ def _parquet(data: bytes, name: str) -> pa.Table:
 
 def _csv(data: bytes, name: str) -> pa.Table:
     import pyarrow as pa
-    from pyarrow import csv
 
-    # Only an empty cell is a missing value. Arrow would otherwise read the name `NA` as one.
-    types = {column: pa.string() for column in ("key", "domain", "split", "subject", "video", "attack_type")}
-    convert = csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+    # Arrow's reader of CSV files starts a thread that may outlive the read (core/parquet.py).
+    remedy = "write a line with the names of the columns, then a line for each frame, with commas between cells"
     try:
-        return csv.read_csv(io.BytesIO(data), csv.ReadOptions(use_threads=False), convert_options=convert)
-    except pa.ArrowException as error:
-        raise DataError(
-            f"{name} cannot be read as CSV ({error})",
-            "write a line with the names of the columns, then a line for each frame, with commas between cells",
-        ) from error
+        rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        header = next(rows, [])
+        cells = [row for row in rows if row]
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{name} cannot be read as CSV ({error})", remedy) from error
+    width = len(header)
+    if not width or any(len(row) != width for row in cells):
+        found = "not all lines have as many cells as the first" if width else "its first line is empty"
+        raise DataError(f"{name} cannot be read as CSV ({found})", remedy)
+    # An empty cell is a missing value, except where it says that nothing is known of a recording.
+    missing = ["" if name == "about" else None for name in header]
+    columns = [pa.array([row[at] or missing[at] for row in cells], pa.string()) for at in range(width)]
+    return pa.table(columns, names=header)
 
 
 def take(given: Scores, domains: Collection[str], model: Contents) -> Scores:

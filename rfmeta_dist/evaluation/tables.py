@@ -122,10 +122,8 @@ def read(data: bytes, name: str, choose: Choose) -> Table:
         DataError: the file is empty or not such a table, a row has too many or too few cells, or a score is not
             a number.
     """
-    if data[:4] == b"PAR1":
-        return _parquet(data, name, choose)
     try:
-        table = _text(data, name, choose)
+        table = (_parquet if data[:4] == b"PAR1" else _text)(data, name, choose)
     except UnicodeError as error:
         raise DataError(f"{name} is not text in UTF-8 ({error})", _SAVE) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

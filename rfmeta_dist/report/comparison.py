@@ -107,7 +107,8 @@ class Comparison:
     Attributes:
         methods: names of the methods, in the order of the runs.
         targets: names of the targets, in the order of the runs, and MEAN if there are several.
-        splits: by target, the name of its split such as `O&C&I→M`.
+        splits: by target, the name of its split such as `O&C&I→M`; the target's own name if its runs have
+            different sources.
         names: names of the figures.
         figures: a figure for each name, method and target that has runs.
         differences: the differences of the pairs of methods.
@@ -157,7 +158,7 @@ def compare(
     return Comparison(
         methods=methods,
         targets=shown,
-        splits={one.run.target: split_name(one.record.evaluation["sources"], one.run.target) for one in found},
+        splits=_splits(found),
         names=names,
         figures=_marked([f for f in figures if f is not None], differences, methods),
         differences=differences,
@@ -165,6 +166,17 @@ def compare(
         published=caveats.as_published(found),
         notes=caveats.of(found, of, couples),
     )
+
+
+def _splits(found: Sequence[Contestant]) -> dict[str, str]:
+    """Return the name of each target's split, or the target's own name if its runs have different sources."""
+    sources: dict[str, set[tuple[str, ...]]] = {}
+    names: dict[str, str] = {}
+    for one in found:
+        target = one.run.target
+        sources.setdefault(target, set()).add(one.sources)
+        names[target] = split_name(one.record.evaluation["sources"], target)
+    return {target: name if len(sources[target]) == 1 else target for target, name in names.items()}
 
 
 def _couples(methods: Sequence[str], baseline: str | None, all_pairs: bool) -> list[tuple[str, str]]:

@@ -28,9 +28,10 @@ _MARK = 8  # characters of a fingerprint that are shown
 _AGAIN = (
     "judge both on the same data: start the run whose data is older again under a new run.name, or leave it out"
 )
-# Fields in which the runs of one method differ: places, hardware, target, sources and seed.
+# Fields in which the runs of one method differ: places, hardware, target or fold, sources and seed.
 _BY_RUN = {
     "data.sources",
+    "data.within",
     "training.seed",
     "evaluation.target_split",
     *(f"{section}.{field}" for section, fields in LEFT_OUT.items() for field in fields),
@@ -98,16 +99,23 @@ def _contestant(given: str) -> Contestant:
     folder = open_store(given)
     config = read_config(folder)
     record = read_judged(folder)
-    target, seed = record.evaluation["target"], int(record.evaluation["seed"])
+    try:
+        target, seed = record.evaluation["target"], int(record.evaluation["seed"])
+        threshold, figures = threshold_of(record), record.evaluation["figures"]["video"]
+        said = {name: float(figures[name]["value"]) for name in ("HTER", "AUC")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder.url}/evaluation.json is damaged ({type(error).__name__}: {error})",
+            f"judge the run again: rfmeta evaluate {folder.url}",
+        ) from error
     if not len(record.target):
         raise RunError(
             f"{folder.url}/scores.parquet has no score of the target {target}, which evaluation.json names",
             f"judge the run again: rfmeta evaluate {folder.url}",
         )
     videos = record.target.per_video()
-    run = paired.judged(videos, threshold_of(record), target, seed)
-    said = record.evaluation["figures"]["video"]
-    if any(abs(run.value[name] - said[name]["value"]) > 1e-9 for name in ("HTER", "AUC")):
+    run = paired.judged(videos, threshold, target, seed)
+    if any(abs(run.value[name] - value) > 1e-9 for name, value in said.items()):
         raise RunError(
             f"the scores in {folder.url}/scores.parquet give another HTER or AUC than evaluation.json says, so "
             "the files are of two judgements",

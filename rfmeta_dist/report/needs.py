@@ -30,15 +30,12 @@ def of_evaluation(figures: Mapping[str, Any], units: Sequence[Unit]) -> dict[Uni
     the point has no limit). There are no rows if the figures are from a version without operating points.
     """
     return {
-        unit: [
-            _row(name, at, figures[unit]["counts"]["subjects"])
-            for name, at in figures[unit].get("operating_points", {}).items()
-        ]
+        unit: [_row(name, at) for name, at in figures[unit].get("operating_points", {}).items()]
         for unit in units
     }
 
 
-def _row(name: str, at: Mapping[str, Any], subjects: int) -> Row:
+def _row(name: str, at: Mapping[str, Any]) -> Row:
     return {
         "name": name,
         "meaning": operating.MEANINGS.get(name, ""),  # empty for a point of a later version
@@ -47,22 +44,19 @@ def _row(name: str, at: Mapping[str, Any], subjects: int) -> Row:
         "target": at,
         "oracle": at["oracle"],
         "unresolved": at["unresolved"],
-        "kept": _kept(name, at, subjects) if name in operating.NAMES else NO_LIMIT,
+        "kept": _kept(name, at) if name in operating.NAMES else NO_LIMIT,
     }
 
 
-def _kept(name: str, at: Mapping[str, Any], subjects: int) -> str:
+def _kept(name: str, at: Mapping[str, Any]) -> str:
     """Return whether a target keeps the limit of an operating point, as far as its interval shows."""
     limit = operating.limit(name)
     if limit is None:
         return NO_LIMIT
     rate, most = at[limit[0]], limit[1]
-    # The interval of a rate of zero may have no width. Then up to 3/n of people can still meet an error (rule
-    # of three, 95 %).
-    high = rate["high"] if rate["value"] else max(rate["high"], 3 / subjects)
     if rate["low"] > most:
         return "no"
-    return "yes" if high <= most else "unclear"
+    return "yes" if rate["high"] <= most else "unclear"
 
 
 def of_sources(validation: Scores, units: Sequence[Unit]) -> dict[Unit, list[Row]]:

@@ -138,8 +138,12 @@ def finished(config: Config, folder: Store, guard: Guard, shown: list[Tracker]) 
 
 def show_again(config: Config, folder: Store, say: Say) -> None:
     """Show all that is known of a run in its trackers, if it has any. Failures are told, and not raised."""
-    guard = Guard(say)
-    finished(config, folder, guard, trackers(config, folder))
+    try:
+        shown = trackers(config, folder)
+    except InstallationError as error:  # the run may have been trained on another machine
+        say(f"the run's figures are not shown elsewhere, because {error.problem}; {error.remedy}")
+        return
+    finished(config, folder, Guard(say), shown)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rfmeta_dist.evaluation.scores import Scores
 from tests.compared import scores, write_run
 
 
@@ -218,3 +220,54 @@ def test_wrong_labels_and_baselines_are_refused(rfmeta, two):
     refused(rfmeta("compare", *two, "--baseline", "x"), 2, "'x' is no method of these runs", "no_meta, rfmeta")
     refused(rfmeta("compare", *two, "--label", "x=y"), 2, "fits none of the runs")
     refused(rfmeta("compare", *two, "--label", "x"), 2, "not of the form RUN=NAME")
+
+
+def fold_of(judged: Scores, name: str) -> Scores:
+    return replace(judged, domain=np.array([name] * len(judged), object))
+
+
+def test_the_folds_of_a_protocol_are_targets_of_one_method(rfmeta, tmp_path):
+    runs = [
+        write_run(
+            tmp_path / f"{steps}-{fold}",
+            "no_meta",
+            f"O/3_{fold}",
+            quality=quality,
+            sources="O",
+            judged=fold_of(scores("O", "test", quality, fold), f"O/3_{fold}"),
+            fields={
+                "data.within": f"O/3_{fold}",
+                "training.steps": steps,
+                "training.workers": 1,
+                "evaluation.target_split": "test",
+            },
+        )
+        for steps, quality in ((20, 0.6), (30, 1.3))
+        for fold in (1, 2)
+    ]
+    found = json.loads(rfmeta("compare", *runs, "--json").out)
+    assert found["methods"] == ["no_meta (training.steps=20)", "no_meta (training.steps=30)"]
+    assert found["targets"] == ["O/3_1", "O/3_2"]
+    assert next(d for d in found["differences"] if d["target"] == "mean")["pairs"] == 2
+    assert not any("data.within" in note for note in found["notes"])
+
+
+def test_a_target_whose_runs_have_other_sources_has_no_sources_in_its_name(rfmeta, tmp_path):
+    one, two = (write_run(tmp_path / pair, "no_meta", "O", sources=pair) for pair in ("CI", "IM"))
+    shown = rfmeta("compare", one, two, "--format", "md").out
+    assert "→" not in shown
+    assert "| O |" in shown
+
+
+@pytest.mark.parametrize("field", ["seed", "figures"])
+def test_an_evaluation_without_its_values_is_called_damaged(rfmeta, two, field):
+    path = two[1] / "evaluation.json"
+    evaluation = json.loads(path.read_text())
+    if field == "seed":
+        evaluation["seed"] = None
+    else:
+        del evaluation["figures"]["video"]["threshold"]
+    path.write_text(json.dumps(evaluation))
+    ended = rfmeta("compare", *two)
+    assert ended.code == 5
+    assert "evaluation.json is damaged" in ended.error

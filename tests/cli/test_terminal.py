@@ -15,7 +15,7 @@ import pytest
 from rich.progress import Progress
 
 import rfmeta_dist.cli
-from rfmeta_dist.cli.terminal import time_left
+from rfmeta_dist.cli.terminal import place_of, time_left
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples
@@ -234,3 +234,12 @@ def test_a_line_of_progress_says_the_time_that_is_left():
     assert said[10] == ", 15.0 minutes left"
     assert said[97] == ", 30 seconds left"
     assert said[100] == ""
+
+
+@pytest.mark.parametrize(
+    "asked", ["s3://pages/team/report.html", "/tmp/pages/report.html", "pages/report.html"]
+)
+def test_a_page_goes_where_it_was_asked_for(asked):
+    folder, name = place_of(Path(asked))
+    assert name == "report.html"
+    assert folder.url == open_store(asked.rpartition("/")[0]).url

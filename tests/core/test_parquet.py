@@ -55,6 +55,24 @@ print(before, len(os.listdir("/proc/self/task")))
     assert before == after
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_reading_scores_from_csv_starts_no_thread():
+    program = """
+import os
+import pyarrow
+from rfmeta_dist.evaluation.own_data import read_scores
+head = "key,domain,split,subject,video,attack_type,label,score"
+rows = [f"k{n},D,test,NA,v{n},live,1,0.5" for n in range(1000)]
+before = len(os.listdir("/proc/self/task"))
+found = read_scores("\\r\\n".join(["\\ufeff" + head, *rows]).encode(), "t.csv")
+assert len(found.scores) == 1000 and set(found.scores.subject) == {"NA"}
+print(before, len(os.listdir("/proc/self/task")))
+"""
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    before, after = map(int, printed.split())
+    assert before == after
+
+
 def test_nothing_else_reads_parquet():
     package = Path(__file__).parents[2] / "rfmeta_dist"
     call = re.compile(r"\b(pq|parquet)\.(read_table|ParquetFile)\(")

@@ -38,6 +38,10 @@ REFUSED = {
     "another encoding": (changed("print", "présenté").encode("latin-1"), ["not text in UTF-8", "UTF-8"]),
     "half of a compressed file": (PACKED[: len(PACKED) // 2], ["damaged", "copy it again"]),
     "half of a Parquet file": (as_parquet(score=[1.0])[:60], ["Parquet", "cannot be read"]),
+    "a Parquet file without rows": (
+        as_parquet(video=pa.array([], pa.string()), label=pa.array([], pa.string()), score=pa.array([], "f8")),
+        ["no row of scores"],
+    ),
     "one column": ("score\n1\n", ["has no column video"]),
     "a column that is missing": (TABLE.replace("score", "scroe"), ["no column score", "--column score=scroe"]),
     "two columns of a name": (TABLE.replace("split", "label"), ["2 columns called label"]),

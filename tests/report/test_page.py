@@ -200,7 +200,7 @@ def test_parts_of_the_loss_are_whatever_the_method_has():
 
 
 def test_every_need_has_a_row_that_says_whether_its_limit_is_kept(files, evaluation, no_plots):
-    # With 8 subjects, up to 3/8 of people can meet an error that was never seen. So no limit is surely kept.
+    # With 8 subjects, the interval of a rate of zero reaches to 37 %. So no limit is surely kept.
     points = evaluation["figures"]["video"]["operating_points"]
     section = rendered(files).split("<h2>Thresholds for each need</h2>")[1].split("<details>")[0]
     rows = {re.search(r">([a-z@0-9-]+)", row)[1]: row for row in section.split("<tr>")[3:]}

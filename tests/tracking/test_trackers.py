@@ -134,3 +134,12 @@ def test_nothing_is_followed_unless_it_is_asked_for(tmp_path):
     with followed({"M": config(tmp_path)}, print, print) as show:
         assert show is print
     assert "tracking.experiment" in parameters(config(tmp_path))
+
+
+def test_a_page_is_written_where_the_tracker_of_the_training_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(follow, "find_spec", lambda _: None)
+    said: list[str] = []
+    run = config(tmp_path, mlflow="https://mlflow.example.org")
+    follow.show_again(run, open_folder(run), said.append)
+    assert len(said) == 1
+    assert "rfmeta_dist[track]" in said[0]

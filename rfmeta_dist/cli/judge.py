@@ -156,6 +156,8 @@ def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
         notes.append(f"{missing[0].upper()}{missing[1:]}.")
     if video["threshold"] and video["threshold"]["unresolved"]:
         notes.append(f"The threshold is uncertain: {video['threshold']['unresolved']}.")
+    if video["threshold"] and not video["threshold"]["operating_point"] and found.validation is not None:
+        notes.append("The validation rows were not used, because --threshold is given.")
     if set(found.test.attack_type.tolist()) == {LIVE, "attack"}:
         notes.append("The table names no attack types, so all attacks count as one type.")
     if found.left_out:

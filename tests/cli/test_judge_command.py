@@ -57,6 +57,7 @@ def test_turned_scores_give_the_same_rates_and_thresholds_as_they_are_in_the_tab
         assert again["figures"][unit]["threshold"]["value"] == -found[unit]["threshold"]["value"]
         assert again["figures"][unit]["threshold"]["accepts"] == "at most"
     fixed = json.loads(rfmeta("judge", table, "--higher-is", "attack", "--threshold", "0.5", "--json").out)
+    assert "The validation rows were not used, because --threshold is given." in fixed["notes"]
     accepted = [float(r.split(",")[5]) <= 0.5 for r in turned if ",test," in r and ",attack," in r]
     assert fixed["figures"]["frame"]["FAR"]["value"] == pytest.approx(np.mean(accepted))
 

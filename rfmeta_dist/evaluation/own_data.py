@@ -10,6 +10,7 @@ from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.parquet import read_parquet
 from rfmeta_dist.detectors.api import OperatingPoint, Threshold
 from rfmeta_dist.evaluation import operating, rates, thresholds
+from rfmeta_dist.evaluation.given import TURNED_BELOW
 from rfmeta_dist.evaluation.scores import SCORER, Scores, coded
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.detectors.package import Contents
-
-UPSIDE_DOWN = 0.3  # an AUC below it says that the scores mean the opposite, rather than that the model is bad
 
 
 class Given(NamedTuple):
@@ -122,7 +121,7 @@ def take(given: Scores, domains: Collection[str], model: Contents) -> Scores:
                 "give scores of live faces and of attacks",
             )
     area = rates.auc(scores.label, scores.score)
-    if area < UPSIDE_DOWN:
+    if area < TURNED_BELOW:
         raise DataError(
             f"attacks score higher than live faces (AUC {area:.2f}), so these scores seem to be of a model for "
             "which higher means attack",

@@ -34,7 +34,7 @@ from rfmeta_dist.config.schema import Augmentation, Model
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.data.reading.stream import DomainStream, scan
 from rfmeta_dist.data.shards.manifest import Manifest
-from rfmeta_dist.evaluation.judge import SCORING_BATCH, score_domain
+from rfmeta_dist.evaluation.scoring import SCORING_BATCH, score_domain
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_batch

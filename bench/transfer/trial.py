@@ -27,8 +27,8 @@ from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.shards.manifest import domains as domains_of
 from rfmeta_dist.detectors.api import Detector
-from rfmeta_dist.evaluation.judge import SCORING_BATCH, concatenate, score_domain
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.scoring import SCORING_BATCH, concatenate, score_domain
 from rfmeta_dist.recipes.api import Context
 from rfmeta_dist.recipes.gradient import GradientRecipe
 from rfmeta_dist.storage.store import open_store

@@ -15,8 +15,8 @@ from bench.study.trial import is_judged, networks_of, read_row
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation import rates
-from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.scoring import score_domain
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import open_store

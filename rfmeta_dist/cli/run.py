@@ -187,6 +187,11 @@ def evaluate(
         print_table([result])
     else:
         _print_at(result["figures"], operating_point, folder.url)
+    if "checkpoints" in result:
+        from rfmeta_dist.report.candidates import sentences
+
+        for sentence in sentences(result["checkpoints"]):
+            say(sentence)
     say(f"next, write the report: rfmeta report {folder.url}")
 
 

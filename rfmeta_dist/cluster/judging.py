@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.reading.sources import Sources
+from rfmeta_dist.detectors import package
+from rfmeta_dist.evaluation import checkpoints
+from rfmeta_dist.evaluation.checkpoints import Candidate
+from rfmeta_dist.runs.folder import MODEL
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store
 
+if TYPE_CHECKING:
+    from rfmeta_dist.detectors.api import Detector
+    from rfmeta_dist.evaluation.scores import Scores
 
-def finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
-    """Make the run's model from a checkpoint: recalibrate batch norm, set the thresholds, write the package.
 
-    Reads source domains only.
+def finish(config: Config, folder: Store, device: str) -> None:
+    """Make the model of a run that is trained: recalibrate batch norm, set the thresholds, write the package.
+
+    If the run has several candidates, such a model is made of each of them, and one becomes the run's. Reads
+    source domains only.
 
     Args:
         config: the run's.
         folder: the run's.
-        checkpoint: name of the checkpoint's folder below the run's.
         device: name of a device, such as `cpu`, `cuda` or `cuda:1`.
 
     Raises:
@@ -27,15 +36,63 @@ def finish(config: Config, folder: Store, checkpoint: str, device: str) -> None:
     import torch
 
     from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.recipes import gradient
-    from rfmeta_dist.training import precision
+    from rfmeta_dist.training import kept, precision
 
     torch.set_num_threads(config.training.threads)
     precision.set_up(config.training)
     sources = Sources.of(config, folder)
-    detector, words = gradient.from_checkpoint(config, folder.sub(checkpoint), sources, torch.device(device))
-    facts = {"step": config.training.steps, "recalibration": words}
-    judge.finish(config, folder, detector, sources, facts)
+    found = checkpoints.candidates(config, {step: kept.folder_name(step) for step in kept.written(folder)})
+    if len(found) == 1:
+        detector, facts = _made_of(found[0], config, folder, sources, device)
+        judge.finish(config, folder, detector, sources, facts)
+    else:
+        _choose(found, config, folder, sources, device)
+
+
+def _choose(found: Sequence[Candidate], config: Config, folder: Store, sources: Sources, device: str) -> None:
+    """Make a model of each candidate, and one of them the run's. Candidates that were made before are kept."""
+    from rfmeta_dist.evaluation import judge, scoring
+    from rfmeta_dist.evaluation.validation import read_validation
+    from rfmeta_dist.recipes.load import load_model
+    from rfmeta_dist.training.checkpoint import DamagedError
+
+    validation: dict[str, Scores] = {}
+    left_out = []
+    for candidate in found:
+        place = folder.sub(f"{checkpoints.FOLDER}/{candidate.name}")
+        if not place.exists(MODEL):
+            try:
+                detector, facts = _made_of(candidate, config, folder, sources, device)
+            except DamagedError:
+                if candidate.step == config.training.steps:
+                    raise
+                left_out.append(candidate.name)  # a damaged checkpoint costs a candidate, not the run
+                continue
+            view = scoring.view_of(config, sources)
+            scores = scoring.score_sources(config, folder, detector, sources, view, once=True)
+            judge.save_model(config, place, detector, sources, scores, facts)
+        validation[candidate.name] = read_validation(place, package.read(place.sub("model")))
+    readable = [candidate for candidate in found if candidate.name in validation]
+    choice = checkpoints.described(readable, validation, config.evaluation.checkpoint, left_out)
+    model = load_model(folder.sub(f"{checkpoints.FOLDER}/{choice['chosen']}/model"), device)
+    facts = {name: model.about[name] for name in ("step", "recalibration")} | {"checkpoints": choice}
+    judge.save_model(config, folder, model.detector, sources, validation[choice["chosen"]], facts)
+
+
+def _made_of(
+    candidate: Candidate, config: Config, folder: Store, sources: Sources, device: str
+) -> tuple[Detector, dict[str, Any]]:
+    """Return the detector of a candidate, and facts about it for its package."""
+    import torch
+
+    from rfmeta_dist.recipes import gradient
+    from rfmeta_dist.training import kept
+
+    checkpoint = folder.sub(kept.folder_name(candidate.step))
+    detector, words = gradient.from_checkpoint(
+        config, checkpoint, sources, torch.device(device), averaged=candidate.averaged
+    )
+    return detector, {"step": candidate.step, "recalibration": words}
 
 
 def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
@@ -57,7 +114,12 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
 
     torch.set_num_threads(config.training.threads)
     precision.set_up(config.training)
-    return judge.evaluate(config, folder, load_model(folder.sub("model"), device))
+    model = load_model(folder.sub("model"), device)
+    others = {
+        name: load_model(folder.sub(f"{checkpoints.FOLDER}/{name}/model"), device)
+        for name in checkpoints.others(model.about)
+    }
+    return judge.evaluate(config, folder, model, others)
 
 
 def evaluate_here(config: Config, folder: Store) -> dict[str, Any]:

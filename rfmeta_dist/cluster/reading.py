@@ -26,6 +26,7 @@ from rfmeta_dist.core.shared import Shared
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.parts import open_source
+from rfmeta_dist.data.reading.sources import require_source
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.episode.plan import Need
@@ -106,6 +107,7 @@ class DomainReader:
         # of a constructor only as the text of a traceback.
         data = Data.model_validate(self._reading.data)
         store = open_store(data.prefix)
+        require_source(self._domain, self._reading.manifests)
         name, state = self._domain, self._reading.manifests[self._domain]
         key = data.prefix, name, state, data.within
         manifest = _MANIFESTS.get(key, lambda: open_source(store, data, name, state))

@@ -23,6 +23,7 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.totals import StreamTotals
 from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.reading.sources import require_source
 from rfmeta_dist.episode.plan import Need
 
 # Workers on CPUs that one actor serves. Decoding releases Python's lock, so an actor decodes thousands of
@@ -143,9 +144,13 @@ class RayBatches:
 
         All that an actor is to read is requested in one call: a call takes each of the two processes about a
         millisecond of CPU time, as long as decoding eight small crops.
+
+        Raises:
+            SealedError: a domain is no source of the training.
         """
         by_actor: dict[Any, list[Need]] = {}
         for need in needs:
+            require_source(need.domain, self._streams.actors)
             by_actor.setdefault(self._streams.actors[need.domain], []).append(need)
         for actor, mine in by_actor.items():
             self._coming |= dict.fromkeys(mine, (mine, actor.batches.remote(self._streams.reading, mine)))

@@ -15,7 +15,7 @@ from rfmeta_dist.core.errors import DataError, DivergedError, RfmetaError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.manifest import GoneError
-from rfmeta_dist.evaluation import figures, judge, thresholds
+from rfmeta_dist.evaluation import figures, scoring, thresholds
 from rfmeta_dist.recipes import gradient
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
@@ -164,9 +164,9 @@ class Stretch:
             return Judged(memory, None)
         assert self._sources is not None  # the first worker has trained it
         config, device = self._config, worker.device_of(self._config)
-        detector, _ = gradient.from_networks(trainer.objective.nets, config, self._sources, device)
-        view = judge.view_of(config, self._sources)
-        validation = judge.score_sources(config, self._folder, detector, self._sources, view, once=True)
+        detector, _ = gradient.from_trainer(trainer, config, self._sources, device)
+        view = scoring.view_of(config, self._sources)
+        validation = scoring.score_sources(config, self._folder, detector, self._sources, view, once=True)
         known = {"state": JUDGING, "validation": thresholds.from_sources(validation, "video").eer}
         self._task.monitor.push.remote([{"label": config.run.name, **known}])
         for judged, figure in self._order.figures.items():
@@ -174,7 +174,7 @@ class Stretch:
                 target = None
                 if judged != results.SOURCES:
                     sealed = with_target(config, judged)
-                    _, target = judge.score_target(sealed, self._folder, detector, view, once=True)
+                    _, target = scoring.score_target(sealed, self._folder, detector, view, once=True)
                 self._place.store(figure, self._result(*figures.by_video(validation, target)))
             except DivergedError as error:
                 self._place.store(figure, results.diverged(error))

@@ -65,11 +65,11 @@ def train_run(
             actors = streams.start([config])
             task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)
             _fit(task, folder, say, local)
-            end = whole_run.end_of(task, say)
+            whole_run.finish_training(task, say)
             if local and not config.training.gpus:
-                judging.finish(config, folder, end, "cpu")  # this process is idle, and has imported torch
+                judging.finish(config, folder, "cpu")  # this process is idle, and has imported torch
             else:
-                _judging(config, say, folder, right, judging.finish, end)
+                _judging(config, say, folder, right, judging.finish)
     return folder
 
 

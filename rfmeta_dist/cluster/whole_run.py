@@ -53,8 +53,8 @@ def assignment(
     return worker.Assignment(config, fingerprints, opened, monitor, label, token, folder, config.training.steps)
 
 
-def end_of(task: worker.Assignment, say: Callable[[str], None]) -> str:
-    """Write the metrics of a run that is trained, and return the name of its last checkpoint's folder.
+def finish_training(task: worker.Assignment, say: Callable[[str], None]) -> None:
+    """Write the metrics of a run that is trained.
 
     Args:
         task: what the workers were given.
@@ -71,7 +71,6 @@ def end_of(task: worker.Assignment, say: Callable[[str], None]) -> str:
     if line := trend.no_better(trained.progress.metrics):
         say(line)
     folder.write("metrics.jsonl", folder.read(f"{end}/metrics.jsonl"))
-    return end
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,13 @@ class WholeRun:
             runs.add_streams(self._folder, streams.close(self._task.assignment.streams))
 
     def judge(self, trained: None) -> dict[str, Any]:  # noqa: ARG002
-        """Make the model of the last checkpoint, judge it, and return the content of evaluation.json."""
+        """Make the run's model, judge it, and return the content of evaluation.json."""
         config, folder, device = self._config, self._folder, str(worker.device_of(self._config))
         worker.require_folder(folder, self._task.lease)
         self._tell({"state": JUDGING})
         if self._task.assignment:
-            judging.finish(config, folder, end_of(self._task.assignment, self._say), device)
+            finish_training(self._task.assignment, self._say)
+            judging.finish(config, folder, device)
         return judging.evaluate(config, folder, device)
 
     def diverged(self, error: DivergedError) -> None:

@@ -243,7 +243,7 @@ def _save(task: Assignment, trainer: Trainer, done: Progress) -> None:
     try:
         place = folder.sub(kept.folder_name(done.step))
         checkpoint.save(place, trainer, moments, done, task.fingerprints[0])
-        kept.prune(folder, done.step, task.until)
+        kept.prune(folder, done.step, task.config.training.keep, task.until)
     except StorageError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         raise StorageError(

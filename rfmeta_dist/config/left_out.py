@@ -19,6 +19,6 @@ HARDWARE = (
 # Places of data and results, the target, the hardware, and where figures are shown.
 LEFT_OUT = {
     "data": ("prefix", "target", "cache_gb"),
-    "training": (*HARDWARE, "checkpoint_every"),
+    "training": (*HARDWARE, "checkpoint_every", "keep"),
     "tracking": ("mlflow", "experiment", "tensorboard"),
 }

@@ -16,7 +16,7 @@ from pydantic import (
 
 from rfmeta_dist.config import within as one_domain
 from rfmeta_dist.config.augmentation import Augmentation
-from rfmeta_dist.config.evaluation import Evaluation
+from rfmeta_dist.config.evaluation import Evaluation, require_candidates
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.tracking import Tracking
@@ -75,15 +75,11 @@ class Data(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _side_of_a_patch(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("view") == "patches":
-            return {"image_size": PATCH_SIDE, **given}
-        return given
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_domain(cls, given: Any) -> Any:
-        return one_domain.filled(given) if isinstance(given, dict) else given
+    def _filled(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        side = {"image_size": PATCH_SIDE} if given.get("view") == "patches" else {}
+        return one_domain.filled({**side, **given})
 
     @model_validator(mode="after")
     def _grid_of_patches(self) -> Self:
@@ -283,6 +279,11 @@ class Config(Section):
                 f"set training.workers to {training.episodes * most} or less, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _candidates_are_kept(self) -> Config:
+        require_candidates(self.evaluation, self.training.keep, self.training.average)
         return self
 
     @model_validator(mode="after")

@@ -132,6 +132,7 @@ class Study(Section):
         require_different_weights(fold, self.space)
         self._require_rungs()
         self._require_own_weights()
+        self._require_one_model()
         require_points(fold, self.space, self.search)
         if self.search.learns:
             require_fitting(fold, self.space)
@@ -153,6 +154,22 @@ class Study(Section):
                 "space.model.backbone: base.model.weights holds the weights of one network, so another "
                 "backbone cannot begin with them",
                 "remove space.model.backbone and start a study for each network, or remove base.model.weights",
+            )
+
+    def _require_one_model(self) -> None:
+        rule = self.base.evaluation.checkpoint
+        if rule == "best":
+            raise ConfigError(
+                "base.evaluation.checkpoint: a study judges a training at one step and keeps no earlier "
+                "checkpoints of it, so there is no best one to choose",
+                "set base.evaluation.checkpoint to last or average",
+            )
+        if "training.average" in self.space and rule != "average":
+            raise ConfigError(
+                f"space.training.average: base.evaluation.checkpoint is {rule}, so no model is made of the "
+                "average, and all values of this field tie",
+                "set base.evaluation.checkpoint=average and base.training.average, or remove "
+                "space.training.average",
             )
 
     def _require_rungs(self) -> None:

@@ -55,6 +55,20 @@ class Training(Section):
         description="if a loss or gradient is NaN or infinite, end the run (stop) or leave out the step (skip)",
     )
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
+    keep: int = Field(
+        2,
+        ge=1,
+        le=1000,
+        description="number of newest checkpoints that are kept. If the last one is damaged, the run continues "
+        "from the one before; evaluation.candidates are chosen among them",
+    )
+    average: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="keep an exponential average of the weights with this decay a step, over about 1 / (1 - "
+        "average) steps: 0.99 for 100. For evaluation.checkpoint=average; the training itself stays the same",
+    )
     workers: int = Field(2, ge=1, le=1024, description="number of Ray Train workers")
     strategy: Literal["single", "ddp", "deepspeed"] = Field(
         "ddp", description="how workers add their gradients; single is for one worker"

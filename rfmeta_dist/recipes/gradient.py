@@ -30,6 +30,7 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.checkpoint import read as read_checkpoint
 from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.step import Trainer
 
 CPU = torch.device("cpu")
 WEIGHTS = "weights.safetensors"
@@ -115,12 +116,12 @@ class GradientRecipe:
         batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
         hooks = Hooks(context.after_step, checkpoint=lambda _: None, not_finite=lambda *_: None)
         train(config, trainer, batches, hooks, Progress(), self._device)
-        detector, _ = recalibrated(trainer.objective.nets, config, sources, self._device)
+        detector, _ = from_trainer(trainer, config, sources, self._device)
         return detector
 
 
 def from_checkpoint(
-    config: Config, checkpoint: Store, sources: Sources, device: torch.device
+    config: Config, checkpoint: Store, sources: Sources, device: torch.device, *, averaged: bool = False
 ) -> tuple[GradientDetector, str]:
     """Make a detector of the networks in a checkpoint, recalibrated on the sources' training splits.
 
@@ -129,6 +130,7 @@ def from_checkpoint(
         checkpoint: folder of the checkpoint.
         sources: the run's source domains, with the manifests that it was trained on.
         device: device to compute on.
+        averaged: take the average of the weights that the checkpoint holds instead of the weights of its step.
 
     Returns:
         The detector, and a text that says how its statistics were recalibrated.
@@ -137,17 +139,22 @@ def from_checkpoint(
         RunError: the checkpoint is damaged.
         DataError: a source is damaged or has samples of one class only.
     """
+    saved = read_checkpoint(checkpoint)
     nets = build_networks(config.model)
-    nets.load_state_dict(dict(read_checkpoint(checkpoint).weights))
+    nets.load_state_dict({**saved.weights, **(saved.average if averaged else {})})
     return recalibrated(nets.to(device), config, sources, device)
 
 
-def from_networks(
-    trained: Networks, config: Config, sources: Sources, device: torch.device
+def from_trainer(
+    trainer: Trainer, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
-    """Make a detector of a copy of networks that may be trained further, as `from_checkpoint` does."""
+    """Make a detector of a copy of networks that may be trained further, as `from_checkpoint` does.
+
+    It has the average of the weights if `evaluation.checkpoint` says so, else the present ones.
+    """
+    averaged = config.evaluation.checkpoint == "average" and trainer.average
     nets = build_networks(config.model)
-    nets.load_state_dict(trained.state_dict())
+    nets.load_state_dict({**trainer.objective.nets.state_dict(), **(averaged.state() if averaged else {})})
     return recalibrated(nets.to(device), config, sources, device)
 
 

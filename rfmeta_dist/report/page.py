@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist import __version__
 from rfmeta_dist.evaluation.figures import of_sources
 from rfmeta_dist.evaluation.operating import DEFAULT, MEANINGS, require
-from rfmeta_dist.report import judged, needs, plots, words
+from rfmeta_dist.report import candidates, judged, needs, plots, words
 from rfmeta_dist.report.histograms import histogram
 from rfmeta_dist.report.judged import Wording
 from rfmeta_dist.report.where import where as by_slice
@@ -59,6 +59,7 @@ def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
             reads=_summed(read for read in record.ledger if read["domain"] != run["target"]),
             where=by_slice(figures),
             examples=_examples(record),
+            checkpoints=candidates.section(run.get("checkpoints")),
             thresholds=_thresholds(figures),
             **judged.context(figures, _wording(run["target"])),
             **_training(record),
@@ -112,6 +113,7 @@ def render_trained(record: TrainedRecord, point: str = DEFAULT) -> str:
             histograms=histograms,
             curves=plots.training(record.metrics),
             reads=_summed(record.ledger),
+            checkpoints=candidates.section(about.get("checkpoints")),
             **_training(record),
         )
     )

@@ -6,7 +6,7 @@ manifests.json      the fingerprint of the manifest that the run reads, for each
 ledger.jsonl        a line for each read of labelled data: when, why, which domain and split
 lease.json          the process that writes into the folder now (storage/lease.py)
 starts.jsonl        a line for each start of the run: code, machine and workers (runs/starts.py)
-step-0000100/       checkpoints; the newest two are kept (training/checkpoint.py)
+step-0000100/       checkpoints; the newest `training.keep` are kept (training/checkpoint.py)
 metrics.jsonl       a line for each step, written when training ends
 streams.json        what was read for each domain and how long training waited, summed over all starts that
                     were not killed
@@ -49,6 +49,7 @@ MAY_DIFFER = {
     "data.cache_gb",
     "evaluation.protocol",
     "training.checkpoint_every",
+    "training.keep",
     *(f"{section}.{field}" for section, fields in CORRECTABLE.items() for field in fields),
     *(f"training.{field}" for field in HARDWARE),
 }
@@ -197,6 +198,7 @@ def record(  # the ledger's columns
     *,
     sealed: bool,
     once: bool = False,
+    **further: object,
 ) -> None:
     """Add a line to the ledger about one read of a domain's labelled samples.
 
@@ -210,14 +212,16 @@ def record(  # the ledger's columns
         sealed: True if the domain is the target.
         once: write no line if the ledger has one of the same read. A model that is judged again and again
             during its training is recorded once.
+        further: further columns, such as the names of the models if several are judged.
     """
-    read = {
+    read: dict[str, object] = {
         "purpose": purpose,
         "domain": domain,
         "split": split,
         "samples": samples,
         "manifest": manifest,
         "sealed": sealed,
+        **further,
     }
     if not (once and any(read.items() <= json.loads(line).items() for line in _ledger(folder).splitlines())):
         append(folder, read)

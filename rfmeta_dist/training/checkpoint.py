@@ -3,6 +3,7 @@
     step-0000100/
       model.safetensors       parameters and running statistics
       optimizer.safetensors   Adam's two moments of each parameter
+      average.safetensors     the average of the weights, if `training.average` asks for it
       metrics.jsonl           one line for each step so far
       state.json              the next step, the number of Adam's steps, the fingerprint of configuration and
                               data, and the SHA-256 of all files and of itself; written last
@@ -34,7 +35,7 @@ from rfmeta_dist.strategy.api import Tensors
 from rfmeta_dist.training.shapes import misfit
 from rfmeta_dist.training.step import Trainer
 
-_WEIGHTS, _MOMENTS = "model.safetensors", "optimizer.safetensors"
+_WEIGHTS, _MOMENTS, _AVERAGE = "model.safetensors", "optimizer.safetensors", "average.safetensors"
 _METRICS, STATE = "metrics.jsonl", "state.json"
 _FILES = (_WEIGHTS, _MOMENTS, _METRICS)
 _FIRST_FORMAT = {"step", "updates", "fingerprint"}  # the fields of state.json in versions without hashes
@@ -61,6 +62,7 @@ class Saved:
             hashes.
         weights: parameters and running statistics by name.
         moments: Adam's moments, by `MOMENTS` and parameter name.
+        average: the average of the weights by parameter name; empty if the run keeps none.
     """
 
     url: str
@@ -70,6 +72,7 @@ class Saved:
     versions: Mapping[str, str]
     weights: Tensors
     moments: Tensors
+    average: Tensors
 
 
 class DamagedError(RunError):
@@ -104,6 +107,8 @@ def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, 
         _MOMENTS: tensor_bytes(_contiguous(moments)),
         _METRICS: "".join(json.dumps(row) + "\n" for row in progress.metrics).encode(),
     }
+    if trainer.average:
+        files[_AVERAGE] = tensor_bytes(_contiguous(trainer.average.state()))
     state = {
         "step": progress.step,
         "updates": trainer.updates,
@@ -133,7 +138,7 @@ def read(folder: Store, step: int | None = None) -> Saved:
     """
     try:
         state = _state(folder.read(STATE), step)
-        files = {name: folder.read(name) for name in _FILES}
+        files = {name: folder.read(name) for name in state.get("files", _FILES)}
         _compare(state.get("files"), files)
         rows = [json.loads(line) for line in files[_METRICS].decode().splitlines()]
         saved = Saved(
@@ -144,6 +149,7 @@ def read(folder: Store, step: int | None = None) -> Saved:
             versions={name: state[name] for name in ("code", "torch") if name in state},
             weights=parse_tensors(files[_WEIGHTS]),
             moments=parse_tensors(files[_MOMENTS]),
+            average=parse_tensors(files[_AVERAGE]) if _AVERAGE in files else {},
         )
         _agree(saved)
     except MissingError as error:
@@ -186,6 +192,8 @@ def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Pr
     nets.load_state_dict(dict(saved.weights))
     trainer.strategy.restore(saved.moments, saved.updates)
     trainer.updates = saved.updates
+    if trainer.average:
+        trainer.average.restore(saved.average)
     return saved.progress
 
 

@@ -10,8 +10,6 @@ from rfmeta_dist.storage.folders import folders, remove_folder
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training.checkpoint import STATE, DamagedError, Saved, read
 
-KEEP = 2  # number of checkpoints that a run keeps; the older one is used if the newer one is damaged
-
 
 @dataclass(frozen=True)
 class Found:
@@ -46,8 +44,8 @@ def written(run: Store) -> set[int]:
     return {step for step in steps(run) if run.exists(f"{folder_name(step)}/{STATE}")}
 
 
-def prune(run: Store, step: int, until: int | None = None) -> None:
-    """Delete the checkpoints of a run, except the newest `KEEP` ones up to `step`, which was just saved.
+def prune(run: Store, step: int, keep: int, until: int | None = None) -> None:
+    """Delete the checkpoints of a run, except the newest `keep` ones up to `step`, which was just saved.
 
     Checkpoints of later steps up to `until` are deleted too: they are damaged ones from which the run did not
     continue.
@@ -55,10 +53,11 @@ def prune(run: Store, step: int, until: int | None = None) -> None:
     Args:
         run: the run's folder.
         step: the step that was just saved.
+        keep: how many checkpoints stay, at least 1 (`training.keep`).
         until: the step to which the run trains now; checkpoints of later steps stay. None for its last step.
     """
     there = _up_to(run, until)
-    kept = [s for s in there if s <= step][-KEEP:]
+    kept = [s for s in there if s <= step][-keep:]
     for other in there:
         if other not in kept:
             # Delete state.json first, so that after an interruption the rest does not count as a checkpoint.

@@ -23,6 +23,7 @@ from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.build import start
 from rfmeta_dist.strategy.api import Strategy
 from rfmeta_dist.strategy.choose import adam
+from rfmeta_dist.training.average import Average
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.feed import Feed, Sent
 from rfmeta_dist.training.step import Trainer, finite
@@ -70,7 +71,8 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
         second_order=config.method.facts.second_order,
     ).to(device)
     objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    return Trainer(objective, strategy, adam(training), work_split(config))
+    average = Average(nets, training.average) if training.average and strategy.rank == 0 else None
+    return Trainer(objective, strategy, adam(training), work_split(config), average)
 
 
 # Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,

@@ -10,6 +10,7 @@ from torch import nn
 from rfmeta_dist.episode.assign import WorkSplit, groups
 from rfmeta_dist.methods.base.objective import Objective, Work
 from rfmeta_dist.strategy.api import Adam, Strategy
+from rfmeta_dist.training.average import Average
 
 
 class Trainer:
@@ -20,6 +21,7 @@ class Trainer:
         strategy: sums the workers' shares to one gradient.
         adam: settings of the optimiser, which updates F, M and D in one simultaneous step.
         work_split: the facts that decide which worker computes what.
+        average: the average of the weights; None on other workers than the first, or if there is none.
 
     Attributes:
         updates: number of optimiser steps so far.
@@ -29,7 +31,14 @@ class Trainer:
             objective would not be computed.
     """
 
-    def __init__(self, objective: Objective, strategy: Strategy, adam: Adam, work_split: WorkSplit) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        strategy: Strategy,
+        adam: Adam,
+        work_split: WorkSplit,
+        average: Average | None = None,
+    ) -> None:
         if strategy.world != work_split.world:
             raise ValueError(
                 f"the work is split for {work_split.world} worker(s), but the strategy has {strategy.world}"
@@ -38,6 +47,7 @@ class Trainer:
         self.strategy = strategy
         self.adam = adam
         self.work_split = work_split
+        self.average = average
         self.updates = 0
         objective.peers = strategy.peers(groups(work_split))
         self.module: nn.Module = strategy.prepare(objective, objective.nets, adam)
@@ -72,6 +82,8 @@ class Trainer:
         """Take the optimiser step that follows `gradient`, with the learning rate of this step."""
         self.strategy.update(self.adam.rate_after(self.updates))
         self.updates += 1
+        if self.average:
+            self.average.add(self.updates)
 
 
 def finite(parts: dict[str, float]) -> bool:

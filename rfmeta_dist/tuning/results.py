@@ -59,7 +59,10 @@ def name(config: Config, judged: str, manifest: str, step: int) -> str:
         manifest: fingerprint of that domain's manifest; empty for `SOURCES`.
         step: number of steps after which it is judged.
     """
-    how = config.evaluation.model_dump_json(exclude={"protocol"})  # it only says which runs are made
+    # These fields say which runs are made and which models are judged besides. A default that former versions
+    # lacked does not count either.
+    without = {"protocol", "candidates"} | ({"checkpoint"} if config.evaluation.checkpoint == "last" else set())
+    how = config.evaluation.model_dump_json(exclude=without)
     return f"{FOLDER}/{digest(json.dumps([config.run.name, judged, manifest, step, how]).encode())}.json"
 
 

@@ -10,8 +10,8 @@ from bench.shift import Cell, Recipe
 from bench.study.design import DOMAINS, data_folder
 from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
-from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.rates import auc
+from rfmeta_dist.evaluation.scoring import score_domain
 from rfmeta_dist.storage.store import open_store
 
 

@@ -31,7 +31,7 @@ class Starts:
 def save(step: int) -> Callable[[Store], None]:
     def saved(folder: Store) -> None:
         folder.write(f"{kept.folder_name(step)}/state.json", b"{}")
-        kept.prune(folder, step)
+        kept.prune(folder, step, 2)
 
     return saved
 

@@ -18,8 +18,8 @@ from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.data.shards.publish import publish
-from rfmeta_dist.evaluation.judge import score_domain
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.scoring import score_domain
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.storage.store import Store, open_store

@@ -41,7 +41,7 @@ def written(config: Config, folder: Store, stop: int | None = None) -> list[int]
         steps.append(done.step)
         place = folder.sub(kept.folder_name(done.step))
         checkpoint.save(place, trainer, trainer.strategy.moments(), done, "f")
-        kept.prune(folder, done.step)
+        kept.prune(folder, done.step, 2)
 
     def after_step(row: dict) -> None:
         if row["step"] == stop:

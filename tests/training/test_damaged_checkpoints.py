@@ -38,7 +38,7 @@ def write(run: Store, trained: Trainer, step: int) -> None:
     """Write a checkpoint as a worker does."""
     folder = run.sub(kept.folder_name(step))
     checkpoint.save(folder, trained, trained.strategy.moments(), Progress(step, rows(step)), "f")
-    kept.prune(run, step)
+    kept.prune(run, step, 2)
 
 
 @pytest.fixture(scope="module")

@@ -97,3 +97,17 @@ def test_more_fields_than_sobol_has_dimensions_are_refused(tmp_path):
         written(tmp_path, base=varied, space=space), "space has 22 fields.*; set search.kind=random"
     )
     assert Plan(load_study(written(tmp_path, base=varied, space=space, search={"kind": "random"}))).shared
+
+
+def test_a_study_keeps_no_checkpoints_to_choose_the_best_of(tmp_path):
+    tree = base(evaluation={"checkpoint": "best", "candidates": 2})
+    path = written(tmp_path, base=tree, space={WEIGHT: UNIFORM})
+    require_refused(path, "base.evaluation.checkpoint: .*no best one .*; set .* to last or average")
+
+
+def test_averages_that_no_model_is_made_of_tie(tmp_path):
+    space = {"training.average": {"uniform": [0.5, 0.9]}}
+    said = "space.training.average: base.evaluation.checkpoint is last, .* all values of this field tie"
+    require_refused(written(tmp_path, space=space), said)
+    tree = base(training={"average": 0.5}, evaluation={"checkpoint": "average"})
+    assert load_study(written(tmp_path, base=tree, space=space)).space

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.types import RawBatch
+from rfmeta_dist.data.reading.sources import require_source
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import Store
@@ -35,7 +36,9 @@ class LocalBatches:
         Raises:
             DataError: a shard or sample is missing or damaged, or the domain has one class only.
             StorageError: the store cannot be read.
+            SealedError: the domain is no source of the training.
         """
+        require_source(need.domain, self._manifests)
         coming, batches = self._open.get(need.domain, (-1, iter(())))
         if coming != need.index:
             batches = self._stream(need.domain).batches(need.index)

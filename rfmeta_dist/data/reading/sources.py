@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.reading.parts import open_source
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.store import Store, open_store
+
+
+class SealedError(RunError):
+    """A training asked for samples of a domain that is none of its sources, such as its target."""
+
+
+def require_source(domain: str, sources: Iterable[str]) -> None:
+    """Check that a training may read a domain.
+
+    Args:
+        domain: the domain that is asked for.
+        sources: the domains that the training was given.
+
+    Raises:
+        SealedError: it was not given this domain.
+    """
+    if domain not in sources:
+        raise SealedError(
+            f"training asked for {domain}, which is none of its sources {', '.join(sorted(sources))}, so "
+            "it stays sealed",
+            "train on data.sources alone; `rfmeta evaluate` reads the target when training has ended",
+        )
 
 
 @dataclass(frozen=True)

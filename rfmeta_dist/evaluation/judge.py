@@ -111,7 +111,8 @@ def evaluate(
     choice = model.about.get("checkpoints", {"rule": "last", "chosen": "model"})
     models = {choice["chosen"]: model, **others}
     read = {name: read_validation(folder.sub(f"{checkpoints.FOLDER}/{name}"), others[name]) for name in others}
-    detectors = {name: one.detector for name, one in models.items()}
+    names = [row["name"] for row in choice.get("candidates", [])] or list(models)
+    detectors = {name: models[name].detector for name in names}
     manifest, scored = score_target_by(config, folder, detectors, model.view)
     target = scored[choice["chosen"]]
     result: dict[str, Any] = {

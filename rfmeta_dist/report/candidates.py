@@ -50,14 +50,17 @@ def sentences(choice: Mapping[str, Any]) -> list[str]:
         choice: from `checkpoints.judged`.
     """
     names = {row["name"]: _name(row) for row in choice["candidates"]}
-    best, count = names[choice["oracle"]], len(names)
+    best, model, count = names[choice["oracle"]], names[choice["chosen"]], len(names)
     if choice["oracle"] == choice["chosen"]:
-        first = f"No other of the {count} candidates has a lower HTER on the target than the model: regret 0.0."
+        first = (
+            f"None of the {count} candidates has a lower HTER on the target than the model, which is {model}: "
+            "regret 0.0 points."
+        )
     else:
         first = (
-            f"Regret: the HTER of the model is {words.number(choice['regret'])} points above that of the best "
-            f"candidate on the target, {best}. That one is an oracle: to find it, one needs the target’s "
-            f"labels, and the lowest of {count} figures is also low by chance."
+            f"Regret: the HTER of the model, which is {model}, is {words.number(choice['regret'])} points "
+            f"above that of the best of {count} candidates on the target, {best}. That one is an oracle: to "
+            f"find it, one needs the target’s labels, and the lowest of {count} figures is also low by chance."
         )
     spread = choice["spread"]
     if spread["std"] is None:

@@ -101,9 +101,8 @@ def test_a_page_names_the_model_the_oracle_and_what_their_difference_means():
     marks = {row["name"]: (row["chosen"], row["oracle"]) for row in shown["rows"]}
     assert marks == {"step 2": (True, False), "step 4": (False, True), "average up to step 4": (False, False)}
     regret, spread = shown["said"]
-    assert (
-        f"{100 * found['regret']:.1f} points above that of the best candidate on the target, step 4" in regret
-    )
+    assert f"the model, which is step 2, is {100 * found['regret']:.1f} points above" in regret
+    assert "best of 3 candidates on the target, step 4" in regret
     assert "needs the target’s labels" in regret
     assert "last 2 checkpoints" in spread
     assert shown["left_out"] == ["step-0000001"]

@@ -66,7 +66,7 @@ def wording_of(result: Mapping[str, Any]) -> Wording:
     """Return how the page and the command call what was judged."""
     where = f"domain {result['target']}" if result["target"] else "the test rows"
     said = result["figures"]["video"]["threshold"]
-    chosen = said is not None and said["operating_point"] is not None
+    chosen = said is not None and result["figures"]["video"]["validation"] is not None
     origin = "from the validation rows" if chosen else "that was given"
     column = "from validation rows" if chosen else "given"
     others = "" if result["figures"]["video"]["validation"] is None else "the validation rows"

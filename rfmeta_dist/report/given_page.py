@@ -31,7 +31,7 @@ def render(given: Given, result: Mapping[str, Any]) -> str:
         if given.validation is None
         else {"target": given.test, "validation": given.validation}
     )
-    titles = {"target": wording.where, "validation": wording.others}
+    titles = {"target": _capital(wording.where), "validation": _capital(wording.others)}
     axis = Axis.of(list(sides.values()), turned=given.turned)
     histograms = {
         unit: [
@@ -60,6 +60,11 @@ def render(given: Given, result: Mapping[str, Any]) -> str:
             **judged.context(figures, wording),
         )
     )
+
+
+def _capital(text: str) -> str:
+    """Return the text with a capital first letter. `str.capitalize` would change the other letters too."""
+    return text[:1].upper() + text[1:]
 
 
 def wording_of(result: Mapping[str, Any]) -> Wording:

@@ -136,9 +136,12 @@ def _what(results: Results) -> str:
                 chosen training only. ([why](why.md) looks for causes, and opened other targets of an earlier
                 study.) Figures are per video, in percent.""",
                 f"""**[ ]**: 95 % interval, {RESAMPLES} resamples of the target's subjects (the same ones for
-                all rules) and of seeds; targets are fixed. **p**: Wilcoxon's signed-rank test over pairs of
-                target and seed, then Holm's correction over all comparisons of that figure on this page.
-                *Significant* is a corrected p below {LEVEL:g} and an interval without 0.""",
+                all rules) and of seeds; targets are fixed. Its ends are the 2.5th and 97.5th
+                percentiles of the resamples, as was fixed before the trainings; the intervals of reports are
+                made otherwise, and are somewhat wider ([coverage](explanation/honest-evaluation.md)). **p**:
+                Wilcoxon's signed-rank test over pairs of target and seed, then Holm's correction over all
+                comparisons of that figure on this page. *Significant* is a corrected p below {LEVEL:g} and
+                an interval without 0.""",
                 f"""**Machine**: {"; ".join(machines(rows)) or "none yet"}. Trainings took {took:.1f} hours.""",
             ),
         ]

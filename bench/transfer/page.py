@@ -50,6 +50,8 @@ The judged domains are fixed: another draw of domains would change the figures f
 sets are judged on people who are not in any training set, with other cameras, rooms and light. No spurious cue
 is injected in them (rho = 0).
 """
+METHOD = """Their ends are the 2.5th and 97.5th percentiles of resamples; the
+intervals of reports are made otherwise, and are somewhat wider ([why](explanation/honest-evaluation.md))."""
 LEARNED = """## What was compared
 
 | set | what is in it |
@@ -102,8 +104,11 @@ def _size(found: Figures) -> str:
 
 def _interval(seeds: Sequence[int]) -> str:
     if len(seeds) > 1:
-        return "Intervals are over people and seeds."
-    return "Intervals are over people alone: there is one seed, and another would move a network's figures too."
+        return f"Intervals are over people and seeds. {METHOD}"
+    return (
+        "Intervals are over people alone: there is one seed, and another would move a network's figures too. "
+        + METHOD
+    )
 
 
 def _question(found: Figures, question: Question, number: int) -> str:

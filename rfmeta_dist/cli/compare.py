@@ -113,7 +113,7 @@ def _write(html: str, first: str, out: Path | None) -> str:
     if out is None:
         parent, name = open_store(open_store(first).url.rstrip("/").rpartition("/")[0] or "/"), PAGE
     else:
-        parent, name = place_of(out)
+        parent, name = place_of(out, "a file for the page, such as comparison.html")
     parent.write(name, html.encode())
     return f"{parent.url}/{name}"
 

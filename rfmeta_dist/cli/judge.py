@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import Json, place_of, print_json, say, show_table
+from rfmeta_dist.cli import score_tables
+from rfmeta_dist.cli.score_tables import Columns, HigherIs, LiveLabels
+from rfmeta_dist.cli.terminal import Json, Notices, place_of, print_json, say, show_table
 from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.core.types import LIVE, UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from rfmeta_dist.core.types import Unit
     from rfmeta_dist.evaluation.given import Given
+    from rfmeta_dist.evaluation.given_figures import Fixed
+    from rfmeta_dist.evaluation.tables import Table
+    from rfmeta_dist.storage.store import Store
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -30,9 +34,11 @@ EXAMPLES = """
 
   rfmeta judge scores.csv --threshold 0.5 --json
 
+  rfmeta judge scores.csv --package models/shop     [dim]# at the threshold that is stored in this model[/]
+
 The table has a row for each frame or video, with the columns video, label (live or attack) and score, and if
 known subject, attack_type, split (validation or test), domain and frame. The threshold is chosen on the
-validation rows. Without them and without --threshold, all error rates are oracle figures.
+validation rows. Without them and without --threshold or --package, all error rates are oracle figures.
 """
 
 
@@ -47,22 +53,9 @@ def judge(
         str | None,
         typer.Option(metavar="FILE", help="File with the validation rows, if they are not in the same table."),
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=COLUMN",
-            help="Use this column of the table as video, subject, label, attack_type, split, domain, frame, "
-            "key or score; may be repeated. `NAME=` uses none.",
-        ),
-    ] = None,
-    live: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="Label of live rows, such as 1; every other label is an attack."),
-    ] = None,
-    higher_is: Annotated[
-        Literal["live", "attack"] | None,
-        typer.Option(help="What a higher score means; live if not given, after checking that AUC agrees."),
-    ] = None,
+    column: Columns = None,
+    live: LiveLabels = None,
+    higher_is: HigherIs = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -74,11 +67,18 @@ def judge(
         float | None,
         typer.Option(metavar="NUMBER", help="Threshold to judge at, instead of one from validation rows."),
     ] = None,
+    package: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Judge at the thresholds stored in this model, which gave the scores: its folder, or a run's.",
+        ),
+    ] = None,
     operating_point: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="How the threshold is chosen: eer if not given, or min-hter, "
+            help="How the threshold is chosen, or which one of --package: eer if not given, or min-hter, "
             "bpcer@apcer10, bpcer@apcer5, bpcer@apcer1, apcer@bpcer5, apcer@bpcer1, tpr@fpr1.",
         ),
     ] = None,
@@ -90,54 +90,68 @@ def judge(
 ) -> None:
     """Judge the scores that any model gave to frames or videos: HTER, AUC, APCER by type, with intervals."""
     from rfmeta_dist.evaluation import given, given_figures
-    from rfmeta_dist.evaluation.given_rows import Reading
 
-    if threshold is not None and not math.isfinite(threshold):
-        raise ConfigError(f"the threshold {threshold} is not a finite number", "give a number, such as 0.5")
-    reading = Reading(_columns(column or ()), tuple(live or ()), higher_is, target)
-    table = given.read(*_content(scores), reading)
-    apart = None if validation is None else given.read(*_content(validation), reading)
+    reading = score_tables.reading(column, live, higher_is, target)
+    _require_one(threshold, package)
+    place = None if out is None else place_of(out, "a file for the page, such as page.html")
+    table = score_tables.read(scores, reading)
+    apart = None if validation is None else score_tables.read(validation, reading)
     found = given.understand(table, apart, reading)
-    figures = given_figures.compute(found, operating_point, threshold, seed)
+    notices = Notices()
+    if package is None:
+        fixed = _at(threshold)
+    else:
+        fixed, operating_point = _of_package(package, operating_point, table, found, notices), None
+    figures = given_figures.compute(found, operating_point, fixed, seed)
     result = {
         "table": table.name,
         "target": target,
         "higher_is": "attack" if found.turned else "live",
         "polarity": _polarity(higher_is),
-        "notes": _notes(found, figures),
+        "notes": [*notices, *_notes(found, figures, "--package" if package else "--threshold")],
         "figures": figures,
     }
-    if out is not None:
-        result["page"] = _write_page(found, result, out)
+    if place is not None:
+        result["page"] = _write_page(found, result, *place)
     if json:
         print_json(result)
     else:
         _print(result)
 
 
-def _columns(given: Sequence[str]) -> dict[str, str]:
-    from rfmeta_dist.evaluation.vocabulary import ROLES
-
-    columns = {}
-    for text in given:
-        role, equal, name = text.partition("=")
-        if not equal or role not in ROLES:
-            raise ConfigError(
-                f"--column {text} does not say what the column is used for",
-                f"write NAME=COLUMN, where NAME is one of {', '.join(ROLES)}",
-            )
-        columns[role] = name
-    return columns
+def _require_one(threshold: float | None, package: str | None) -> None:
+    if threshold is not None and package is not None:
+        raise ConfigError(
+            f"the threshold {threshold} and the model {package} are given, but only one threshold can hold",
+            "give --threshold or --package",
+        )
+    if threshold is not None and not math.isfinite(threshold):
+        raise ConfigError(f"the threshold {threshold} is not a finite number", "give a number, such as 0.5")
 
 
-def _content(path: str) -> tuple[bytes, str]:
-    """Return the content of a local file or an S3 object, and its name."""
-    from rfmeta_dist.storage.store import open_store
+def _at(threshold: float | None) -> dict[Unit, Fixed] | None:
+    from rfmeta_dist.evaluation.given_figures import Fixed
 
-    folder, slash, name = path.rpartition("/")
-    if not name:
-        raise ConfigError(f"{path or 'an empty text'!r} is not the path of a file", "give a table of scores")
-    return open_store(folder or (slash or ".")).read(name), name
+    if threshold is None:
+        return None
+    return dict.fromkeys(UNITS, Fixed(threshold, "given with --threshold"))
+
+
+def _of_package(
+    model: str, point: str | None, table: Table, found: Given, notices: Notices
+) -> dict[Unit, Fixed]:
+    """Return the thresholds that are stored in the model that gave the scores."""
+    from rfmeta_dist.detectors import package
+    from rfmeta_dist.evaluation import own_data
+
+    contents = package.read(score_tables.model_folder(model))
+    if not own_data.require_scorer(table, contents):
+        notices.append(
+            "The table does not say which model gave its scores. The figures are wrong if it was another than "
+            f"{contents.url}."
+        )
+    own_data.of_model(found, contents)
+    return own_data.stored(contents, point, found.units, turned=found.turned)
 
 
 def _polarity(higher_is: str | None) -> str:
@@ -147,7 +161,7 @@ def _polarity(higher_is: str | None) -> str:
     return f"A higher score means live ({said})."
 
 
-def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
+def _notes(found: Given, figures: dict[str, Any], option: str) -> list[str]:
     """Return what a reader of the figures should know, each as a sentence."""
     video = figures["video"]
     notes = []
@@ -156,8 +170,8 @@ def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
         notes.append(f"{missing[0].upper()}{missing[1:]}.")
     if video["threshold"] and video["threshold"]["unresolved"]:
         notes.append(f"The threshold is uncertain: {video['threshold']['unresolved']}.")
-    if video["threshold"] and not video["threshold"]["operating_point"] and found.validation is not None:
-        notes.append("The validation rows were not used, because --threshold is given.")
+    if video["threshold"] and not video["validation"] and found.validation is not None:
+        notes.append(f"The validation rows were not used, because {option} is given.")
     if set(found.test.attack_type.tolist()) == {LIVE, "attack"}:
         notes.append("The table names no attack types, so all attacks count as one type.")
     if found.left_out:
@@ -166,11 +180,10 @@ def _notes(found: Given, figures: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _write_page(found: Given, result: dict[str, Any], out: Path) -> str:
+def _write_page(found: Given, result: dict[str, Any], folder: Store, name: str) -> str:
     from rfmeta_dist.report import given_page
 
     html = given_page.render(found, result)
-    folder, name = place_of(out)
     folder.write(name, html.encode())
     return f"{folder.url}/{name}"
 
@@ -195,7 +208,7 @@ def _print(result: dict[str, Any]) -> None:
     if "HTER" not in video:
         say(
             "There is no threshold, so all error rates are oracle figures. For honest ones, add validation "
-            "rows or give --threshold"
+            "rows or give --threshold or --package"
         )
     if "page" in result:
         say(f"wrote the page {result['page']}")

@@ -251,7 +251,9 @@ def write_report(folder: Store, out: Path | None = None, operating_point: str = 
         html = page.render_trained(records.read_trained(folder), operating_point)
     else:
         html = page.render(_judged(folder, config), operating_point, folder.url)
-    target, name = (folder, "report.html") if out is None else place_of(out)
+    target, name = (
+        (folder, "report.html") if out is None else place_of(out, "a file for the page, such as report.html")
+    )
     target.write(name, html.encode())
     return f"{target.url}/{name}"
 

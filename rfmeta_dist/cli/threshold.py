@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rfmeta_dist.cli import score_tables
+from rfmeta_dist.cli.score_tables import Columns, HigherIs, LiveLabels
 from rfmeta_dist.cli.terminal import Json, Notices, OperatingPoint, print_json, say
-from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.types import Unit
 
 if TYPE_CHECKING:
     from rfmeta_dist.detectors.api import OperatingPoint as Point
     from rfmeta_dist.detectors.api import Threshold
     from rfmeta_dist.detectors.package import Contents
-    from rfmeta_dist.evaluation.own_data import Given
     from rfmeta_dist.storage.store import Store
 
 EXAMPLES = """
@@ -24,7 +24,10 @@ EXAMPLES = """
 
   rfmeta threshold models/m scores.csv --operating-point bpcer@apcer5 --out models/shop
 
-The first uses the scores that rfmeta evaluate wrote for the run's target M, the second a table of your own.
+  rfmeta threshold models/m scores.csv --column subject=person_id --live genuine --out models/shop
+
+The first uses the scores that rfmeta evaluate wrote for the run's target M, the others a table of your own,
+which may be any that rfmeta judge reads. All its rows are used, whatever their split.
 The model that was given stays as it is. The new one has the same weights, another threshold, and the hash of
 the model that it comes from. Its figures on the same scores flatter, so judge it on other people.
 """
@@ -38,8 +41,8 @@ def threshold(
     scores: Annotated[
         str,
         typer.Argument(
-            help="Table of this model's scores, parquet or CSV, with the columns of a run's scores.parquet: "
-            "key, domain, split, subject, video, attack_type, label (1 live, 0 attack) and score.",
+            help="Table of this model's scores, as rfmeta judge reads it: CSV, TSV, Parquet or bob's columns, "
+            "with the columns video, label and score.",
             show_default=False,
         ),
     ],
@@ -55,23 +58,28 @@ def threshold(
         list[str] | None,
         typer.Option(help="Use only the scores of this domain; may be repeated. All domains if not given."),
     ] = None,
+    column: Columns = None,
+    live: LiveLabels = None,
+    higher_is: HigherIs = None,
     json: Json = False,
 ) -> None:
     """Set a model's threshold on labelled scores of your own data, and write the model that decides so."""
     from rfmeta_dist.detectors import package
-    from rfmeta_dist.evaluation import operating, own_data
+    from rfmeta_dist.evaluation import given, operating, own_data
 
     operating.require(operating_point)
     notices = Notices()
-    parent = package.read(_package(model))
-    given = _read(scores)
-    if not own_data.require_scorer(given, parent):
+    how = score_tables.reading(column, live, higher_is)
+    parent = package.read(score_tables.model_folder(model))
+    table = score_tables.read(scores, how)
+    if not own_data.require_scorer(table, parent):
         notices.tell(
             "the table does not say which model gave its scores; the threshold is wrong if it was another than "
             f"{parent.url}"
         )
-    taken = own_data.take(given.scores, domain or (), parent)
-    new, points = own_data.threshold(taken, unit, operating_point)
+    found = given.every_row(table, how, domain or ())
+    taken = own_data.of_model(found, parent)
+    new, points = own_data.threshold(taken, unit, operating_point, table, people=found.people)
     chosen = points[operating_point]
     if chosen.unresolved:
         notices.tell(f"too few recordings for {operating_point}: {chosen.unresolved}")
@@ -94,32 +102,6 @@ def threshold(
         )
         return
     _tell(folder, parent, new, chosen)
-
-
-def _package(model: str) -> Store:
-    """Return the folder of a package: the given one, or `model` in the folder of a run."""
-    from rfmeta_dist.detectors.package import ABOUT
-    from rfmeta_dist.storage.store import open_store
-
-    folder = open_store(model)
-    found = next((place for place in (folder, folder.sub("model")) if place.exists(ABOUT)), None)
-    if found is None:
-        raise RunError(
-            f"there is no model at {folder.url}, neither as {ABOUT} nor as model/{ABOUT}",
-            "give the folder of a trained run or of a model; if the run's training has not finished, give its "
-            "`rfmeta train` command again",
-        )
-    return found
-
-
-def _read(scores: str) -> Given:
-    from rfmeta_dist.evaluation.own_data import read_scores
-    from rfmeta_dist.storage.store import open_store
-
-    place, _, name = scores.rpartition("/")
-    if not name:
-        raise ConfigError(f"{scores} is a folder, not a table of scores", "give the path of a file")
-    return read_scores(open_store(place or ("/" if scores.startswith("/") else ".")).read(name), name)
 
 
 def _write(out: str, parent: Contents, new: Threshold, points: dict[str, Point]) -> Store:

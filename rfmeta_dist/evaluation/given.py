@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.evaluation import rates, tables, vocabulary
 from rfmeta_dist.evaluation.given_rows import Reading, Rows
+from rfmeta_dist.evaluation.scores import coded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from rfmeta_dist.core.types import Split, Unit
     from rfmeta_dist.evaluation.scores import Scores
@@ -79,33 +80,74 @@ def understand(table: Table, validation: Table | None = None, reading: Reading |
         reading.higher_is == "attack",
         dict(unused),
     )
-    _require_classes(given)
-    if reading.higher_is is None:
-        _require_polarity(given)
+    sides = {"test rows": given.test, "validation rows": given.validation}
+    _require({what: scores for what, scores in sides.items() if scores is not None}, reading)
     return given
 
 
-def _require_classes(given: Given) -> None:
-    for what, scores in (("test", given.test), ("validation", given.validation)):
+def every_row(table: Table, reading: Reading, domains: Collection[str] = ()) -> Given:
+    """Return all rows of a table, whatever their split, as those to judge.
+
+    Args:
+        table: the rows.
+        reading: how to understand the table. Its target is not used.
+        domains: take the rows of these domains only; of all if empty.
+
+    Raises:
+        DataError: as in `understand`, except that a person may be in several splits; or a domain has no row.
+    """
+    import numpy as np
+
+    if domains and "domain" not in table.columns:
+        raise DataError(
+            f"the rows of domain {', '.join(sorted(domains))} are asked for, but {table.name} has no column "
+            "domain",
+            "say which column it is: --column domain=NAME; or leave --domain out",
+        )
+    rows = Rows.of([(table, None)], reading)
+    rows.require_finite()
+    units = rows.require_units()
+    rows.require_agreement()
+    present = coded(rows.columns["domain"])[0]
+    absent = sorted(set(domains) - set(present))
+    if absent:
+        raise DataError(
+            f"the table has no scores of {', '.join(absent)}", f"choose from its domains: {', '.join(present)}"
+        )
+    turned = reading.higher_is == "attack"
+    scores = rows.scores(turned=turned)
+    if domains:
+        scores = scores.select(np.isin(scores.domain, sorted(domains)))
+    _require({"rows": scores}, reading)
+    return Given(scores, None, units, rows.people, turned, {})
+
+
+def _require(sides: Mapping[str, Scores], reading: Reading) -> None:
+    """Check that there are both classes, and that higher scores seem to mean live if this was not said."""
+    _require_classes(sides)
+    if reading.higher_is is None:
+        _require_polarity(sides)
+
+
+def _require_classes(sides: Mapping[str, Scores]) -> None:
+    for what, scores in sides.items():
         for label, name in ((1, "live"), (0, "attack")):
-            if scores is not None and not (scores.label == label).any():
+            if not (scores.label == label).any():
                 raise DataError(
-                    f"the {len(scores):,} {what} rows have no {name} row, so their error rates are undefined",
+                    f"the {len(scores):,} {what} have no {name} row, so their error rates are undefined",
                     "give scores of both live recordings and attacks; if the labels mean something else, give "
                     "--live with the label of live rows",
                 )
 
 
-def _require_polarity(given: Given) -> None:
+def _require_polarity(sides: Mapping[str, Scores]) -> None:
     """Check that higher scores seem to mean live, on the rows to judge and on those for the threshold."""
-    found = {"test": given.test.per_video()}
-    if given.validation is not None:
-        found["validation"] = given.validation.per_video()
-    area = {what: rates.auc(scores.label, scores.score) for what, scores in found.items()}
+    videos = {what: scores.per_video() for what, scores in sides.items()}
+    area = {what: rates.auc(scores.label, scores.score) for what, scores in videos.items()}
     low = [what for what, value in area.items() if value < TURNED_BELOW]
     if not low:
         return
-    said = " and ".join(f"{100 * value:.1f} % on the {what} rows" for what, value in area.items())
+    said = " and ".join(f"{100 * value:.1f} % on the {what}" for what, value in area.items())
     if len(low) < len(area) and max(area.values()) > 1 - TURNED_BELOW:
         raise DataError(
             f"AUC is {said} if a higher score means live, so the two splits may not have the same sign",

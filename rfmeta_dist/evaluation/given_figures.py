@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import ConfigError, DataError
 from rfmeta_dist.evaluation import bootstrap, figures, operating, rates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.evaluation.bootstrap import Resampled
     from rfmeta_dist.evaluation.given import Given
@@ -18,8 +21,30 @@ NO_PEOPLE = (
 )
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """A threshold that is not chosen on the validation rows.
+
+    Attributes:
+        value: as in the table: a sample is accepted as live if its score is at least the value, or at most if
+            higher means attack.
+        source: where it comes from, in words.
+        operating_point: one of `operating.NAMES`; None if it has no such name.
+        unresolved: why it was chosen on too few recordings; "" if they were enough or if this is not known.
+    """
+
+    value: float
+    source: str
+    operating_point: str | None = None
+    unresolved: str = ""
+
+
 def compute(
-    given: Given, point: str | None = None, threshold: float | None = None, seed: int = 0, resamples: int = 1000
+    given: Given,
+    point: str | None = None,
+    fixed: Mapping[Unit, Fixed] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
 ) -> dict[str, dict[str, Any]]:
     """Compute every figure that the scores allow, as values that JSON can represent.
 
@@ -40,37 +65,40 @@ def compute(
         given: the scores.
         point: the operating point (`operating.NAMES`) by which the threshold is chosen on the validation rows,
             for each unit; None for `eer`.
-        threshold: a threshold as in the table, for both units; None to choose it.
+        fixed: a threshold for each unit of `given.units`; None to choose them.
         seed: seed of the bootstrap.
         resamples: number of resamples of the bootstrap.
 
     Raises:
-        ConfigError: a threshold and an operating point are both given, or the operating point does not exist.
+        ConfigError: thresholds and an operating point are both given, or the operating point does not exist.
         DataError: an operating point is asked for, but there are no validation rows.
     """
-    if point is not None and threshold is not None:
+    if point is not None and fixed is not None:
         raise ConfigError(
-            f"the threshold {threshold} and the operating point {point} are given, but only one can hold",
+            f"a threshold and the operating point {point} are given, but only one can hold",
             "give --threshold or --operating-point",
         )
     if point is not None and given.validation is None:
         raise DataError(
             f"the operating point {point} is chosen on validation rows, but there are none",
-            "add rows of split validation, or a file of them with --validation; or give --threshold",
+            "add rows of split validation, or give a file of them with --validation; or give --threshold",
         )
     name = operating.require(point or operating.DEFAULT)
-    return {unit: _of_unit(given, unit, name, threshold, (seed, resamples)) for unit in given.units}
+    return {
+        unit: _of_unit(given, unit, name, fixed[unit] if fixed else None, (seed, resamples))
+        for unit in given.units
+    }
 
 
 def _of_unit(
-    given: Given, unit: Unit, name: str, fixed: float | None, drawing: tuple[int, int]
+    given: Given, unit: Unit, name: str, fixed: Fixed | None, drawing: tuple[int, int]
 ) -> dict[str, Any]:
     scores, sign = given.test.per(unit), -1.0 if given.turned else 1.0
     chosen, validation = None, None
     said: dict[str, Any] | None = None
     if fixed is not None:
-        chosen = sign * fixed
-        said = {"operating_point": None, "source": "given with --threshold", "unresolved": ""}
+        chosen = sign * fixed.value
+        said = {name: getattr(fixed, name) for name in ("operating_point", "source", "unresolved")}
     elif given.validation is not None:
         validation = given.validation.per(unit)
         chosen = operating.choose(validation, name)

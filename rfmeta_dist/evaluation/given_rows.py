@@ -236,7 +236,7 @@ def _named(table: Table, role: str) -> Names:
     column = table.columns[role]
     empty = column.rows("")
     if len(empty):
-        remedy = f"write it in every row; or judge without this column: --column {role}="
+        remedy = f"write it in every row; or use the table without this column: --column {role}="
         if role == "video":
             remedy = "write the name of the recording in every row"
         table.refuse(int(empty[0]), f"has no {role} in the column {table.heads[role]}", remedy)

@@ -61,19 +61,15 @@ def of_rate(
         Two arrays of the common shape, with 0 ≤ low ≤ value ≤ high ≤ 1.
     """
     import numpy as np
-    from scipy.special import betaincinv, ndtri
+    from scipy.special import ndtri
 
     value, half = np.asarray(value, np.float64), _half(error, subjects)
     reach = np.fmax(_reach(subjects), half)
     counted = (half > _SAME) & (value > 0) & (value < 1)
     share = np.where(counted, value, 0.5)
     independent = share * (1 - share) / np.where(counted, error, 1) ** 2
-    shrunk = np.minimum(independent, recordings) * (ndtri(1 - _TAIL) / _student(subjects)) ** 2
-    samples = np.where(counted, shrunk, 1)
-    errors, rest = samples * share, samples * (1 - share)
-    # scipy gives NaN for next to no samples. The ends are then those of the range.
-    exact_low = np.nan_to_num(betaincinv(errors, rest + 1, _TAIL), nan=0)
-    exact_high = np.nan_to_num(betaincinv(errors + 1, rest, 1 - _TAIL), nan=1)
+    samples = _corrected(np.minimum(independent, recordings), ndtri(_TAIL), subjects, _TAIL)
+    exact_low, exact_high = _exact(share, np.where(counted, samples, 1), _TAIL)
     low = np.where(counted, exact_low, value - reach)
     high = np.where(counted, exact_high, value + reach)
     return _around(value, low, high, 0, np.isfinite(half))
@@ -90,14 +86,36 @@ def of_effective(point: Array, n: Array, people: Array, effective: Array, alpha:
         alpha: probability in (0, 1) that an interval may miss its rate, half of it on each side.
     """
     import numpy as np
-    from scipy.special import betaincinv, stdtrit
+    from scipy.special import stdtrit
 
     tail = alpha / 2
-    fewer = (stdtrit(np.maximum(n - 1, 1), tail) / stdtrit(people - 1, tail)) ** 2
-    size = effective * np.minimum(fewer, 1)
-    hits = point * size
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), size - hits + 1, tail), 0.0)
-    high = np.where(point < 1, betaincinv(hits + 1, np.maximum(size - hits, 1e-300), 1 - tail), 1.0)
+    corrected = _corrected(effective, stdtrit(np.maximum(n - 1, 1), tail), people, tail)
+    return _exact(point, np.minimum(corrected, effective), tail)
+
+
+def _corrected(effective: Array, quantile: Array, people: ArrayLike, tail: float) -> Array:
+    """Return Korn and Graubard's number of independent recordings, corrected for few people.
+
+    Args:
+        effective: the number that would give the same standard error.
+        quantile: the quantile of `tail` if the standard error were known as well as from all recordings.
+        people: numbers of people; the result is NaN if below 2.
+        tail: probability in (0, 0.5) that the interval may miss the rate on one side.
+    """
+    corrected: Array = effective * (quantile / _student(people, tail)) ** 2
+    return corrected
+
+
+def _exact(share: Array, samples: Array, tail: float) -> tuple[Array, Array]:
+    """Return the ends of Clopper and Pearson's intervals of rates of so many samples, also of a part of one."""
+    import numpy as np
+    from scipy.special import betaincinv
+
+    errors, rest = samples * share, samples * (1 - share)
+    # scipy gives NaN for next to no samples, and if no error or nothing but errors was observed. The ends are
+    # then those of the range.
+    low = np.nan_to_num(betaincinv(errors, rest + 1, tail), nan=0)
+    high = np.nan_to_num(betaincinv(errors + 1, rest, 1 - tail), nan=1)
     return low, high
 
 
@@ -117,17 +135,17 @@ def _half(error: ArrayLike, subjects: ArrayLike) -> Array:
     """Return half the width of Student's interval; NaN where it is unknown."""
     import numpy as np
 
-    half: Array = np.asarray(error) * _student(subjects)
+    half: Array = np.asarray(error) * -_student(subjects, _TAIL)
     return half
 
 
-def _student(subjects: ArrayLike) -> Array:
-    """Return the quantile of Student's distribution with `subjects` − 1 degrees; NaN if that is below 1."""
+def _student(subjects: ArrayLike, tail: float) -> Array:
+    """Return a quantile of Student's distribution with `subjects` − 1 degrees; NaN if these are below 1."""
     import numpy as np
     from scipy.special import stdtrit
 
     number = np.asarray(subjects, np.float64)
-    quantile: Array = stdtrit(np.where(number > 1, number - 1, np.nan), 1 - _TAIL)
+    quantile: Array = stdtrit(np.where(number > 1, number - 1, np.nan), tail)
     return quantile
 
 

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
     Refuse = Callable[[int, str, str], NoReturn]
 
-_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+,(?:[eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,234 may be a decimal comma, or a separator of thousands
+# Python also reads `1_0` as 10, and digits of other scripts. In a table these are more likely to be mistakes.
+_PLAIN = re.compile(
+    r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE
+)
+_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+,(?:[eE][+-]?\d+)?", re.ASCII)
+_GROUPED = re.compile(
+    r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII
+)  # 1,234 may be a decimal comma, or a separator of thousands
 _WRITE = "write each score as a number such as 0.734 or -1.2e-3, without a separator of thousands"
+
+
+def is_number(text: str) -> bool:
+    """Return True if a text is a number in ASCII digits with a decimal point or none, or infinity; not NaN."""
+    return bool(_PLAIN.fullmatch(text)) and "nan" not in text.lower()
 
 
 class Numbers:
@@ -28,16 +39,20 @@ class Numbers:
         self._unread: dict[int, str] = {}
 
     def add(self, cells: Sequence[str]) -> None:
-        """Add some cells. Those that Python does not read as a number are kept as text."""
-        try:
-            self._values.extend(list(map(float, cells)))
-        except ValueError:
-            for cell in cells:
-                try:
-                    self._values.append(float(cell))
-                except ValueError:
-                    self._unread[len(self._values)] = cell.strip()
-                    self._values.append(0.0)
+        """Add some cells. Those that are not numbers with a decimal point, or no numbers, are kept as text."""
+        together = "".join(cells)
+        if together.isascii() and "_" not in together:  # all that Python then reads is a number (see `_PLAIN`)
+            try:
+                self._values.extend(list(map(float, cells)))
+            except ValueError:
+                pass
+            else:
+                return
+        for cell in map(str.strip, cells):
+            plain = bool(_PLAIN.fullmatch(cell))
+            if not plain:
+                self._unread[len(self._values)] = cell
+            self._values.append(float(cell) if plain else 0.0)
 
     def finish(self, refuse: Refuse) -> NDArray[np.float64]:
         """Return N numbers, which may be infinite or not numbers if a cell says so.

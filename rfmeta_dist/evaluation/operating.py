@@ -154,8 +154,10 @@ def lacking(found: Mapping[str, int], name: str) -> str:
         count = found.get(LIVE, 0) if limited == LIVE else sum(attacks.values())
         few = [f"{count}"] if count < need else []
     of = "live faces" if limited == LIVE else limited
-    too_few = f"a limit of {percent} % needs at least {need} recordings of {of}, but there are {', '.join(few)}"
-    return too_few if few else ""
+    if not few:
+        return ""
+    are = "is" if few[0].partition(" ")[0] == "1" else "are"  # the verb agrees with the number after it
+    return f"a limit of {percent} % needs at least {need} recordings of {of}, but there {are} {', '.join(few)}"
 
 
 def limit(name: str) -> tuple[str, float] | None:

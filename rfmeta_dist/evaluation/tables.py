@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.parquet import column_names, read_parquet
-from rfmeta_dist.evaluation.numerals import Numbers
+from rfmeta_dist.evaluation.numerals import Numbers, is_number
+from rfmeta_dist.evaluation.scores import SCORER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,6 +93,8 @@ class Table:
         score: N numbers as written in the file; they may be infinite or not numbers.
         row: N numbers of rows, for errors.
         bob: True if the file has bob's columns, in which the frames of a recording have no number.
+        scorer: the model that gave the scores (`Package.scorer`), which a run's scores.parquet tells; "" if
+            the file does not say.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Table:
     score: NDArray[np.float64]
     row: Index
     bob: bool = False
+    scorer: str = ""
 
     def __len__(self) -> int:
         return len(self.score)
@@ -175,10 +179,7 @@ def _is_bob(line: str) -> bool:
     The five columns have a `model_label` after the first.
     """
     cells = line.split()
-    try:
-        return len(cells) in (4, 5) and float(cells[-1]) == float(cells[-1])
-    except ValueError:
-        return False
+    return len(cells) in (4, 5) and is_number(cells[-1])
 
 
 def _from_bob(line: str) -> list[str]:
@@ -249,7 +250,8 @@ def _parquet(data: bytes, name: str, choose: Choose) -> Table:
     score = _score(column.pop(SCORE), empty)
     columns = {role: _names(cells, name, heads[role]) for role, cells in column.items()}
     heads.pop(SCORE)
-    return Table(name, columns, heads, score, row)
+    scorer = (whole.schema.metadata or {}).get(SCORER.encode(), b"").decode(errors="replace")
+    return Table(name, columns, heads, score, row, scorer=scorer)
 
 
 def _score(cells: pa.ChunkedArray, table: Table) -> NDArray[np.float64]:

@@ -144,7 +144,7 @@ def _kind(table: Table, index: int, is_live: bool, text: str, named: list[str]) 
     if not is_live and text and text not in named:
         table.refuse(index, f"is labelled an attack, but its attack type is {text!r}", remedy)
     if not is_live and not text and named:
-        remedy = f"write its type, such as {named[0]}; or judge without types: --column attack_type="
+        remedy = f"write its type, such as {named[0]}; or use the table without types: --column attack_type="
         table.refuse(index, "is an attack without an attack type, but other attacks have one", remedy)
     return LIVE if is_live else text or "attack"
 

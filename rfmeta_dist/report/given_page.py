@@ -31,7 +31,7 @@ def render(given: Given, result: Mapping[str, Any]) -> str:
         if given.validation is None
         else {"target": given.test, "validation": given.validation}
     )
-    titles = {"target": wording.where, "validation": wording.others}
+    titles = {"target": _capital(wording.where), "validation": _capital(wording.others)}
     axis = Axis.of(list(sides.values()), turned=given.turned)
     histograms = {
         unit: [
@@ -62,11 +62,16 @@ def render(given: Given, result: Mapping[str, Any]) -> str:
     )
 
 
+def _capital(text: str) -> str:
+    """Return the text with a capital first letter. `str.capitalize` would change the other letters too."""
+    return text[:1].upper() + text[1:]
+
+
 def wording_of(result: Mapping[str, Any]) -> Wording:
     """Return how the page and the command call what was judged."""
     where = f"domain {result['target']}" if result["target"] else "the test rows"
     said = result["figures"]["video"]["threshold"]
-    chosen = said is not None and said["operating_point"] is not None
+    chosen = said is not None and result["figures"]["video"]["validation"] is not None
     origin = "from the validation rows" if chosen else "that was given"
     column = "from validation rows" if chosen else "given"
     others = "" if result["figures"]["video"]["validation"] is None else "the validation rows"

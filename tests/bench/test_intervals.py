@@ -11,6 +11,7 @@ from bench.intervals import simulate, table
 from bench.intervals.__main__ import SUBJECTS
 from bench.intervals.methods import AFTER, BEFORE, METHODS, Drawn
 from bench.intervals.model import KINDS, MODELS
+from bench.result import one_line_a_row
 from rfmeta_dist.evaluation import bootstrap, figures
 from rfmeta_dist.evaluation.scores import Scores
 
@@ -105,3 +106,10 @@ def test_the_documentation_shows_the_tables_of_the_result(result):
     page = (ROOT / "docs/explanation/honest-evaluation.md").read_text()
     assert table.markdown(result) in page
     assert table.methods(result) in page
+
+
+def test_a_result_is_written_with_a_line_for_each_list_and_read_back_as_it_was(result):
+    strange = {**result, "nested": [[1, 2], {"a": ["b", None, "\0" + "0"]}, []]}
+    text = one_line_a_row(strange)
+    assert json.loads(text) == strange
+    assert len((ROOT / "bench/results/intervals.json").read_text().splitlines()) < 2000

@@ -116,8 +116,11 @@ def test_names_in_a_table_are_escaped_on_the_page_and_in_the_terminal(rfmeta, ta
 
 MISTAKES = {
     "no file": (["missing.csv"], STORAGE, ["missing.csv"]),
-    "a folder": (["."], STORAGE, []),
-    "no name": (["x/"], CONFIG, ["not the path of a file"]),
+    "a folder": (["."], CONFIG, [". is a folder, not a file", "a table of scores, such as scores.csv"]),
+    "a path of a folder": (["x/"], CONFIG, ["x/ is a folder, not a file"]),
+    "no path": ([""], CONFIG, ["the path is empty"]),
+    "a page in place of a folder": (["t.csv", "--out", "."], CONFIG, [". is a folder", "such as page.html"]),
+    "a page over a folder": (["t.csv", "--out", ".."], CONFIG, [".. is a folder", "such as page.html"]),
     "a column for nothing": (["t.csv", "--column", "person=who"], CONFIG, ["person=who", "subject"]),
     "a column without a name": (["t.csv", "--column", "subject"], CONFIG, ["NAME=COLUMN"]),
     "a column that is not there": (["t.csv", "--column", "subject=who"], DATA, ["no column 'who'", "video"]),
@@ -148,7 +151,7 @@ def test_a_mistake_gives_one_line_an_exit_code_and_no_page(
         text = text.replace(old, new)
     (tmp_path / "turned.csv").write_text(text.replace("validation,0.7", "validation,0"))
     before = sorted(path.name for path in tmp_path.iterdir())
-    ending = rfmeta("judge", *arguments, "--out", "page.html")
+    ending = rfmeta("judge", "--out", "page.html", *arguments)
     assert not [word for word in words if word not in ending.error], ending.error
     assert ending.code == code, ending.error
     assert ending.out == ""

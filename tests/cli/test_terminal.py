@@ -240,6 +240,6 @@ def test_a_line_of_progress_says_the_time_that_is_left():
     "asked", ["s3://pages/team/report.html", "/tmp/pages/report.html", "pages/report.html"]
 )
 def test_a_page_goes_where_it_was_asked_for(asked):
-    folder, name = place_of(Path(asked))
+    folder, name = place_of(Path(asked), "a file for the page")
     assert name == "report.html"
     assert folder.url == open_store(asked.rpartition("/")[0]).url

@@ -85,6 +85,84 @@ def test_csv_without_a_model_is_taken_with_a_warning(rfmeta, tmp_path: Path) -> 
     assert child["thresholds"]["video"]["value"] == operating.choose(few.per_video(), "apcer@bpcer1")
 
 
+def lines_for_judge() -> list[str]:
+    """The same scores as a person writes them for `rfmeta judge`, with other names of columns."""
+    scores, lines = own_scores(), []
+    for n in range(len(scores)):
+        truth = "real" if scores.label[n] else "fake"
+        lines.append(f"{scores.video[n]},{scores.subject[n]},{truth},{scores.score[n]},{n % 2}")
+    return ["clip,person_id,truth,score,frame", *lines]
+
+
+NAMES = ("--column", "video=clip", "--column", "subject=person_id", "--column", "label=truth")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_judge_reads_sets_a_threshold_and_judge_takes_it_from_the_child(rfmeta, tmp_path: Path, turned):
+    head, *lines = lines_for_judge()
+    options: tuple[str, ...] = NAMES
+    if turned:  # 1 − the score of the model
+        cells = [line.split(",") for line in lines]
+        lines = [",".join([*row[:3], repr(1 - float(row[3])), row[4]]) for row in cells]
+        options = (*NAMES, "--higher-is", "attack")
+    table, out = tmp_path / "scores.csv", tmp_path / "new"
+    table.write_text("\n".join([head, *lines]))
+    told = rfmeta("threshold", MODEL, table, *options, "--out", out, "--json")
+    assert told.code == 0, told.err
+    result = json.loads(told.out)
+    assert result["threshold"] == pytest.approx(operating.choose(own_scores().per_video(), "eer"), abs=1e-12)
+    assert result["source"] == (
+        "operating point eer on own scores of scores.csv (test): 75 videos of 25 people, "
+        "set by `rfmeta threshold`"
+    )
+
+    judged = json.loads(rfmeta("judge", table, *options, "--package", out, "--json").out)
+    video = judged["figures"]["video"]
+    assert video["HTER"]["value"] == result["reached"]["HTER"]
+    assert video["threshold"]["source"] == f"stored in {out}: {result['source']}"
+    assert judged["notes"][0].startswith("The table does not say which model gave its scores.")
+    strict = ("judge", table, *options, "--operating-point", "bpcer@apcer1", "--json", "--package")
+    old = rfmeta(*strict, out)
+    assert "stores no threshold of a frame for bpcer@apcer1" in old.error
+    assert rfmeta("threshold", out, table, *options, "--unit", "frame", "--out", tmp_path / "both").code == 0
+    strict = rfmeta(*strict, tmp_path / "both")
+    at = json.loads(strict.out)["figures"]["video"]
+    assert at["APCER_worst"]["value"] <= 0.01
+    assert at["threshold"]["operating_point"] == "bpcer@apcer1"
+    assert "needs at least 100 recordings" in at["threshold"]["unresolved"]
+
+
+def test_judge_takes_no_threshold_of_another_model(rfmeta, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.parquet").write_bytes(own_scores().to_parquet("0" * 64))
+    for arguments, code, words in (
+        ((tmp_path / "other.parquet", "--package", MODEL), 3, "these scores are of another model than"),
+        ((table, "--package", MODEL, "--threshold", "0.5"), 2, "only one threshold can hold"),
+        ((table, "--package", MODEL, "--operating-point", "eer"), 5, "stores no threshold of a frame for eer"),
+        ((table, "--package", tmp_path), 5, "there is no model at"),
+    ):
+        told = rfmeta("judge", *arguments, "--out", tmp_path / "page.html")
+        assert (told.code, words in told.error) == (code, True), told.err
+    assert not (tmp_path / "page.html").exists()
+    judged = rfmeta("judge", table, "--package", MODEL, "--out", tmp_path / "page.html")
+    assert judged.code == 0, judged.err
+    assert "does not say which model" not in judged.err
+    assert f"stored in {MODEL / 'model'}: " in (tmp_path / "page.html").read_text()
+
+
+def test_scores_without_people_or_of_videos_alone_set_a_threshold_for_videos(rfmeta, tmp_path: Path) -> None:
+    videos = own_scores().per_video()
+    rows = zip(videos.video, videos.label, videos.score, strict=True)
+    lines = [f"{video},{'live' if label else 'attack'},{score}" for video, label, score in rows]
+    (tmp_path / "videos.csv").write_text("\n".join(["video,label,score", *lines]))
+    command = ("threshold", MODEL, tmp_path / "videos.csv", "--out", tmp_path / "new", "--json")
+    told = rfmeta(*command, "--unit", "frame")
+    assert (told.code, "no scores of frames" in told.error) == (3, True)
+    result = json.loads(rfmeta(*command).out)
+    assert result["threshold"] == operating.choose(videos, "eer")
+    assert "75 videos, set by" in result["source"]
+    assert "subjects" not in result["origin"]
+
+
 def test_only_the_named_domains_count(rfmeta, tmp_path: Path) -> None:
     shop, bank = own_scores(), own_scores(seed=1)
     keys = np.array([f"bank-{key}" for key in bank.key])
@@ -124,21 +202,22 @@ KEYS = own_scores().key.tolist()
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (changed(score=with_first(float("nan"))), "1 of 150 scores are not finite numbers"),
+        (changed(score=with_first(float("nan"))), "row 2 of scores.csv has the score nan, which is not"),
         (changed(score=with_first(1.5)), "not in [0, 1]; the first is 1.5 for shop-p0-live-0"),
-        (changed(label=0, attack_type="print", video=KEYS), "the scores have no live sample"),
-        (changed(label=1, attack_type="live", video=KEYS), "the scores have no attack sample"),
-        (changed(label=2), "which is neither 0 nor 1"),
-        (changed(score=(1 - own_scores().score).tolist()), "attacks score higher than live faces (AUC 0."),
-        (changed(key="shop-p0-live-0"), "149 rows of the table repeat the key of another"),
+        (changed(label=0, attack_type="print", video=KEYS), "the 150 rows have no live row"),
+        (changed(label="live", attack_type="live", video=KEYS), "the 150 rows have no attack row"),
+        (changed(label=2), "row 2 of scores.csv has the label '2', which is neither live nor attack"),
+        (changed(score=(1 - own_scores().score).tolist()), "give --higher-is attack"),
+        (changed(key="shop-p0-live-0"), "row 3 of scores.csv are both of key shop-p0-live-0"),
         (changed(domain="O", split="train"), "150 rows are of the training split of O, and the model was"),
-        (changed(subject=""), "has empty cells in subject"),
-        (changed().split(b"\n")[0] + b"\n", "has no rows"),
-        (b"", "cannot be read as CSV"),
-        (changed().replace(b'"score"', b'"points"'), "score"),
-        (changed(score="high"), "the table of scores cannot be read"),
-        (b"\xff\xfe\x00\x01,\n", "cannot be read"),
-        (changed(video="one"), "frames of video one differ in"),
+        (changed(subject=["", *own_scores().subject[1:]]), "has no subject in the column subject"),
+        (changed().split(b"\n")[0] + b"\n", "has no row of scores"),
+        (b"", "scores.csv is empty"),
+        (changed().replace(b'"score"', b'"points"'), "has no column score"),
+        (changed(score="high"), "has the score 'high', which is not a number"),
+        (changed(score="1_0"), "has the score '1_0', which is not a number"),
+        (b"\xff\xff\x01,\n", "is not text in UTF-8"),
+        (changed(video="one"), "are of video one, but their label differs"),
     ],
 )
 def test_a_table_that_sets_no_threshold_is_refused(rfmeta, tmp_path: Path, content, words):
@@ -163,7 +242,11 @@ def test_wrong_arguments_are_named(rfmeta, table: Path, tmp_path: Path) -> None:
         ((MODEL, table, "--out", tmp_path / "model"), 5, "is not empty, so the new model is not written there"),
         ((tmp_path / "no", table, "--out", tmp_path / "new"), 5, "there is no model at"),
         ((MODEL, tmp_path / "no.csv", "--out", tmp_path / "new"), 4, "no.csv does not exist"),
-        ((MODEL, f"{tmp_path}/", "--out", tmp_path / "new"), 2, "is a folder, not a table of scores"),
+        (
+            (MODEL, f"{tmp_path}/", "--out", tmp_path / "new"),
+            2,
+            "is a folder, not a file; give the path of a table",
+        ),
         (
             (MODEL, table, "--out", tmp_path / "new", "--operating-point", "best"),
             2,

@@ -60,12 +60,13 @@ def test_reading_scores_from_csv_starts_no_thread():
     program = """
 import os
 import pyarrow
-from rfmeta_dist.evaluation.own_data import read_scores
+from rfmeta_dist.evaluation import given
+from rfmeta_dist.evaluation.given_rows import Reading
 head = "key,domain,split,subject,video,attack_type,label,score"
 rows = [f"k{n},D,test,NA,v{n},live,1,0.5" for n in range(1000)]
 before = len(os.listdir("/proc/self/task"))
-found = read_scores("\\r\\n".join(["\\ufeff" + head, *rows]).encode(), "t.csv")
-assert len(found.scores) == 1000 and set(found.scores.subject) == {"NA"}
+found = given.read("\\r\\n".join(["\\ufeff" + head, *rows]).encode(), "t.csv", Reading())
+assert len(found) == 1000 and found.columns["subject"].texts == ["NA"]
 print(before, len(os.listdir("/proc/self/task")))
 """
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout

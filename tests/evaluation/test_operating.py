@@ -152,6 +152,7 @@ def test_one_class_is_refused():
             "needs at least 20 recordings of each attack type, but there are 19 of replay",
         ),
         ("bpcer@apcer10", 1, 9, "needs at least 10 recordings of each attack type, but there are 9 of replay"),
+        ("bpcer@apcer10", 1, 1, "needs at least 10 recordings of each attack type, but there is 1 of replay"),
         ("apcer@bpcer5", 20, 1, ""),
         ("apcer@bpcer1", 99, 1, "needs at least 100 recordings of live faces, but there are 99"),
         ("tpr@fpr1", 1, 0, ""),  # the 100 of print are enough

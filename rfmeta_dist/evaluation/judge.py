@@ -117,7 +117,7 @@ def score_target(
         RunError: the detector's scores are not numbers.
     """
     shards = open_store(config.data.prefix)
-    manifest, name = _open_target(config, folder, shards), domains.target_of(config)
+    manifest, name = open_target(config, folder, shards), domains.target_of(config)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     state = manifest.fingerprint
@@ -168,13 +168,13 @@ def evaluate(config: Config, folder: Store, model: Package) -> dict[str, Any]:
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet(model.scorer))
     picked = examples.pick(target, model.thresholds["frame"].value)
     shards, split = open_store(config.data.prefix), domains.target_split(config)
-    faces = _scan(config, shards, manifest, split, _whole(model.view, manifest))
+    faces = _scan(config, shards, manifest, split, whole(model.view, manifest))
     folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
 
 
-def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
+def open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     """Return the target's manifest in the pinned state, after checking that the target can be judged on.
 
     If it cannot, the error comes before the ledger is written, because no label has been read.
@@ -236,7 +236,7 @@ def _per_face(keys: Sequence[str], score: NDArray[np.float64]) -> tuple[list[str
     return [keys[index] for index in first], mean
 
 
-def _whole(view: View, manifest: Manifest) -> View:
+def whole(view: View, manifest: Manifest) -> View:
     """Return a view of whole faces, for the pictures on the report page."""
     if view.patches is None:
         return view

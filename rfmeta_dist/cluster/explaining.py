@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.data.reading.domains import target_of
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.runs.folder import read_config, require_model
 from rfmeta_dist.storage import lease
@@ -66,6 +67,7 @@ def _judged(folder: Store) -> tuple[Config, Scores, tuple[str, str, str]]:
 
     config = read_config(folder)
     require_model(folder)
+    target_of(config)  # raises an error if the run has none
     if not folder.exists("evaluation.json"):
         raise RunError(
             f"run {folder.url} has not been judged, so its mistakes on its target are not known",

@@ -17,6 +17,7 @@ from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors.api import Explained
 from rfmeta_dist.evaluation import chosen
 from rfmeta_dist.evaluation.chosen import Chosen
+from rfmeta_dist.evaluation.face_maps import mean_map, share_within
 from rfmeta_dist.evaluation.judge import concatenate, open_target, whole
 from rfmeta_dist.evaluation.looks import Look, Where, looks, pictures
 from rfmeta_dist.evaluation.projection import Flat, between, by_decision, principal
@@ -165,6 +166,8 @@ class Explanation:
         sources: names of the sources of the first run.
         sides: the run, and the run beside it if there is one.
         kinds: one for each type, `live` first.
+        within: for each run, the share of the evidence's variance that lies between the places of one face,
+            over the faces that are averaged; the rest lies between faces.
         pictures: by type in the order of `kinds`, the worst first.
         points: of the first run.
     """
@@ -173,6 +176,7 @@ class Explanation:
     sources: tuple[str, ...]
     sides: tuple[Side, ...]
     kinds: tuple[Kind, ...]
+    within: tuple[float, ...]
     pictures: tuple[Picture, ...]
     points: Points
 
@@ -214,6 +218,7 @@ def explain(sides: Sequence[Side]) -> Explanation:
         sources=tuple(run.config.data.sources),
         sides=tuple(sides),
         kinds=tuple(_kind(name, sides, found, averaged, means[name]) for name in chosen.kinds(run.scores)),
+        within=tuple(share_within([seen[key].evidence for key in averaged.key.tolist()]) for seen in found),
         pictures=tuple(_picture(one, shown[one.key], sides, found) for one in wanted),
         points=_points(run, chosen.to_summarise(validation), averaged, found[0]),
     )
@@ -258,15 +263,8 @@ def _kind(
         accepted = videos.score >= side.model.thresholds["video"].value
         wrong.append(int((accepted != (videos.label == 1)).sum()))
     keys = averaged.key[averaged.attack_type == name].tolist()
-    evidence = tuple(_mean_map([seen[key].evidence for key in keys]) for seen in found)
+    evidence = tuple(mean_map([seen[key].evidence for key in keys]) for seen in found)
     return Kind(name, len(videos), tuple(wrong), len(keys), face, evidence)
-
-
-def _mean_map(maps: Sequence[Map]) -> Map:
-    """Return the mean of maps over those that cover a place; NaN where none does."""
-    stacked = np.stack(maps)
-    covered = (~np.isnan(stacked)).sum(axis=0)
-    return np.where(covered > 0, np.nansum(stacked, axis=0) / np.maximum(covered, 1), np.nan)
 
 
 def _points(run: Side, validation: Scores, target: Scores, seen: Mapping[str, Look]) -> Points:

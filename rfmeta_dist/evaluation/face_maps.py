@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Map = NDArray[np.float64]
@@ -36,6 +38,26 @@ def over_face(maps: Map, places: NDArray[np.int32], stride: int, side: int, crop
         total += down @ values @ across.T
         covered += np.outer(down.sum(axis=1), across.sum(axis=1))
     return np.where(covered > 0, total / np.maximum(covered, 1), np.nan)
+
+
+def mean_map(maps: Sequence[Map]) -> Map:
+    """Return the mean of GRID×GRID maps over those that cover a place; NaN where none does."""
+    stacked = np.stack(maps)
+    covered = (~np.isnan(stacked)).sum(axis=0)
+    return np.where(covered > 0, np.nansum(stacked, axis=0) / np.maximum(covered, 1), np.nan)
+
+
+def share_within(maps: Sequence[Map]) -> float:
+    """Return the share of the variance of maps that lies between the places of one map, in [0, 1].
+
+    It is 0 if each map has the same value at all its places, and 1 if all maps have the same mean.
+    """
+    stacked = np.stack(maps)
+    covered = ~np.isnan(stacked)
+    mean = np.nanmean(stacked, axis=(1, 2), keepdims=True)
+    within = float(((stacked - mean)[covered] ** 2).sum())
+    whole = float(((stacked - np.nanmean(stacked))[covered] ** 2).sum())
+    return within / whole if whole > 0 else 0.0
 
 
 def _weights(start: int, stride: int, side: int, crop: int, count: int) -> Map:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rfmeta_dist import __version__
 from rfmeta_dist.core.types import LIVE
@@ -28,6 +28,13 @@ _DECIMALS = 4  # of the numbers in the file
 _SEEN = 188  # pixels: side of the square of which a place of the paper's networks has seen something
 
 
+class Scale(NamedTuple):
+    """The values that get the full colour: of the evidence, and of the evidence less its mean over the face."""
+
+    evidence: float
+    contrast: float
+
+
 def render(found: Explanation) -> str:
     """Return the page of an explanation as HTML: the worst mistakes of each type, mean maps, and features."""
     run = found.sides[0]
@@ -41,8 +48,8 @@ def render(found: Explanation) -> str:
             version=__version__,
             target=found.target,
             split=split_name(found.sources, found.target),
-            sides=[_side(side, full) for side, full in zip(found.sides, scales, strict=True)],
-            kinds=[_kind(found, kind, scales, mapped) for kind in found.kinds],
+            sides=[_side(found, i, scales[i]) for i in range(len(found.sides))],
+            kinds=[_kind(found, kind, scales if mapped else []) for kind in found.kinds],
             mapped=mapped,
             places=places,
             seen=_seen(run),
@@ -72,9 +79,10 @@ def numbers(found: Explanation) -> bytes:
             {
                 "name": side.name,
                 "run": side.folder.url,
+                "within_faces": found.within[number],
                 "thresholds": {unit: t.value for unit, t in side.model.thresholds.items()},
             }
-            for side in found.sides
+            for number, side in enumerate(found.sides)
         ],
         "types": [
             {
@@ -133,11 +141,34 @@ def _places(found: Explanation) -> int:
     return found.pictures[0].opinions[0].look.places
 
 
-def _scales(found: Explanation) -> list[float]:
+def _scales(found: Explanation) -> list[Scale]:
     """Return for each run the evidence that gets the full colour, over all faces that are shown."""
+    maps = [[p.opinions[i].look.evidence for p in found.pictures] for i in range(len(found.sides))]
+    return [Scale(overlays.scale(of), overlays.scale(_contrast(values) for values in of)) for of in maps]
+
+
+def _contrast(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the evidence less its mean over the face."""
+    import numpy as np
+
+    contrast: NDArray[np.float64] = evidence - np.nanmean(evidence)
+    return contrast
+
+
+def _maps(
+    names: Sequence[str],
+    face: NDArray[np.uint8],
+    evidence: Sequence[NDArray[np.float64]],
+    scales: Sequence[Scale],
+) -> list[tuple[str, str, str]]:
+    """Return name, map and contrast of each run over a face; none if there are no scales."""
     return [
-        overlays.scale(picture.opinions[i].look.evidence for picture in found.pictures)
-        for i in range(len(found.sides))
+        (
+            name,
+            overlays.evidence(face, values, scale.evidence),
+            overlays.evidence(face, _contrast(values), scale.contrast),
+        )
+        for name, values, scale in zip(names, evidence, scales, strict=False)
     ]
 
 
@@ -149,7 +180,8 @@ def _seen(run: Side) -> str:
     return f"a square of up to {_SEEN} of the {side} pixels"
 
 
-def _side(side: Side, full: float) -> Row:
+def _side(found: Explanation, number: int, scale: Scale) -> Row:
+    side = found.sides[number]
     return {
         "name": side.name,
         "method": side.config.method.name,
@@ -157,41 +189,41 @@ def _side(side: Side, full: float) -> Row:
         "view": side.model.view.words,
         "patches": side.model.view.patches is not None,
         "threshold": side.model.thresholds["frame"].value,
-        "full": full,
+        "full": scale.evidence,
+        "contrast": scale.contrast,
+        "within": found.within[number],
         "depth": side.predicts_depth,
     }
 
 
-def _kind(found: Explanation, kind: Kind, scales: Sequence[float], mapped: bool) -> Row:
+def _kind(found: Explanation, kind: Kind, scales: Sequence[Scale]) -> Row:
+    names = [side.name for side in found.sides]
     shown = [picture for picture in found.pictures if picture.chosen.kind == kind.name]
-    maps = zip(found.sides, kind.evidence, scales, strict=True)
     return {
         "name": kind.name,
         "live": kind.name == LIVE,
         "recordings": kind.recordings,
-        "wrong": list(zip([side.name for side in found.sides], kind.wrong, strict=True)),
+        "wrong": list(zip(names, kind.wrong, strict=True)),
         "averaged": kind.averaged,
         "face": overlays.face(kind.face),
-        "maps": [(s.name, overlays.evidence(kind.face, values, full)) for s, values, full in maps] * mapped,
-        "frames": [_row(found, picture, scales, mapped) for picture in shown],
+        "maps": _maps(names, kind.face, kind.evidence, scales),
+        "frames": [_row(found, picture, scales) for picture in shown],
     }
 
 
-def _row(found: Explanation, picture: Picture, scales: Sequence[float], mapped: bool) -> Row:
-    live = picture.chosen.kind == LIVE
-    looked = list(zip(found.sides, picture.opinions, scales, strict=True))
-    maps = [(s.name, overlays.evidence(picture.face, o.look.evidence, full)) for s, o, full in looked]
+def _row(found: Explanation, picture: Picture, scales: Sequence[Scale]) -> Row:
+    live, names = picture.chosen.kind == LIVE, [side.name for side in found.sides]
     run, first = found.sides[0], picture.opinions[0].look
     return {
         "key": picture.chosen.key,
         "group": picture.chosen.group,
         "face": overlays.face(picture.face),
-        "maps": maps * mapped,
+        "maps": _maps(names, picture.face, [o.look.evidence for o in picture.opinions], scales),
         "depth": overlays.depth(first.depth) if first.depth is not None and run.predicts_depth else None,
         "mean_depth": 0.0 if first.depth is None else _mean(first.depth),
         "depth_label": overlays.depth(first.depth_label),
         "mean_label": _mean(first.depth_label),
-        "verdicts": [_verdict(s.name, o, live=live) for s, o, _ in looked],
+        "verdicts": [_verdict(n, o, live=live) for n, o in zip(names, picture.opinions, strict=True)],
     }
 
 

@@ -12,62 +12,21 @@ import pytest
 
 from rfmeta_dist.cluster.explaining import explain_here
 from rfmeta_dist.cluster.prepare import prepare
-from rfmeta_dist.config.load import check
-from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError, RunError
-from rfmeta_dist.core.types import Split
-from rfmeta_dist.data.reading.sources import Sources
-from rfmeta_dist.data.shards.pack import pack
-from rfmeta_dist.evaluation import judge
+from rfmeta_dist.evaluation.explain import Side, explain
 from rfmeta_dist.evaluation.face_maps import GRID
 from rfmeta_dist.evaluation.looks import logit_of
 from rfmeta_dist.evaluation.scores import Scores
-from rfmeta_dist.models.build import start
-from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.report import explanation
+from rfmeta_dist.runs.folder import read_config
 from rfmeta_dist.storage.store import Store, open_store
-from tests.evaluation.test_judge import publish
-from tests.samples import SIZE, make_native_samples
-
-SIZES: dict[Split, tuple[int, int]] = {"train": (6, 6), "validation": (6, 6)}
+from tests.explained import configured, judged, publish
 
 
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> str:
-    store = open_store(str(tmp_path_factory.mktemp("shards")))
-    for name in "ABDM":
-        publish(store, name, SIZES)
-    return store.url
-
-
-def configured(folder: Path, prefix: str, name: str = "r", **data: Any) -> Config:
-    base = {
-        "prefix": prefix,
-        "sources": ["A", "B"],
-        "target": "D",
-        "image_size": SIZE,
-        "batch": 4,
-        "cache_gb": 0,
-    }
-    tree = {
-        "run": {"name": name, "folder": str(folder)},
-        "data": {**base, **data},
-        "model": {"width": 0.05},
-        "training": {"steps": 1, "workers": 1},
-    }
-    return check(tree, "test")
-
-
-def judged(config: Config, seed: int = 0, *, judge_it: bool = True) -> Store:
-    """Return the folder of a run with initial weights, judged on its target."""
-    folder = prepare(config).folder
-    sources = Sources.of(config, folder)
-    detector = GradientDetector(start(config.model, seed), config.model)
-    judge.finish(config, folder, detector, sources, {"step": 1, "recalibration": "none"})
-    if judge_it:
-        judge.evaluate(config, folder, load_model(folder.sub("model")))
-    return folder
+    return publish(tmp_path_factory.mktemp("shards"), "ABDM")
 
 
 @pytest.fixture
@@ -94,9 +53,7 @@ def test_each_read_is_in_the_ledgers_of_both_runs_once(tmp_path: Path, prefix: s
 
 
 def test_the_read_is_in_the_ledger_before_a_face_is_read(tmp_path: Path):
-    store = open_store(str(tmp_path / "data"))
-    for name in "ABD":
-        publish(store, name, SIZES)
+    store = open_store(publish(tmp_path / "data"))
     folder = judged(configured(tmp_path, store.url))
     for name in store.list("D"):
         if name.endswith(".tar"):
@@ -125,11 +82,8 @@ def test_the_evidence_and_the_score_agree(run: Store):
 
 
 def test_of_patches_the_logits_are_averaged(tmp_path: Path):
-    store = open_store(str(tmp_path / "data"))
-    for name in "ABD":
-        samples = (s if s.label else replace(s, attack_type="print") for s in make_native_samples(name, SIZES))
-        pack(samples, store, name, contract={}, native=True)
-    folder = judged(configured(tmp_path, store.url, view="patches", image_size=32))
+    prefix = publish(tmp_path / "data", native=True)
+    folder = judged(configured(tmp_path, prefix, view="patches", image_size=32))
     found = explain_here([folder])
     at = found.sides[0].model.thresholds["frame"].value
     for picture in found.pictures:
@@ -179,9 +133,6 @@ def test_scores_of_another_model_are_refused(run: Store):
 
 
 def test_a_detector_that_cannot_be_looked_into_is_refused(prefix: str, run: Store):
-    from rfmeta_dist.evaluation.explain import Side, explain
-    from rfmeta_dist.runs.folder import read_config
-
     class Constant:
         kind, wants = "constant", "frame"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.patches import Patches
-from rfmeta_dist.evaluation.face_maps import GRID, over_face
+from rfmeta_dist.evaluation.face_maps import GRID, mean_map, over_face, share_within
 
 
 def slowly(maps, places, stride, side, crop):
@@ -55,3 +55,19 @@ def test_where_two_patches_overlap_their_mean_is_taken():
     assert middle[GRID // 2] == pytest.approx(2)
     assert middle[-1] == 3
     assert np.isnan(below).all()
+
+
+def test_means_and_shares_leave_out_what_is_not_covered():
+    left, right = np.full((GRID, GRID), np.nan), np.zeros((GRID, GRID))
+    left[:, : GRID // 2] = 4
+    found = mean_map([left, right])
+    assert (found[:, : GRID // 2] == 2).all()
+    assert (found[:, GRID // 2 :] == 0).all()
+    assert np.isnan(mean_map([left, left])[0, -1])
+    assert share_within([left, right]) == 0
+    slope = np.tile(np.linspace(-1, 1, GRID), (GRID, 1))
+    assert share_within([slope, slope.T]) == pytest.approx(1)
+    # A slope has variance v. Shifted by ±d, the whole has v + d².
+    v = slope.var()
+    assert share_within([slope + 0.5, slope - 0.5]) == pytest.approx(v / (v + 0.25))
+    assert share_within([right, right]) == 0

@@ -12,12 +12,14 @@ from rfmeta_dist.cli.terminal import Json, print_json, say
 EXAMPLES = """
 [bold]Examples[/]
 
+  rfmeta evaluate runs/oci_to_m     [dim]# a run must have been judged[/]
+
   rfmeta explain runs/oci_to_m
 
   rfmeta explain runs/oci_to_m --beside runs/oci_to_m-no_meta     [dim]# the same faces, two models[/]
 
-The run must have been judged with rfmeta evaluate. The page shows faces: if the data show real people, so does
-the page. The ledger of each run gets a line that faces of its target were looked at, unless it has one.
+The page shows faces: if the data show real people, so does the page. The ledger of each run gets a line that
+faces of its target were looked at, unless it has one.
 """
 
 

@@ -57,8 +57,7 @@ class Inside:
         activation: B×h×h class activation: the last feature maps, weighted by the linear layer and summed over
             channels. A positive value speaks for live, a negative one for an attack.
         bias: of the linear layer.
-        features: B×C pooled features.
-        weight: C weights of the linear layer; `logit == features @ weight + bias` up to rounding.
+        features: B×C pooled features, of which the logit is a linear function.
         depth: B×S/8×S/8 predicted depth, at least 0, 1 is nearest; None if the detector predicts none.
         stride: side in pixels of the square of the face that a place of `activation` lies over. What the place
             has seen of the face is usually much larger.
@@ -68,7 +67,6 @@ class Inside:
     activation: NDArray[np.float64]
     bias: float
     features: NDArray[np.float64]
-    weight: NDArray[np.float64]
     depth: NDArray[np.float64] | None
     stride: int
 

@@ -17,7 +17,7 @@ from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors.api import Explained
 from rfmeta_dist.evaluation import chosen
 from rfmeta_dist.evaluation.chosen import Chosen
-from rfmeta_dist.evaluation.face_maps import mean_map, share_within
+from rfmeta_dist.evaluation.face_maps import Parts, mean_map, parts
 from rfmeta_dist.evaluation.judge import concatenate, open_target, whole
 from rfmeta_dist.evaluation.looks import Look, Where, looks, pictures
 from rfmeta_dist.evaluation.projection import Flat, between, by_decision, principal
@@ -142,7 +142,7 @@ class Points:
 
     Attributes:
         scores: N rows: domain, type and key of each point.
-        decision: the logit less that of the threshold, and the first direction of the rest.
+        decision: the logit less that of the threshold, and how features vary apart from it.
         principal: the first two principal components.
         channels: number of channels of the features.
         between_domains: share of the features' variance between the means of domains.
@@ -166,8 +166,7 @@ class Explanation:
         sources: names of the sources of the first run.
         sides: the run, and the run beside it if there is one.
         kinds: one for each type, `live` first.
-        within: for each run, the share of the evidence's variance that lies between the places of one face,
-            over the faces that are averaged; the rest lies between faces.
+        parts: for each run, what the maps of the faces that are averaged consist of.
         pictures: by type in the order of `kinds`, the worst first.
         points: of the first run.
     """
@@ -176,7 +175,7 @@ class Explanation:
     sources: tuple[str, ...]
     sides: tuple[Side, ...]
     kinds: tuple[Kind, ...]
-    within: tuple[float, ...]
+    parts: tuple[Parts, ...]
     pictures: tuple[Picture, ...]
     points: Points
 
@@ -218,7 +217,7 @@ def explain(sides: Sequence[Side]) -> Explanation:
         sources=tuple(run.config.data.sources),
         sides=tuple(sides),
         kinds=tuple(_kind(name, sides, found, averaged, means[name]) for name in chosen.kinds(run.scores)),
-        within=tuple(share_within([seen[key].evidence for key in averaged.key.tolist()]) for seen in found),
+        parts=tuple(parts([seen[key].evidence for key in averaged.key.tolist()]) for seen in found),
         pictures=tuple(_picture(one, shown[one.key], sides, found) for one in wanted),
         points=_points(run, chosen.to_summarise(validation), averaged, found[0]),
     )
@@ -280,7 +279,7 @@ def _points(run: Side, validation: Scores, target: Scores, seen: Mapping[str, Lo
     logit = np.array([every[key].over for key in rows.key.tolist()])
     return Points(
         rows,
-        by_decision(features, logit, next(iter(every.values())).weight),
+        by_decision(features, logit),
         principal(features),
         features.shape[1],
         between(features, rows.domain.tolist()),

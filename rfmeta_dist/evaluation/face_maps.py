@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -47,17 +47,40 @@ def mean_map(maps: Sequence[Map]) -> Map:
     return np.where(covered > 0, np.nansum(stacked, axis=0) / np.maximum(covered, 1), np.nan)
 
 
-def share_within(maps: Sequence[Map]) -> float:
-    """Return the share of the variance of maps that lies between the places of one map, in [0, 1].
+class Parts(NamedTuple):
+    """What maps of several faces consist of: the means of faces, a pattern common to all, and the rest.
 
-    It is 0 if each map has the same value at all its places, and 1 if all maps have the same mean.
+    Attributes:
+        pattern: GRID×GRID, the mean of all maps less their means: what a place adds in every face.
+        shares: the share of the variance of the maps that lies between the means of faces, in the common
+            pattern, and in what is peculiar to places of single faces. They sum to 1, or are all 0 if the maps
+            do not vary.
+    """
+
+    pattern: Map
+    shares: tuple[float, float, float]
+
+
+def parts(maps: Sequence[Map]) -> Parts:
+    """Return what the maps of several faces consist of (an analysis of variance by face and place).
+
+    Args:
+        maps: GRID×GRID each, with NaN where nothing is known.
     """
     stacked = np.stack(maps)
     covered = ~np.isnan(stacked)
     mean = np.nanmean(stacked, axis=(1, 2), keepdims=True)
-    within = float(((stacked - mean)[covered] ** 2).sum())
-    whole = float(((stacked - np.nanmean(stacked))[covered] ** 2).sum())
-    return within / whole if whole > 0 else 0.0
+    pattern = mean_map(list(stacked - mean))
+    each = (mean - np.nanmean(stacked), pattern[None], stacked - mean - pattern)
+    sizes = [float((np.broadcast_to(part, stacked.shape)[covered] ** 2).sum()) for part in each]
+    # If all maps cover the same places, the three sum to the whole variance.
+    first, second, third = (size / (sum(sizes) or 1) for size in sizes)
+    return Parts(pattern, (first, second, third))
+
+
+def peculiar(values: Map, pattern: Map) -> Map:
+    """Return a map less its mean and less the pattern common to all faces: what is peculiar to this face."""
+    return values - np.nanmean(values) - pattern
 
 
 def _weights(start: int, stride: int, side: int, crop: int, count: int) -> Map:

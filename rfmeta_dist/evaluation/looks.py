@@ -45,7 +45,6 @@ class Look:
         evidence: GRID×GRID over the face crop: the class activation, shifted so that its mean over the places
             of the network is `over`. Positive speaks for live. NaN where the detector does not look.
         features: C pooled features; of a face in patches, their mean.
-        weight: C weights of the features in the logit.
         depth: GRID×GRID predicted depth, 1 is nearest; None if the detector predicts none.
         depth_label: GRID×GRID, the depth that training asks for; zero everywhere for an attack.
         places: number of places per side of the class activation map of one face or patch.
@@ -54,7 +53,6 @@ class Look:
     over: float
     evidence: Map
     features: NDArray[np.float64]
-    weight: NDArray[np.float64]
     depth: Map | None
     depth_label: Map
     places: int
@@ -120,7 +118,6 @@ def _look(inside: Inside, raw: RawBatch, rows: range, at: float) -> Look:
         over=float(inside.logit[part].mean()) - at,
         evidence=activation + (inside.bias - at),
         features=inside.features[part].mean(axis=0),
-        weight=inside.weight,
         depth=depth,
         depth_label=over_face(raw.depth / 255, *of_depth),
         places=inside.activation.shape[1],

@@ -46,23 +46,26 @@ def principal(features: Floats) -> Flat:
     return Flat(points, _shares(points, centred))
 
 
-def by_decision(features: Floats, logit: Floats, weight: Floats) -> Flat:
-    """Return features along the direction that alone decides, and along the one in which the rest varies most.
+def by_decision(features: Floats, logit: Floats) -> Flat:
+    """Return the logit of each face, and the direction in which features vary most apart from the logit.
 
-    A logit is linear in the features, so it is the position along `weight`, and nothing else about the features
-    has an effect on the score. The second axis shows what the score ignores.
+    Of the features, all that goes along with the logit is taken away (by linear regression). What remains has
+    no effect on the score, because the logit is linear in the features, and is not correlated with it.
 
     Args:
         features: N×C.
-        logit: N, `features @ weight` plus a constant. It becomes the first coordinate as it is.
-        weight: C, not all zero.
+        logit: N, a linear function of the features. It becomes the first coordinate as it is.
+
+    Returns:
+        The points. The first share is that of all that goes along with the logit.
     """
-    centred = features - features.mean(axis=0)
-    unit = weight / max(float(np.linalg.norm(weight)), np.finfo(float).tiny)
-    along = centred @ unit
-    rest = principal(centred - np.outer(along, unit)).points[:, 0]
-    shown = np.stack([along, rest], axis=1)
-    return Flat(np.stack([logit, rest], axis=1), _shares(shown, centred))
+    centred, line = features - features.mean(axis=0), logit - logit.mean()
+    slope = centred.T @ line / max(float(line @ line), np.finfo(float).tiny)
+    along = np.outer(line, slope)
+    rest = principal(centred - along).points[:, 0]
+    total = float((centred**2).sum())
+    shares = [float((part**2).sum()) / total if total > 0 else 0.0 for part in (along, rest)]
+    return Flat(np.stack([logit, rest], axis=1), (shares[0], shares[1]))
 
 
 def between(features: Floats, groups: Sequence[str]) -> float:

@@ -74,13 +74,11 @@ class GradientDetector:
     def inside(self, faces: NDArray[np.uint8]) -> Inside:
         """Return class activation, pooled features and predicted depth of B×S×S×3 RGB crops, as float64."""
         found = look_inside(self.nets, to_input(faces, self._device))
-        layer = self.nets.M.fc2_1
         return Inside(
             logit=_array(found.logit),
             activation=_array(found.activation),
-            bias=float(layer.bias.double()),
+            bias=float(self.nets.M.fc2_1.bias.double()),
             features=_array(found.features),
-            weight=_array(layer.weight[0]),
             depth=_array(found.depth),
             stride=STRIDE,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rfmeta_dist import __version__
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.evaluation.chosen import RECORDINGS
+from rfmeta_dist.evaluation.face_maps import peculiar
 from rfmeta_dist.report import feature_plots, overlays
 from rfmeta_dist.report.page import environment
 from rfmeta_dist.report.words import split_name
@@ -29,10 +30,17 @@ _SEEN = 188  # pixels: side of the square of which a place of the paper's networ
 
 
 class Scale(NamedTuple):
-    """The values that get the full colour: of the evidence, and of the evidence less its mean over the face."""
+    """How the maps of a run are coloured.
+
+    Attributes:
+        evidence: the evidence that gets the full colour.
+        own: likewise, of what is peculiar to a face.
+        pattern: what is common to the maps of all faces.
+    """
 
     evidence: float
-    contrast: float
+    own: float
+    pattern: NDArray[np.float64]
 
 
 def render(found: Explanation) -> str:
@@ -54,6 +62,7 @@ def render(found: Explanation) -> str:
             places=places,
             seen=_seen(run),
             recordings=RECORDINGS,
+            averaged=sum(kind.averaged for kind in found.kinds),
             **_features(found),
         )
     )
@@ -79,7 +88,8 @@ def numbers(found: Explanation) -> bytes:
             {
                 "name": side.name,
                 "run": side.folder.url,
-                "within_faces": found.within[number],
+                "variance_shares": found.parts[number].shares,
+                "pattern": _listed(found.parts[number].pattern),
                 "thresholds": {unit: t.value for unit, t in side.model.thresholds.items()},
             }
             for number, side in enumerate(found.sides)
@@ -143,16 +153,12 @@ def _places(found: Explanation) -> int:
 
 def _scales(found: Explanation) -> list[Scale]:
     """Return for each run the evidence that gets the full colour, over all faces that are shown."""
-    maps = [[p.opinions[i].look.evidence for p in found.pictures] for i in range(len(found.sides))]
-    return [Scale(overlays.scale(of), overlays.scale(_contrast(values) for values in of)) for of in maps]
-
-
-def _contrast(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the evidence less its mean over the face."""
-    import numpy as np
-
-    contrast: NDArray[np.float64] = evidence - np.nanmean(evidence)
-    return contrast
+    scales = []
+    for i, of_run in enumerate(found.parts):
+        maps = [picture.opinions[i].look.evidence for picture in found.pictures]
+        own = (peculiar(values, of_run.pattern) for values in maps)
+        scales.append(Scale(overlays.scale(maps), overlays.scale(own), of_run.pattern))
+    return scales
 
 
 def _maps(
@@ -161,12 +167,12 @@ def _maps(
     evidence: Sequence[NDArray[np.float64]],
     scales: Sequence[Scale],
 ) -> list[tuple[str, str, str]]:
-    """Return name, map and contrast of each run over a face; none if there are no scales."""
+    """Return name, map and what is peculiar to the face, for each run; none if there are no scales."""
     return [
         (
             name,
             overlays.evidence(face, values, scale.evidence),
-            overlays.evidence(face, _contrast(values), scale.contrast),
+            overlays.evidence(face, peculiar(values, scale.pattern), scale.own),
         )
         for name, values, scale in zip(names, evidence, scales, strict=False)
     ]
@@ -190,8 +196,8 @@ def _side(found: Explanation, number: int, scale: Scale) -> Row:
         "patches": side.model.view.patches is not None,
         "threshold": side.model.thresholds["frame"].value,
         "full": scale.evidence,
-        "contrast": scale.contrast,
-        "within": found.within[number],
+        "own": scale.own,
+        "shares": found.parts[number].shares,
         "depth": side.predicts_depth,
     }
 
@@ -247,7 +253,7 @@ def _verdict(name: str, opinion: Opinion, *, live: bool) -> Row:
 
 def _features(found: Explanation) -> Row:
     points, target = found.points, found.target
-    axes = "logit − logit of the threshold", "what the score ignores"
+    axes = "logit − logit of the threshold", "varies apart from the score"
     decision = feature_plots.panels(points.scores, points.decision.points, axes, "decision", threshold=True)
     principal = feature_plots.panels(
         points.scores, points.principal.points, ("component 1", "component 2"), "principal", threshold=False

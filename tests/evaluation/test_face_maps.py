@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rfmeta_dist.core.patches import Patches
-from rfmeta_dist.evaluation.face_maps import GRID, mean_map, over_face, share_within
+from rfmeta_dist.evaluation.face_maps import GRID, mean_map, over_face, parts, peculiar
 
 
 def slowly(maps, places, stride, side, crop):
@@ -57,17 +57,24 @@ def test_where_two_patches_overlap_their_mean_is_taken():
     assert np.isnan(below).all()
 
 
-def test_means_and_shares_leave_out_what_is_not_covered():
+def test_a_mean_leaves_out_what_is_not_covered():
     left, right = np.full((GRID, GRID), np.nan), np.zeros((GRID, GRID))
     left[:, : GRID // 2] = 4
     found = mean_map([left, right])
     assert (found[:, : GRID // 2] == 2).all()
     assert (found[:, GRID // 2 :] == 0).all()
     assert np.isnan(mean_map([left, left])[0, -1])
-    assert share_within([left, right]) == 0
+
+
+def test_maps_are_taken_apart_into_faces_a_common_pattern_and_the_rest():
     slope = np.tile(np.linspace(-1, 1, GRID), (GRID, 1))
-    assert share_within([slope, slope.T]) == pytest.approx(1)
-    # A slope has variance v. Shifted by ±d, the whole has v + d².
     v = slope.var()
-    assert share_within([slope + 0.5, slope - 0.5]) == pytest.approx(v / (v + 0.25))
-    assert share_within([right, right]) == 0
+    # All faces have the slope and differ by ±0.5 as a whole; two of four have a second slope, two its opposite.
+    maps = [slope + mean + sign * 0.1 * slope.T for mean in (0.5, -0.5) for sign in (1, -1)]
+    found = parts(maps)
+    np.testing.assert_allclose(found.pattern, slope, atol=1e-12)
+    whole = 0.25 + v + 0.01 * v
+    assert found.shares == pytest.approx((0.25 / whole, v / whole, 0.01 * v / whole))
+    assert np.var(np.stack(maps)) == pytest.approx(whole)
+    np.testing.assert_allclose(peculiar(maps[0], found.pattern), 0.1 * slope.T, atol=1e-12)
+    assert parts([np.ones((GRID, GRID))] * 2).shares == (0, 0, 0)

@@ -35,21 +35,27 @@ def test_features_that_do_not_vary_in_two_directions_lie_on_a_line(features):
     assert sum(found.shares) in (0, pytest.approx(1))
 
 
-def test_across_lies_the_logit_and_upwards_what_has_no_effect_on_it():
-    weight, other = RNG.normal(size=8), RNG.normal(size=8)
+def test_across_lies_the_logit_and_upwards_what_does_not_go_along_with_it():
+    weight = RNG.normal(size=8)
     logit = FEATURES @ weight - 1.5
-    found = by_decision(FEATURES, logit, weight)
-    assert (found.points[:, 0] == logit).all()
-    # Change the features at right angles to the weights: the first coordinate stays.
+    found = by_decision(FEATURES, logit)
+    across, upwards = found.points.T
+    assert (across == logit).all()
+    assert np.corrcoef(across, upwards)[0, 1] == pytest.approx(0, abs=1e-9)
+    # Another way to the first share: the mean of the channels' squared correlations, by variance.
+    variance = FEATURES.var(axis=0)
+    squared = [np.corrcoef(channel, logit)[0, 1] ** 2 for channel in FEATURES.T]
+    assert found.shares[0] == pytest.approx(np.average(squared, weights=variance))
+    # What is added at right angles to the weights, without correlation, shows upwards only.
+    noise, other = RNG.normal(size=60), RNG.normal(size=8)
+    design = np.stack([np.ones(60), logit], axis=1)
+    noise -= design @ np.linalg.lstsq(design, noise, rcond=None)[0]
     other -= other @ weight / (weight @ weight) * weight
-    moved = FEATURES + np.outer(RNG.normal(size=60), 50 * other)
-    again = by_decision(moved, moved @ weight - 1.5, weight)
+    moved = FEATURES + np.outer(noise, 50 * other)
+    again = by_decision(moved, moved @ weight - 1.5)
     np.testing.assert_allclose(again.points[:, 0], logit, atol=1e-9)
-    assert again.shares[1] > 0.9 > again.shares[0]
-    # The shares are those of two directions at right angles.
-    along = np.var(FEATURES @ weight) / (weight @ weight)
-    assert found.shares[0] == pytest.approx(along / FEATURES.var(axis=0).sum())
-    assert sum(found.shares) <= 1
+    assert abs(np.corrcoef(again.points[:, 1], noise)[0, 1]) > 0.99
+    assert again.shares[1] > 0.9
 
 
 def test_the_variance_between_groups_and_within_them_is_the_whole():

@@ -12,6 +12,7 @@ from rfmeta_dist.cli import (
     demo,
     doctor,
     example,
+    explain,
     ingest,
     init,
     judge,
@@ -72,6 +73,7 @@ app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
 app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
 app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
+app.command(rich_help_panel=RUNS, epilog=explain.EXAMPLES)(explain.explain)
 app.command(rich_help_panel=RUNS, epilog=compare.EXAMPLES)(compare.compare)
 app.command(rich_help_panel=RUNS, epilog=threshold.EXAMPLES)(threshold.threshold)
 app.command(rich_help_panel=RUNS, epilog=judge.EXAMPLES)(judge.judge)

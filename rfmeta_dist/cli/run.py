@@ -23,7 +23,6 @@ from rfmeta_dist.cli.terminal import (
     show_rich,
 )
 from rfmeta_dist.cli.watch import training_display
-from rfmeta_dist.core.errors import RunError
 
 if TYPE_CHECKING:
     from rfmeta_dist.config.schema import Config
@@ -243,6 +242,7 @@ def write_report(folder: Store, out: Path | None = None, operating_point: str = 
     """
     from rfmeta_dist.evaluation.operating import require
     from rfmeta_dist.report import page, records
+    from rfmeta_dist.report.explanation import PAGE as EXPLANATION
     from rfmeta_dist.runs.folder import read_config
 
     require(operating_point)
@@ -250,7 +250,8 @@ def write_report(folder: Store, out: Path | None = None, operating_point: str = 
     if config.data.target is None:
         html = page.render_trained(records.read_trained(folder), operating_point)
     else:
-        html = page.render(_judged(folder, config), operating_point, folder.url)
+        explained = out is None and folder.exists(EXPLANATION)  # beside another file, a link would lead nowhere
+        html = page.render(_judged(folder, config), operating_point, folder.url, explained=explained)
     target, name = (
         (folder, "report.html") if out is None else place_of(out, "a file for the page, such as report.html")
     )
@@ -263,14 +264,7 @@ def _judged(folder: Store, config: Config) -> RunRecord:
     from rfmeta_dist.report import records
 
     record = records.read_record(folder.read, folder.url)
-    wanted = config.data.target, config.evaluation.target_split
-    judged = record.evaluation["target"], record.evaluation.get("target_split", wanted[1])
-    if judged != wanted:
-        raise RunError(
-            f"run {folder.url} was last judged on {judged[0]} (split: {judged[1]}), but its target is now "
-            f"{wanted[0]} (split: {wanted[1]})",
-            f"judge it again first: rfmeta evaluate {folder.url}",
-        )
+    records.require_target(record.evaluation, config, folder.url)
     return record
 
 

@@ -41,6 +41,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "train": _TRAINING,
         "evaluate": ("torch", "pyarrow", "sklearn"),  # Ray too, with --address
         "report": EXTRAS["report"],
+        "explain": ("torch", *EXTRAS["report"]),
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
         "threshold": ("pyarrow", "sklearn"),
         "judge": ("sklearn",),  # pyarrow if the scores are in Parquet; those of `report` with --out

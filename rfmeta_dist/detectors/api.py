@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from rfmeta_dist.core.errors import DivergedError, RunError
 from rfmeta_dist.core.patches import Patches
@@ -42,6 +42,41 @@ class Detector(Protocol):
 
     def save(self, folder: Store) -> dict[str, Any]:
         """Write the detector's files, arrays as safetensors. Return all else that its loader needs, as JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a detector that ends in an average pool and a linear layer computes of B faces before their scores.
+
+    The identity `logit == activation.mean(axis=(1, 2)) + bias` holds up to rounding, because the average over
+    places and the linear layer may change places (Zhou et al., CVPR 2016).
+
+    Attributes:
+        logit: B; the score is its sigmoid.
+        activation: B×h×h class activation: the last feature maps, weighted by the linear layer and summed over
+            channels. A positive value speaks for live, a negative one for an attack.
+        bias: of the linear layer.
+        features: B×C pooled features, of which the logit is a linear function.
+        depth: B×S/8×S/8 predicted depth, at least 0, 1 is nearest; None if the detector predicts none.
+        stride: side in pixels of the square of the face that a place of `activation` lies over. What the place
+            has seen of the face is usually much larger.
+    """
+
+    logit: NDArray[np.float64]
+    activation: NDArray[np.float64]
+    bias: float
+    features: NDArray[np.float64]
+    depth: NDArray[np.float64] | None
+    stride: int
+
+
+@runtime_checkable
+class Explained(Detector, Protocol):
+    """A detector that shows how its scores come about."""
+
+    def inside(self, faces: NDArray[np.uint8]) -> Inside:
+        """Return what lies between B×S×S×3 RGB face crops and their scores."""
         ...
 
 

@@ -57,11 +57,11 @@ def _spread(scores: Scores, highest: bool) -> list[str]:
     import numpy as np
 
     order = np.lexsort((scores.key, -scores.score if highest else scores.score))
-    turn = _turns(scores.subject[order])
+    turn = turns(scores.subject[order])
     return [str(key) for key in scores.key[order][np.argsort(turn, kind="stable")]]
 
 
-def _turns(names: NDArray[np.object_]) -> list[int]:
+def turns(names: NDArray[np.object_]) -> list[int]:
     """Return, for each name, how often it has occurred before."""
     seen: dict[str, int] = {}
     turns = []

@@ -137,13 +137,13 @@ def evaluate(
     folder.write("scores.parquet", concatenate([validation, target]).to_parquet(model.scorer))
     picked = examples.pick(target, model.thresholds["frame"].value)
     shards, split = open_store(config.data.prefix), domains.target_split(config)
-    faces = scan_judged(config, shards, manifest, split, _whole(model.view, manifest))
+    faces = scan_judged(config, shards, manifest, split, whole(model.view, manifest))
     folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
 
 
-def _whole(view: View, manifest: Manifest) -> View:
+def whole(view: View, manifest: Manifest) -> View:
     """Return a view of whole faces, for the pictures on the report page."""
     if view.patches is None:
         return view

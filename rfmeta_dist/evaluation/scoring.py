@@ -86,7 +86,7 @@ def score_target_by(
         RunError: the detector's scores are not numbers.
     """
     shards = open_store(config.data.prefix)
-    manifest, name = _open_target(config, folder, shards), domains.target_of(config)
+    manifest, name = open_target(config, folder, shards), domains.target_of(config)
     chosen, split = config.evaluation.target_split, domains.target_split(config)
     samples = sum(s.samples for s in manifest.shards if split in (None, s.split))
     state, models = manifest.fingerprint, {"models": list(detectors)} if len(detectors) > 1 else {}
@@ -103,7 +103,7 @@ def view_of(config: Config, sources: Sources) -> View:
     return View(config.data.image_size, agreed, patches=config.data.patches)
 
 
-def _open_target(config: Config, folder: Store, shards: Store) -> Manifest:
+def open_target(config: Config, folder: Store, shards: Store) -> Manifest:
     """Return the target's manifest in the pinned state, after checking that the target can be judged on.
 
     If it cannot, the error comes before the ledger is written, because no label has been read.

@@ -140,12 +140,15 @@ class MetaLearner(_Convolutions):
         super().__init__(2, channels, momentum)
         self.fc2_1 = nn.Linear(channels[-1], 1)
 
-    def forward(self, deep: Tensor) -> Tensor:
-        """Convert B×128×S/8×S/8 to B logits."""
+    def maps(self, deep: Tensor) -> Tensor:
+        """Convert B×128×S/8×S/8 to the B×512×S/32×S/32 maps whose means are the pooled features."""
         x = max_pool(self.block(1, deep))
         x = max_pool(self.block(2, x))
-        x = self.block(3, x).mean(dim=(2, 3))
-        logit: Tensor = self.fc2_1(x)
+        return self.block(3, x)
+
+    def forward(self, deep: Tensor) -> Tensor:
+        """Convert B×128×S/8×S/8 to B logits."""
+        logit: Tensor = self.fc2_1(self.maps(deep).mean(dim=(2, 3)))
         return logit.squeeze(1)
 
 

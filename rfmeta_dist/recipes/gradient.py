@@ -18,8 +18,10 @@ from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.local import LocalBatches
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import DomainStream
-from rfmeta_dist.detectors.api import ScoreError
+from rfmeta_dist.detectors.api import Inside, ScoreError
 from rfmeta_dist.detectors.package import Contents, damaged
+from rfmeta_dist.models.activation import STRIDE
+from rfmeta_dist.models.activation import inside as look_inside
 from rfmeta_dist.models.build import build as build_networks
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_input
@@ -68,6 +70,19 @@ class GradientDetector:
         if bad.any():
             raise self._diverged(int(np.flatnonzero(bad)[0]))
         return scores
+
+    @torch.no_grad()
+    def inside(self, faces: NDArray[np.uint8]) -> Inside:
+        """Return class activation, pooled features and predicted depth of B×S×S×3 RGB crops, as float64."""
+        found = look_inside(self.nets, to_input(faces, self._device))
+        return Inside(
+            logit=_array(found.logit),
+            activation=_array(found.activation),
+            bias=float(self.nets.M.fc2_1.bias.double()),
+            features=_array(found.features),
+            depth=_array(found.depth),
+            stride=STRIDE,
+        )
 
     def save(self, folder: Store) -> dict[str, Any]:
         """Write the weights, and return what is needed to build the networks again and to read their score."""
@@ -180,6 +195,11 @@ def read_detector(contents: Contents, device: str) -> GradientDetector:
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise damaged(contents.url, error) from error
     return GradientDetector(nets, model, torch.device(device))
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = tensor.double().cpu().numpy()
+    return array
 
 
 def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 
-def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
+def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN", *, explained: bool = False) -> str:
     """Return the page of a run as HTML.
 
     Args:
         record: from `records.read_record`.
         point: the operating point whose figures come first.
         where: path or URL of the run's folder, for errors.
+        explained: True if explanation.html lies beside the page, which then links to it.
 
     Raises:
         ConfigError: there is no operating point of this name.
@@ -60,6 +61,7 @@ def render(record: RunRecord, point: str = DEFAULT, where: str = "RUN") -> str:
             where=by_slice(figures),
             examples=_examples(record),
             checkpoints=candidates.section(run.get("checkpoints")),
+            explained=explained,
             thresholds=_thresholds(figures),
             **judged.context(figures, _wording(run["target"])),
             **_training(record),

@@ -17,6 +17,7 @@ from rfmeta_dist.storage.errors import MissingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rfmeta_dist.config.schema import Config
     from rfmeta_dist.detectors.package import Contents
     from rfmeta_dist.evaluation.examples import Example
     from rfmeta_dist.storage.store import Store
@@ -162,6 +163,27 @@ def read_judged(folder: Store) -> JudgedRecord:
     target = evaluation["target"]
     opened = [row["manifest"] for row in ledger if row["sealed"] and row["domain"] == target]
     return JudgedRecord(evaluation, scores.select(scores.domain == target), opened[-1] if opened else "")
+
+
+def require_target(evaluation: Row, config: Config, run: str) -> None:
+    """Check that a run was last judged on the target that it has now.
+
+    Args:
+        evaluation: the content of evaluation.json.
+        config: the run's, which has a target.
+        run: path or URL of the run's folder, for the error.
+
+    Raises:
+        RunError: it was judged on another domain or split.
+    """
+    wanted = config.data.target, config.evaluation.target_split
+    judged = evaluation["target"], evaluation.get("target_split", wanted[1])
+    if judged != wanted:
+        raise RunError(
+            f"run {run} was last judged on {judged[0]} (split: {judged[1]}), but its target is now "
+            f"{wanted[0]} (split: {wanted[1]})",
+            f"judge it again first: rfmeta evaluate {run}",
+        )
 
 
 def read_trained(folder: Store) -> TrainedRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice, repeat
 from typing import TYPE_CHECKING
 
@@ -171,6 +171,7 @@ def scan(
     batch: int,
     cache: Cache | None = None,
     patches: Patches | None = None,
+    only: Container[str] | None = None,
 ) -> Iterator[RawBatch]:
     """Yield every sample of a split once, in the manifest's order.
 
@@ -183,6 +184,7 @@ def scan(
         cache: this node's cache; None to read from the store each time.
         patches: deliver the grid of patches on which a face is scored instead of the face. All patches of a
             face are in the same batch.
+        only: keys of the samples to yield; the others are not decoded. None for all samples.
 
     Yields:
         Batches of at most `batch` images; the last may be smaller.
@@ -204,7 +206,8 @@ def scan(
         return patches.scored(sample.packed.row["width"], image_size)
 
     with open_pools() as pools:
-        samples = (Visited(sample, 0) for shard in reader.shards(pools, wanted) for sample in shard)
+        found = (sample for shard in reader.shards(pools, wanted) for sample in shard)
+        samples = (Visited(s, 0) for s in found if only is None or s.row["key"] in only)
         groups = iter(lambda: list(islice(samples, batch)), [])
         yield from reader.decoded(pools, groups, _as_is, places if patches else None)
 

@@ -5,7 +5,8 @@
     ├── DataError              3   a manifest, shard or sample is missing, damaged or unusable
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
-    │   └── DivergedError      5   losses, gradients or scores are not numbers
+    │   ├── DivergedError      5   losses, gradients or scores are not numbers
+    │   └── PackageError       5   a deployment package is missing, changed, or of another format
     ├── ClusterError           6   Ray, or a job on it, failed or refused
     ├── InstallationError      7   a package that the command needs is not installed
     └── VerificationError      1   a check failed (gradient, golden figures, shard hashes)
@@ -76,6 +77,10 @@ class RunError(RfmetaError):
 
 class DivergedError(RunError):
     """Losses, gradients or scores are not finite numbers. The same training would diverge again."""
+
+
+class PackageError(RunError):
+    """A deployment package is missing, changed after the export, of another format, or cannot be made."""
 
 
 class ClusterError(RfmetaError):

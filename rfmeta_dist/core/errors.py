@@ -3,6 +3,7 @@
     RfmetaError                exit code
     ├── ConfigError            2   a configuration field, option or argument is wrong
     ├── DataError              3   a manifest, shard or sample is missing, damaged or unusable
+    │   └── PictureError       3   a picture or video cannot be read
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
     │   ├── DivergedError      5   losses, gradients or scores are not numbers
@@ -61,6 +62,10 @@ class DataError(RfmetaError):
     """A manifest, shard or sample is missing or damaged, or cannot be used for what was asked."""
 
     exit_code = 3
+
+
+class PictureError(DataError):
+    """A picture or video cannot be read: it is damaged, too large, or of a format that is not supported."""
 
 
 class StorageError(RfmetaError):

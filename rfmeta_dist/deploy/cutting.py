@@ -1,0 +1,155 @@
+"""Cut faces out of pictures exactly as `rfmeta ingest` did for training, and refuse those that are not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+
+from rfmeta_dist.core.errors import PackageError
+from rfmeta_dist.data.shards.decode import decode_image
+from rfmeta_dist.deploy.policy import smallest, unfit, unseen
+from rfmeta_dist.deploy.results import Refused
+from rfmeta_dist.ingest.crop import CropRule, Native, Square, encode_jpeg
+from rfmeta_dist.ingest.face import bounds
+from rfmeta_dist.ingest.models import SHA256
+from rfmeta_dist.ingest.upright import WayUp, look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rfmeta_dist.ingest.crop import Pixels
+    from rfmeta_dist.ingest.face import Box, Faces
+    from rfmeta_dist.ingest.video import Frame
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A face that was cut out.
+
+    Attributes:
+        crop: H×W×3 uint8 RGB, as the model takes it.
+        box: around the face, in pixels of the upright picture.
+        turned: degrees clockwise by which the picture was turned beyond what its file says.
+    """
+
+    crop: Pixels
+    box: Box
+    turned: int
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cut faces by the rule of a deployment package.
+
+    Attributes:
+        rule: how `rfmeta ingest` cut the faces that the model was trained on.
+        size: height and width of the model's input in pixels.
+        note: what a user must know about the rule; "" if there is nothing.
+    """
+
+    rule: CropRule
+    size: tuple[int, int]
+    note: str = ""
+
+    @classmethod
+    def of(cls, contract: Mapping[str, Any], where: str) -> Cutter:
+        """Return what cuts by the field `input` of a deployment package.
+
+        Args:
+            contract: the field.
+            where: the package's folder, for errors.
+
+        Raises:
+            PackageError: the package needs other face models or another rule than this version has.
+        """
+        _require_models(contract.get("detector"), where)
+        size, crop = contract["size"], contract.get("crop")
+        height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        if crop is None:
+            return cls(
+                CropRule(),
+                (height, width),
+                "The package does not say how the training faces were cut, because they were generated. Faces "
+                "are cut by ingest's default rule. Scores of such a model say little about photos.",
+            )
+        try:
+            return cls(_rule(crop), (height, width))
+        except (ValueError, TypeError, KeyError) as error:
+            raise PackageError(
+                f"this version of rfmeta_dist cannot cut faces as the package at {where} asks for ({error})",
+                "use the version of rfmeta_dist that made it",
+            ) from error
+
+    def cuts(self, faces: Faces, read: Callable[[], Iterable[Frame]]) -> Iterator[tuple[Frame, Cut | Refused]]:
+        """Yield each frame of a file with its face, turned as `rfmeta ingest` would turn the file.
+
+        Args:
+            faces: face detector and landmark model; used by one thread at a time.
+            read: returns the frames. It is called again if the faces turn out to be lying on their side or
+                upside down, which is known only after the last frame. All frames are then yielded a second
+                time, and replace the first ones.
+        """
+        way_up = WayUp(faces, {})
+        for frame in read():
+            yield frame, self._cut(faces, frame, 0, way_up)
+        if turn := way_up.turn:
+            for frame in read():
+                turned = frame.turned(turn)
+                yield turned, self._cut(faces, turned, turn, None)
+
+    def cut(self, faces: Faces, frame: Frame) -> Cut | Refused:
+        """Return the face of a single picture, which is turned if its face is lying."""
+        *_, (_, found) = self.cuts(faces, lambda: [frame])  # it is yielded again if it is turned
+        return found
+
+    def _cut(self, faces: Faces, frame: Frame, turned: int, way_up: WayUp | None) -> Cut | Refused:
+        seen = look(faces, frame, {})
+        if way_up:
+            way_up.add(frame, seen.upright)
+        if refused := unseen(seen, turned):
+            return refused
+        assert seen.landmarks is not None
+        square = Square.around(seen.landmarks, self.rule.margin)
+        refused = unfit(frame.pixels, seen.landmarks, square, self.least, turned)
+        return refused or Cut(self._fitted(frame.pixels, square), bounds(seen.landmarks), turned)
+
+    @property
+    def least(self) -> int:
+        """Return the smallest side in pixels of the square around a face."""
+        return smallest(max(self.size), self.rule)
+
+    def _fitted(self, pixels: Pixels, square: Square) -> Pixels:
+        """Return the crop as the model saw its like in training: cut, compressed, and resized to its input."""
+        side = self.rule.side(square.side)
+        assert side is not None  # `unfit` has refused smaller faces
+        crop = square.cut(pixels, side)
+        if not self.rule.lossless:
+            # The training crops and those that the thresholds were chosen on were stored as JPEG.
+            crop = decode_image(encode_jpeg(crop), "jpg", (side, side))
+        height, width = self.size
+        if crop.shape[:2] != (height, width):
+            crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+        return crop
+
+
+def _rule(crop: Mapping[str, Any]) -> CropRule:
+    """Return the crop rule of a manifest's contract. Raise ValueError if this version has no such rule."""
+    fixed = {"around": "landmarks", "aligned": False, "beyond": "edge repeated"}
+    if any(crop.get(name, value) != value for name, value in fixed.items()):
+        raise ValueError("it is a rule of another version")
+    fields = {name: value for name, value in crop.items() if name not in fixed}
+    if isinstance(fields["size"], Mapping):
+        fields["size"] = Native(**fields["size"])
+    return CropRule(**fields)
+
+
+def _require_models(named: Mapping[str, Any] | None, where: str) -> None:
+    if named and dict(named) != dict(SHA256):
+        raise PackageError(
+            f"the package at {where} was made with other face models than this version of rfmeta_dist uses, so "
+            "faces would be cut differently",
+            "use the version of rfmeta_dist that made it",
+        )

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -143,7 +142,7 @@ def _judged(
     scorer: Scorer, source: bytes | Path, what: Literal["picture", "video"], name: str, order: Order
 ) -> FileResult:
     frames = order.frames if what == "video" else Every(1)
-    if what == "video" and not find_spec("av"):
+    if what == "video" and not _reads_videos():
         return _unread(name, Refused("needs_video", REASONS["needs_video"]))
 
     def shown(frame: Frame, result: Result) -> None:
@@ -155,6 +154,14 @@ def _judged(
     except PictureError as error:
         return _unread(name, Refused("unreadable", f"{error.problem}."))
     return _of_picture(name, found.frames[0][1], scorer) if what == "picture" else _of_video(name, found)
+
+
+def _reads_videos() -> bool:
+    try:
+        import av  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def _of_picture(name: str, result: Result, scorer: Scorer) -> FileResult:

@@ -48,19 +48,23 @@ class Cutter:
         rule: how `rfmeta ingest` cut the faces that the model was trained on.
         size: height and width of the model's input in pixels.
         note: what a user must know about the rule; "" if there is nothing.
+        upright: True if pictures are upright as their files say. Lying faces are then refused. Otherwise the
+            other three orientations of a picture are searched too if its face is doubtful, as ingest does.
     """
 
     rule: CropRule
     size: tuple[int, int]
     note: str = ""
+    upright: bool = False
 
     @classmethod
-    def of(cls, contract: Mapping[str, Any], where: str) -> Cutter:
+    def of(cls, contract: Mapping[str, Any], where: str, *, upright: bool = False) -> Cutter:
         """Return what cuts by the field `input` of a deployment package.
 
         Args:
             contract: the field.
             where: the package's folder, for errors.
+            upright: see `Cutter`.
 
         Raises:
             PackageError: the package needs other face models or another rule than this version has.
@@ -74,9 +78,10 @@ class Cutter:
                 (height, width),
                 "The package does not say how the training faces were cut, because they were generated. Faces "
                 "are cut by ingest's default rule. Scores of such a model say little about photos.",
+                upright,
             )
         try:
-            return cls(_rule(crop), (height, width))
+            return cls(_rule(crop), (height, width), upright=upright)
         except (ValueError, TypeError, KeyError) as error:
             raise PackageError(
                 f"this version of rfmeta_dist cannot cut faces as the package at {where} asks for ({error})",
@@ -92,10 +97,10 @@ class Cutter:
                 upside down, which is known only after the last frame. All frames are then yielded a second
                 time, and replace the first ones.
         """
-        way_up = WayUp(faces, {})
+        way_up = None if self.upright else WayUp(faces, {})
         for frame in read():
             yield frame, self._cut(faces, frame, 0, way_up)
-        if turn := way_up.turn:
+        if way_up and (turn := way_up.turn):
             for frame in read():
                 turned = frame.turned(turn)
                 yield turned, self._cut(faces, turned, turn, None)
@@ -109,7 +114,7 @@ class Cutter:
         seen = look(faces, frame, {})
         if way_up:
             way_up.add(frame, seen.upright)
-        if refused := unseen(seen, turned):
+        if refused := unseen(seen, turned, upright=self.upright):
             return refused
         assert seen.landmarks is not None
         square = Square.around(seen.landmarks, self.rule.margin)

@@ -168,15 +168,18 @@ class Scorer:
         return VideoResult(frames, mean, rule.verdict(mean), rule)
 
     def _judged(self, cuts: Sequence[Cut | Refused]) -> list[Result]:
-        """Score the crops among these in one batch."""
-        crops = [cut.crop for cut in cuts if isinstance(cut, Cut)]
-        scores = iter(self._network.scores(np.stack(crops)).tolist() if crops else ())
-        rule = self._decisions["frame"]
+        """Score the crops among these, those of one size as one batch."""
+        rule, scores = self._decisions["frame"], dict[int, float]()
+        crops = {place: cut.crop for place, cut in enumerate(cuts) if isinstance(cut, Cut)}
+        for shape in dict.fromkeys(crop.shape for crop in crops.values()):
+            places = [place for place, crop in crops.items() if crop.shape == shape]
+            found = self._network.scores(np.stack([crops[place] for place in places]))
+            scores.update(zip(places, found.tolist(), strict=True))
         return [
             cut
             if isinstance(cut, Refused)
-            else Scored(score := next(scores), rule.verdict(score), rule, cut.box, cut.turned)
-            for cut in cuts
+            else Scored(scores[place], rule.verdict(scores[place]), rule, cut.box, cut.turned)
+            for place, cut in enumerate(cuts)
         ]
 
     @contextmanager

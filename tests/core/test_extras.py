@@ -67,6 +67,7 @@ def test_whatever_the_package_imports_is_declared():
         (["verify"], "train"),
         (["shards", "ls", "tests/fixtures/before_renames/shards"], "report"),
         (["submit", "jobs/synth.yaml"], "train"),
+        (["export", "tests/fixtures/before_renames/runs/finished", "--out", "build/never"], "train"),
     ],
 )
 def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
@@ -84,6 +85,7 @@ def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
         ("s3", ["s3", "FOLDER", "--", "true"]),
         ("init", ["init", "FOLDER"]),
         ("doctor", ["doctor"]),
+        ("export", ["export", "tests/fixtures/before_renames/runs/finished", "--out", "FOLDER"]),
     ],
 )
 def test_a_command_needs_no_module_beyond_those_listed_for_it(tmp_path, command, arguments):

@@ -42,6 +42,7 @@ PLANTS = [
     ("ingest.crop", "torch", {SCORING}),
     ("deploy.package", "torch", {DEPLOYING}),
     ("deploy.package", "pyarrow", {DEPLOYING}),
+    ("deploy.scorer", "ray", {DEPLOYING, RAY}),
     ("deploy.package", "rfmeta_dist.export.deployment", {LAYERS, DEPLOYING}),
     ("cluster.prepare", "ray", {CLAIMING}),
     ("tuning.proposals", "torch", {TUNING}),

@@ -251,7 +251,10 @@ def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
         *columns,
         TimeRemainingColumn(),
     )
-    with Progress(*shown, console=console, disable=quiet or not console.is_terminal) as bar:
+    # Rich would print on stderr, above the display, also what a command writes to a file or pipe as its stdout.
+    shared = sys.stdout.isatty()
+    hidden = quiet or not console.is_terminal
+    with Progress(*shown, console=console, disable=hidden, redirect_stdout=shared) as bar:
         yield bar
 
 

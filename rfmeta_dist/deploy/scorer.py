@@ -41,7 +41,8 @@ class Scorer:
 
     Args:
         package: folder of the deployment package, as a path or `s3://` URL; or a package that was read.
-        threads: threads that the model uses for one call. Finding a face always takes one.
+        threads: threads that the model uses for one call. Finding a face takes one; OpenCV may use more to
+            shrink a large picture, unless the program calls `cv2.setNumThreads(1)`.
         operating_point: name of the need that the threshold meets, such as `bpcer@apcer5`; None for the
             package's own threshold.
         upright: True if all pictures are upright as their files say; lying faces are then refused. Otherwise a

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import pty
 import shutil
+import subprocess
 import sys
 
 import cv2
@@ -196,6 +198,19 @@ def test_a_wrong_path_is_an_error(rfmeta, deployed, tmp_path):
     assert "1 no_picture" in rfmeta("score", deployed, tmp_path).error
     ending = rfmeta("score", deployed, tmp_path / "notes.txt", "--out", tmp_path / "out")
     assert (ending.code, "--out is for" in ending.error) == (CONFIG, True)
+
+
+def test_results_go_to_stdout_while_progress_is_shown_on_a_terminal(deployed, tmp_path):
+    for number in range(2):
+        write_still(tmp_path / f"photos/{number}.png", photo())
+    reader, terminal = pty.openpty()
+    code = "import sys; sys.argv[0] = 'rfmeta'; from rfmeta_dist.cli import main; main()"
+    asked = [sys.executable, "-c", code, "score", str(deployed), str(tmp_path / "photos")]
+    ended = subprocess.run(asked, stdout=subprocess.PIPE, stderr=terminal, text=True, check=True)
+    os.close(terminal)
+    assert [line.split()[-1] for line in ended.stdout.splitlines()] == ["0.png", "1.png"]
+    assert "2/2" in os.read(reader, 100_000).decode()
+    os.close(reader)
 
 
 @pytest.mark.parametrize("name", ["deploy.json", "model.onnx", "card.md", "card.json"])

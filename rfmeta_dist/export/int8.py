@@ -54,6 +54,9 @@ def to_int8(model: bytes, stacks: Sequence[NDArray[np.uint8]]) -> bytes:
             _Crops(stacks),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
+            # Weights have 7 bits. Processors without VNNI add products of 8 bits in 16, which may overflow, so
+            # that scores, and with them thresholds, would differ from one processor to another.
+            reduce_range=True,
             op_types_to_quantize=_OPERATORS,
         )
         return Path(after).read_bytes()

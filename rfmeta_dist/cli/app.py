@@ -19,6 +19,7 @@ from rfmeta_dist.cli import (
     probe,
     run,
     s3,
+    score,
     serve,
     shards,
     submit,
@@ -57,8 +58,8 @@ def _root(
     pass
 
 
-DEPLOYMENT = "Deployment"
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
+DEPLOYMENT = "Deployment"
 app.command(rich_help_panel=PROOF, epilog=init.EXAMPLES)(init.init)
 app.command(rich_help_panel=PROOF, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(rich_help_panel=PROOF, epilog=demo.EXAMPLES)(demo.demo)
@@ -83,4 +84,5 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
+app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)
 app.command(rich_help_panel=DEPLOYMENT, epilog=serve.EXAMPLES)(serve.serve)

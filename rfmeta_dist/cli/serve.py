@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rfmeta_dist.cli.scored import say_rule
 from rfmeta_dist.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ def serve(
     with listen(host, port) as listener:
         if scorer.note:
             say(scorer.note)
-        rule = scorer.decision("frame")
-        say(f"live: a score of at least {rule.threshold:.4f} ({rule.operating_point or rule.origin})")
+        say_rule(scorer, "frame")
         if not is_local(listener):
             say(
                 f"{host} is reached from other machines, and this service has no authentication and no TLS: "

@@ -132,10 +132,10 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
-def print_json(result: Any) -> None:
-    """Print one JSON document on stdout."""
+def print_json(result: Any, *, lines: bool = False) -> None:
+    """Print one JSON document on stdout; on one line if it is one of several (`lines`)."""
     utf = sys.stdout.encoding.lower().startswith("utf")
-    text = json.dumps(result, ensure_ascii=not utf, indent=1)
+    text = json.dumps(result, ensure_ascii=not utf, indent=None if lines else 1)
     _write("".join(char if char == "\n" or _harmless(char) else json.dumps(char)[1:-1] for char in text) + "\n")
 
 

@@ -56,6 +56,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tune show": (),  # optuna if the study learns from scores; those of `report` with --page
         "tune regret": (*_TRAINING, "optuna"),
         "submit": ("ray",),
+        "score": (),  # av for videos; pyarrow for --format parquet
         "serve": EXTRAS["serve"],
     }
 )

@@ -49,7 +49,8 @@ def resize(x: Tensor, side: int, mode: Literal["bilinear", "bicubic"]) -> Tensor
     weights = f.interpolate(unit[None, None], (side, before), mode=mode, antialias=True)[0, 0].to(x.dtype)
     with torch.autocast(x.device.type, enabled=False):
         rows = weights @ x.flatten(2)
-        y: Tensor = weights @ rows.reshape(len(x), side, before, -1)
+        # `len(x)` would give a number that an export takes for fixed.
+        y: Tensor = weights @ rows.reshape(x.shape[0], side, before, -1)
     return y
 
 

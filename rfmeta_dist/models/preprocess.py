@@ -41,11 +41,15 @@ def _on(device: torch.device | None, array: NDArray[Any]) -> Tensor:
     return copy.pin_memory().to(device, non_blocking=True)
 
 
+def channels(image: Tensor) -> Tensor:
+    """Convert B×S×S×3 uint8 RGB to B×6×S×S float32: RGB and HSV, each in [0, 1]."""
+    rgb = image.permute(0, 3, 1, 2).float() / 255
+    return torch.cat([rgb, rgb_to_hsv(rgb)], dim=1)
+
+
 def to_input(image: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
     """Convert B×S×S×3 uint8 RGB to B×6×S×S float32 on the device, channels last for fast convolutions."""
-    rgb = _on(device, image).permute(0, 3, 1, 2).float() / 255
-    both = torch.cat([rgb, rgb_to_hsv(rgb)], dim=1)
-    return both.contiguous(memory_format=torch.channels_last)
+    return channels(_on(device, image)).contiguous(memory_format=torch.channels_last)
 
 
 def to_batch(raw: RawBatch, device: torch.device | None = None) -> Batch:

@@ -108,14 +108,15 @@ class VisionTransformer(Backbone):
         """Convert B×6×S×S to three maps B×S/16×S/16×channels."""
         patches = self.patch_embed(image).permute(0, 2, 3, 1)
         side = patches.shape[1]
-        here = torch.cat([self.cls_token.expand(len(image), -1, -1), patches.flatten(1, 2)], dim=1)
+        batch = image.shape[0]  # `len` would give a number that an export takes for fixed
+        here = torch.cat([self.cls_token.expand(batch, -1, -1), patches.flatten(1, 2)], dim=1)
         x = here + self._positions(side)
         tapped = []
         for k, block in enumerate(self.blocks, start=1):
             x = self.run(block, x)
             if k in self.taps:
                 tapped.append(x)
-        return [tokens[:, 1:].reshape(len(image), side, side, -1) for tokens in (*tapped, self.norm(x))]
+        return [tokens[:, 1:].reshape(batch, side, side, -1) for tokens in (*tapped, self.norm(x))]
 
     def _positions(self, side: int) -> Tensor:
         """Return positions of the class token and of side×side patches, 1×(1+side²)×C, from the stored grid."""

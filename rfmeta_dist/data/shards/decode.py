@@ -6,11 +6,12 @@ import struct
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.shards.unpack import Packed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from rfmeta_dist.data.shards.unpack import Packed
 
 DEPTH_SIZE = 32  # side of a stored depth map
 FULL_DEPTH_SIZE = 256  # side of the full depth map, which some domains store in addition

@@ -86,8 +86,8 @@ def serve(
                 "let a proxy in front of it do both",
                 lead="warning",
             )
-        say(f"listening on {url(listener)} with {limits.threads} threads; Ctrl-C ends the service")
-        answered = run(app, listener)
+        where = f"listening on {url(listener)} with {limits.threads} threads; Ctrl-C ends the service"
+        answered = run(app, listener, lambda: say(where))
     say(f"ended after {answered:,} requests")
 
 

@@ -7,7 +7,7 @@ import errno
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +55,15 @@ def url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Starlette, listener: socket.socket) -> int:
+def serve(app: Starlette, listener: socket.socket, started: Callable[[], None]) -> int:
     """Serve until SIGINT or SIGTERM arrives, then finish the requests in work.
 
     A second SIGINT ends the service without waiting for them.
+
+    Args:
+        app: what answers the requests.
+        listener: a socket that listens. It is closed at the end.
+        started: called as soon as requests are answered and signals end the service in order.
 
     Returns:
         The number of requests that were answered.
@@ -79,12 +84,20 @@ def serve(app: Starlette, listener: socket.socket) -> int:
         timeout_graceful_shutdown=END_S,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-    server = _Server(config)
+    server = _Server(config, started)
     asyncio.run(server.serve(sockets=[listener]))
     return server.server_state.total_requests
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """End the service on a signal.

@@ -187,7 +187,7 @@ def test_a_photo_that_lies_on_its_side_is_turned(kind: str):
 
 
 def test_scans_without_end_are_refused_and_bytes_like_them_behind_the_picture_are_not():
-    # Each scan would make the decoder go over all pixels again. Phones put films behind pictures, whose bytes may
+    # Each scan makes the decoder go over all pixels again. Phones put films behind pictures, whose bytes may
     # look like the beginning of a scan.
     whole = progressive()
     last = whole[whole.rindex(b"\xff\xda") : -2]

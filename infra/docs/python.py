@@ -24,7 +24,15 @@ scores = package.detector.score(faces)  # faces: B×S×S×3, RGB, uint8, with S 
 live = scores >= package.thresholds["frame"].value
 ```
 
-A face has to be cut out as in training: `package.view.crop` has the rule, and `rfmeta_dist.ingest` the code.
+A face has to be cut out as in training: `package.view.crop` has the rule, and `rfmeta_dist.ingest` the code. A
+deployed model does this itself, without PyTorch, and [refuses](../how-to/score.md) pictures that are not fit:
+
+```python
+from rfmeta_dist.deploy.scorer import Scorer
+
+scorer = Scorer("deployed/")
+print(scorer.score(open("photo.jpg", "rb").read()).verdict)  # live, attack or refused
+```
 
 Train and judge a run from a program:
 
@@ -60,6 +68,15 @@ NAMES = {
         "runs.folder:read_config",
     ),
     "Models": ("recipes.load:load_model", "detectors.package:Package", "detectors.api:Detector.score"),
+    "Deployed models": (
+        "deploy.scorer:Scorer",
+        "deploy.scorer:Scorer.score",
+        "deploy.scorer:Scorer.score_many",
+        "deploy.scorer:Scorer.score_video",
+        "deploy.results:Scored",
+        "deploy.results:Refused",
+        "deploy.results:VideoResult",
+    ),
     "Judging and reports": (
         "evaluation.scores:Scores",
         "evaluation.figures:compute",

@@ -12,6 +12,7 @@ from rfmeta_dist.cli import (
     demo,
     doctor,
     example,
+    export,
     ingest,
     init,
     judge,
@@ -77,6 +78,7 @@ app.command(rich_help_panel=RUNS, epilog=run.EVALUATE_EXAMPLES)(run.evaluate)
 app.command(rich_help_panel=RUNS, epilog=run.REPORT_EXAMPLES)(run.report)
 app.command(rich_help_panel=RUNS, epilog=compare.EXAMPLES)(compare.compare)
 app.command(rich_help_panel=RUNS, epilog=threshold.EXAMPLES)(threshold.threshold)
+app.command(rich_help_panel=RUNS, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=RUNS, epilog=judge.EXAMPLES)(judge.judge)
 for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is short for the first
     command = app.command(name, rich_help_panel=CLUSTER, epilog=leave_one_out.EXAMPLES, hidden=hidden)

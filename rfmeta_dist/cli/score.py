@@ -74,6 +74,14 @@ def score(
     threads: Annotated[
         int, typer.Option(min=1, help="Files of a folder to score at once; threads of the model for one file.")
     ] = 1,
+    upright: Annotated[
+        bool,
+        typer.Option(
+            "--upright",
+            help="Say that all pictures are upright. Lying faces are then refused. Otherwise a picture with a "
+            "doubtful face is also searched in the other three orientations, which takes four times as long.",
+        ),
+    ] = False,
     out: Annotated[
         str | None,
         typer.Option(
@@ -103,7 +111,7 @@ def score(
     is_folder = _checked(source, out, save)
     if form == "parquet":
         import pyarrow  # noqa: F401  so that a missing package is reported before anything is scored
-    scorer = _scorer(package, 1 if is_folder else threads, operating_point)
+    scorer = _scorer(package, 1 if is_folder else threads, operating_point, upright)
     rule = Every(every) if every else Spread(frames)
     order = Order(rule, threads, _saver(save))
     if scorer.note:
@@ -145,13 +153,13 @@ def _checked(source: str, out: str | None, save: Path | None) -> bool:
     return is_folder
 
 
-def _scorer(package: str, threads: int, operating_point: str | None) -> Scorer:
+def _scorer(package: str, threads: int, operating_point: str | None, upright: bool) -> Scorer:
     import cv2
 
     from rfmeta_dist.deploy.scorer import Scorer
 
     cv2.setNumThreads(1)  # it would take all cores for a large picture, whatever --threads says
-    return Scorer(package, threads, operating_point)
+    return Scorer(package, threads, operating_point, upright=upright)
 
 
 def _saver(save: Path | None) -> Callable[..., None] | None:
@@ -265,6 +273,7 @@ def _asked(scorer: Scorer, source: str, rule: FrameRule, form: str, part: int) -
         "threshold per frame": scorer.decision("frame").threshold,
         "threshold per video": scorer.decision("video").threshold,
         "frames": str(rule),
+        "upright": scorer.upright,
         "format": form,
         "files in a part": part,
     }

@@ -63,7 +63,7 @@ def threshold(
 
     operating.require(operating_point)
     notices = Notices()
-    parent = package.read(_package(model))
+    parent = package.read(package_of(model))
     given = _read(scores)
     if not own_data.require_scorer(given, parent):
         notices.tell(
@@ -96,8 +96,12 @@ def threshold(
     _tell(folder, parent, new, chosen)
 
 
-def _package(model: str) -> Store:
-    """Return the folder of a package: the given one, or `model` in the folder of a run."""
+def package_of(model: str) -> Store:
+    """Return the folder of a package: the given one, or `model` in the folder of a run.
+
+    Raises:
+        RunError: there is none in either.
+    """
     from rfmeta_dist.detectors.package import ABOUT
     from rfmeta_dist.storage.store import open_store
 

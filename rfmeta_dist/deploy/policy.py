@@ -40,17 +40,20 @@ _SIDE = 64  # in pixels, at which brightness and sharpness are measured, whateve
 LEAST_FRAMES = 0.5
 
 
-def unseen(look: Look, turned: int) -> Refused | None:
+def unseen(look: Look, turned: int, *, upright: bool) -> Refused | None:
     """Return the refusal of a picture without a face or with several; None if it has exactly one.
 
     Args:
         look: what the search for faces has found.
         turned: degrees by which the picture was turned before.
+        upright: True if a face that is lying is refused too.
     """
     if look.landmarks is None:
         return Refused("no_face", REASONS["no_face"], turned=turned)
     if look.crowded:
         return Refused("several_faces", REASONS["several_faces"], bounds(look.landmarks), turned)
+    if upright and look.upright == 0:
+        return Refused("lying", REASONS["lying"], bounds(look.landmarks), turned)
     return None
 
 

@@ -11,6 +11,7 @@ from rfmeta_dist.ingest.face import Box
 Reason = Literal[
     "no_face",
     "several_faces",
+    "lying",
     "too_small",
     "too_dark",
     "blurred",
@@ -26,6 +27,7 @@ Reason = Literal[
 REASONS: dict[Reason, str] = {
     "no_face": "No face was found.",
     "several_faces": "Several faces were found, so it is not clear whose face the verdict would be about.",
+    "lying": "The face is on its side or upside down, and --upright says that pictures are upright.",
     "too_small": "The face is too small.",
     "too_dark": "The face is too dark.",
     "blurred": "The face is too blurred.",

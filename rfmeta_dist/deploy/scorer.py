@@ -44,10 +44,14 @@ class Scorer:
         threads: threads that the model uses for one call. Finding a face always takes one.
         operating_point: name of the need that the threshold meets, such as `bpcer@apcer5`; None for the
             package's own threshold.
+        upright: True if all pictures are upright as their files say; lying faces are then refused. Otherwise a
+            picture with a doubtful face is also searched in the other three orientations, which takes about
+            four times as long.
 
     Attributes:
         package: the package.
         note: what a user must know about the scores of this package; "" if there is nothing.
+        upright: as given.
 
     Raises:
         PackageError: there is no package, a file of it was changed, or this version cannot use it.
@@ -57,14 +61,19 @@ class Scorer:
     """
 
     def __init__(
-        self, package: str | Path | Deployment, threads: int = 1, operating_point: str | None = None
+        self,
+        package: str | Path | Deployment,
+        threads: int = 1,
+        operating_point: str | None = None,
+        *,
+        upright: bool = False,
     ) -> None:
         self.package = package if isinstance(package, Deployment) else read(open_store(str(package)))
         where = self.package.url
-        self._cutter = Cutter.of(self.package.input, where)
+        self._cutter = Cutter.of(self.package.input, where, upright=upright)
         self._network = Network(self.package.files[MODEL], self._cutter.size, threads, where)
         self._decisions = {unit: decision(self.package, unit, operating_point) for unit in UNITS}
-        self.note = self._cutter.note
+        self.note, self.upright = self._cutter.note, upright
         # LiteRT's models serve one thread at a time, so each call takes models from here, or loads its own.
         self._idle: list[Faces] = [Faces()]
 
@@ -159,15 +168,18 @@ class Scorer:
         return VideoResult(frames, mean, rule.verdict(mean), rule)
 
     def _judged(self, cuts: Sequence[Cut | Refused]) -> list[Result]:
-        """Score the crops among these in one batch."""
-        crops = [cut.crop for cut in cuts if isinstance(cut, Cut)]
-        scores = iter(self._network.scores(np.stack(crops)).tolist() if crops else ())
-        rule = self._decisions["frame"]
+        """Score the crops among these, those of one size as one batch."""
+        rule, scores = self._decisions["frame"], dict[int, float]()
+        crops = {place: cut.crop for place, cut in enumerate(cuts) if isinstance(cut, Cut)}
+        for shape in dict.fromkeys(crop.shape for crop in crops.values()):
+            places = [place for place, crop in crops.items() if crop.shape == shape]
+            found = self._network.scores(np.stack([crops[place] for place in places]))
+            scores.update(zip(places, found.tolist(), strict=True))
         return [
             cut
             if isinstance(cut, Refused)
-            else Scored(score := next(scores), rule.verdict(score), rule, cut.box, cut.turned)
-            for cut in cuts
+            else Scored(scores[place], rule.verdict(scores[place]), rule, cut.box, cut.turned)
+            for place, cut in enumerate(cuts)
         ]
 
     @contextmanager

@@ -33,6 +33,7 @@ class OnnxDetector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = _ERRORS_ONLY
+        options.enable_cpu_mem_arena = False  # it would keep the memory of the largest batch
         onnxruntime.disable_telemetry_events()
         self._model = model
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -114,13 +114,20 @@ class Square(NamedTuple):
 
         The picture's edge is repeated beyond the picture, because a black area would be a spurious cue.
         """
+        way = cv2.INTER_AREA if self.side >= size else cv2.INTER_LANCZOS4
+        crop: Pixels = cv2.resize(self._within(rgb), (size, size), interpolation=way)
+        return crop
+
+    def _within(self, rgb: Pixels) -> Pixels:
+        """Return the pixels of the square, side×side×3."""
+        right, bottom = self.left + self.side, self.top + self.side
+        if self.left >= 0 <= self.top and right <= rgb.shape[1] and bottom <= rgb.shape[0]:
+            return rgb[self.top : bottom, self.left : right]  # a view: the copy below is slower than the resize
         rows, columns = (
             np.clip(np.arange(start, start + self.side), 0, length - 1)
             for start, length in ((self.top, rgb.shape[0]), (self.left, rgb.shape[1]))
         )
-        way = cv2.INTER_AREA if self.side >= size else cv2.INTER_LANCZOS4
-        crop: Pixels = cv2.resize(rgb[rows[:, None], columns], (size, size), interpolation=way)
-        return crop
+        return rgb[rows[:, None], columns]
 
     def inward(self, landmarks: Points, size: int) -> Points:
         """Convert landmarks, 468×3, from pixels of the picture to pixels of the crop.

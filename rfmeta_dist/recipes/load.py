@@ -6,7 +6,7 @@ import importlib
 
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.detectors import package
-from rfmeta_dist.detectors.package import Package
+from rfmeta_dist.detectors.package import Contents, Package
 from rfmeta_dist.storage.store import Store
 
 # kind → `module:function`. The function makes a detector from a package's contents and the name of a device.
@@ -23,10 +23,14 @@ def load_model(folder: Store, device: str = "cpu") -> Package:
     Raises:
         RunError: there is no package, it is damaged, or this version does not know its format or kind.
     """
-    found = package.read(folder)
+    return made(package.read(folder), device)
+
+
+def made(found: Contents, device: str = "cpu") -> Package:
+    """Make the detector of a model package that was read; arguments and errors are those of `load_model`."""
     if found.kind not in LOADERS:
         raise RunError(
-            f"the model at {folder.url} is of kind {found.kind}, but this version of rfmeta_dist can only load "
+            f"the model at {found.url} is of kind {found.kind}, but this version of rfmeta_dist can only load "
             f"{', '.join(LOADERS)}",
             "load it with the version of rfmeta_dist that made it",
         )

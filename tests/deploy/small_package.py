@@ -24,8 +24,11 @@ RULE = CropRule(128)
 _DATA = "validation splits of A, B"
 
 
-def brightness_model(side: int = SIDE, gain: float = 1.0) -> bytes:
-    """Return an ONNX model: score = gain · mean of all pixels / 255, in [0, 1] for a gain of up to 1."""
+def brightness_model(side: int | str = SIDE, gain: float = 1.0) -> bytes:
+    """Return an ONNX model: score = gain · mean of all pixels / 255, in [0, 1] for a gain of up to 1.
+
+    It takes crops of any side if `side` is a name.
+    """
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", side, side, 3])
     score = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
     factor = helper.make_tensor("factor", TensorProto.FLOAT, [], [gain / 255])
@@ -72,6 +75,8 @@ def write_package(
         "parent": "0" * 64,
         "input": {
             "size": [side, side],
+            "smallest": side,
+            "resize": "area",
             "color": "RGB",
             "dtype": "uint8",
             "crop": contract(Every(1), rule)["crop"] if rule else None,
@@ -81,6 +86,7 @@ def write_package(
         "operating_points": point,
         **fields,
     }
-    files = {MODEL: brightness_model(side, gain), "card.md": b"# small\n", "card.json": b"{}"}
+    any_side = "side" if about["input"]["size"] is None else side
+    files = {MODEL: brightness_model(any_side, gain), "card.md": b"# small\n", "card.json": b"{}"}
     write(open_store(str(folder)), files, about)
     return folder

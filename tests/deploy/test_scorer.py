@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from rfmeta_dist.ingest.models import SHA256
 from rfmeta_dist.ingest.orientation import Orientation
 from rfmeta_dist.ingest.video import Every, Spread, read_frames
 from tests.deploy.small_package import POINTS, RULE, SIDE, THRESHOLDS, expected, write_package
-from tests.ingest.clips import FACE, Pixels, moving, person, scene, write_clip
+from tests.ingest.clips import FACE, Pixels, moving, scene, write_clip
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,12 @@ def encoded(picture: Pixels, ending: str = ".png") -> bytes:
 
 def lit(picture: Pixels, factor: float) -> Pixels:
     return np.clip(picture * factor, 0, 255).astype(np.uint8)
+
+
+def asked(size: list[int] | None, crop: dict[str, Any] | None, **others: Any) -> dict[str, Any]:
+    """The input contract of a package."""
+    found = {"size": size, "smallest": 32, "resize": "area", "crop": crop, "detector": dict(SHA256)}
+    return found | others
 
 
 def crop_of(picture: Pixels, faces: Faces) -> Pixels:
@@ -64,7 +71,7 @@ def test_a_scored_face_has_the_pixels_that_ingest_stores(faces: Faces, picture: 
     data, ending = found.crops[0].image, "png" if rule.lossless else "jpg"
     side = decode_side(data)
     stored = decode_image(data, ending, (side, side))
-    about = {"size": side, "crop": contract(Every(1), rule)["crop"], "detector": dict(SHA256)}
+    about = asked([side, side], contract(Every(1), rule)["crop"])
     (frame,) = read_frames(encoded(picture), Every(1))
     cut = Cutter.of(about, "here").cut(faces, frame)
     assert isinstance(cut, Cut)
@@ -215,22 +222,50 @@ def test_a_lying_video_is_turned_as_ingest_turns_it(scorer: Scorer, tmp_path: Pa
 
 
 def test_a_package_that_cannot_be_used_says_why(tmp_path: Path, faces: Faces):
-    other = {"size": SIDE, "crop": None, "detector": {"another.tflite": "0" * 64}}
+    other = asked([SIDE, SIDE], None, detector={"another.tflite": "0" * 64})
     with pytest.raises(PackageError, match="other face models"):
         Scorer(write_package(tmp_path / "models", input=other))
     rule = {**contract(Every(1), CropRule(128))["crop"], "aligned": True}
     with pytest.raises(PackageError, match="another version"):
-        Scorer(write_package(tmp_path / "rule", input={"size": SIDE, "crop": rule, "detector": dict(SHA256)}))
+        Scorer(write_package(tmp_path / "rule", input=asked([SIDE, SIDE], rule)))
     with pytest.raises(PackageError, match="cannot be used: it has image"):
-        Scorer(write_package(tmp_path / "size", input={"size": 32, "crop": None, "detector": dict(SHA256)}))
+        Scorer(write_package(tmp_path / "size", input=asked([32, 32], None)))
     with pytest.raises(ScoreError, match="not a number from 0 to 1"):
         Scorer(write_package(tmp_path / "gain", gain=40)).score(scene((0, 140, 60)))
     with pytest.raises(ConfigError, match="0 threads"):
         Scorer(write_package(tmp_path / "threads"), threads=0)
 
 
+def test_a_model_of_patches_gets_crops_of_the_size_that_the_picture_has(tmp_path: Path, faces: Faces):
+    rule = CropRule(Native(32))
+    patches = Scorer(
+        write_package(tmp_path / "patches", input=asked(None, contract(Every(1), rule)["crop"], resize=None))
+    )
+    pictures = [scene((0, 140, 60)), cv2.resize(scene((0, 140, 60)), None, fx=1.5, fy=1.5), scene((1, 140, 60))]
+    results = patches.score_many(pictures)
+    assert results == [patches.score(picture) for picture in pictures]
+    for picture, result in zip(pictures, results, strict=True):
+        (crop,) = extract(encoded(picture), label=1, frames=Every(1), faces=faces, rule=rule).crops
+        assert isinstance(result, Scored)
+        stored = cv2.imdecode(np.frombuffer(crop.image, np.uint8), cv2.IMREAD_COLOR)
+        assert result.score == pytest.approx(expected(stored), abs=2e-3)  # another decoder of JPEG
+
+
 def test_generated_training_faces_leave_a_note(tmp_path: Path, faces: Faces, scorer: Scorer):
     generated = Scorer(write_package(tmp_path / "generated", rule=None))
     assert "say little about photos" in generated.note
     assert scorer.note == ""
-    assert generated.score(person(0)).verdict in ("live", "attack", "refused")
+    assert generated.score(scene((0, 140, 60))).verdict in ("live", "attack")
+    whole = Scorer(write_package(tmp_path / "own", input=asked([SIDE, SIDE], None, resize=None)))
+    assert isinstance(whole.score(scene((0, 140, 60))), Scored)
+    free = Scorer(write_package(tmp_path / "free", input=asked(None, None, resize=None)))
+    assert isinstance(free.score(scene((0, 140, 60))), Scored)
+
+
+def test_upright_pictures_are_not_searched_for_lying_faces(package: Path, scorer: Scorer):
+    upright, picture = Scorer(package, upright=True), scene((0, 140, 60))
+    assert upright.score(picture) == scorer.score(picture)
+    for turns in (1, 2, 3):
+        result = upright.score(np.rot90(picture, turns).copy())
+        assert isinstance(result, Refused)
+        assert result.reason in ("lying", "no_face")

@@ -162,6 +162,14 @@ def test_an_operating_point_is_the_one_that_is_applied(package: Path):
     )
 
 
+def test_a_lying_face_is_turned_unless_all_pictures_are_said_to_be_upright(service: Service, package: Path):
+    lying = encoded(np.rot90(lit(1.0)).copy())
+    assert service.ask("/score", lying).json["turned"] == 90
+    with served(package, "--threads", 1, "--upright") as upright:
+        assert upright.ask("/score", lying).json["verdict"] == "refused"
+        assert upright.ask("/package").json["upright"] is True
+
+
 def test_a_model_whose_score_is_no_probability_is_a_failure_of_the_service(tmp_path: Path, faces: object):
     # The blank picture that is scored at the start has no face, so the model itself runs at the first request.
     with served(write_package(tmp_path / "package", gain=10.0), "--threads", 1) as broken:

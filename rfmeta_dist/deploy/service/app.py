@@ -115,6 +115,7 @@ def facts(scorer: Scorer, limits: Limits) -> dict[str, Any]:
             unit: {name: point.value for name, point in points.items()}
             for unit, points in package.operating_points.items()
         },
+        "upright": scorer.upright,
         "note": scorer.note,
         "version": __version__,
         "limits": {"body_bytes": limits.body, "pixels": MAX_PIXELS, "waiting": limits.waiting},

@@ -37,7 +37,8 @@ faces.landmarks(pixels, face)
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession({model!r}, options)
-session.run(None, {{"image": np.zeros((1, *session.get_inputs()[0].shape[1:]), np.uint8)}})
+sides = (side if isinstance(side, int) else 256 for side in session.get_inputs()[0].shape[1:])
+session.run(None, {{"image": np.zeros((1, *sides), np.uint8)}})
 """
 FOR_COMMANDS = {"typer", "rich", "markdown-it-py", "mdurl", "pygments", "shellingham", "annotated-doc", "click"}
 INSTALLERS = {"pip", "setuptools", "wheel"}
@@ -108,6 +109,7 @@ def calls(options: argparse.Namespace) -> dict[str, float]:
 
     from rfmeta_dist.deploy.network import Network
     from rfmeta_dist.deploy.package import MODEL
+    from rfmeta_dist.deploy.results import Scored
     from rfmeta_dist.deploy.scorer import Scorer
     from rfmeta_dist.ingest.face import Faces
     from rfmeta_dist.ingest.video import Every, read_frames
@@ -117,10 +119,11 @@ def calls(options: argparse.Namespace) -> dict[str, float]:
     searching = Scorer(options.package)
     data = Path(options.picture).read_bytes()
     (frame,) = read_frames(data, Every(1))
-    size = scorer.package.input["size"]
-    height, width = (size, size) if isinstance(size, int) else size
-    network = Network(scorer.package.files[MODEL], (height, width), 1, options.package)
-    crop = np.zeros((1, height, width, 3), np.uint8)
+    found, size = scorer.score(data), scorer.package.input["size"]
+    if not isinstance(found, Scored):
+        sys.exit(f"{options.picture} is refused: {found.words}")
+    network = Network(scorer.package.files[MODEL], size and tuple(size), 1, options.package)
+    crop = np.zeros((1, *(size or [256, 256]), 3), np.uint8)
 
     def bare() -> None:
         (face,) = faces.detect(frame.pixels)
@@ -141,13 +144,13 @@ def calls(options: argparse.Namespace) -> dict[str, float]:
             start = time.thread_time()
             call()
             spent[name].append(time.thread_time() - start)
-    found = {name: round(median(values) * 1000, 2) for name, values in spent.items()}
-    least = found["detection, mesh and model"]
+    taken = {name: round(median(values) * 1000, 2) for name, values in spent.items()}
+    least = taken["detection, mesh and model"]
     return {
-        **found,
-        "array, ratio to bare": round(found["score of an array"] / least, 2),
+        **taken,
+        "array, ratio to bare": round(taken["score of an array"] / least, 2),
         "bytes, ratio to bare and reading": round(
-            found["score of a file's bytes"] / (least + found["reading the bytes"]), 2
+            taken["score of a file's bytes"] / (least + taken["reading the bytes"]), 2
         ),
     }
 

@@ -20,6 +20,7 @@ RULES = "learning rules do not know each other"
 READERS = "what plans, stores and reads knows no torch"
 JUDGING = "judging is handed a detector, and does not know how it was made"
 SCORING = "what scoring will stand on knows no torch"
+DEPLOYING = "a deployed model is scored in the base installation"
 CLAIMING = "a run is checked and claimed before Ray or torch is imported"
 TUNING = "a study is planned and decided without torch, and without the code that trains"
 RAY = "ray only in cluster"
@@ -39,6 +40,10 @@ PLANTS = [
     ("storage.s3", "torch", {READERS, SCORING}),
     ("ingest.face", "torch", {SCORING}),
     ("ingest.crop", "torch", {SCORING}),
+    ("deploy.package", "torch", {DEPLOYING}),
+    ("deploy.package", "pyarrow", {DEPLOYING}),
+    ("deploy.scorer", "ray", {DEPLOYING, RAY}),
+    ("deploy.package", "rfmeta_dist.export.deployment", {LAYERS, DEPLOYING}),
     ("cluster.prepare", "ray", {CLAIMING}),
     ("tuning.proposals", "torch", {TUNING}),
     ("tuning.space", "rfmeta_dist.training.loop", {TUNING}),

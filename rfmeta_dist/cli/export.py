@@ -93,8 +93,8 @@ def _tell(result: dict[str, Any]) -> None:
     say(
         f"the deployment package {result['name']} ({result['precision']}) is at {result['package']}; its model "
         f"has {result['bytes'] / 1e6:.1f} MB",
-        f"compared with PyTorch on {checked['crops']} crops ({checked['on']}): the largest difference of a score "
-        f"is {max(checked['difference']):.1e}, and {checked['flipped']} verdicts differ",
+        f"compared with PyTorch on {checked['crops']} crops ({checked['on']}): the largest difference of a "
+        f"score is {max(checked['difference']):.1e}, and {checked['flipped']} verdicts differ",
         f"it accepts a video as live if its score is at least {video['value']:.4f} ({video['source']})",
     )
     if result["int8"]:

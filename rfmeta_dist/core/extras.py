@@ -51,7 +51,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "report": EXTRAS["report"],
         "compare": EXTRAS["report"],  # scikit-learn brings scipy
         "threshold": ("pyarrow", "sklearn"),
-        "export": ("torch", "pyarrow", *EXTRAS["export"]),  # scikit-learn too, with --int8
+        "export": ("torch", "pyarrow", "sklearn", *EXTRAS["export"]),
         "judge": ("sklearn",),  # pyarrow if the scores are in Parquet; those of `report` with --out
         "leave-one-out": (*_TRAINING, *EXTRAS["report"]),
         "tune": (*_TRAINING, "optuna"),  # and those of `report`, for the study's page

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rfmeta_dist.ingest.video import Frame
 
 
-GENERATED = (
-    "The package does not say how the training faces were cut, because they were generated. Faces are cut by "
-    "ingest's default rule. Scores of such a model say little about photos."
+UNKNOWN_RULE = (
+    "The package does not say how the training faces were cut, because they were generated, or cut by several "
+    "rules. Faces are cut by ingest's default rule, so the scores are less certain than the figures say."
 )
 
 
@@ -83,7 +83,7 @@ class Cutter:
             seen = max(size or (int(contract["smallest"]),))
             crop = contract["crop"]
             rule = _default(contract) if crop is None else _rule(crop)
-            return cls(rule, size, smallest(seen, rule), GENERATED if crop is None else "", upright)
+            return cls(rule, size, smallest(seen, rule), UNKNOWN_RULE if crop is None else "", upright)
         except (ValueError, TypeError, KeyError) as error:
             raise PackageError(
                 f"this version of rfmeta_dist cannot cut faces as the package at {where} asks for ({error})",

@@ -107,7 +107,9 @@ def measure(pixels: Pixels, landmarks: Points) -> tuple[float, float]:
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)
     contrast = float(grey.std())
     sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).std()) / contrast if contrast else 0.0
-    return float(np.percentile(grey, 90)), sharpness
+    # The first call of np.percentile imports numpy.ma, which would take a tenth of the time of the command.
+    bright = round(0.9 * (grey.size - 1))
+    return float(np.partition(grey, bright, axis=None)[bright]), sharpness
 
 
 def _refused(reason: Reason, found: str, box: Box, turned: int) -> Refused:

@@ -53,8 +53,9 @@ def of_sources(
             for label, of_class in found.items():
                 samples = _some(reader, pools, manifest.stream(split, label), share)
                 of_class.append([_decoded(sample, view) for sample in samples])
-    live, attacks = (_alternating(found[label])[: wanted // 2] for label in (1, 0))
-    return [*live, *attacks]
+    live, attacks = (_alternating(found[label]) for label in (1, 0))
+    half = min(wanted // 2, len(live), len(attacks))
+    return [*live[:half], *attacks[:half]]
 
 
 def shipped(view: View) -> list[Crop]:

@@ -95,7 +95,7 @@ def _note_scores(work: Work, found: check.Checked) -> None:
         )
     if found.on_edge:
         work.notes.append(
-            f"{found.on_edge} of the {found.crops} crops score within 1e-6 of a threshold, so rounding decides "
+            f"{found.on_edge} of the {found.crops} crops score within 1e-5 of a threshold, so rounding decides "
             "their verdicts"
         )
 

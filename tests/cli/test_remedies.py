@@ -91,7 +91,7 @@ def test_what_a_message_names_exists(where, text):
     known = {
         option for _, command in commands() for p in command.params for option in (*p.opts, *p.secondary_opts)
     }
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"ray job .*", "", text)))
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", re.sub(r"ray job .*", "", text)))
     assert options - known - {"--help"} == set()
     dependencies = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for package in re.findall(r"pip install '?([\w-]+(?:\[[^]]*\])?)", text):

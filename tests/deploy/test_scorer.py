@@ -253,7 +253,7 @@ def test_a_model_of_patches_gets_crops_of_the_size_that_the_picture_has(tmp_path
 
 def test_generated_training_faces_leave_a_note(tmp_path: Path, faces: Faces, scorer: Scorer):
     generated = Scorer(write_package(tmp_path / "generated", rule=None))
-    assert "say little about photos" in generated.note
+    assert "does not say how the training faces were cut" in generated.note
     assert scorer.note == ""
     assert generated.score(scene((0, 140, 60))).verdict in ("live", "attack")
     whole = Scorer(write_package(tmp_path / "own", input=asked([SIDE, SIDE], None, resize=None)))

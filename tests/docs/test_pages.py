@@ -25,7 +25,7 @@ PAGES = {
 LIVING = {name: text for name, text in PAGES.items() if not name.endswith(NOTES)}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-ENDINGS = ("md", "json", "html", "yaml", "safetensors")  # of a file whose name begins as a section does
+ENDINGS = ("md", "json", "html", "yaml", "safetensors", "onnx")  # of a file whose name begins as a section does
 
 
 def prose(text: str) -> str:

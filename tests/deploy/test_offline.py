@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from rfmeta_dist.ingest.models import PACKAGE, SHA256
 from tests.deploy.test_serve import PICTURES
 from tests.lighter import ROOT
 
 ALONE = ["unshare", "--map-root-user", "--net"]
+
+
+def test_the_page_names_the_models_that_are_used():
+    page = (ROOT / "docs/how-to/offline.md").read_text()
+    assert dict(re.findall(r"^\| `(\S+)` \| `([0-9a-f]{64})` \|$", page, re.M)) == SHA256
+    assert PACKAGE in page
 
 
 def test_scoring_and_serving_reach_no_other_machine(package: Path, tmp_path: Path):

@@ -45,7 +45,7 @@ class Service:
     port: int
     said: str
 
-    def ask(self, path: str, body: Any = None, timeout: float = 60, **headers: str) -> Answer:
+    def ask(self, path: str, body: Any = None, timeout: float = 150, **headers: str) -> Answer:
         """Send a request, POST if it has a body, and return the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -58,7 +58,7 @@ class Service:
 
     def connect(self, head: bytes = b"") -> socket.socket:
         """Open a connection and send the beginning of a request."""
-        opened = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        opened = socket.create_connection(("127.0.0.1", self.port), timeout=150)
         opened.sendall(head)
         return opened
 
@@ -76,7 +76,7 @@ class Service:
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal, and return the exit code and what was printed since the service listens."""
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=150)
         return self.process.returncode, said
 
 

@@ -38,7 +38,7 @@ def test_scoring_and_serving_reach_no_other_machine(package: Path, tmp_path: Pat
         text=True,
         cwd=ROOT,
         check=False,
-        timeout=200,
+        timeout=280,
     )
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)

@@ -22,6 +22,7 @@ from rfmeta_dist.cli import (
     run,
     s3,
     score,
+    serve,
     shards,
     submit,
     synth,
@@ -88,3 +89,4 @@ app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)
+app.command(rich_help_panel=DEPLOYMENT, epilog=serve.EXAMPLES)(serve.serve)

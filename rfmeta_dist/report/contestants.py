@@ -84,6 +84,11 @@ def read(given: Sequence[str], labels: Sequence[str] = ()) -> list[Contestant]:
         )
     seen: dict[str, str] = {}
     for path in given:
+        if path.endswith(".html"):
+            raise ConfigError(
+                f"{path} is a page, and not the folder of a run",
+                "write a pattern that fits folders only, such as runs/demo-*-s?",
+            )
         url = open_store(path).url
         if url in seen:
             raise ConfigError(f"run {path} is given twice", "give each run's folder once")

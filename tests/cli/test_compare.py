@@ -169,6 +169,8 @@ def test_one_run_a_run_twice_and_one_method_are_refused(rfmeta, two, tmp_path):
     again = write_run(tmp_path / "runs/d", "no_meta")
     refused(rfmeta("compare", one, again), 5, "have the same method no_meta, target M and seed 0", "--label")
     refused(rfmeta("compare", one, tmp_path), 5, "there is no run at")
+    page = f"{one.parent}/demo-leave_one_out.html"  # runs/demo-* names it too
+    refused(rfmeta("compare", one, page), 2, "is a page, and not the folder of a run", "fits folders only")
     assert not (one.parent / "comparison.html").exists()
 
 

@@ -76,7 +76,7 @@ class Side:
     def predicts_depth(self) -> bool:
         """Return True if the depth that the networks predict was trained."""
         method = self.config.method
-        return method.name != "no_depth" and method.depth_weight > 0
+        return "depth_weight" not in method.facts.unused and method.depth_weight > 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ def set_up(training: Training) -> None:
         training: the configuration's `training` section; `precision` and `deterministic` are used.
     """
     float32 = "tf32" if training.precision == "tf32" else "ieee"
+    # PyTorch's exporter asks the older switch, which raises an error unless it and both newer ones agree.
+    torch.backends.cudnn.allow_tf32 = float32 == "tf32"
     torch.backends.cudnn.conv.fp32_precision = float32  # type: ignore[attr-defined]  # missing in torch's stubs
+    torch.backends.cudnn.rnn.fp32_precision = float32  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = float32
     # Sums of bf16 products stay in float32 until the end, also if a GPU splits them.
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False

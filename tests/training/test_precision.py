@@ -15,11 +15,8 @@ from rfmeta_dist.training.precision import set_up
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Other tests run in this process."""
-    conv, matmul = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
     yield
-    torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision = conv, matmul
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.deterministic = False
+    set_up(Training())
     os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
@@ -30,6 +27,8 @@ def test_float32_on_a_gpu_is_float32_unless_tf32_is_asked_for(precision: str, ex
     set_up(Training(precision=precision, gpus=1))
     assert torch.backends.cudnn.conv.fp32_precision == expected
     assert torch.backends.cuda.matmul.fp32_precision == expected
+    # Exports read the older switch, which raises an error if it and the newer ones do not agree.
+    assert torch.backends.cudnn.allow_tf32 is (expected == "tf32")
     assert torch.backends.cudnn.benchmark is False
 
 

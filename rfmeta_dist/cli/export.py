@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say
-from rfmeta_dist.core.errors import ConfigError, PackageError
+from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
@@ -64,11 +64,6 @@ def export(
             "use at most 100 letters, digits, dots, underscores and hyphens, and begin with a letter or digit",
         )
     given, target = open_store(model), open_store(out)
-    if given.exists(deployment.ABOUT):
-        raise PackageError(
-            f"{given.url} is a deployment package already",
-            "give the run or the model that it was exported from",
-        )
     deployment.require_empty(target)  # before PyTorch is imported, which takes seconds
     folder = model_folder(model)
     found = package.read(folder)

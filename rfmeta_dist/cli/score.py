@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -231,7 +232,10 @@ def _parts(scorer: Scorer, source: str, order: Order, asked: dict[str, object], 
         encode, ending = _encoder(str(asked["format"]))
         if state.files and not json:
             say(f"continuing after {state.files:,} files")
-        with Progressing(lambda: sum(1 for _ in walk(source)), state.files, json) as progress:
+        with (
+            _resumable(state),
+            Progressing(lambda: sum(1 for _ in walk(source)), state.files, json) as progress,
+        ):
             for found in parts.write(
                 store,
                 state,
@@ -250,6 +254,19 @@ def _parts(scorer: Scorer, source: str, order: Order, asked: dict[str, object], 
     if not json:
         say_end(state)
         say(f"the scores are in {store.url}")
+
+
+@contextmanager
+def _resumable(state: Progress) -> Iterator[None]:
+    """If Ctrl-C or SIGTERM ends the command, say which scores are kept."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(
+            f"interrupted; the scores of {state.files:,} files are kept. Give the same command again to score "
+            "the rest"
+        )
+        raise
 
 
 def _encoder(form: str) -> tuple[Encode, str]:

@@ -84,13 +84,17 @@ def _quiet(_: str) -> None:
 
 
 def _tell(result: dict[str, Any]) -> None:
-    checked, video = result["checked"], result["thresholds"]["video"]
+    checked = result["checked"]
+    frame, video = (result["thresholds"][unit] for unit in ("frame", "video"))
     say(
         f"the deployment package {result['name']} ({result['precision']}) is at {result['package']}; its model "
         f"has {result['bytes'] / 1e6:.1f} MB",
         f"compared with PyTorch on {checked['crops']} crops ({checked['on']}): the largest difference of a "
         f"score is {max(checked['difference']):.1e}, and {checked['flipped']} verdicts differ",
-        f"it accepts a video as live if its score is at least {video['value']:.4f} ({video['source']})",
+        *(
+            f"it accepts a {what} as live if its score is at least {rule['value']:.4f} ({rule['source']})"
+            for what, rule in (("picture", frame), ("video", video))
+        ),
     )
     if result["int8"]:
         auc, apart = result["int8"]["auc"]["video"], result["int8"]["distance"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rfmeta_dist.cli.scored import Printer, Progressing, say_end, say_rule
+from rfmeta_dist.cli.scored import Printer, Progressing, resumable, say_end, say_rule
 from rfmeta_dist.cli.terminal import Json, say
 from rfmeta_dist.core.errors import ConfigError, DataError, InstallationError, PictureError
 from rfmeta_dist.core.types import UNITS
@@ -233,7 +232,7 @@ def _parts(scorer: Scorer, source: str, order: Order, asked: dict[str, object], 
         if state.files and not json:
             say(f"continuing after {state.files:,} files")
         with (
-            _resumable(state),
+            resumable(state),
             Progressing(lambda: sum(1 for _ in walk(source)), state.files, json) as progress,
         ):
             for found in parts.write(
@@ -254,19 +253,6 @@ def _parts(scorer: Scorer, source: str, order: Order, asked: dict[str, object], 
     if not json:
         say_end(state)
         say(f"the scores are in {store.url}")
-
-
-@contextmanager
-def _resumable(state: Progress) -> Iterator[None]:
-    """If Ctrl-C or SIGTERM ends the command, say which scores are kept."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        say(
-            f"interrupted; the scores of {state.files:,} files are kept. Give the same command again to score "
-            "the rest"
-        )
-        raise
 
 
 def _encoder(form: str) -> tuple[Encode, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say
-from rfmeta_dist.core.errors import ConfigError, PackageError
+from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
@@ -64,11 +64,6 @@ def export(
             "use at most 100 letters, digits, dots, underscores and hyphens, and begin with a letter or digit",
         )
     given, target = open_store(model), open_store(out)
-    if given.exists(deployment.ABOUT):
-        raise PackageError(
-            f"{given.url} is a deployment package already",
-            "give the run or the model that it was exported from",
-        )
     deployment.require_empty(target)  # before PyTorch is imported, which takes seconds
     folder = model_folder(model)
     found = package.read(folder)
@@ -89,13 +84,17 @@ def _quiet(_: str) -> None:
 
 
 def _tell(result: dict[str, Any]) -> None:
-    checked, video = result["checked"], result["thresholds"]["video"]
+    checked = result["checked"]
+    frame, video = (result["thresholds"][unit] for unit in ("frame", "video"))
     say(
         f"the deployment package {result['name']} ({result['precision']}) is at {result['package']}; its model "
         f"has {result['bytes'] / 1e6:.1f} MB",
         f"compared with PyTorch on {checked['crops']} crops ({checked['on']}): the largest difference of a "
         f"score is {max(checked['difference']):.1e}, and {checked['flipped']} verdicts differ",
-        f"it accepts a video as live if its score is at least {video['value']:.4f} ({video['source']})",
+        *(
+            f"it accepts a {what} as live if its score is at least {rule['value']:.4f} ({rule['source']})"
+            for what, rule in (("picture", frame), ("video", video))
+        ),
     )
     if result["int8"]:
         auc, apart = result["int8"]["auc"]["video"], result["int8"]["distance"]

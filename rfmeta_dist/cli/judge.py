@@ -71,7 +71,8 @@ def judge(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Judge at the thresholds stored in this model, which gave the scores: its folder, or a run's.",
+            help="Judge at the thresholds stored in this model, which gave the scores: its folder, a run's, or "
+            "that of a deployment package.",
         ),
     ] = None,
     operating_point: Annotated[
@@ -141,17 +142,26 @@ def _of_package(
     model: str, point: str | None, table: Table, found: Given, notices: Notices
 ) -> dict[Unit, Fixed]:
     """Return the thresholds that are stored in the model that gave the scores."""
-    from rfmeta_dist.detectors import package
+    from rfmeta_dist.deploy.package import Deployment
     from rfmeta_dist.evaluation import own_data
 
-    contents = package.read(score_tables.model_folder(model))
+    contents = score_tables.thresholds_of(model)
     if not own_data.require_scorer(table, contents):
         notices.append(
             "The table does not say which model gave its scores. The figures are wrong if it was another than "
             f"{contents.url}."
         )
     own_data.of_model(found, contents)
-    return own_data.stored(contents, point, found.units, turned=found.turned)
+    fixed = own_data.stored(contents, point, found.units, turned=found.turned)
+    if isinstance(contents, Deployment) and "frame" not in fixed:
+        frame = own_data.stored(contents, point, UNITS, turned=found.turned)["frame"].value
+        if frame != fixed["video"].value:
+            notices.append(
+                "Each recording has one row, so it is judged at the threshold for videos. `rfmeta score` "
+                f"decides about pictures at the threshold for frames: for these, give --threshold {frame!r} "
+                "in place of --package."
+            )
+    return fixed
 
 
 def _polarity(higher_is: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rfmeta_dist.cli.scored import Printer, Progressing, say_end, say_rule
+from rfmeta_dist.cli.scored import Printer, Progressing, resumable, say_end, say_rule
 from rfmeta_dist.cli.terminal import Json, say
 from rfmeta_dist.core.errors import ConfigError, DataError, InstallationError, PictureError
 from rfmeta_dist.core.types import UNITS
@@ -231,7 +231,10 @@ def _parts(scorer: Scorer, source: str, order: Order, asked: dict[str, object], 
         encode, ending = _encoder(str(asked["format"]))
         if state.files and not json:
             say(f"continuing after {state.files:,} files")
-        with Progressing(lambda: sum(1 for _ in walk(source)), state.files, json) as progress:
+        with (
+            resumable(state),
+            Progressing(lambda: sum(1 for _ in walk(source)), state.files, json) as progress,
+        ):
             for found in parts.write(
                 store,
                 state,

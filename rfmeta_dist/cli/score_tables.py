@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rfmeta_dist.core.errors import ConfigError, RunError
+from rfmeta_dist.core.errors import ConfigError, PackageError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rfmeta_dist.deploy.package import Deployment
+    from rfmeta_dist.detectors.package import Contents
     from rfmeta_dist.evaluation.given_rows import Reading
     from rfmeta_dist.evaluation.tables import Table
     from rfmeta_dist.storage.store import Store
@@ -74,17 +76,38 @@ def read(path: str, how: Reading) -> Table:
     return given.read(folder.read(name), name, how)
 
 
+def thresholds_of(model: str) -> Contents | Deployment:
+    """Return the content of what stores thresholds: a run's model, a model, or a deployment package.
+
+    Raises:
+        RunError: there is none of these, or it is damaged.
+    """
+    from rfmeta_dist.deploy import package as deployment
+    from rfmeta_dist.detectors import package
+    from rfmeta_dist.storage.store import open_store
+
+    folder = open_store(model)
+    return deployment.read(folder) if folder.exists(deployment.ABOUT) else package.read(model_folder(model))
+
+
 def model_folder(model: str) -> Store:
     """Return the folder of a model: the given one, or `model` in the folder of a run.
 
     Raises:
+        PackageError: it is the folder of a deployment package.
         RunError: there is no model in either.
     """
+    from rfmeta_dist.deploy import package as deployment
     from rfmeta_dist.detectors.package import ABOUT
     from rfmeta_dist.storage.store import open_store
 
     folder = open_store(model)
     found = next((place for place in (folder, folder.sub("model")) if place.exists(ABOUT)), None)
+    if found is None and folder.exists(deployment.ABOUT):
+        raise PackageError(
+            f"{folder.url} is a deployment package, not a trained model",
+            "give the run or the model that it was exported from",
+        )
     if found is None:
         raise RunError(
             f"there is no model at {folder.url}, neither as {ABOUT} nor as model/{ABOUT}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,19 @@ class Progressing:
         rate = (self._done - self._first) / (now - self._start)
         minutes = max(0, self._total - self._done) / rate / 60
         say(f"{self._done:,} of {self._total:,} files, {rate:.1f} a second, {minutes:.1f} minutes left")
+
+
+@contextmanager
+def resumable(state: Progress) -> Iterator[None]:
+    """If Ctrl-C or SIGTERM ends the command, say which scores are kept."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(
+            f"interrupted; the scores of {state.files:,} files are kept. Give the same command again to score "
+            "the rest"
+        )
+        raise
 
 
 def _rate_column() -> Any:

@@ -71,7 +71,8 @@ def _choose(found: Sequence[Candidate], config: Config, folder: Store, sources: 
             view = scoring.view_of(config, sources)
             scores = scoring.score_sources(config, folder, detector, sources, view, once=True)
             judge.save_model(config, place, detector, sources, scores, facts)
-        validation[candidate.name] = read_validation(place, package.read(place.sub("model")))
+        with checkpoints.reading(folder, candidate.name):
+            validation[candidate.name] = read_validation(place, package.read(place.sub("model")))
     readable = [candidate for candidate in found if candidate.name in validation]
     choice = checkpoints.described(readable, validation, config.evaluation.checkpoint, left_out)
     model = load_model(folder.sub(f"{checkpoints.FOLDER}/{choice['chosen']}/model"), device)
@@ -115,10 +116,10 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     torch.set_num_threads(config.training.threads)
     precision.set_up(config.training)
     model = load_model(folder.sub("model"), device)
-    others = {
-        name: load_model(folder.sub(f"{checkpoints.FOLDER}/{name}/model"), device)
-        for name in checkpoints.others(model.about)
-    }
+    others = {}
+    for name in checkpoints.others(model.about):
+        with checkpoints.reading(folder, name) as place:
+            others[name] = load_model(place.sub("model"), device)
     return judge.evaluate(config, folder, model, others)
 
 

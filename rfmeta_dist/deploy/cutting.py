@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from rfmeta_dist.core.errors import PackageError
+from rfmeta_dist.core.errors import ConfigError, PackageError
 from rfmeta_dist.data.shards.decode import decode_image
 from rfmeta_dist.deploy.policy import smallest, unfit, unseen
 from rfmeta_dist.deploy.results import Refused
@@ -77,14 +77,15 @@ class Cutter:
         Raises:
             PackageError: the package needs other face models or another rule than this version has.
         """
-        _require_models(contract.get("detector"), where)
         try:
+            _require_models(contract.get("detector"), where)
+            _require_pixels(contract)
             size = None if contract["size"] is None else (int(contract["size"][0]), int(contract["size"][1]))
             seen = max(size or (int(contract["smallest"]),))
             crop = contract["crop"]
             rule = _default(contract) if crop is None else _rule(crop)
             return cls(rule, size, smallest(seen, rule), UNKNOWN_RULE if crop is None else "", upright)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ConfigError) as error:
             raise PackageError(
                 f"this version of rfmeta_dist cannot cut faces as the package at {where} asks for ({error})",
                 "use the version of rfmeta_dist that made it",
@@ -152,7 +153,17 @@ def _rule(crop: Mapping[str, Any]) -> CropRule:
     fields = {name: value for name, value in crop.items() if name not in fixed}
     if isinstance(fields["size"], Mapping):
         fields["size"] = Native(**fields["size"])
+    elif not isinstance(fields["size"], int):
+        raise TypeError(f"the size of a crop is {fields['size']!r}")
     return CropRule(**fields)
+
+
+def _require_pixels(contract: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the model takes pixels as this version gives them."""
+    given = {"color": "RGB", "dtype": "uint8"}
+    for name, value in given.items():
+        if contract.get(name, value) != value:
+            raise ValueError(f"the model takes {name} {contract[name]!r}, not {value}")
 
 
 def _require_models(named: Mapping[str, Any] | None, where: str) -> None:

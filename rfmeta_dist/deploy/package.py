@@ -99,7 +99,9 @@ def read(folder: Store) -> Deployment:
             files=files,
             sha256=digest(data),
         )
-        finite = all(math.isfinite(threshold.value) for threshold in found.thresholds.values())
+        points = [point for named in found.operating_points.values() for point in named.values()]
+        values = [rule.value for rule in found.thresholds.values()] + [point.value for point in points]
+        finite = all(map(math.isfinite, values))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _changed(folder, ABOUT, f"a field is missing or wrong ({error!r})") from error
     if found.kind not in KINDS or found.precision not in PRECISIONS:

@@ -208,7 +208,11 @@ def left_out_rows(result: FileResult) -> list[Row]:
 def encode_csv(columns: Mapping[str, str], rows: Sequence[Row]) -> bytes:
     """Return a table as CSV in UTF-8, with a row of names. An empty cell stands for None."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(columns)
+    for row in rows:
+        # csv.writer leaves a lone carriage return in a name without quotes, and readers end the row there.
+        returns = any(isinstance(cell, str) and "\r" in cell for cell in row)
+        (quoted if returns else plain).writerow(row)
     return text.getvalue().encode()

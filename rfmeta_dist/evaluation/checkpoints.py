@@ -9,14 +9,19 @@ candidates/average/…
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation import figures, rates, thresholds
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.runs.folder import MODEL
+from rfmeta_dist.storage.errors import MissingError
+from rfmeta_dist.storage.store import Store
 
 FOLDER = "candidates"
 AVERAGE = "average"
@@ -86,6 +91,29 @@ def others(about: Mapping[str, Any]) -> list[str]:
     """Return the names of the candidates that did not become the model of a run, from its package.json."""
     choice = about.get("checkpoints", {"candidates": []})
     return [row["name"] for row in choice["candidates"] if row["name"] != choice["chosen"]]
+
+
+@contextmanager
+def reading(folder: Store, name: str) -> Iterator[Store]:
+    """Yield the folder of a candidate, to read what was made of it.
+
+    Args:
+        folder: the run's.
+        name: the candidate's.
+
+    Raises:
+        RunError: what is read is missing, damaged, or was edited; the remedy says how to make it anew.
+    """
+    place = folder.sub(f"{FOLDER}/{name}")
+    try:
+        yield place
+    except (RunError, MissingError) as error:
+        why = error.problem if place.exists(MODEL) else f"{place.url}/{MODEL} is missing"
+        raise RunError(
+            f"the candidate {name} of this run cannot be read: {why}",
+            f"restore the folder {FOLDER}/ from a backup, or delete the run's folders {FOLDER}/ and model/ and "
+            "give this run's `rfmeta train` command again: it makes both from the checkpoints",
+        ) from error
 
 
 def _row(candidate: Candidate, validation: Scores) -> dict[str, Any]:

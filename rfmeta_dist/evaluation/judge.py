@@ -107,16 +107,19 @@ def evaluate(
             belong to the model.
         DataError: the target is unknown or damaged, cannot be judged on, or its pinned state was deleted.
     """
-    name, validation = domains.target_of(config), read_validation(folder, model)
+    target_name, validation = domains.target_of(config), read_validation(folder, model)
     choice = model.about.get("checkpoints", {"rule": "last", "chosen": "model"})
     models = {choice["chosen"]: model, **others}
-    read = {name: read_validation(folder.sub(f"{checkpoints.FOLDER}/{name}"), others[name]) for name in others}
+    read: dict[str, Scores] = {}
+    for name, other in others.items():
+        with checkpoints.reading(folder, name) as place:
+            read[name] = read_validation(place, other)
     names = [row["name"] for row in choice.get("candidates", [])] or list(models)
     detectors = {name: models[name].detector for name in names}
     manifest, scored = score_target_by(config, folder, detectors, model.view)
     target = scored[choice["chosen"]]
     result: dict[str, Any] = {
-        "target": name,
+        "target": target_name,
         "target_split": config.evaluation.target_split,
         "sources": list(config.data.sources),
         "method": config.method.name,

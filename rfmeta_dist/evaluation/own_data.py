@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rfmeta_dist.core.types import Unit
+    from rfmeta_dist.deploy.package import Deployment
     from rfmeta_dist.detectors.package import Contents
     from rfmeta_dist.evaluation.given import Given
     from rfmeta_dist.evaluation.scores import Scores
     from rfmeta_dist.evaluation.tables import Table
 
+    Model = Contents | Deployment  # both hold thresholds for the scores of one model
 
-def of_model(given: Given, model: Contents) -> Scores:
+
+def of_model(given: Given, model: Model) -> Scores:
     """Return the rows to judge with the scores that a model gave them, after checking that it can have done so.
 
     A model of this package gives scores in [0, 1], and a higher one means live. If higher means attack in the
@@ -41,14 +44,15 @@ def of_model(given: Given, model: Contents) -> Scores:
         raise DataError(
             f"{outside.sum():,} of {len(scores):,} scores are not in [0, 1]; the first is {written:.6g} for "
             f"{scores.key[outside][0]}, and no model of this package gives it",
-            "give the scores that `rfmeta evaluate` writes for this model",
+            "give the scores that `rfmeta evaluate` or `rfmeta score` writes for this model",
         )
     _refuse_trained_on(scores, model)
     return scores
 
 
-def _refuse_trained_on(scores: Scores, model: Contents) -> None:
-    sources = set(model.about.get("config", {}).get("data", {}).get("sources", ()))
+def _refuse_trained_on(scores: Scores, model: Model) -> None:
+    configured = model.about.get("config", {}).get("data", {}).get("sources", ())
+    sources = {*configured, *(model.about.get("data") or ())}  # a deployment package has no configuration
     seen = [s in sources and split == "train" for s, split in zip(scores.domain, scores.split, strict=True)]
     if any(seen):
         raise DataError(
@@ -58,7 +62,7 @@ def _refuse_trained_on(scores: Scores, model: Contents) -> None:
         )
 
 
-def require_scorer(table: Table, model: Contents) -> bool:
+def require_scorer(table: Table, model: Model) -> bool:
     """Check that a table of scores is of a model. Return False if the table does not say whose scores it holds.
 
     `rfmeta evaluate` writes into scores.parquet a hash of all that the scores depend on: the weights, and how
@@ -71,12 +75,13 @@ def require_scorer(table: Table, model: Contents) -> bool:
         raise DataError(
             f"these scores are of another model than {model.url}: their model has the hash "
             f"{table.scorer[:12]}…, this one {model.scorer[:12]}…",
-            "score your data with this model: `rfmeta evaluate` writes scores.parquet",
+            "give the model that gave these scores, or score your data with this one: `rfmeta evaluate` for a "
+            "trained model, `rfmeta score` for a deployment package",
         )
     return bool(table.scorer)
 
 
-def stored(model: Contents, point: str | None, units: Collection[Unit], *, turned: bool) -> dict[Unit, Fixed]:
+def stored(model: Model, point: str | None, units: Collection[Unit], *, turned: bool) -> dict[Unit, Fixed]:
     """Return the thresholds that are stored in a model, by unit, as they are in a table of its scores.
 
     Args:

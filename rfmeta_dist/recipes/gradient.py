@@ -14,6 +14,7 @@ from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as tensor_bytes
 
 from rfmeta_dist.config.schema import Config, Model
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.local import LocalBatches
 from rfmeta_dist.data.reading.sources import Sources
@@ -155,6 +156,11 @@ def from_checkpoint(
         DataError: a source is damaged or has samples of one class only.
     """
     saved = read_checkpoint(checkpoint)
+    if averaged and not saved.average:
+        raise RunError(
+            f"checkpoint {saved.url} holds no average of the weights",
+            "restore the checkpoint from a backup, or start a new run with --set run.name=…",
+        )
     nets = build_networks(config.model)
     nets.load_state_dict({**saved.weights, **(saved.average if averaged else {})})
     return recalibrated(nets.to(device), config, sources, device)

@@ -189,6 +189,12 @@ def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Pr
             f"{torch.__version__}",
             "use the version that wrote it, or start a new run with --set run.name=…",
         )
+    if trainer.average and saved.updates and not saved.average:
+        # The average would begin at this step, and be another one than without the interruption.
+        raise RunError(
+            f"checkpoint {saved.url} holds no average of the weights, which training.average asks for",
+            "restore the checkpoint from a backup, or start a new run with --set run.name=…",
+        )
     nets.load_state_dict(dict(saved.weights))
     trainer.strategy.restore(saved.moments, saved.updates)
     trainer.updates = saved.updates

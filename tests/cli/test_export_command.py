@@ -32,7 +32,7 @@ def test_a_run_is_exported_and_the_user_told_what_to_know(rfmeta, tmp_path: Path
 
     twice = rfmeta("export", tmp_path / "package", "--out", tmp_path / "other")
     assert twice.code == 5
-    assert "is a deployment package already" in twice.error
+    assert "is a deployment package, not a trained model" in twice.error
 
 
 def test_json_has_the_result_alone(rfmeta, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -127,6 +128,42 @@ def test_judge_reads_the_tables_once_they_have_labels(rfmeta, deployed, tmp_path
         writer.writerows(labelled)
     judged = rfmeta("judge", tmp_path / "labelled.csv", "--higher-is", "live", "--json")
     assert json.loads(judged.out)["figures"]["video"]["counts"]["videos"] == 4, judged.err
+
+
+def test_judge_takes_the_thresholds_of_a_package_and_says_which_one_holds_for_pictures(
+    rfmeta, deployed, tmp_path
+):
+    scores = tmp_path / "labelled.csv"
+    scores.write_text("video,frame,score,label\na,0,0.9,live\nb,0,0.22,live\nc,0,0.1,attack\nd,0,0.21,attack\n")
+    judged = json.loads(rfmeta("judge", scores, "--package", deployed, "--json").out)
+    video = judged["figures"]["video"]
+    assert (video["threshold"]["value"], video["HTER"]["value"]) == (THRESHOLDS["video"], 0.25)
+    assert str(deployed) in video["threshold"]["source"]
+    assert [f"--threshold {THRESHOLDS['frame']!r} in place of" in note for note in judged["notes"]].count(
+        True
+    ) == 1
+    point = ("judge", scores, "--package", deployed, "--operating-point", "bpcer@apcer1", "--json")
+    strict = json.loads(rfmeta(*point).out)["figures"]["video"]
+    assert (strict["threshold"]["value"], strict["BPCER"]["value"]) == (POINTS["video"], 1)
+    refused = rfmeta("threshold", deployed, scores, "--out", tmp_path / "child")
+    assert refused.code == RUN
+    assert "is a deployment package, not a trained model" in refused.error
+
+
+def test_a_command_that_is_interrupted_says_what_is_kept(deployed, tmp_path):
+    for number in range(3):
+        write_still(tmp_path / f"photos/{number}.png", photo())
+    os.mkdir(tmp_path / "out")
+    code = "import sys; sys.argv[0] = 'rfmeta'; from rfmeta_dist.cli import main; main()"
+    asked = ["score", deployed, tmp_path / "photos", "--out", tmp_path / "out", "--part", 1]
+    command = [sys.executable, "-c", code, *map(str, asked)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "out/scores-00000.csv").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        told = process.communicate()[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Give the same command again to score the rest" in told
 
 
 def test_parquet_holds_the_rows_of_the_csv(rfmeta, deployed, tmp_path):

@@ -13,6 +13,7 @@ from rfmeta_dist.cluster import judging
 from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.reading.local import LocalBatches
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.evaluation import figures
@@ -148,3 +149,33 @@ def test_an_interrupted_choice_goes_on_with_the_same_result_and_a_damaged_checkp
     choice = json.loads(folder.read("model/package.json"))["checkpoints"]
     assert [row["name"] for row in choice["candidates"]] == NAMES[1:]
     assert choice["left_out"] == NAMES[:1]
+
+
+def test_candidates_that_were_deleted_or_edited_stop_the_evaluation_until_they_are_made_anew(tmp_path: Path):
+    config = several(tmp_path, "last")
+    folder = trained(config)
+    judging.finish(config, folder, "cpu")
+    kept_model, place = folder.read("model/package.json"), "candidates/step-0000002"
+    scores = folder.read(f"{place}/validation.parquet")
+    other = folder.read("candidates/step-0000004/validation.parquet")
+    for name, data in (("model/weights.safetensors", b"edited"), ("validation.parquet", other)):
+        before = folder.read(f"{place}/{name}")
+        folder.write(f"{place}/{name}", data)
+        with pytest.raises(RunError, match=r"^the candidate step-0000002 of this run cannot be read"):
+            judging.evaluate(config, folder, "cpu")
+        folder.write(f"{place}/{name}", before)
+    folder.delete(f"{place}/validation.parquet")
+    with pytest.raises(RunError, match=r"validation\.parquet"):
+        judging.evaluate(config, folder, "cpu")
+    folder.write(f"{place}/validation.parquet", scores)
+    for name in folder.list("candidates"):
+        folder.delete(name)
+    with pytest.raises(RunError, match=r"model/package\.json is missing") as found:
+        judging.evaluate(config, folder, "cpu")
+    assert not any(row["sealed"] for row in ledger(folder))
+    assert "delete the run's folders candidates/ and model/" in found.value.remedy
+    for name in folder.list("model"):
+        folder.delete(name)
+    judging.finish(config, folder, "cpu")
+    assert folder.read("model/package.json") == kept_model
+    assert judging.evaluate(config, folder, "cpu")["checkpoints"]["chosen"] == "step-0000006"

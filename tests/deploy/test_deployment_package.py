@@ -103,6 +103,8 @@ def test_a_kind_that_a_later_version_brings_is_told_from_damage(folder):
         {"thresholds": {unit: {**asdict(t), "value": "high"} for unit, t in THRESHOLDS.items()}},
         {"thresholds": {unit: {**asdict(t), "value": float("nan")} for unit, t in THRESHOLDS.items()}},
         {"operating_points": {"video": {"eer": {"value": 1}}}},
+        {"operating_points": {"frame": {"eer": {"value": float("nan"), "origin": {}, "reached": {}}}}},
+        {"operating_points": {"frame": {"eer": {"value": "high", "origin": {}, "reached": {}}}}},
         {"files": ["model.onnx"]},
         {"files": {"card.md": digest(FILES["card.md"])}},
         {"input": None},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import pytest
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.deploy.files import Entry, walk
-from rfmeta_dist.deploy.parts import PROGRESS, begun, encode_csv, write
+from rfmeta_dist.deploy.parts import LEFT_OUT, PROGRESS, begun, encode_csv, write
 from rfmeta_dist.deploy.results import Decision, Refused, Scored
 from rfmeta_dist.deploy.sweep import FileResult
 from rfmeta_dist.ingest.face import Box
@@ -89,6 +91,14 @@ def test_a_part_that_was_written_but_not_noted_is_written_again(tmp_path: Path):
     (tmp_path / "out/scores-00000.csv").write_bytes(b"half of a")
     assert go_on(folder, tmp_path / "out")
     assert content(tmp_path / "out") == whole
+
+
+def test_a_name_with_any_character_is_one_cell_of_the_csv():
+    names = ["a\rb.jpg", "a\nb.jpg", "a\r\nb.jpg", 'a",b.jpg', "a b.jpg", "\r"]
+    text = encode_csv(LEFT_OUT, [(name, None, "gone", "It is gone.") for name in names]).decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["video"] for row in rows] == names
+    assert {(row["frame"], row["reason"], row["words"]) for row in rows} == {("", "gone", "It is gone.")}
 
 
 def test_other_settings_do_not_continue_the_parts(tmp_path: Path):

@@ -236,6 +236,27 @@ def test_a_package_that_cannot_be_used_says_why(tmp_path: Path, faces: Faces):
         Scorer(write_package(tmp_path / "threads"), threads=0)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", [SIDE]),
+        ("size", [81, 81]),
+        ("size", "large"),
+        ("detector", ["another.tflite"]),
+        ("crop", 7),
+        ("crop", {"size": "x"}),
+        ("color", "BGR"),
+        ("dtype", "float32"),
+    ],
+)
+def test_an_input_that_this_version_cannot_give_is_refused_before_a_picture_is_read(
+    tmp_path: Path, field, value
+):
+    contract = {**asked([SIDE, SIDE], None, resize=None), field: value}
+    with pytest.raises(PackageError, match=r"cannot cut faces as the package .* asks for"):
+        Cutter.of(contract, str(tmp_path))
+
+
 def test_a_model_of_patches_gets_crops_of_the_size_that_the_picture_has(tmp_path: Path, faces: Faces):
     rule = CropRule(Native(32))
     patches = Scorer(

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config, Model
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.reading.local import LocalBatches
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.models.build import build as build_networks
+from rfmeta_dist.recipes.gradient import from_checkpoint
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint
@@ -89,5 +91,14 @@ def test_a_checkpoint_without_an_average_has_the_files_that_it_always_had(tmp_pa
     trained(configuration(None), folder)
     names = {"model.safetensors", "optimizer.safetensors", "metrics.jsonl", "state.json"}
     assert set(folder.list()) == names
-    trained(configuration(0.9), folder)  # continues from the end, so it saves nothing
-    assert set(folder.list()) == names
+
+
+def test_an_average_is_not_begun_in_the_middle_of_a_training(tmp_path: Path):
+    folder = open_store(str(tmp_path))
+    trained(configuration(None), folder)
+    before = {name: folder.read(name) for name in folder.list()}
+    with pytest.raises(RunError, match="holds no average of the weights"):
+        trained(configuration(0.9), folder)
+    with pytest.raises(RunError, match="holds no average of the weights"):
+        from_checkpoint(configuration(0.9), folder, Sources.of(configuration(0.9)), CPU, averaged=True)
+    assert {name: folder.read(name) for name in folder.list()} == before

@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
+    from rfmeta_dist.ingest.face import Faces
     from rfmeta_dist.storage.embedded import EmbeddedS3
 
 
@@ -48,3 +49,23 @@ def s3() -> Iterator[EmbeddedS3]:
     ):
         server.make_bucket("tests")
         yield server
+
+
+@pytest.fixture(scope="session")
+def faces_installed() -> None:
+    """Install the face models as a user would; tests that need them are skipped where they cannot be had."""
+    from rfmeta_dist.core.errors import ConfigError
+    from rfmeta_dist.ingest.models import install
+
+    try:
+        install()
+    except ConfigError as error:
+        pytest.skip(f"the face models cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def faces(faces_installed: None) -> Faces:
+    """Return detector and landmarks."""
+    from rfmeta_dist.ingest.face import Faces
+
+    return Faces()

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rfmeta_dist.cli.scored import Printer, Progressing, resumable, say_end, say_rule
+from rfmeta_dist.cli.scored import (
+    DeploymentPackage,
+    PackagePoint,
+    Printer,
+    Progressing,
+    open_scorer,
+    resumable,
+    say_end,
+    say_rule,
+)
 from rfmeta_dist.cli.terminal import Json, say
 from rfmeta_dist.core.errors import ConfigError, DataError, InstallationError, PictureError
 from rfmeta_dist.core.types import UNITS
@@ -42,12 +51,7 @@ LARGEST = 1 << 30  # bytes that are read from stdin at most
 
 
 def score(
-    package: Annotated[
-        str,
-        typer.Argument(
-            help="Folder that `rfmeta export` wrote; a path or s3://….", metavar="PACKAGE", show_default=False
-        ),
-    ],
+    package: DeploymentPackage,
     source: Annotated[
         str,
         typer.Argument(
@@ -56,14 +60,7 @@ def score(
             show_default=False,
         ),
     ],
-    operating_point: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Use the threshold of this operating point of the package, such as bpcer@apcer1, instead of "
-            "the package's own threshold.",
-        ),
-    ] = None,
+    operating_point: PackagePoint = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to take from each video, evenly spaced.")] = 10,
     every: Annotated[
         int | None,
@@ -111,7 +108,7 @@ def score(
     is_folder = _checked(source, out, save)
     if form == "parquet":
         import pyarrow  # noqa: F401  so that a missing package is reported before anything is scored
-    scorer = _scorer(package, 1 if is_folder else threads, operating_point, upright)
+    scorer = open_scorer(package, 1 if is_folder else threads, operating_point, upright=upright)
     rule = Every(every) if every else Spread(frames)
     order = Order(rule, threads, _saver(save))
     if scorer.note:
@@ -151,15 +148,6 @@ def _checked(source: str, out: str | None, save: Path | None) -> bool:
                     f"give a folder outside of {source} with {name}",
                 )
     return is_folder
-
-
-def _scorer(package: str, threads: int, operating_point: str | None, upright: bool) -> Scorer:
-    import cv2
-
-    from rfmeta_dist.deploy.scorer import Scorer
-
-    cv2.setNumThreads(1)  # it would take all cores for a large picture, whatever --threads says
-    return Scorer(package, threads, operating_point, upright=upright)
 
 
 def _saver(save: Path | None) -> Callable[..., None] | None:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from rfmeta_dist.cli.terminal import console, print_json, progress, say, show
 from rfmeta_dist.deploy.rows import outcome, rule
@@ -22,7 +24,32 @@ if TYPE_CHECKING:
     from rfmeta_dist.deploy.scorer import Scorer
     from rfmeta_dist.deploy.sweep import FileResult
 
+DeploymentPackage = Annotated[
+    str,
+    typer.Argument(
+        help="Folder that `rfmeta export` wrote; a path or s3://….", metavar="PACKAGE", show_default=False
+    ),
+]
+PackagePoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Use the threshold of this operating point of the package, such as bpcer@apcer1, instead of "
+        "the package's own threshold.",
+        show_default=False,
+    ),
+]
 PAUSE_S = 30.0  # seconds between two lines of progress where stderr is not a terminal
+
+
+def open_scorer(package: str, threads: int, operating_point: str | None, *, upright: bool) -> Scorer:
+    """Return the model of a deployment package; see `Scorer` for the arguments and errors."""
+    import cv2
+
+    from rfmeta_dist.deploy.scorer import Scorer
+
+    cv2.setNumThreads(1)  # it would take all cores for a large picture, whatever --threads says
+    return Scorer(package, threads, operating_point, upright=upright)
 
 
 @dataclass(frozen=True)

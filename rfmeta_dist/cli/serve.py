@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfmeta_dist.cli.scored import say_rule
+from rfmeta_dist.cli.scored import DeploymentPackage, PackagePoint, open_scorer, say_rule
 from rfmeta_dist.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -28,12 +28,7 @@ pictures in work; the exit code is then 0.
 
 
 def serve(
-    package: Annotated[
-        str,
-        typer.Argument(
-            help="Folder that `rfmeta export` wrote; a path or s3://….", metavar="PACKAGE", show_default=False
-        ),
-    ],
+    package: DeploymentPackage,
     host: Annotated[
         str,
         typer.Option(
@@ -50,15 +45,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    operating_point: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Use the threshold of this operating point of the package, such as bpcer@apcer1, instead of "
-            "the package's own threshold.",
-            show_default=False,
-        ),
-    ] = None,
+    operating_point: PackagePoint = None,
     upright: Annotated[
         bool,
         typer.Option(
@@ -101,12 +88,8 @@ def serve(
 
 def _scorer(package: str, operating_point: str | None, upright: bool) -> Scorer:
     """Return the model after it has scored once, so that the first request is not slower than others."""
-    import cv2
     import numpy as np
 
-    from rfmeta_dist.deploy.scorer import Scorer
-
-    cv2.setNumThreads(1)  # it would take all cores for a large picture, whatever --threads says
-    scorer = Scorer(package, operating_point=operating_point, upright=upright)
+    scorer = open_scorer(package, 1, operating_point, upright=upright)
     scorer.score(np.zeros((64, 64, 3), np.uint8))
     return scorer

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.parquet import metadata
 from rfmeta_dist.data.reading.domains import target_of
-from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.evaluation.scores import SCORER, Scores
 from rfmeta_dist.runs.folder import read_config, require_model
 from rfmeta_dist.storage import lease
 
@@ -110,10 +111,7 @@ def _require_same(folders: Sequence[Store], states: Sequence[tuple[str, str, str
 
 def _require_scorer(folder: Store, model: Package) -> None:
     """Check that the scores in scores.parquet were given by the run's model, if the file says by which."""
-    from rfmeta_dist.evaluation import given
-    from rfmeta_dist.evaluation.given_rows import Reading
-
-    scorer = given.read(folder.read("scores.parquet"), "scores.parquet", Reading()).scorer
+    scorer = metadata(folder.read("scores.parquet"), SCORER)
     if scorer and scorer != model.scorer:
         raise RunError(
             f"the scores in {folder.url}/scores.parquet were given by another model than the one in model/",

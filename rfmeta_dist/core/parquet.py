@@ -15,11 +15,25 @@ def column_names(data: bytes) -> list[str]:
     Raises:
         pyarrow.ArrowException: the bytes are not a Parquet table.
     """
+    names: list[str] = _schema(data).names
+    return names
+
+
+def metadata(data: bytes, key: str) -> str:
+    """Return what a Parquet file says about itself under a key, without reading any cell; "" if nothing.
+
+    Raises:
+        pyarrow.ArrowException: the bytes are not a Parquet table.
+    """
+    said: bytes = (_schema(data).metadata or {}).get(key.encode(), b"")
+    return said.decode(errors="replace")
+
+
+def _schema(data: bytes) -> pa.Schema:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names: list[str] = parquet.ParquetFile(pa.BufferReader(data), pre_buffer=False).schema_arrow.names
-    return names
+    return parquet.ParquetFile(pa.BufferReader(data), pre_buffer=False).schema_arrow
 
 
 def read_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:

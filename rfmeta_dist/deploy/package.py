@@ -19,13 +19,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from rfmeta_dist import __version__
 from rfmeta_dist.core.digests import OWN, digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import PackageError
 from rfmeta_dist.core.types import UNITS, Unit
-from rfmeta_dist.detectors.api import OperatingPoint, Points, Threshold
+from rfmeta_dist.detectors.api import Points, Threshold, read_points
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -94,7 +94,7 @@ def read(folder: Store) -> Deployment:
             scorer=str(about["scorer"]),
             input=dict(about["input"]),
             thresholds={unit: Threshold(**about["thresholds"][unit]) for unit in UNITS},
-            operating_points=_points(about),
+            operating_points=read_points(about["operating_points"]),
             about=about,
             files=files,
             sha256=digest(data),
@@ -184,14 +184,6 @@ def _checked(folder: Store, name: str, wanted: object) -> bytes:
     if digest(data) != wanted:
         raise _changed(folder, name, f"it does not match its SHA-256 in {ABOUT}")
     return data
-
-
-def _points(about: Mapping[str, Any]) -> Points:
-    stored = cast("dict[Unit, Any]", about["operating_points"])
-    return {
-        unit: {name: OperatingPoint(**fields) for name, fields in named.items()}
-        for unit, named in stored.items()
-    }
 
 
 def _scorer(about: Mapping[str, Any]) -> str:

@@ -141,6 +141,23 @@ class OperatingPoint:
 Points = dict[Unit, dict[str, OperatingPoint]]  # by unit, then by name
 
 
+def stored_points(points: Points) -> dict[str, Any]:
+    """Return operating points as values that JSON can represent, for a package."""
+    return {unit: {name: asdict(point) for name, point in named.items()} for unit, named in points.items()}
+
+
+def read_points(stored: Mapping[Unit, Mapping[str, Any]]) -> Points:
+    """Return the operating points that `stored_points` returned.
+
+    Raises:
+        TypeError, AttributeError: a field is missing or unknown, or the values are no such points.
+    """
+    return {
+        unit: {name: OperatingPoint(**fields) for name, fields in named.items()}
+        for unit, named in stored.items()
+    }
+
+
 @dataclass(frozen=True)
 class View:
     """How a detector's input is made from a picture, and how frame scores are combined to a video's score.

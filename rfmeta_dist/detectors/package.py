@@ -21,8 +21,7 @@ from typing import Any
 from rfmeta_dist import __version__
 from rfmeta_dist.core.digests import OWN, digest, digest_holds, with_digest
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.core.types import Unit
-from rfmeta_dist.detectors.api import Detector, OperatingPoint, Points, Threshold, View
+from rfmeta_dist.detectors.api import Detector, Points, Threshold, View, read_points, stored_points
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -152,9 +151,7 @@ def _decisions(thresholds: Sequence[Threshold], points: Points) -> dict[str, Any
     """Return the fields that say how decisions are made. Without points there is no field for them."""
     fields: dict[str, Any] = {"thresholds": {t.unit: asdict(t) for t in thresholds}}
     if points:
-        fields["operating_points"] = {
-            unit: {name: asdict(point) for name, point in named.items()} for unit, named in points.items()
-        }
+        fields["operating_points"] = stored_points(points)
     return fields
 
 
@@ -182,7 +179,7 @@ def read(folder: Store) -> Contents:
             about=about,
             sha256=digest(data),
             scorer=_scorer(about, files),
-            operating_points=_points(about),
+            operating_points=read_points(about.get("operating_points", {})),
         )
     except MissingError as error:
         raise damaged(folder.url, error.problem) from error
@@ -202,14 +199,6 @@ def damaged(url: str, why: object) -> RunError:
         "restore it from a backup, or delete the run's model/ folder and give this run's "
         "`rfmeta train` command again: it makes the model from the last checkpoint",
     )
-
-
-def _points(about: Mapping[str, Any]) -> Points:
-    stored: dict[Unit, Any] = about.get("operating_points", {})
-    return {
-        unit: {name: OperatingPoint(**fields) for name, fields in named.items()}
-        for unit, named in stored.items()
-    }
 
 
 def _scorer(about: Mapping[str, Any], files: Mapping[str, bytes]) -> str:

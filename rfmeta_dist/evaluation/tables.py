@@ -20,7 +20,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.core.parquet import column_names, read_parquet
+from rfmeta_dist.core.parquet import column_names, metadata, read_parquet
 from rfmeta_dist.evaluation.numerals import Numbers, is_number
 from rfmeta_dist.evaluation.scores import SCORER
 
@@ -250,8 +250,7 @@ def _parquet(data: bytes, name: str, choose: Choose) -> Table:
     score = _score(column.pop(SCORE), empty)
     columns = {role: _names(cells, name, heads[role]) for role, cells in column.items()}
     heads.pop(SCORE)
-    scorer = (whole.schema.metadata or {}).get(SCORER.encode(), b"").decode(errors="replace")
-    return Table(name, columns, heads, score, row, scorer=scorer)
+    return Table(name, columns, heads, score, row, scorer=metadata(data, SCORER))
 
 
 def _score(cells: pa.ChunkedArray, table: Table) -> NDArray[np.float64]:

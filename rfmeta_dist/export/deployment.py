@@ -15,6 +15,7 @@ from rfmeta_dist.core.errors import PackageError
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.deploy import package as deployment
+from rfmeta_dist.detectors.api import stored_points
 from rfmeta_dist.export import check, crops, decisions
 from rfmeta_dist.export.card import Facts, card
 from rfmeta_dist.export.card_page import page
@@ -183,9 +184,7 @@ def _write(work: Work, out: Store, model: bytes, facts: Facts) -> None:
         "input": dict(facts.input),
         "view": facts.view,
         "thresholds": {unit: asdict(threshold) for unit, threshold in facts.thresholds.items()},
-        "operating_points": {
-            unit: {name: asdict(point) for name, point in named.items()} for unit, named in facts.points.items()
-        },
+        "operating_points": stored_points(facts.points),
         "data": dict(facts.data),
         "figures": figures,
         "checked": dict(facts.checked),

@@ -12,12 +12,11 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError, DataError, PackageError, RunError, StorageError
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.data.reading.cache import Cache
-from rfmeta_dist.data.reading.parts import open_source
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.detectors.package import Contents
 from rfmeta_dist.export import check, crops
 from rfmeta_dist.storage.errors import MissingError
-from rfmeta_dist.storage.store import Store, open_store
+from rfmeta_dist.storage.store import Store
 
 FP32, INT8 = "fp32", "int8"
 EVALUATION = "evaluation.json"
@@ -73,7 +72,7 @@ class Work:
         """
         work = cls(order, _config(order), tell)
         try:
-            work.sources = _sources(work)
+            work.sources = Sources.pinned(work.config, order.model.about.get("data", {}))
         except (DataError, StorageError) as error:
             if order.shards is not None:
                 raise
@@ -173,10 +172,3 @@ def _config(order: Order) -> Config:
         return config
     data = config.data.model_copy(update={"prefix": order.shards})
     return config.model_copy(update={"data": data})
-
-
-def _sources(work: Work) -> Sources:
-    config, pinned = work.config, work.order.model.about.get("data", {})
-    store = open_store(config.data.prefix)
-    names = config.data.sources
-    return Sources(store, {name: open_source(store, config.data, name, pinned.get(name)) for name in names})

@@ -16,8 +16,6 @@ import cv2
 import numpy as np
 import pytest
 
-from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.ingest.models import install
 from tests.deploy.odd_files import MADE, PICTURES, UNREADABLE, photo, write_odd
 from tests.deploy.small_package import POINTS, THRESHOLDS, write_package
 from tests.ingest.clips import moving, scene, tag_rotation, write_clip, write_still
@@ -28,11 +26,7 @@ CONFIG, DATA, RUN, MISSING = 2, 3, 5, 7
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory):
-    try:
-        install()
-    except ConfigError as error:
-        pytest.skip(f"the face models cannot be had: {error}")
+def deployed(tmp_path_factory, faces_installed):
     return write_package(tmp_path_factory.mktemp("deployed") / "package")
 
 

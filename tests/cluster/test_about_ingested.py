@@ -13,10 +13,10 @@ from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation import slices
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.storage.store import open_store
-from tests.cluster.test_ingest import clean, faces_installed, whole
+from tests.cluster.test_ingest import clean, whole
 from tests.cluster.test_own_data import folder, ingest
 
-__all__ = ["clean", "faces_installed", "folder", "ingest", "whole"]
+__all__ = ["clean", "folder", "ingest", "whole"]
 
 pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
 

@@ -35,17 +35,6 @@ pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
 
 
 @pytest.fixture(scope="module")
-def faces_installed() -> None:
-    from rfmeta_dist.core.errors import ConfigError
-    from rfmeta_dist.ingest.models import install
-
-    try:
-        install()
-    except ConfigError as error:
-        pytest.skip(f"the face models cannot be had: {error}")
-
-
-@pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corner of MSU-MFSD, of real clips of one person each; not to be changed."""
     root = tmp_path_factory.mktemp("clean")

@@ -11,10 +11,7 @@ import pytest
 
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.storage.store import open_store
-from tests.cluster.test_ingest import faces_installed
 from tests.ingest.clips import moving, scene, write_clip, write_still
-
-__all__ = ["faces_installed"]
 
 pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
 

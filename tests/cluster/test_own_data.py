@@ -19,11 +19,8 @@ from rfmeta_dist.data.shards.decode import decode_depth
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.shards.unpack import unpack
 from rfmeta_dist.storage.store import open_store
-from tests.cluster.test_ingest import faces_installed
 from tests.ingest.clips import FACE, Pixels, person, scene
 from tests.ingest.test_still import JPEG_TAG
-
-__all__ = ["faces_installed"]
 
 pytestmark = pytest.mark.usefixtures("cluster", "faces_installed")
 

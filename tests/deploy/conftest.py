@@ -6,20 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.ingest.face import Faces
-from rfmeta_dist.ingest.models import install
 from tests.deploy.small_package import write_package
-
-
-@pytest.fixture(scope="session")
-def faces() -> Faces:
-    """Install the face models as a user would, and return detector and landmarks."""
-    try:
-        install()
-    except ConfigError as error:
-        pytest.skip(f"the face models cannot be had: {error}")
-    return Faces()
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.core.errors import ConfigError
-from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.layouts import LAYOUTS
-from rfmeta_dist.ingest.models import install
 from tests.ingest.layout_trees import build
-
-
-@pytest.fixture(scope="session")
-def faces() -> Faces:
-    """Install the face models as a user would, and return detector and landmarks."""
-    try:
-        install()
-    except ConfigError as error:
-        pytest.skip(f"the face models cannot be had: {error}")
-    return Faces()
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,15 @@ class Sources:
             DataError: a source is unknown or damaged, or its pinned state was deleted.
             StorageError: the prefix cannot be read.
         """
-        store, pinned = open_store(config.data.prefix), pins.read(folder) if folder else {}
-        data = config.data
-        return cls(store, {name: open_source(store, data, name, pinned.get(name)) for name in data.sources})
+        return cls.pinned(config, pins.read(folder) if folder else {})
+
+    @classmethod
+    def pinned(cls, config: Config, states: Mapping[str, str]) -> Sources:
+        """Open the sources of a run in given states, as `of` does.
+
+        Args:
+            config: the run's configuration.
+            states: fingerprints of manifests by domain. For a source that is not in it, the newest is opened.
+        """
+        store, data = open_store(config.data.prefix), config.data
+        return cls(store, {name: open_source(store, data, name, states.get(name)) for name in data.sources})

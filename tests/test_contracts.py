@@ -23,6 +23,7 @@ SCORING = "what scoring will stand on knows no torch"
 DEPLOYING = "a deployed model is scored in the base installation"
 CLAIMING = "a run is checked and claimed before Ray or torch is imported"
 TUNING = "a study is planned and decided without torch, and without the code that trains"
+RETRAINING = "a retraining is watched and judged without Ray and torch"
 RAY = "ray only in cluster"
 DEEPSPEED = "deepspeed only in its strategy"
 # Who imports what, and the contracts that each alone must name it.
@@ -47,6 +48,8 @@ PLANTS = [
     ("cluster.prepare", "ray", {CLAIMING}),
     ("tuning.proposals", "torch", {TUNING}),
     ("tuning.space", "rfmeta_dist.training.loop", {TUNING}),
+    ("retrain.registry", "torch", {RETRAINING}),
+    ("retrain.registry", "onnxruntime", {RETRAINING}),
 ]
 
 

@@ -28,6 +28,10 @@ REMEDIES = {
         "write one to start from with: rfmeta example study > study.yaml",
         "correct the file; to compare with, this prints a complete one: rfmeta example study",
     ),
+    "retraining": (
+        "write one to start from with: rfmeta example retrain > retrain.yaml",
+        "correct the file; to compare with, this prints a complete one: rfmeta example retrain",
+    ),
 }
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from rfmeta_dist.config import based
 from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.fitting import require_fitting
-from rfmeta_dist.config.load import explain, nested, overridden, read_mapping
+from rfmeta_dist.config.load import explain, overridden, read_mapping
 from rfmeta_dist.config.mistakes import did_you_mean, first
 from rfmeta_dist.config.points import read_points, require_points
-from rfmeta_dist.config.renamed import renamed
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.search import MOST_CANDIDATES, Budget, Search, Seed
 from rfmeta_dist.config.section import Name, Place, Section
@@ -74,12 +74,7 @@ class Study(Section):
     @model_validator(mode="before")
     @classmethod
     def _named_base(cls, given: Any) -> Any:
-        """Give the base a name if it has none: the study names its runs itself."""
-        base = given.get("base") if isinstance(given, Mapping) else None
-        if not isinstance(base, Mapping) or "run" in base or "name" not in given:
-            return given
-        run = {key: given[key] for key in ("name", "folder") if key in given}
-        return {**given, "base": {"run": run, **base}}
+        return based.named_base(given)
 
     @field_validator("name")
     @classmethod
@@ -261,21 +256,12 @@ def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     """
     words = read_mapping(path, "study")
     if "base" in words:
-        words["base"] = _base(words["base"], path)
+        words["base"] = based.read_base(words["base"], path)
     words = overridden(words, overrides, f"study {path}", _layers(path))
     try:
         return Study.model_validate(typed(words, Study))
     except ValidationError as error:
         raise explain(error, Study, "study") from None
-
-
-def _base(given: Any, study: Path) -> Any:
-    """Return the base as a mapping, read from its file if a path is given."""
-    if isinstance(given, str):
-        path = study.parent / Path(given).expanduser()
-        found = renamed(read_mapping(path), str(path))
-        return overridden(found, (), f"configuration {path}", lambda name, value: [nested(name, value)])
-    return renamed(given, f"{study}, base") if isinstance(given, Mapping) else given
 
 
 def _layers(study: Path) -> Callable[[str, Any], list[dict[str, Any]]]:
@@ -285,9 +271,6 @@ def _layers(study: Path) -> Callable[[str, Any], list[dict[str, Any]]]:
         section, _, field = name.partition(".")
         if section == "space" and field:  # replace the distribution: two that are merged would be of two kinds
             return [{"space": {field: None}}, {"space": {field: value}}]
-        if section == "base":
-            base = _base(nested(name, value)["base"], study)
-            return [{"base": base}] if field else [{"base": None}, {"base": base}]
-        return [nested(name, value)]
+        return based.layers(study, name, value)
 
     return layers

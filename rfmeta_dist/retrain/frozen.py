@@ -1,70 +1,47 @@
-"""Say on which samples a challenger is judged: the frozen set of the champion, and what is new to it."""
+"""Say which videos are new to the champion. The other test videos are its frozen set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from collections.abc import Iterable
 
 from rfmeta_dist.core.types import Split
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Head, Manifest
 from rfmeta_dist.retrain.known import Known
 from rfmeta_dist.retrain.states import batches_of
 
-if TYPE_CHECKING:
-    from rfmeta_dist.evaluation.scores import Names, Scores
-
-Part = Literal["frozen", "new"]
-JUDGED: Split = "test"
+JUDGED: Split = "test"  # nothing in this split is ever trained on, and no threshold is set on it
 
 
-@dataclass(frozen=True, eq=False)
-class Sorted:
-    """Videos, sorted by what they count for in a judgement.
+def new_videos(manifests: Iterable[Manifest], known: Known) -> dict[str, str]:
+    """Return the name of the batch, or "", of each video that is new to the champion, by `domain-video`.
 
-    Attributes:
-        part: `frozen` if the champion knows a frame of the video, else `new`, by `domain-video`.
-        batch: name of the batch, or "".
-        counted: True if the video counts for the gain of a challenger: it is of a reviewed batch, or in none.
+    A video of which the champion knows a frame is not new.
+
+    Args:
+        manifests: states of domains.
+        known: the samples that the champion knows.
     """
+    found: dict[str, str] = {}
+    old: set[str] = set()
+    for manifest in manifests:
+        table, domain = manifest.samples, manifest.domain
+        batches = table["batch"].to_pylist() if "batch" in table.column_names else [""] * len(table)
+        rows = zip(table["video_id"].to_pylist(), batches, known.new_in(manifest).tolist(), strict=True)
+        for video, batch, new in rows:
+            if new:
+                found[f"{domain}-{video}"] = batch or ""
+            else:
+                old.add(f"{domain}-{video}")
+    return {key: batch for key, batch in found.items() if key not in old}
 
-    part: Mapping[str, Part]
-    batch: Mapping[str, str]
-    counted: Mapping[str, bool]
 
-    @classmethod
-    def of(cls, manifests: Mapping[str, Manifest], known: Known) -> Sorted:
-        """Sort all videos of some states of domains.
+def reviewed(heads: Iterable[Head]) -> set[tuple[str, str]]:
+    """Return domain and name of each batch that was reviewed. What is in no batch counts as reviewed.
 
-        Args:
-            manifests: the states.
-            known: the samples that the champion knows. What of them is in the test splits is its frozen set.
-        """
-        part: dict[str, Part] = {}
-        batch: dict[str, str] = {}
-        counted: dict[str, bool] = {}
-        for domain, manifest in manifests.items():
-            facts, table = batches_of(manifest), manifest.samples
-            names = table["batch"].to_pylist() if "batch" in table.column_names else [""] * len(table)
-            rows = zip(table["video_id"].to_pylist(), names, known.new_in(manifest).tolist(), strict=True)
-            for video, name, new in rows:
-                key = f"{domain}-{video}"
-                part[key] = "new" if new and part.get(key) != "frozen" else "frozen"
-                batch[key] = name or ""
-                counted[key] = not name or bool(facts.get(name, {}).get("reviewed"))
-        return cls(part, batch, counted)
-
-    def columns(self, videos: Scores) -> dict[str, Names]:
-        """Return part, batch and counted of each row of scores by video.
-
-        Args:
-            videos: scores with one row for each video, whose keys are `domain-video`.
-        """
-        keys = videos.key.tolist()
-        return {
-            "part": np.array([self.part[key] for key in keys], np.object_),
-            "batch": np.array([self.batch[key] for key in keys], np.object_),
-            "counted": np.array([self.counted[key] for key in keys], np.bool_),
-        }
+    A domain without batches was ingested as a whole by its owner, who looks after its labels.
+    """
+    found: set[tuple[str, str]] = set()
+    for head in heads:
+        facts = batches_of(head)
+        found |= {(head.domain, ""), *((head.domain, name) for name, of in facts.items() if of.get("reviewed"))}
+    return found

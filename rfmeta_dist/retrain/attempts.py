@@ -39,10 +39,12 @@ class Asked:
         pins: fingerprint of the manifest of each domain that it trains and judges on.
         code: version of this package and a hash of its files (runs/starts.py).
         configuration: digest of all that the weights depend on beside data and code.
-        champion: `number`, `package` and `attempt` of the champion at the start; None if there is none.
+        champion: `number`, `attempt`, `since` and `decided` (see promotion.py) of the champion at the start;
+            None if there is none.
         forced: how often this data, code and configuration was tried before.
         seed: seed of the training.
-        batches: names of the batches that the champion does not know, by domain.
+        batches: names of all batches in the states, by domain.
+        new_batches: those of them with samples that the champion does not know.
         started: time in UTC.
     """
 
@@ -55,6 +57,7 @@ class Asked:
     forced: int
     seed: int
     batches: Mapping[str, Sequence[str]]
+    new_batches: Mapping[str, Sequence[str]]
     started: str
 
 

@@ -17,12 +17,13 @@ from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.retrain import attempts, states
 from rfmeta_dist.retrain.attempts import Asked, Attempt
 from rfmeta_dist.retrain.known import NOTHING, Known
-from rfmeta_dist.retrain.states import New, States
+from rfmeta_dist.retrain.states import New, States, batches_of
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.fingerprint import fingerprint
 from rfmeta_dist.storage.store import open_store
 
 Act = Literal["train", "continue", "nothing"]
+OVERTAKEN = "overtaken"  # outcome of an attempt that was compared with a champion that another one replaced
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Seen:
 
     Attributes:
         states: the newest states of the domains.
-        champion: `number`, `package` and `attempt` of the champion; None if there is none.
+        champion: `number`, `attempt`, `since` and `decided` of the champion; None if there is none.
         of_champion: the attempt that trained it.
         earlier: all attempts that ended, in their order.
         open: an attempt that has begun and not ended.
@@ -78,7 +79,7 @@ def see(
 
     Args:
         config: the retraining.
-        champion: `number`, `package`, `attempt` and `since` (time in UTC) of the champion, or None.
+        champion: `number`, `attempt`, `since` (time in UTC) and `decided` of the champion, or None.
         quarantined: identities and `domain/batch` names that a rollback has put in quarantine.
         drifted: what the drift watch said if scores have drifted; "" otherwise.
 
@@ -131,9 +132,12 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         return Decision("nothing", (), tuple(notes))
     known = Known.of(seen.states.manifests().values())
     tried = [
-        a for a in seen.earlier
-        if (a.asked.code, a.asked.configuration) == (code, configuration) and a.known.covers(known)
-    ]  # fmt: skip
+        attempt
+        for attempt in seen.earlier
+        if (attempt.asked.code, attempt.asked.configuration) == (code, configuration)
+        and (attempt.outcome or {}).get("outcome") != OVERTAKEN
+        and attempt.known.covers(known)
+    ]
     if tried and not forced:
         notes.append(_tried(tried[-1]))
         return Decision("nothing", (), tuple(notes))
@@ -146,7 +150,10 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         champion=None if seen.champion is None else dict(seen.champion),
         forced=len(tried),
         seed=config.base.training.seed + len(tried),
-        batches=new.batches,
+        batches={
+            name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))
+        },
+        new_batches=new.batches,
         started=attempts.now(),
     )
     return Decision("train", asked.reasons, tuple(notes), asked=asked, known=known)

@@ -41,7 +41,7 @@ class World:
     def decide(self, config: Retraining | None = None, *, forced: bool = False, **seen: Any) -> Decision:
         champion = {
             "number": 1,
-            "package": "x",
+            "decided": "x",
             "attempt": self.of_champion.folder.url,
             "since": "2026-11-01T00:00:00+00:00",
         }

@@ -57,6 +57,7 @@ def attempt_of(config: Retraining, manifests: Sequence[Manifest], number: int = 
             "forced": 0,
             "seed": 0,
             "batches": {},
+            "new_batches": {},
             "started": attempts.now(),
             **fields,
         }

@@ -46,13 +46,13 @@ class Pairs:
         part: `frozen` for a video that was a test video when the champion was made, `new` for any other.
         counted: True if the gate counts the video: all frozen ones, and the new ones of reviewed batches.
         champion, challenger: float64, finite; higher is more live.
-        thresholds: of champion and challenger, for videos; a video is accepted as live if its score ≥ threshold.
+        thresholds: of champion and challenger, for videos; a video is accepted as live if its score ≥ value.
         packages: SHA-256 of deploy.json of champion and challenger.
         read_from: SHA-256 of the file that the pairs were read from; "" if they were not read from one.
 
     Raises:
-        DataError: columns differ in length, a key is there twice, a score or threshold is not a finite number, a
-            label contradicts its attack type, a part has another name, or a frozen video is not counted.
+        DataError: columns differ in length, a key is there twice, a score or threshold is not a finite number,
+            a label contradicts its attack type, a part has another name, or a frozen video is not counted.
     """
 
     key: Names

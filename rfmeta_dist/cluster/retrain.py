@@ -17,10 +17,13 @@ from rfmeta_dist.cluster.challenger import Display, Scorer, Tell, export, train
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.retrain.alike import stored_images
+from rfmeta_dist.retrain.arrivals import Arrived
 from rfmeta_dist.retrain.attempts import Attempt
 from rfmeta_dist.retrain.challenger import configuration
 from rfmeta_dist.retrain.frozen import JUDGED, new_videos, reviewed
 from rfmeta_dist.retrain.gate import judge
+from rfmeta_dist.retrain.intake import Judged, check
 from rfmeta_dist.retrain.known import NOTHING
 from rfmeta_dist.retrain.pairs import Pairs
 from rfmeta_dist.retrain.quarantine import quarantined
@@ -94,6 +97,34 @@ class _Work:
         verdict = self._judged(self._champion) if self._champion else FIRST
         return self._promoted(verdict)
 
+    def _intake(self, champion: Attempt) -> str:
+        """Check the new data, say what was found, and return why nothing may be trained on it; "" if it may."""
+        found = self._attempt.read(INTAKE)
+        if found is None:
+            found = self._checked(champion)
+            self._attempt.write(INTAKE, found)
+        for finding in found["findings"]:
+            self._doing.tell(f"{finding['severity']}: {finding['words']}")
+        return " ".join(f["words"] for f in found["findings"] if f["severity"] == "refuse")
+
+    def _checked(self, champion: Attempt) -> dict[str, Any]:
+        """Return what the checks of the new data find, and how the champion does on it before any training."""
+        scores, threshold = self._before(champion), Scorer(champion, self._threads).threshold
+        arrived = [Arrived(manifest, self._known.new_in(manifest)) for manifest in self._manifests.values()]
+        keys = {
+            key for one in arrived for key in one.manifest.samples["key"].filter(pa.array(one.new)).to_pylist()
+        }
+        new = np.array([key in keys for key in scores.key.tolist()], np.bool_)
+        judged = Judged(scores.select(new), scores.select(~new), threshold)
+        findings = check(arrived, judged, stored_images(open_store(self._config.base.data.prefix)))
+        tested = scores.select(new & (scores.split == JUDGED)).per_video()
+        return {
+            "findings": [finding.as_dict() for finding in findings],
+            "before": {
+                kind: _errors(tested, kind, threshold) for kind in sorted(set(tested.attack_type.tolist()))
+            },
+        }
+
     def _before(self, champion: Attempt) -> Scores:
         """Return the champion's scores of all test samples, and of all samples that are new to it."""
         folder = self._attempt.folder
@@ -130,7 +161,9 @@ class _Work:
             attempt.folder.write(PAIRS, pairs.to_parquet())
         found = attempt.read(VERDICT)
         if found is None:
-            found = judge(Pairs.from_parquet(attempt.folder.read(PAIRS)), self._config.gate).as_dict()
+            found = judge(
+                Pairs.from_parquet(attempt.folder.read(PAIRS)), self._config.gate, attempt.asked.forced + 1
+            ).as_dict()
             attempt.write(VERDICT, found)
         return found
 
@@ -159,3 +192,10 @@ class _Work:
 
     def _ended(self, outcome: str, why: str) -> dict[str, Any]:
         return self._attempt.end(outcome, why, version=self._version)
+
+
+def _errors(videos: Scores, kind: str, threshold: float) -> dict[str, int]:
+    """Return the number of videos of an attack type, or live ones, and how many of them are judged wrongly."""
+    of = videos.select(videos.attack_type == kind)
+    wrong = (of.score >= threshold) != (of.label == 1)
+    return {"videos": len(of), "wrong": int(wrong.sum())}

@@ -1,7 +1,7 @@
-"""Make people of one colour for each class, so that a model is trained in seconds, and an attack that it misses.
+"""Make people of one colour for each class, so that a model is trained in seconds, and an attack it misses.
 
-Live faces are green, prints are red. A mask is blue: a model that knows only green and red has not learnt what to
-think of it, and one that was trained with masks tells it easily.
+Live faces are green, prints are red. A mask is a bluish green: a model that knows green and red alone takes it
+for a live face, and one that was trained with masks tells it easily.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def publish_batch(
         StorageError: the store cannot be read or written.
     """
     made = json.loads(json_bytes(contract))
-    _require_usable(batch)
+    require_usable(batch)
     require_put_if_absent(store)
     samples = list(samples) if isinstance(samples, Iterator) else samples
     base = Manifest.open(store, domain)
@@ -199,6 +199,27 @@ def retract(store: Store, domain: str, batch: str) -> Manifest:
     return _published(store, domain, without)
 
 
+def require_usable(batch: Batch) -> None:
+    """Raise a DataError if a batch has no supplier, or a name that is not usable in names of samples."""
+    if not _NAME.fullmatch(batch.name):
+        raise DataError(
+            f"'{batch.name}' is not a valid name of a batch",
+            "use up to 24 letters, digits, '_' and '-', and begin with a letter or a digit",
+        )
+    if not batch.supplier.strip():
+        raise DataError(f"batch {batch.name} has no supplier", "say who delivered it, with --supplier WHO")
+
+
+def name_taken(domain: str, known: Batch) -> DataError:
+    """Return the error for a batch whose name is that of a batch with other samples."""
+    return DataError(
+        f"domain {domain} has a batch {known.name} already, with other samples (from {known.supplier}, added "
+        f"{known.time})",
+        "give the new delivery another name, or first take the old one out: "
+        f"rfmeta shards retract PREFIX {domain} {known.name}",
+    )
+
+
 def _published(store: Store, domain: str, change: Callable[[Manifest], Parts | None]) -> Manifest:
     """Publish what `change` makes of the newest state; None means that nothing is to be changed.
 
@@ -234,16 +255,6 @@ def _first_number(batch: str) -> int:
     return _FIRST + int.from_bytes(hashlib.sha256(batch.encode()).digest()[:4], "big") % _NUMBERS
 
 
-def _require_usable(batch: Batch) -> None:
-    if not _NAME.fullmatch(batch.name):
-        raise DataError(
-            f"'{batch.name}' is not a valid name of a batch",
-            "use up to 24 letters, digits, '_' and '-', and begin with a letter or a digit",
-        )
-    if not batch.supplier.strip():
-        raise DataError(f"batch {batch.name} has no supplier", "say who delivered it, with --supplier WHO")
-
-
 def _require_stored(store: Store, newest: Manifest, batch: str, new: Iterable[Shard]) -> None:
     # `forget` and `clean` delete shards that no manifest names yet: those with the person, or all old ones.
     there = set(store.sub(newest.domain).list())
@@ -261,12 +272,7 @@ def _is_there(newest: Manifest, delivery: Delivery) -> bool:
         return False
     if known.sha256 == delivery.sha256:
         return True
-    raise DataError(
-        f"domain {newest.domain} has a batch {known.name} already, with other samples (from {known.supplier}, "
-        f"added {known.time})",
-        f"give the new delivery another name, or first take the old one out: rfmeta shards retract PREFIX "
-        f"{newest.domain} {known.name}",
-    )
+    raise name_taken(newest.domain, known)
 
 
 def _known(store: Store, newest: Manifest, batch: str) -> Batch:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
 from rfmeta_dist.data.shards.check import Checker
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import Head, Manifest
 from rfmeta_dist.data.shards.pack import identity
 from rfmeta_dist.data.shards.publish import json_bytes
 
@@ -41,6 +41,20 @@ class Delivery:
     def sha256(self) -> str:
         """Return a SHA-256 in hex over all samples. It does not depend on their order."""
         return hashlib.sha256(b"".join(self.samples[key] for key in sorted(self.samples))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Again:
+    """Samples that can be iterated as often as needed, because each iteration reads them anew.
+
+    Attributes:
+        read: returns the samples.
+    """
+
+    read: Callable[[], Iterable[Sample]]
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.read())
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,9 @@ def require_fit(base: Manifest, delivery: Delivery, contract: Mapping[str, Any],
         DataError: its crops were made by another rule than the domain's, or have another size; the domain has
             a sample or a video of the same name; or a person is in another split of the domain.
     """
-    _require_same_crops(base, delivery, contract, native=native)
+    require_same_rule(base, delivery.batch, contract)
+    if not native:
+        _require_same_sizes(base, delivery)
     _require_new(base, delivery)
     _require_same_splits(base, delivery)
 
@@ -143,26 +159,43 @@ def _drawn(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
 
-def _require_same_crops(
-    base: Manifest, delivery: Delivery, contract: Mapping[str, Any], *, native: bool
-) -> None:
-    ours, theirs = _crop(base.contract), _crop(contract)
+def require_same_rule(head: Head, batch: str, contract: Mapping[str, Any]) -> None:
+    """Check that the crops of a batch are made by the rule that made those of a domain.
+
+    Args:
+        head: the state of the domain.
+        batch: name of the batch.
+        contract: how the batch's crops are made.
+
+    Raises:
+        DataError: size, margin or another part of the rule is different.
+    """
+    ours, theirs = _crop(head.contract), _crop(contract)
     different = [
         f"{name} is {theirs.get(name, 'unknown')} in the batch and {ours.get(name, 'unknown')} in the domain"
         for name in sorted(ours.keys() | theirs.keys())
         if ours.get(name) != theirs.get(name)
     ]
-    mixed = len(_values(base.samples, "width")) > 1
-    if not different and not native and (mixed or delivery.side != base.image_size):
-        size = "of different sizes" if mixed else f"{base.image_size} pixels wide"
-        different = [f"its crops are {delivery.side} pixels wide, those of the domain are {size}"]
     if different:
-        raise DataError(
-            f"batch {delivery.batch} cannot join domain {base.domain}, because their crops were made "
-            f"differently: {'; '.join(different)}",
-            f"make the batch with the options that made domain {base.domain}, such as --size and --margin, or "
-            "make a domain of its own with --domain instead of --into",
+        raise _unlike(head, batch, "; ".join(different))
+
+
+def _require_same_sizes(base: Manifest, delivery: Delivery) -> None:
+    mixed = len(_values(base.samples, "width")) > 1
+    if mixed or delivery.side != base.image_size:
+        size = "of different sizes" if mixed else f"{base.image_size} pixels wide"
+        raise _unlike(
+            base, delivery.batch, f"its crops are {delivery.side} pixels wide, those of the domain are {size}"
         )
+
+
+def _unlike(head: Head, batch: str, difference: str) -> DataError:
+    return DataError(
+        f"batch {batch} cannot join domain {head.domain}, because their crops were made differently: "
+        + difference,
+        f"make the batch with the options that made domain {head.domain}, such as --size and --margin, or make "
+        "a domain of its own with --domain instead of --into",
+    )
 
 
 def _crop(contract: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`rfmeta retrain`: look whether there is a reason to train a challenger, and if so train, judge and promote it."""
+"""`rfmeta retrain`: look for a reason to train a challenger, and if there is one, train, judge, promote."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLES = """
 
   rfmeta retrain retrain.yaml --force      [dim]# try again what was tried, with another seed[/]
 
-New labelled data, new code or a new configuration is a reason. If there is none, the command ends within seconds.
+New labelled data, new code or a new configuration is a reason. Without one, the command ends within seconds.
 If it is interrupted, give it again: it continues. Data that lands meanwhile is looked at by the next one.
 """
 

@@ -1,7 +1,8 @@
 """Work on an attempt: check the new data, train, export, judge, and promote if that may be.
 
-Each step writes its result at its end, and is skipped if the result is there. So whatever interrupts an attempt,
-the next `rfmeta retrain` continues it. The states of the domains are pinned, so it ends as if nothing had happened.
+Each step writes its result at its end, and is skipped if the result is there. So whatever interrupts an
+attempt, the next `rfmeta retrain` continues it. The states of the domains are pinned, so it ends as if nothing
+had happened.
 """
 
 from __future__ import annotations

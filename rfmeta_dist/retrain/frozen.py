@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rfmeta_dist.core.types import Split
+from rfmeta_dist.data.shards.batches import batches_of
 from rfmeta_dist.data.shards.manifest import Head, Manifest
 from rfmeta_dist.retrain.known import Known
-from rfmeta_dist.retrain.states import batches_of
 
 JUDGED: Split = "test"  # nothing in this split is ever trained on, and no threshold is set on it
 
@@ -43,5 +43,5 @@ def reviewed(heads: Iterable[Head]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for head in heads:
         facts = batches_of(head)
-        found |= {(head.domain, ""), *((head.domain, name) for name, of in facts.items() if of.get("reviewed"))}
+        found |= {(head.domain, ""), *((head.domain, name) for name, of in facts.items() if of.reviewed)}
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.core.types import LIVE, Split
+from rfmeta_dist.data.shards.batches import batches_of
 from rfmeta_dist.data.shards.manifest import CLASSES, Head, Manifest, domains, open_head
 from rfmeta_dist.retrain.known import Known
 from rfmeta_dist.storage.store import Store, open_store
@@ -74,11 +75,6 @@ def newest(config: Retraining) -> States:
     return States(store, heads, tuple(left_out))
 
 
-def batches_of(head: Head) -> dict[str, Mapping[str, object]]:
-    """Return the facts of each batch of a domain by its name; empty for a domain without batches."""
-    return dict(head.contract.get("batches", {}))
-
-
 @dataclass
 class New:
     """What is new to a model in the states of some domains. Videos are counted, not frames.
@@ -115,7 +111,7 @@ class New:
         rows = table.filter(_array(new)).select(names).to_pylist()
         facts = batches_of(manifest)
         for _, kind, batch in {(row["video_id"], row["attack_type"], row.get("batch") or "") for row in rows}:
-            if batch and not facts.get(batch, {}).get("reviewed"):
+            if batch and not facts[batch].reviewed:
                 self.waiting[f"{manifest.domain}/{batch}"] += 1
             else:
                 self.videos += 1

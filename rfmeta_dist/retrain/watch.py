@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 from rfmeta_dist.config.retrain import Retraining
+from rfmeta_dist.data.shards.batches import batches_of
 from rfmeta_dist.retrain import attempts, states
 from rfmeta_dist.retrain.attempts import Asked, Attempt
 from rfmeta_dist.retrain.known import NOTHING, Known
-from rfmeta_dist.retrain.states import New, States, batches_of
+from rfmeta_dist.retrain.states import New, States
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.fingerprint import fingerprint
 from rfmeta_dist.storage.store import open_store

@@ -72,7 +72,9 @@ def retrain(
             print_json(told)
         return
     with held(open_store(chosen.place), "retrained"):
-        # Another process may have ended an attempt since.
+        for line in opening.repaired(chosen):
+            say(line)
+        # Another process may have ended an attempt, or somebody moved the alias in MLflow.
         decision = watch.decide(chosen, opening.see(chosen, drift), forced=force)
         outcome = _work(chosen, decision, slots, address, quiet=json)
     if json:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.retrain import watch
 from rfmeta_dist.retrain.audit import Log
-from rfmeta_dist.retrain.promotion import champion
+from rfmeta_dist.retrain.promotion import champion, repair
 from rfmeta_dist.retrain.quarantine import quarantined
+from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.retrain.watch import Seen
+from rfmeta_dist.storage.errors import AccessError
 from rfmeta_dist.storage.store import open_store
+
+
+def repaired(config: Retraining) -> list[str]:
+    """Complete a half-done promotion and take over an alias that was moved by hand; return what was done, in words.
+
+    Without the right to write to the registry, which `promotion: approve` does without, nothing is repaired.
+
+    Raises:
+        RfmetaError: see `promotion.repair`.
+    """
+    with suppress(AccessError):
+        return repair(open_registry(config), open_store(config.registry_place))
+    return []
 
 
 def see(config: Retraining, drift: dict[str, Any] | None = None) -> Seen:

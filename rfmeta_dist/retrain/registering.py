@@ -37,6 +37,7 @@ def register(config: Retraining, attempt: Attempt) -> Version:
         "batches": json.dumps([[domain, name] for domain, names in asked.batches.items() for name in names]),
         "verdict": _digest(attempt, VERDICT),
         "scores": _digest(attempt, PAIRS),
+        "samples": attempt.known.digest,
         "code": asked.code,
         "audit": Log(store).head(),
         "created": attempts.now(),

@@ -3,7 +3,8 @@
 A challenger is *promoted* if three conditions hold: it makes significantly fewer errors on the counted new
 videos (gain); its error rate on every attack type and on live videos of the frozen test sets is shown not to be
 higher by `margin` points (no loss); and no cell shows significantly more errors (harm). It is *refused* if a
-cell does. Else the verdict is *undecided*, with the number of videos that would decide.
+cell shows them at the packages' own thresholds. Else the verdict is *undecided*, with the number of videos that
+would decide.
 docs/explanation/gate.md has the reasons, and the measured shares of wrong verdicts.
 """
 
@@ -54,11 +55,14 @@ def judge(pairs: Pairs, settings: Gate, tries: int = 1) -> Verdict:
         *_no_loss(decisions, settings.margin / 100, settings.loss_level / smaller),
     ]
     cells = harm.tested(decisions, settings.harm_level / 100)
-    if any(row["harm"] for row in cells):
+    harmed = [row for row in cells if row["harm"]]
+    decision = UNDECIDED
+    if any(row["at"] == OWN for row in harmed):
         decision = REFUSED
-    else:
-        decision = PROMOTED if all(test["passed"] for test in tests) else UNDECIDED
+    elif all(test["passed"] for test in tests) and not harmed:
+        decision = PROMOTED
     needs = _needs(tests, settings.margin / 100) if decision == UNDECIDED else []
+    needs += [_hidden(row) for row in harmed if decision == UNDECIDED]
     for test in tests:
         del test["compared"]
     return Verdict(
@@ -185,6 +189,16 @@ def _needs(tests: list[Row], margin: float) -> list[Row]:
         if known is None or (known["videos"] is not None and (more is None or more > known["videos"])):
             found[key] = row
     return list(found.values())
+
+
+def _hidden(row: Row) -> Row:
+    """Return the row of `_needs` for harm at equal BPCER only."""
+    why = (
+        f"the challenger makes significantly more errors ({row['challenger']} instead of {row['champion']} of "
+        f"{row['videos']} videos) if it rejects as many live videos as the champion, though not at its own "
+        "threshold"
+    )
+    return {"test": "no harm", "of": row["cell"], "on": EQUAL, "videos": None, "subjects": None, "why": why}
 
 
 def _gain_needs(test: Row, margin: float, power_each: float) -> tuple[int | None, str]:

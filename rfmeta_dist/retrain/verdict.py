@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rfmeta_dist.config.retrain import Gate
-from rfmeta_dist.core.types import LIVE
+from rfmeta_dist.retrain.decisions import OWN
 from rfmeta_dist.retrain.pairs import FROZEN, NEW, Pairs
 
 if TYPE_CHECKING:
@@ -53,23 +53,22 @@ class Verdict:
 
     @property
     def harmed(self) -> list[Row]:
-        """Return the rows of the cells with significant harm, the most significant first."""
-        return [row for row in self.cells if row["harm"]]
+        """Return the rows of the cells with significant harm at own thresholds, the most significant first."""
+        return [row for row in self.cells if row["harm"] and row["at"] == OWN]
 
     @property
     def sentence(self) -> str:
         """Return the verdict in plain words."""
         if self.decision == REFUSED:
-            cells = list({row["cell"]: row for row in reversed(self.harmed)}.values())[::-1]
-            named = "; ".join(f"{row['cell']} ({_errors(row)}, at {row['at']})" for row in cells[:3])
-            more = f"; and {len(cells) - 3} further cells" if len(cells) > 3 else ""
+            named = "; ".join(f"{row['cell']} ({_errors(row)})" for row in self.harmed[:3])
+            more = f"; further cells: {len(self.harmed) - 3}" if len(self.harmed) > 3 else ""
             return f"Refused: the challenger makes significantly more errors on {named}{more}."
         gain = self.tests[0]
         if self.decision == PROMOTED:
             return (
-                f"Promoted: the challenger makes significantly fewer errors on {gain['on']} ({_errors(gain)}), "
-                f"loses less than {self.settings['margin']:g} points on live videos and on every attack type of "
-                "the frozen test sets, and no cell shows significant harm."
+                f"Promoted: the challenger makes significantly fewer errors on {gain['on']} "
+                f"({_errors(gain)}). It loses less than {self.settings['margin']:g} points on live videos and "
+                "on every attack type of the frozen test sets, and no cell shows significant harm."
             )
         missing = "; ".join(map(_need, self.needs))
         return f"Undecided: no significant harm was found, but not everything was shown. Missing: {missing}."
@@ -121,8 +120,7 @@ def _errors(row: Row) -> str:
 
 
 def _need(row: Row) -> str:
-    what = "live videos" if row["of"] == LIVE else f"videos of {row['of']}"
-    said = f"{row['test']} on {row['on']}, {what if row['of'] != 'all types' else 'all types'}"
+    said = f"{row['test']}, {row['of']}, {row['on']}"
     if row["videos"] is None:
         return f"{said}: {row['why']}"
     return f"{said}: about {row['videos']} more videos ({row['subjects']} people); {row['why']}"

@@ -8,6 +8,7 @@ import typer
 
 from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
+    batches,
     compare,
     demo,
     doctor,
@@ -72,6 +73,9 @@ synth.app.command(epilog=probe.EXAMPLES)(probe.probe)
 app.add_typer(synth.app, name="synth", rich_help_panel=DATA, epilog=synth.EXAMPLES)
 app.command(rich_help_panel=DATA, epilog=ingest.EXAMPLES)(ingest.ingest)
 app.add_typer(ingest.faces_app, name="faces", rich_help_panel=DATA)
+shards.app.command(epilog=batches.LIST_EXAMPLES)(batches.batches)
+shards.app.command(epilog=batches.REVIEW_EXAMPLES)(batches.review)
+shards.app.command(epilog=batches.RETRACT_EXAMPLES)(batches.retract)
 app.add_typer(shards.app, name="shards", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)

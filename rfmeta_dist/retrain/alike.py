@@ -115,9 +115,16 @@ def near_pairs(new: Hashes, others: Hashes) -> tuple[Rows, Rows, NDArray[np.uint
 
 def are_copies(one: Pixels, other: Pixels) -> bool:
     """Return True if the pixels of two images, and their details, correlate as only copies do."""
-    if _correlation(one, other) < ALIKE:
-        return False
-    return _correlation(_details(one), _details(other)) >= ALIKE_DETAIL
+    whole, details = correlations(one, other)
+    return whole >= ALIKE and details >= ALIKE_DETAIL
+
+
+def correlations(one: Pixels, other: Pixels) -> tuple[float, float]:
+    """Return Pearson's correlation of the pixels of two images, and of their details, in [−1, 1].
+
+    A flat image has the correlation 0 with every other one, because all flat images are alike.
+    """
+    return _correlation(one, other), _correlation(_details(one), _details(other))
 
 
 def _details(pixels: Pixels) -> NDArray[np.float32]:
@@ -129,7 +136,6 @@ def _details(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def _correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    """Return Pearson's correlation; 0 if one of the images is flat, because all flat images are alike."""
     import numpy as np
 
     a, b = (x.astype(np.float64).ravel() for x in (one, other))

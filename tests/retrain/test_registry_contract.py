@@ -15,13 +15,10 @@ from uuid import uuid4
 
 import pytest
 
-from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.retrain.mlflow import MlflowRegistry, require_lasting
-from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.retrain.registry import Registry, Version, find
 from rfmeta_dist.retrain.stored import StoreRegistry
-from rfmeta_dist.storage.embedded import EmbeddedS3
 from rfmeta_dist.storage.store import open_store
 
 Made = Callable[[], Registry]

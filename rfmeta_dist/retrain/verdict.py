@@ -57,8 +57,26 @@ class Verdict:
         return [row for row in self.cells if row["harm"] and row["at"] == OWN]
 
     @property
+    def hidden(self) -> list[Row]:
+        """Return the rows of the cells with harm at equal BPCER only, which do not decide."""
+        named = {row["cell"] for row in self.harmed}
+        return [row for row in self.cells if row["harm"] and row["at"] != OWN and row["cell"] not in named]
+
+    @property
     def sentence(self) -> str:
         """Return the verdict in plain words."""
+        return f"{self._decided()}{self._noted()}"
+
+    def _noted(self) -> str:
+        if not self.hidden:
+            return ""
+        named = "; ".join(f"{row['cell']} ({_errors(row)})" for row in self.hidden[:3])
+        return (
+            f" Look at {named}: there the challenger makes more errors if it rejects as many live videos as "
+            "the champion, though not at its own threshold."
+        )
+
+    def _decided(self) -> str:
         if self.decision == REFUSED:
             named = "; ".join(f"{row['cell']} ({_errors(row)})" for row in self.harmed[:3])
             more = f"; further cells: {len(self.harmed) - 3}" if len(self.harmed) > 3 else ""

@@ -132,7 +132,7 @@ def test_a_shifted_threshold_is_no_gain() -> None:
     assert verdict.equal == pytest.approx(0.0, abs=0.01)
 
 
-def test_harm_that_only_equal_bpcer_shows_is_not_promoted_but_no_refusal() -> None:
+def test_harm_that_only_equal_bpcer_shows_is_named_but_does_not_refuse() -> None:
     """The challenger separates print worse, and hides it behind a threshold that rejects more live people."""
     pairs = made(ENOUGH + CARD)
     live = (pairs.label == 1) & (pairs.part != NEW)
@@ -140,9 +140,10 @@ def test_harm_that_only_equal_bpcer_shows_is_not_promoted_but_no_refusal() -> No
     challenger[np.flatnonzero(live)[100:110]] = 0.496
     challenger[np.flatnonzero(pairs.attack_type == "print")[100:130]] = 0.498
     verdict = judge(dataclasses.replace(pairs, challenger=challenger), Gate())
-    assert verdict.decision == UNDECIDED
+    assert verdict.decision != REFUSED
     assert verdict.equal <= 0.496
-    assert [row["of"] for row in verdict.needs if row["test"] == "no harm"][:1] == ["print in O"]
+    assert [row["cell"] for row in verdict.hidden] == ["print in O"]
+    assert "Look at print in O (" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,8 @@ def test_equal_bpcer_is_reached_from_below(
 
 def test_each_further_try_halves_the_levels() -> None:
     pairs = made(ENOUGH + CARD)
-    levels = [{row["test"]: row["level"] for row in judge(pairs, Gate(), tries).tests} for tries in (1, 3)]
-    assert levels == [{"gain": 0.025, "no loss": 0.005}, {"gain": 0.00625, "no loss": 0.00125}]
+    levels = [{row["level"] for row in judge(pairs, Gate(), tries).tests} for tries in (1, 3)]
+    assert levels == [{0.025, 0.005}, {0.00625, 0.00125}]
 
 
 @pytest.mark.parametrize("kind", ["live", "print"])
@@ -177,7 +178,8 @@ def test_a_frozen_part_of_one_class_is_refused(kind: str) -> None:
 def random_pairs(rng: np.random.Generator) -> Pairs:
     def group() -> tuple[int, int, int]:
         n = int(rng.integers(30, 400))
-        return n, *(int(count) for count in rng.integers(0, n // 5, 2))
+        first, second = (int(count) for count in rng.integers(0, n // 5, 2))
+        return n, first, second
 
     groups = frozen({"live": group(), "print": group(), "replay": group()})
     more = frozen({"live": group(), "print": group()}, domain="M")

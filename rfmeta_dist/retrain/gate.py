@@ -164,6 +164,7 @@ def rates(decisions: Decisions) -> list[Row]:
                     "subjects": len(own.sums),
                     "champion": own.champion / own.n,
                     "challenger": own.challenger / own.n,
+                    "champion_at_equal_bpcer": equal.champion / equal.n,
                     "challenger_at_equal_bpcer": equal.challenger / equal.n,
                 }
             )

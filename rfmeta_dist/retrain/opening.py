@@ -19,7 +19,7 @@ from rfmeta_dist.storage.store import open_store
 
 
 def repaired(config: Retraining) -> list[str]:
-    """Complete a half-done promotion and take over an alias that was moved by hand; return what was done, in words.
+    """Complete a half-done promotion, take over an alias that was moved by hand, and return what was done.
 
     Without the right to write to the registry, which `promotion: approve` does without, nothing is repaired.
 

@@ -34,7 +34,7 @@ class Verdict:
         settings: the gate's section of the configuration.
         tries: which try this was; see `gate.judge`.
         pairs: the scores.
-        equal: the challenger's threshold for equal BPCER.
+        equal: thresholds of champion and challenger for equal BPCER.
         tests: rows of the tests of gain and of no loss; see `as_dict`.
         cells: rows of the tests of harm; see `harm.tested`.
         rates: rows of error rates; see `gate.rates`.
@@ -45,7 +45,7 @@ class Verdict:
     settings: Mapping[str, Any]
     tries: int
     pairs: Pairs
-    equal: float
+    equal: tuple[float, float]
     tests: Sequence[Row]
     cells: Sequence[Row]
     rates: Sequence[Row]
@@ -95,7 +95,7 @@ class Verdict:
         """Return the content of verdict.json.
 
         It has `format`, `decision`, `sentence`, `settings`, `tries`, `scores` (SHA-256 of scores.parquet),
-        `packages`, `thresholds` (those of the packages, and the challenger's at equal BPCER), `sizes` (videos
+        `packages`, `thresholds` (those of the packages, and those at equal BPCER), `sizes` (videos
         and people), `tests`, `harm`, `rates` and `needs`. A row of `tests` has `test` (gain or no loss), `of`
         (the type), `on` (which videos), `at` (which thresholds), `videos`, `subjects`, `champion` and
         `challenger` (numbers of errors), `points` (difference of the error rates, positive if the challenger
@@ -117,7 +117,7 @@ class Verdict:
             "tries": self.tries,
             "scores": pairs.sha256,
             "packages": dict(zip(("champion", "challenger"), pairs.packages, strict=True)),
-            "thresholds": own | {"challenger_at_equal_bpcer": self.equal},
+            "thresholds": own | {"at_equal_bpcer": list(self.equal)},
             "sizes": {name: _size(pairs, rows) for name, rows in parts.items()},
             "tests": [dict(row) for row in self.tests],
             "harm": [dict(row) for row in self.cells],

@@ -9,7 +9,7 @@ import pytest
 
 from rfmeta_dist.config.retrain import Gate
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.retrain.decisions import EQUAL, OWN, equal_threshold
+from rfmeta_dist.retrain.decisions import EQUAL, OWN, equal_thresholds
 from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.pairs import NEW, Pairs
 from rfmeta_dist.retrain.verdict import PROMOTED, REFUSED, UNDECIDED, Verdict
@@ -30,7 +30,7 @@ def test_a_gain_on_a_new_attack_type_without_loss_is_promoted() -> None:
     gains = [row for row in verdict.tests if row["test"] == "gain"]
     assert [(row["at"], row["champion"], row["challenger"], row["videos"]) for row in gains] == [
         (OWN, 36, 5, 210),
-        (EQUAL, 36, 5, 210),
+        (EQUAL, 35, 7, 210),
     ]
     assert "5 of 210 videos wrong instead of 36" in verdict.sentence
     of = {(row["part"], row["type"]): row for row in verdict.rates}
@@ -129,7 +129,7 @@ def test_a_shifted_threshold_is_no_gain() -> None:
     # One new attack lies between the two live scores that the threshold separates.
     assert abs(gains[EQUAL]["challenger"] - gains[EQUAL]["champion"]) <= 1
     assert verdict.decision != PROMOTED
-    assert verdict.equal == pytest.approx(0.0, abs=0.01)
+    assert verdict.equal[1] == pytest.approx(0.0, abs=0.01)
 
 
 def test_harm_that_only_equal_bpcer_shows_is_named_but_does_not_refuse() -> None:
@@ -141,7 +141,7 @@ def test_harm_that_only_equal_bpcer_shows_is_named_but_does_not_refuse() -> None
     challenger[np.flatnonzero(pairs.attack_type == "print")[100:130]] = 0.498
     verdict = judge(dataclasses.replace(pairs, challenger=challenger), Gate())
     assert verdict.decision != REFUSED
-    assert verdict.equal <= 0.496
+    assert verdict.equal[1] <= 0.496
     assert [row["cell"] for row in verdict.hidden] == ["print in O"]
     assert "Look at print in O (" in verdict.sentence
 
@@ -160,7 +160,15 @@ def test_equal_bpcer_is_reached_from_below(
     champion: list[float], challenger: list[float], expected: float
 ) -> None:
     pairs = made(frozen({"live": (4, 0, 0)}), champion=champion, challenger=challenger)
-    assert equal_threshold(pairs) == pytest.approx(expected, abs=1e-15)
+    assert equal_thresholds(pairs) == (0.5, pytest.approx(expected, abs=1e-15))
+
+
+def test_equal_bpcer_is_at_least_five_percent() -> None:
+    """A champion that rejects nobody does not force the challenger to accept its least live-like live face."""
+    live = np.linspace(0.6, 0.99, 100)
+    pairs = made(frozen({"live": (100, 0, 0)}), champion=live, challenger=live[::-1] - 0.1)
+    champion, challenger = equal_thresholds(pairs)
+    assert ((live < champion).sum(), (live - 0.1 < challenger).sum()) == (5, 5)
 
 
 def test_each_further_try_halves_the_levels() -> None:

@@ -15,7 +15,7 @@ from rfmeta_dist.retrain.pairs import NEW, Pairs
 from rfmeta_dist.retrain.verdict import PROMOTED, REFUSED, UNDECIDED, Verdict
 from tests.retrain.pairs_made import frozen, made, new
 
-ENOUGH = frozen({"live": (800, 15, 15), "print": (800, 15, 15), "replay": (800, 15, 15)})
+ENOUGH = frozen({"live": (1000, 50, 50), "print": (800, 15, 15), "replay": (800, 15, 15)})
 CARD = new({"card": (150, 35, 4), "live": (60, 1, 1)})  # a new attack type
 
 
@@ -30,7 +30,7 @@ def test_a_gain_on_a_new_attack_type_without_loss_is_promoted() -> None:
     gains = [row for row in verdict.tests if row["test"] == "gain"]
     assert [(row["at"], row["champion"], row["challenger"], row["videos"]) for row in gains] == [
         (OWN, 36, 5, 210),
-        (EQUAL, 35, 7, 210),
+        (EQUAL, 36, 5, 210),
     ]
     assert "5 of 210 videos wrong instead of 36" in verdict.sentence
     of = {(row["part"], row["type"]): row for row in verdict.rates}
@@ -89,7 +89,7 @@ def test_a_gain_paid_with_live_people_of_the_new_data_is_not_promoted() -> None:
 
 
 def test_a_type_that_is_worse_by_the_margin_is_never_promoted_however_many_videos_there_are() -> None:
-    verdict = judged(frozen({"live": (4000, 0, 0), "print": (4000, 100, 300)}) + CARD)
+    verdict = judged(frozen({"live": (4000, 200, 200), "print": (4000, 100, 300)}) + CARD)
     assert verdict.decision == REFUSED
     loss = [row for row in verdict.tests if row["of"] == "print"]
     assert [round(row["points"], 6) for row in loss] == [5, 5]

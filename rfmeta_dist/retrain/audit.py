@@ -4,8 +4,8 @@ audit/000001.json    {"number", "kind", "time", "facts", "closes", "previous", "
 
 `sha256` is the event's own hash (core/digests.py), and `previous` that of the event before it, empty for the
 first one. So an event that is edited, deleted or moved breaks the chain. The log alone cannot show that its
-last events were deleted. Therefore the hash of the last event, the head, is also stored in other places, and `check`
-compares.
+last events were deleted. Therefore the hash of the last event, the head, is also stored in other places, and
+`check` compares.
 """
 
 from __future__ import annotations

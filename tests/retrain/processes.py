@@ -12,7 +12,7 @@ _WRITES = ("create", "write", "replace", "delete", "register", "tag", "set_alias
 
 
 def forked(function: Callable[..., Any], *arguments: Any) -> int:
-    """Start a child process that calls the function, and return its number. Its exit code is 1 after an error."""
+    """Start a child process that calls the function, and return its number. Its exit code is 1 after errors."""
     child = os.fork()
     if child:
         return child

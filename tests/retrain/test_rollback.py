@@ -1,4 +1,4 @@
-"""A rollback goes to the champion before, and what it leaves is quarantined until a person promotes it again."""
+"""A rollback goes to the champion before; what it leaves is quarantined until a person promotes it again."""
 
 from __future__ import annotations
 

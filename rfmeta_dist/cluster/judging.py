@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.data.reading.sources import Sources
-from rfmeta_dist.detectors import package
+from rfmeta_dist.detectors import package, start
 from rfmeta_dist.evaluation import checkpoints
 from rfmeta_dist.evaluation.checkpoints import Candidate
 from rfmeta_dist.runs.folder import MODEL
@@ -77,6 +77,7 @@ def _choose(found: Sequence[Candidate], config: Config, folder: Store, sources: 
     choice = checkpoints.described(readable, validation, config.evaluation.checkpoint, left_out)
     model = load_model(folder.sub(f"{checkpoints.FOLDER}/{choice['chosen']}/model"), device)
     facts = {name: model.about[name] for name in ("step", "recalibration")} | {"checkpoints": choice}
+    facts |= start.facts_of(folder)
     judge.save_model(config, folder, model.detector, sources, validation[choice["chosen"]], facts)
 
 
@@ -93,7 +94,7 @@ def _made_of(
     detector, words = gradient.from_checkpoint(
         config, checkpoint, sources, torch.device(device), averaged=candidate.averaged
     )
-    return detector, {"step": candidate.step, "recalibration": words}
+    return detector, {"step": candidate.step, "recalibration": words, **start.facts_of(folder)}
 
 
 def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.detectors import start
+from rfmeta_dist.detectors.start import Start
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs import pins
 from rfmeta_dist.storage.requirements import require_put_if_absent
@@ -24,6 +26,7 @@ class Prepared(NamedTuple):
         pins: the fingerprint of the manifest to read, for each domain.
         deleted: the target's name, if the data that the run was pinned to was deleted; empty otherwise.
         notes: messages for the user.
+        start: what the run records of the model that it begins with; None if it begins with random weights.
     """
 
     folder: Store
@@ -31,6 +34,7 @@ class Prepared(NamedTuple):
     pins: dict[str, str]
     deleted: tuple[str, ...]
     notes: list[str]
+    start: Start | None = None
 
 
 def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
@@ -44,7 +48,8 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
             manifest is read for a domain that is in neither.
 
     Raises:
-        RfmetaError: a domain cannot be used for the run, or the folder belongs to another run.
+        RfmetaError: a domain or the model at `training.start` cannot be used for the run, or the folder belongs
+            to another run.
     """
     folder = runs.open_folder(config)
     started = runs.is_started(folder, config)
@@ -52,6 +57,7 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     held = pins.read(folder) if started or folder.exists(pins.FILE) else {}
     pinned = {**(chosen or {}), **held}
     trained = folder.exists(runs.MODEL)
+    begin = start.look(config, folder, begun=trained or runs.has_checkpoint(folder))
     manifests = {} if trained else domains.open_sources(config, pinned)
     opened = {**pinned, **{name: m.fingerprint for name, m in manifests.items()}}
     targets = [] if config.data.target is None else [domains.open_target(config, opened)]
@@ -65,7 +71,7 @@ def look(config: Config, chosen: Mapping[str, str] | None = None) -> Prepared:
     ]
     notes += _changes(folder, config) if started else []
     notes += domains.resized(config, [*manifests.values(), *targets])
-    return Prepared(folder, manifests, whole, deleted, notes)
+    return Prepared(folder, manifests, whole, deleted, notes, begin)
 
 
 def _changes(folder: Store, config: Config) -> list[str]:
@@ -99,6 +105,8 @@ def prepare(config: Config) -> Prepared:
             f"run {folder.url} was started by two processes at the same moment with different data",
             "give the same command again, which then reads the data that the first process chose",
         )
+    if found.start:
+        start.add(folder, found.start)
     if first:
         for name, manifest in found.manifests.items():
             samples = sum(s.samples for s in manifest.shards if s.split == "train")
@@ -138,4 +146,6 @@ def pin_together(configs: Sequence[Config]) -> list[str]:
         notes += found.notes
         require_put_if_absent(found.folder)
         pins.add(found.folder, found.pins, replace=found.deleted)
+        if found.start:
+            start.add(found.folder, found.start)
     return list(dict.fromkeys(notes))

@@ -14,6 +14,7 @@ from rfmeta_dist.cluster.monitor import JUDGING, NOTICE
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DivergedError
 from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.detectors import start
 from rfmeta_dist.runs import folder as runs
 from rfmeta_dist.runs.fingerprint import fingerprint, first_fingerprint
 from rfmeta_dist.storage import lease
@@ -42,13 +43,16 @@ def assignment(
         actors: reading actors, from `streams.start`.
 
     Raises:
+        RunError: start.json is damaged.
         StorageError: the folder cannot be read or written.
     """
     folder = runs.open_folder(config)
     for name in LEFT:
         folder.delete(name)
     hashes = {name: manifest.fingerprint for name, manifest in manifests.items()}
-    fingerprints = (fingerprint(config, hashes), first_fingerprint(runs.first_config(folder), hashes))
+    begun = start.recorded(folder)
+    own = fingerprint(config, hashes, begun.package if begun else None)
+    fingerprints = (own, first_fingerprint(runs.first_config(folder), hashes))
     opened = streams.opened(actors, config, hashes)
     return worker.Assignment(config, fingerprints, opened, monitor, label, token, folder, config.training.steps)
 

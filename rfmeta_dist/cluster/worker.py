@@ -21,6 +21,7 @@ from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.core.types import StepRow
+from rfmeta_dist.detectors import start
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage import lease
@@ -28,6 +29,7 @@ from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training import checkpoint, kept, precision
+from rfmeta_dist.training.begin import begin
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.kept import Found
 from rfmeta_dist.training.loop import Hooks, Keys, build, train
@@ -188,7 +190,11 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
 
 
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
-    """Load the newest intact checkpoint, which the first worker chooses, and return its progress."""
+    """Load the newest intact checkpoint, which the first worker chooses, and return its progress.
+
+    Without a checkpoint, a run with `training.start` loads the weights of that model. Each worker reads them
+    and checks their hash, so all begin with the same bits.
+    """
     folder, strategy = open_folder(task.config), trainer.strategy
     found = kept.newest(folder, task.until) if strategy.rank == 0 else Found(None)
     step = found.saved.progress.step if found.saved else 0
@@ -196,6 +202,8 @@ def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News
     if found.left_out:
         news.notice(str(found))
     if not chosen:
+        if task.config.training.start:
+            begin(trainer, start.read_weights(task.config, folder))
         return Progress()
     saved = found.saved or checkpoint.read(folder.sub(kept.folder_name(int(chosen))), int(chosen))
     return checkpoint.restore(saved, trainer, task.fingerprints)

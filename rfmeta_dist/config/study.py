@@ -144,6 +144,12 @@ class Study(Section):
         return self
 
     def _require_own_weights(self) -> None:
+        if self.base.training.start:
+            raise ConfigError(
+                f"base.training.start={self.base.training.start}: a fold must not know the domain that it "
+                "leaves out, but a trained model may have been trained on it",
+                "remove base.training.start",
+            )
         if self.base.model.weights and "model.backbone" in self.space:
             raise ConfigError(
                 "space.model.backbone: base.model.weights holds the weights of one network, so another "

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from rfmeta_dist.config.methods import MetaTestMode
-from rfmeta_dist.config.section import Section
+from rfmeta_dist.config.section import Place, Section
 
 
 class EpisodeChoice(Section):
@@ -25,6 +25,12 @@ class EpisodeChoice(Section):
 class Training(Section):
     """The optimisation, and the workers that it runs on."""
 
+    start: Place | None = Field(
+        None,
+        description="begin with the weights of this trained model: the folder of a run or of its model, local "
+        "or s3://…, which all machines see. If not given, training begins with random weights, or with F's of "
+        "model.weights, which is not read if this field is set",
+    )
     steps: int = Field(1000, ge=1, le=10_000_000, description="number of optimiser steps")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam; β in the paper")
     decay: Literal["none", "cosine"] = Field(

@@ -7,7 +7,8 @@ Format 2 has these fields: `kind` selects the loader (recipes/load.py); `detecto
 addition to the files; `view` says how crops and patches are cut and how scores are pooled; `thresholds` are by
 unit; `operating_points` are thresholds for other needs, by unit and name, and absent in packages of earlier
 versions; `parent` is the SHA-256 of the package.json of the model that this one was trained further from, or
-that it is with other thresholds, or null. Facts about the training follow. Format 1, which had only one kind of
+that it is with other thresholds, or null; `start` is the model that it was trained further from (start.py), and
+absent if there is none. Facts about the training follow. Format 1, which had only one kind of
 detector, is converted when it is read.
 """
 
@@ -99,7 +100,8 @@ def save(  # what a package consists of
         detector: the detector to save.
         view: how the detector's input is made.
         thresholds: one threshold for each unit.
-        facts: facts about the training: the configuration, the step, fingerprints of the data, ….
+        facts: facts about the training: the configuration, the step, fingerprints of the data, …; `parent` and
+            `start` of a model that was trained further from another (start.py).
         operating_points: thresholds for several needs, by unit and name.
     """
     own = detector.save(folder)

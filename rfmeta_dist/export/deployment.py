@@ -135,6 +135,7 @@ def _facts(
 ) -> Facts:
     model, config, order = work.order.model, work.config, work.order
     manifests = work.sources.manifests if work.sources else {}
+    start = model.about.get("start")
     return Facts(
         name=(order.name or config.run.name) + ("-int8" if order.int8 else ""),
         precision=INT8 if order.int8 else FP32,
@@ -154,6 +155,7 @@ def _facts(
             "protocol": config.data.protocol,
             "precision while training": config.training.precision,
             "recalibration": model.about.get("recalibration"),
+            **({"trained further from the model": start["package"]} if start else {}),
         },
         figures=figures,
         judged="tf32" if work.tf32 else FP32,
@@ -189,6 +191,7 @@ def _write(work: Work, out: Store, model: bytes, facts: Facts) -> None:
         "figures": figures,
         "checked": dict(facts.checked),
         "int8": facts.int8,
+        **({"start": start["package"]} if (start := work.order.model.about.get("start")) else {}),
         "trained_by": work.order.model.about.get("code", __version__),
         "torch": torch.__version__,
         "onnx": onnx.__version__,

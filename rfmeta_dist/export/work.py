@@ -87,7 +87,8 @@ class Work:
     @property
     def child(self) -> bool:
         """Return True if the model's thresholds were set on the user's own data (`rfmeta threshold`)."""
-        return self.order.model.about["parent"] is not None
+        about = self.order.model.about
+        return about["parent"] not in (None, about.get("start", {}).get("package"))
 
     @property
     def tf32(self) -> bool:

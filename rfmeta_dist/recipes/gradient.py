@@ -21,6 +21,7 @@ from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.detectors.api import Inside, ScoreError
 from rfmeta_dist.detectors.package import Contents, damaged
+from rfmeta_dist.detectors.start import open_start
 from rfmeta_dist.models.activation import STRIDE
 from rfmeta_dist.models.activation import inside as look_inside
 from rfmeta_dist.models.build import build as build_networks
@@ -30,13 +31,13 @@ from rfmeta_dist.recipes.api import Context
 from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.single import Single
+from rfmeta_dist.training.begin import WEIGHTS, begin
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.checkpoint import read as read_checkpoint
 from rfmeta_dist.training.loop import Hooks, build, train
 from rfmeta_dist.training.step import Trainer
 
 CPU = torch.device("cpu")
-WEIGHTS = "weights.safetensors"
 PREPROCESSING = "RGB and HSV (hue a full circle), six channels in [0, 1], no mean or deviation subtracted"
 
 
@@ -124,11 +125,14 @@ class GradientRecipe:
         Raises:
             DataError: a source is damaged or has samples of one class only.
             RunError: a loss or gradient is not finite.
+            ConfigError: the model at `training.start` cannot be used.
         """
         one = {"workers": 1, "strategy": "single"}  # this process computes every task of an episode
         training = context.config.training.model_copy(update=one)
         config = context.config.model_copy(update={"training": training})
         trainer = build(config, Single(), self._device)
+        if config.training.start:
+            begin(trainer, open_start(config))
         batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
         hooks = Hooks(context.after_step, checkpoint=lambda _: None, not_finite=lambda *_: None)
         train(config, trainer, batches, hooks, Progress(), self._device)

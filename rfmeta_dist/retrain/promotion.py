@@ -29,6 +29,10 @@ OPENING = (DECIDED, ROLLBACK, BY_HAND)
 DONE, ABANDONED, RESTORED = "done", "abandoned", "alias restored"
 
 
+class OvertakenError(RunError):
+    """Another version became champion since the decision, so this one was not promoted."""
+
+
 @dataclass(frozen=True)
 class Champion(Version):
     """The version that is champion, as promotion.json says.
@@ -255,9 +259,9 @@ def allowed(store: Store) -> Iterator[None]:
         ) from error
 
 
-def _too_late(store: Store, number: int, now: Champion | None) -> RunError:
+def _too_late(store: Store, number: int, now: Champion | None) -> OvertakenError:
     there = f"version {now.number}" if now else "no version"
-    return RunError(
+    return OvertakenError(
         f"version {number} was not promoted: the champion in {store.url} is {there} now, not the one that it "
         "was compared with",
         "nothing was changed; the next rfmeta retrain compares with the champion of then",

@@ -61,17 +61,27 @@ LATER = ("episode",)
 FIRST_NAMES = {f"{former.split('.')[0]}.{name}": former.split(".")[1] for former, name in RENAMED.items()}
 
 
-def fingerprint(config: Config, manifests: Mapping[str, str]) -> str:
+def fingerprint(config: Config, manifests: Mapping[str, str], start: str | None = None) -> str:
     """Return the hash of everything that the weights depend on.
 
     Args:
         config: the run's.
         manifests: fingerprint of the manifest of each source domain, by domain.
+        start: SHA-256 of the package.json of the model at `training.start`; None if that is not set. The hash
+            depends on this content, not on the place.
 
     Returns:
         SHA-256 as hexadecimal text.
+
+    Raises:
+        ValueError: only one of `training.start` and `start` is given.
     """
-    return _hash(_decides(config), manifests)
+    if (start is None) != (config.training.start is None):
+        raise ValueError(f"training.start={config.training.start}, but the hash of its content is {start}")
+    decides = _decides(config)
+    if start is not None:
+        decides["training"]["start"] = start
+    return _hash(decides, manifests)
 
 
 def first_fingerprint(config: Config, manifests: Mapping[str, str]) -> str:

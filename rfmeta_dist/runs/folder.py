@@ -3,6 +3,7 @@
 config.yaml         the configuration; only the target, the place of the data and `tracking` may change later
 config-first.yaml   the configuration of the first start, if it was changed
 manifests.json      the fingerprint of the manifest that the run reads, for each domain (pins.py)
+start.json          the model that the run begins with, if `training.start` names one (detectors/start.py)
 ledger.jsonl        a line for each read of labelled data: when, why, which domain and split
 lease.json          the process that writes into the folder now (storage/lease.py)
 starts.jsonl        a line for each start of the run: code, machine and workers (runs/starts.py)
@@ -186,6 +187,12 @@ def require_model(folder: Store) -> None:
             f"run {folder.url} has no model yet, because its training has not finished",
             "give the same `rfmeta train` command again, which continues the training, and wait for its end",
         )
+
+
+def has_checkpoint(folder: Store) -> bool:
+    """Return True if the run has a checkpoint that was written completely. It may have been damaged since."""
+    steps = [name for name in folders(folder) if name.startswith("step-")]
+    return any(folder.exists(f"{name}/state.json") for name in steps)
 
 
 def record(  # the ledger's columns

@@ -64,8 +64,10 @@ def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
         ConfigError: `model.weights` cannot be used.
     """
     training = config.training
+    # The weights of `training.start` are loaded later, and only if there is no checkpoint (begin.py).
+    model = config.model.model_copy(update={"weights": None}) if training.start else config.model
     nets = start(
-        config.model,
+        model,
         training.seed,
         checkpointing=training.activation_checkpointing,
         second_order=config.method.facts.second_order,

@@ -1,4 +1,4 @@
-"""Compare the names and shapes of a checkpoint's tensors with those of the networks."""
+"""Compare the names and shapes of stored tensors with those of the networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 from rfmeta_dist.strategy.api import MOMENTS, Tensors
 
 
-def misfit(nets: nn.Module, weights: Tensors, moments: Tensors) -> str:
+def misfit(nets: nn.Module, weights: Tensors, moments: Tensors, of: str = "checkpoint") -> str:
     """Return a clause that names the first tensor that does not fit the networks; empty if all tensors fit.
 
     Args:
@@ -15,18 +15,19 @@ def misfit(nets: nn.Module, weights: Tensors, moments: Tensors) -> str:
         weights: tensors by name, as in the networks' `state_dict`.
         moments: Adam's moments, by `MOMENTS` and parameter name. A parameter that never had a gradient has no
             moments; every other one must have both.
+        of: what the tensors are stored in, as a noun of the clause.
     """
     parameters = dict(nets.named_parameters())
     having = {name.partition(".")[2] for name in moments}
     own = {f"{key}.{name}": parameters[name] for key in MOMENTS for name in having if name in parameters}
-    return _first_difference(nets.state_dict(), weights) or _first_difference(own, moments)
+    return _first_difference(nets.state_dict(), weights, of) or _first_difference(own, moments, of)
 
 
-def _first_difference(own: Tensors, given: Tensors) -> str:
+def _first_difference(own: Tensors, given: Tensors, of: str) -> str:
     for name in sorted({*own, *given}):
         ours, theirs = (list(side[name].shape) if name in side else None for side in (own, given))
         if ours != theirs:
-            return f"{name} is {_shape(theirs)} in the checkpoint and {_shape(ours)} in the networks"
+            return f"{name} is {_shape(theirs)} in the {of} and {_shape(ours)} in the networks"
     return ""
 
 

@@ -122,3 +122,12 @@ def test_each_protocol_within_a_domain_is_training_of_its_own():
         for within in ("A/1", "A/3_1", "A/3_2")
     ]
     assert len({fingerprint(one, {"A": "1"}) for one in found}) == 3
+
+
+def test_the_model_that_a_run_begins_with_is_part_of_it_by_its_content():
+    here, there = (config(training={"start": place}) for place in ("runs/a", "s3://models/a"))
+    assert fingerprint(here, DATA, "1") == fingerprint(there, DATA, "1")
+    assert len({fingerprint(here, DATA, "1"), fingerprint(here, DATA, "2"), fingerprint(config(), DATA)}) == 3
+    for settings, start in ((here, None), (config(), "1")):
+        with pytest.raises(ValueError, match="the hash of its content"):
+            fingerprint(settings, DATA, start)

@@ -25,6 +25,7 @@ def generated() -> dict[Path, str]:
         REFERENCE / "configuration.schema.json": configuration.schema(),
         REFERENCE / "python.md": python.page(),
         REFERENCE / "study.md": configuration.study_page(),
+        REFERENCE / "retraining.md": configuration.retraining_page(),
     }
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
 
@@ -62,33 +63,62 @@ This page is generated from the program. A study is what `rfmeta tune` searches 
 """
 
 
+RETRAINING_HEAD = """# Retraining file
+
+This page is generated from the program. A retraining is what `rfmeta retrain` works on
+([how to](../how-to/retrain.md)). `rfmeta example retrain` prints one. On the command line,
+`--set watch.least_videos=50` overrides a field, and `--set base.training.steps=100` one of the base.
+"""
+
+
 def study_page() -> str:
     """Return the page about study files in Markdown: a table of fields for the study and for each section."""
-    whole = Study.model_json_schema()
-    parts = [STUDY_HEAD]
+    return STUDY_HEAD + "\n" + _tables("study", Study.model_json_schema(), STUDY_SECTIONS)
+
+
+def retraining_page() -> str:
+    """Return the page about the files of retrainings, in the form of `study_page`."""
+    return RETRAINING_HEAD + "\n" + _tables("retraining", Retraining.model_json_schema(), RETRAINING_SECTIONS)
+
+
+def _tables(what: str, whole: Schema, sections: Mapping[str, str]) -> str:
+    """Return a table of fields for the whole file, and one for each section.
+
+    Args:
+        what: name of the file's kind.
+        whole: its JSON schema.
+        sections: the name of the definition of each section, by field.
+    """
+    parts = []
     for name, section in {
-        "study": whole,
-        **{n: whole["$defs"][n.title()] for n in ("search", "budget")},
+        what: whole,
+        **{field: whole["$defs"][kind] for field, kind in sections.items()},
     }.items():
-        if name != "study":
+        if name != what:
             parts += [f"## {name}", "", " ".join(section.get("description", "").split()), ""]
         parts += ["| field | values | default | meaning |", "|---|---|---|---|"]
         required = section.get("required", ())
         for field, facts in section["properties"].items():
             default = "required" if field in required else _value(facts.get("default"))
-            kind = STUDY_KINDS.get(field) or _kind(facts, name + field)
+            linked = f"[a section](#{field})" if name == what and field in sections else ""
+            kind = linked or KINDS.get(field) or _kind(facts, name + field)
             meaning = facts.get("description", "").replace("|", "\\|")
-            default = "see there" if field in ("search", "budget") else default
-            parts.append(f"| `{field}` | {kind} | {default} | {meaning} |")
+            parts.append(f"| `{field}` | {kind} | {'see there' if linked else default} | {meaning} |")
         parts.append("")
     return "\n".join(parts)
 
 
-STUDY_KINDS = {
+STUDY_SECTIONS = {"search": "Search", "budget": "Budget"}
+RETRAINING_SECTIONS = {
+    "watch": "Watch",
+    "challenger": "Challenger",
+    "gate": "Gate",
+    "drift": "Drift",
+    "registry": "Registered",
+}
+KINDS = {
     "base": "[a configuration](configuration.md), or the path of one",
     "space": "field → distribution",
-    "search": "[a section](#search)",
-    "budget": "[a section](#budget)",
     "points": "list of field → value",
     "rungs": "list of whole numbers, rising",
     "seeds": "list of whole numbers",

@@ -8,6 +8,7 @@ import typer
 
 from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
+    batches,
     compare,
     demo,
     doctor,
@@ -19,6 +20,7 @@ from rfmeta_dist.cli import (
     judge,
     leave_one_out,
     probe,
+    retrain,
     run,
     s3,
     score,
@@ -72,6 +74,9 @@ synth.app.command(epilog=probe.EXAMPLES)(probe.probe)
 app.add_typer(synth.app, name="synth", rich_help_panel=DATA, epilog=synth.EXAMPLES)
 app.command(rich_help_panel=DATA, epilog=ingest.EXAMPLES)(ingest.ingest)
 app.add_typer(ingest.faces_app, name="faces", rich_help_panel=DATA)
+shards.app.command(epilog=batches.LIST_EXAMPLES)(batches.batches)
+shards.app.command(epilog=batches.REVIEW_EXAMPLES)(batches.review)
+shards.app.command(epilog=batches.RETRACT_EXAMPLES)(batches.retract)
 app.add_typer(shards.app, name="shards", rich_help_panel=DATA)
 app.command(rich_help_panel=DATA, epilog=s3.EXAMPLES)(s3.s3)
 app.command(rich_help_panel=RUNS, epilog=run.TRAIN_EXAMPLES)(run.train)
@@ -86,6 +91,7 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
     command(leave_one_out.leave_one_out)
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
+app.command(rich_help_panel=CLUSTER, epilog=retrain.EXAMPLES)(retrain.retrain)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)

@@ -20,7 +20,8 @@ EXAMPLES = """
 
   rfmeta example M > card.yaml        [dim]# the card of a generated domain, for rfmeta synth --card[/]
 """
-STUDY = "study"  # the one file among the configurations that is for `rfmeta tune`
+# The files among the configurations that are for another command than `rfmeta train`.
+OTHERS = {"study": "study", "retrain": "retraining"}
 
 
 def example(
@@ -30,7 +31,7 @@ def example(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print an example to start from: a run's configuration, a job spec, or the card of a generated domain."""
+    """Print an example file to start from: of a run, a study, a retraining, a job, or a generated domain."""
     files = _files()
     if name is None:
         kinds = {known: kind for known, (kind, _) in files.items()}
@@ -54,4 +55,4 @@ def _files() -> dict[str, tuple[str, Path]]:
     jobs = shipped(JOBS, "configs")
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
     files = {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
-    return files | {STUDY: ("study", files[STUDY][1])}
+    return files | {name: (kind, files[name][1]) for name, kind in OTHERS.items()}

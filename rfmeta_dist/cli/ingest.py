@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say, show_table
+from rfmeta_dist.cli.batches import Into, Name, Supplier, asked, say_added
+from rfmeta_dist.cli.ingested import SHOWN, result, summary
+from rfmeta_dist.cli.terminal import Address, Json, print_json, progress, say
 from rfmeta_dist.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from rfmeta_dist.cluster.ingest import Ingested
-    from rfmeta_dist.data.shards.stage import Tally
+    from rfmeta_dist.data.shards.batches import Batch
     from rfmeta_dist.ingest.crop import Native
     from rfmeta_dist.ingest.layouts.layout import Layout, Survey
 
@@ -33,10 +34,11 @@ EXAMPLES = """
 
   rfmeta ingest siw /data/SiW --out s3://bucket/native --size native     [dim]# for data.view=patches[/]
 
+  rfmeta ingest folder /data/may --into O --batch may --supplier Acme --out s3://bucket/faces
+
 If ingest is interrupted, give the same command again: it continues, and finished recordings are kept.
 """
 ALONE_S = 5.0  # seconds that an ingest without a cluster works before it starts Ray, which takes about as long
-SHOWN = 10  # names of each kind in the summary
 
 faces_app = typer.Typer(help="Install the face models that ingest and score need.", no_args_is_help=True)
 
@@ -121,6 +123,25 @@ def ingest(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out recordings that cannot be decoded.")
     ] = False,
+    into: Into = None,
+    batch: Name = None,
+    supplier: Supplier = None,
+    same_people: Annotated[
+        bool,
+        typer.Option(
+            "--same-people",
+            help="With --into: a person of the batch is the person of the same name in the domain. If not "
+            "given, people get names of their own, because two suppliers may both call their first person 1.",
+        ),
+    ] = False,
+    most_of_a_type: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            help="With --into: videos of an attack type that the domain may have for each video of all other "
+            "types. The surplus of a batch is left out.",
+        ),
+    ] = 10.0,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes; one for each CPU if not given.")
     ] = None,
@@ -138,7 +159,9 @@ def ingest(
     if layout not in LAYOUTS:
         raise ConfigError(f"there is no layout {layout!r}", f"choose from {', '.join(LAYOUTS)}")
     chosen = keeping(LAYOUTS[layout], named or [])
-    name = domain or chosen.domain
+    part = asked(into, batch, supplier)
+    _require_meant(domain, into, same_people=same_people)
+    name = into or domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(
             f"{name!r} is not a valid domain name",
@@ -149,7 +172,7 @@ def ingest(
         Every(every) if every else Spread(frames, clip),
     )
     read_models()  # report a missing face model before the data set's folder, which may be large, is searched
-    survey = chosen.survey(source.resolve(), name)
+    survey = _survey(chosen, source.resolve(), name, part, same_people=same_people)
     _say_strays(survey)
     with _listed():
         if not accept_counts:
@@ -165,7 +188,9 @@ def ingest(
 
         return session(workers, address)
 
-    order = Order(layout, source.resolve(), out, name, chosen_frames, rule, skip_unreadable)
+    order = Order(
+        layout, source.resolve(), out, name, chosen_frames, rule, skip_unreadable, part, most_of_a_type
+    )
     alone_s = 0.0 if address or os.environ.get("RAY_ADDRESS") else ALONE_S
     with _listed(), progress(json) as bars:
         task = bars.add_task(f"ingest {name}", total=None)
@@ -175,9 +200,27 @@ def ingest(
 
         done = run(order, survey, workers, show, alone_s=alone_s, connect=connect)
     if json:
-        print_json(_result(done))
+        print_json(result(done, part))
     else:
-        _summary(chosen, survey, done)
+        summary(chosen, survey, done)
+        if part:
+            say_added(done.manifest, part)
+
+
+def _survey(layout: Layout, root: Path, domain: str, batch: Batch | None, *, same_people: bool) -> Survey:
+    """List the recordings of the source, under the names that they get in the domain or in its batch."""
+    from rfmeta_dist.ingest.batch import survey_batch
+
+    if batch:
+        return survey_batch(layout, root, domain, batch.name, same_people=same_people)
+    return layout.survey(root, domain)
+
+
+def _require_meant(domain: str | None, into: str | None, *, same_people: bool) -> None:
+    if domain and into:
+        raise ConfigError("--domain and --into both name a domain", "give --into alone to add a batch to it")
+    if same_people and not into:
+        raise ConfigError("--same-people applies to a batch only", "add --into DOMAIN, or leave it out")
 
 
 def _size(size: str, smallest: int | None) -> int | Native:
@@ -211,89 +254,9 @@ def _listed() -> Iterator[None]:
         raise DataError(problem, error.remedy) from error
 
 
-def _tell_some(lines: Sequence[str]) -> None:
-    for line in lines[:SHOWN]:
-        say(line)
-    if len(lines) > SHOWN:
-        say(f"  and {len(lines) - SHOWN} more; --json prints all of them")
-
-
 def _say_strays(survey: Survey) -> None:
     for line in (*survey.notes, *survey.hints):
         say(line)
     if survey.unknown:
         some = ", ".join(survey.unknown[:SHOWN])
         say(f"{len(survey.unknown)} file(s) do not belong to this layout and are left out: {some}")
-
-
-def _result(done: Ingested) -> dict[str, Any]:
-    return {
-        "domain": done.manifest.domain,
-        "manifest": done.manifest.fingerprint,
-        "counts": done.manifest.counts,
-        "without_face": {t.path: list(t.faceless) for t in done.tallies if t.faceless},
-        "several_faces": {t.path: list(t.crowded) for t in done.tallies if t.crowded},
-        "turned": {t.path: t.turned for t in done.tallies if t.turned},
-        "lying": {t.path: list(t.lying) for t in done.tallies if t.lying},
-        "too_small": {t.path: list(t.small) for t in done.tallies if t.small},
-        "shrunk": {t.path: t.shrunk for t in done.tallies if t.shrunk},
-        "unreadable": {t.path: t.error for t in done.tallies if t.error},
-    }
-
-
-def _summary(layout: Layout, survey: Survey, done: Ingested) -> None:
-    """Print the tables of recordings and samples, then the names of what was left out or changed."""
-    from rfmeta_dist.data.upkeep.stats import stats
-    from rfmeta_dist.ingest.layouts.check import compare
-
-    recordings = (
-        (
-            row.split,
-            "live" if row.label else "attack",
-            "?" if row.expected is None else str(row.expected),
-            str(row.found),
-        )
-        for row in compare(layout, survey.recordings)
-    )
-    columns = ("official split", "class", "expected", "found")
-    show_table(columns, recordings, title=f"recordings of {layout.name}")
-    samples = (
-        (row.split, row.attack_type, *(str(n) for n in (row.samples, row.subjects, row.videos)))
-        for row in stats(done.manifest)
-    )
-    show_table(("split", "attack type", "samples", "subjects", "videos"), samples, title="samples")
-    read, faceless = sum(t.read for t in done.tallies), [t for t in done.tallies if t.faceless]
-    missing, crowded = sum(len(t.faceless) for t in faceless), sum(len(t.crowded) for t in done.tallies)
-    say(
-        f"{read} frames were read. {missing} show no face and are left out; "
-        f"{crowded} show several faces, of which the largest was taken"
-    )
-    _tell_some([f"  no face: {t.path}{_frames(t, t.faceless)}" for t in faceless])
-    _say_sizes(done)
-    lay = "its faces lay on their side or upside down"
-    _tell_some([f"  turned by {t.turned}° clockwise, as {lay}: {t.path}" for t in done.tallies if t.turned])
-    lies = "not turned, but a face may lie on its side or upside down"
-    _tell_some([f"  {lies}: {t.path}{_frames(t, t.lying)}" for t in done.tallies if t.lying])
-    _tell_some([f"  unreadable: {t.error}" for t in done.tallies if t.error])
-    say(f"domain {done.manifest.domain}: manifest {done.manifest.fingerprint[:12]}")
-
-
-def _say_sizes(done: Ingested) -> None:
-    """Print which native crops were left out or reduced in size."""
-    small = [side for t in done.tallies for side in t.small]
-    if small:
-        counts = done.manifest.contract["faces_too_small"]
-        say(
-            f"{len(small)} faces ({counts['live']} live, {counts['attack']} attack) are left out, because "
-            f"their crops would have only {min(small)} to {max(small)} pixels. A lower --smallest keeps them; "
-            "data.image_size, the side of a patch, must then not be larger than --smallest"
-        )
-        _tell_some([f"  too small: {t.path}, {len(t.small)} face(s)" for t in done.tallies if t.small])
-    if shrunk := sum(t.shrunk for t in done.tallies):
-        say(f"{shrunk} crops were too large and were reduced, so their pixels are not those of the source")
-
-
-def _frames(tally: Tally, numbers: Sequence[int]) -> str:
-    """Return the numbers of the frames as text, or an empty text for a still image."""
-    some = ", ".join(map(str, numbers[:SHOWN]))
-    return f", frames {some}{', …' if len(numbers) > SHOWN else ''}" if tally.read > 1 else ""

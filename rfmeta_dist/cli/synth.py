@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from rfmeta_dist.cli.batches import Into, Name, Supplier, asked, say_added
 from rfmeta_dist.cli.lists import names
 from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say, time_left
 from rfmeta_dist.core.errors import ConfigError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
 
+    from rfmeta_dist.data.shards.batches import Batch
     from rfmeta_dist.synth.domains.domain import Domain
     from rfmeta_dist.synth.domains.scale import Scale
     from rfmeta_dist.synth.filming.recording import Video
@@ -31,6 +33,8 @@ EXAMPLES = """
   rfmeta synth --out runs/data --card mine.yaml --domains O,C,MINE   [dim]# `rfmeta example M` prints a card[/]
 
   rfmeta synth --out runs/data --drawn 16             [dim]# 16 domains drawn at random[/]
+
+  rfmeta synth --out runs/data --card new.yaml --domains NEW --into O --batch may --supplier me
 
   rfmeta synth --sheet sheet.png --scale full        [dim]# only a contact sheet, no shards[/]
 
@@ -91,6 +95,9 @@ def synth(
     cards: Cards = None,
     drawn: Drawn = None,
     identities: Identities = None,
+    into: Into = None,
+    batch: Name = None,
+    supplier: Supplier = None,
     workers: Workers = None,
     sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.")] = None,
     address: Address = None,
@@ -104,7 +111,13 @@ def synth(
             "neither --out nor --sheet is given, so there is nothing to write",
             "give --out PREFIX, --sheet FILE, or both",
         )
+    part = asked(into, batch, supplier)
     known, names = choose_domains(domains, cards, drawn, seed)
+    if part and len(names) != 1:
+        raise ConfigError(
+            f"--into {into} takes the faces of one domain, but {len(names)} are to be generated",
+            "choose one with --domains NAME",
+        )
     plans = plan_domains(names, scale, seed, identities, rho, known)  # before Ray is imported
     if sheet is not None:
         _write_sheet(sheet, plans)
@@ -114,7 +127,8 @@ def synth(
     from rfmeta_dist.cluster.session import session
 
     with session(workers, address):
-        counts = generate_domains(out, plans, workers, quiet=json)
+        target = (into, part) if into and part else None
+        counts = generate_domains(out, plans, workers, quiet=json, into=target)
     if json:
         print_json({"prefix": out, "domains": counts})
 
@@ -186,12 +200,24 @@ def _survey(folder: Path) -> Survey:
 
 
 def generate_domains(
-    out: str, plans: Mapping[str, Planned], workers: int | None, *, quiet: bool
+    out: str,
+    plans: Mapping[str, Planned],
+    workers: int | None,
+    *,
+    quiet: bool,
+    into: tuple[str, Batch] | None = None,
 ) -> dict[str, Any]:
     """Generate and publish domains, and show the progress. A Ray session must be open.
 
+    Args:
+        out: prefix to write to.
+        plans: the plan of each domain.
+        workers: number of processes; one for each CPU if None.
+        quiet: True to print nothing.
+        into: the domain that the only planned one joins, and as which batch; None to publish the planned ones.
+
     Returns:
-        The number of samples by domain, split and class.
+        The number of samples by domain, split and class. With `into`, they are those of the domain joined.
     """
     from rfmeta_dist.cluster.synth import synthesise
     from rfmeta_dist.storage.store import open_store
@@ -200,11 +226,14 @@ def generate_domains(
     with progress(quiet, rate_column()) as bars:
         for name, planned in plans.items():
             shown = Shown(bars, name, quiet)
-            manifest = synthesise(out, planned.videos, planned.contract, workers, shown.update)
-            counts[name] = manifest.counts
+            manifest = synthesise(out, planned.videos, planned.contract, workers, shown.update, into)
+            domain = manifest.domain
+            counts[domain] = manifest.counts
             if not quiet:
                 where, total = open_store(out).url, sum(shard.samples for shard in manifest.shards)
-                say(f"{name}: {total} samples, manifest {manifest.fingerprint[:12]}, at {where}/{name}")
+                say(f"{domain}: {total} samples, manifest {manifest.fingerprint[:12]}, at {where}/{domain}")
+                if into:
+                    say_added(manifest, into[1])
     return counts
 
 

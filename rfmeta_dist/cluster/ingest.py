@@ -16,15 +16,18 @@ from typing import Any
 from rfmeta_dist.cluster.ingest_order import Order, extract
 from rfmeta_dist.core.errors import DataError, RfmetaError
 from rfmeta_dist.data.reading.sizes import STEP
-from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
+from rfmeta_dist.data.shards.batches import publish_batch
+from rfmeta_dist.data.shards.delivery import Again, require_same_rule
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, open_head, versions
 from rfmeta_dist.data.shards.pack import pack
+from rfmeta_dist.data.shards.publish import require_no_batches
 from rfmeta_dist.data.shards.stage import Tally
 from rfmeta_dist.ingest.crop import Native
 from rfmeta_dist.ingest.extract import contract
 from rfmeta_dist.ingest.layouts.layout import Survey
 from rfmeta_dist.ingest.recording import Recording, staged_name
 from rfmeta_dist.storage.requirements import require_put_if_absent
-from rfmeta_dist.storage.store import open_store
+from rfmeta_dist.storage.store import Store, open_store
 
 SHOWN = 5  # recordings that an error lists
 
@@ -51,7 +54,9 @@ def ingest(
     alone_s: float = 0.0,
     connect: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Ingested:
-    """Ingest the recordings of a survey. Recordings that an interrupted ingest has finished are kept.
+    """Ingest the recordings of a survey, as a domain or as a batch of one.
+
+    Recordings that an interrupted ingest has finished are kept.
 
     The result does not depend on where recordings are processed.
 
@@ -65,10 +70,13 @@ def ingest(
 
     Raises:
         DataError: recordings cannot be read and are not to be skipped; no face was found; or all crops are
-            smaller than the smallest native crop.
+            smaller than the smallest native crop; the domain has batches, but none is to be added; or the batch
+            does not fit the domain.
         StorageError: the store cannot be written. The same ingest continues where this one stopped.
     """
-    require_put_if_absent(open_store(order.out))
+    store = open_store(order.out)
+    require_put_if_absent(store)
+    _require_possible(order, store)
     names = {staged_name(r, order.root): r for r in survey.recordings}
     kept = order.stage.done()
     pending = {name: r for name, r in names.items() if name not in kept}
@@ -150,9 +158,24 @@ def _publish(order: Order, names: Sequence[str], survey: Survey) -> Ingested:
         facts["turned_as_faces_lay"] = turned
     native = isinstance(order.rule.size, Native)
     store = open_store(order.out)
-    manifest = pack(stage.samples(names), store, order.domain, contract=facts, native=native)
+    if order.batch:
+        again = Again(lambda: stage.samples(names))
+        manifest = publish_batch(
+            again, store, order.domain, order.batch, contract=facts, native=native, most=order.most
+        )
+    else:
+        manifest = pack(stage.samples(names), store, order.domain, contract=facts, native=native)
     stage.clear()
     return Ingested(manifest, tallies)
+
+
+def _require_possible(order: Order, store: Store) -> None:
+    """Check before the work that the domain can take the batch, or has no batches that would be lost."""
+    if order.batch:
+        head = open_head(store, order.domain)
+        require_same_rule(head, order.batch.name, contract(order.frames, order.rule))
+    elif versions(store, order.domain):
+        require_no_batches(open_head(store, order.domain))
 
 
 def _require_large(order: Order, tallies: Sequence[Tally], faces: int) -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rfmeta_dist.data.shards.batches import MOST, Batch
 from rfmeta_dist.data.shards.stage import Stage
 from rfmeta_dist.ingest.crop import CropRule
 from rfmeta_dist.ingest.extract import contract
@@ -31,6 +32,8 @@ class Order:
         frames: rule that chooses the frames of a video.
         rule: how faces are cropped.
         skip_unreadable: True to leave out recordings that cannot be decoded; False to raise an error.
+        batch: the batch as which the samples join the domain; None to publish them as the domain.
+        most: videos of an attack type for each video of all other types; see `data.shards.delivery.surplus`.
     """
 
     layout: str
@@ -40,11 +43,15 @@ class Order:
     frames: FrameRule
     rule: CropRule
     skip_unreadable: bool = False
+    batch: Batch | None = None
+    most: float = MOST
 
     @property
     def stage(self) -> Stage:
         """Return the staging area, which keeps samples of finished recordings until all of them are packed."""
         rule = {"layout": self.layout, **contract(self.frames, self.rule)}
+        if self.batch:
+            rule["batch"] = self.batch.name  # an ingest clears its area, but not that of another batch
         return Stage(open_store(self.out), self.domain, rule)
 
 

@@ -11,9 +11,11 @@ import ray
 from rfmeta_dist.cluster.errors import got
 from rfmeta_dist.cluster.room import workers_for
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.data.shards.batches import Batch, batches_of, name_taken, publish_batch
+from rfmeta_dist.data.shards.delivery import Renamed
 from rfmeta_dist.data.shards.manifest import Manifest, versions
 from rfmeta_dist.data.shards.pack import pack
-from rfmeta_dist.data.shards.publish import json_bytes
+from rfmeta_dist.data.shards.publish import json_bytes, require_no_batches
 from rfmeta_dist.data.shards.stage import Stage, Tally
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store, open_store
@@ -28,11 +30,12 @@ def synthesise(
     contract: Mapping[str, Any],
     workers: int | None,
     on_done: Callable[[int, int], None],
+    into: tuple[str, Batch] | None = None,
 ) -> Manifest:
-    """Render the videos of one domain and publish it. Recordings that an interrupted call finished are kept.
+    """Render the videos of one domain and publish it, as a domain or as a batch of another one.
 
-    The result depends only on the plan, not on the number of workers or on interruptions. A domain that was
-    published before with the same contract is not changed.
+    Recordings that an interrupted call finished are kept. The result depends only on the plan, not on the
+    number of workers or on interruptions. What was published before with the same contract is not changed.
 
     Args:
         out: prefix to write to.
@@ -40,19 +43,21 @@ def synthesise(
         contract: all settings that the videos depend on, from `generate.contract`.
         workers: number of parallel tasks, each with one CPU; all CPUs of the cluster if None.
         on_done: called with the number of finished frames and the number of all frames.
+        into: the domain and the batch as which the samples join it; None to publish them as their own domain.
 
     Raises:
-        DataError: a portrait cannot be read.
+        DataError: a portrait cannot be read; the domain has batches, but none is to be added; or the batch does
+            not fit the domain.
         StorageError: the store cannot be written. The same call continues where this one stopped.
     """
-    store, domain = open_store(out), videos[0].domain
+    store, domain = open_store(out), into[0] if into else videos[0].domain
     total = sum(video.frames for video in videos)
-    published = _published(store, domain, contract)
+    published = _published(store, domain, contract, into[1].name if into else None)
     if published:
         on_done(total, total)
         return published
     require_put_if_absent(store)
-    stage = Stage(store, domain, contract)
+    stage = Stage(store, domain, {**contract, "batch": into[1].name} if into else contract)
     done = stage.done()
     pending = [video for video in videos if _name(video) not in done]
     finished = total - sum(video.frames for video in pending)
@@ -60,22 +65,46 @@ def synthesise(
     for frames in _rendered(pending, stage, workers_for("generation", workers)):
         finished += frames
         on_done(finished, total)
-    manifest = pack(stage.samples([_name(video) for video in videos]), store, domain, contract=contract)
+    names = [_name(video) for video in videos]
+    if into:
+        named = Renamed(lambda: stage.samples(names), domain, into[1].name)
+        manifest = publish_batch(named, store, domain, into[1], contract=contract)
+    else:
+        manifest = pack(stage.samples(names), store, domain, contract=contract)
     stage.clear()
     return manifest
 
 
-def _published(store: Store, domain: str, contract: Mapping[str, Any]) -> Manifest | None:
-    """Return the domain's newest manifest if it has this contract and all its shards exist; None otherwise."""
-    if not versions(store, domain):
+def _published(store: Store, domain: str, contract: Mapping[str, Any], batch: str | None) -> Manifest | None:
+    """Return the domain's newest manifest if there is nothing to add to it; None otherwise.
+
+    That is so if the domain, or its batch if one is named, has this contract and all shards exist.
+
+    Raises:
+        DataError: a batch is to be added, but there is no such domain, its manifest is damaged, or it has
+            another batch of this name; or the domain is to be published anew, but it has batches.
+    """
+    if batch is None and not versions(store, domain):
         return None
     try:
         latest = Manifest.open(store, domain)
     except DataError:
+        if batch is not None:
+            raise
         return None  # the manifest is damaged; publishing the domain again repairs it
     there = set(store.sub(domain).list())
     whole = all(shard.name in there for shard in latest.shards)
-    return latest if whole and json_bytes(latest.contract) == json_bytes(contract) else None
+    batches = batches_of(latest)
+    made = {name: fact for name, fact in latest.contract.items() if name != "batches"}
+    if batch is not None:
+        made = dict(batches[batch].made) if batch in batches else {}
+    if whole and json_bytes(made) == json_bytes(contract):
+        return latest
+    if batch is None:
+        require_no_batches(latest)
+    elif batch in batches:
+        raise name_taken(domain, batches[batch])
+    return None
 
 
 def _rendered(videos: Sequence[Video], stage: Stage, workers: int) -> Iterator[int]:

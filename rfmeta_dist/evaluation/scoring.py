@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -176,9 +176,15 @@ def _per_face(keys: Sequence[str], score: NDArray[np.float64]) -> tuple[list[str
 
 
 def scan_judged(
-    config: Config, shards: Store, manifest: Manifest, split: Split | None, view: View
+    config: Config,
+    shards: Store,
+    manifest: Manifest,
+    split: Split | None,
+    view: View,
+    *,
+    only: Collection[str] | None = None,
 ) -> Iterator[RawBatch]:
-    """Return the samples of a split, or of all splits, as a detector sees them."""
+    """Return the samples of a split, or of all splits, as a detector sees them. `only`: keys to yield."""
     return scan(
         shards,
         manifest,
@@ -187,4 +193,5 @@ def scan_judged(
         batch=SCORING_BATCH,
         cache=Cache.of_node(config.data.prefix, config.data.cache_gb),
         patches=view.patches,
+        only=only,
     )

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from rfmeta_dist.config.load import load_config
+from rfmeta_dist.config.retrain import load_retraining
 from rfmeta_dist.config.study import load_study
 
 JOBS = Path(__file__).parents[2] / "jobs"
@@ -33,7 +34,7 @@ def test_what_is_written_works_from_that_folder(rfmeta, tmp_path, monkeypatch):
     assert ended.code == 0, ended.err
     assert "  cd " not in ended.err
     for path in Path("jobs/configs").iterdir():
-        (load_study if path.stem == "study" else load_config)(path)
+        {"study": load_study, "retrain": load_retraining}.get(path.stem, load_config)(path)
     for path in Path("jobs").glob("*.yaml"):
         entry = yaml.safe_load(path.read_text())["spec"]["entrypoint"]
         for named in re.findall(r"jobs/\S+", entry):

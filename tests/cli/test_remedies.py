@@ -121,11 +121,18 @@ def test_every_example_that_help_names_is_printed(rfmeta):
 def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
     from rfmeta_dist.cluster.jobspec import read
     from rfmeta_dist.config.load import load_config
+    from rfmeta_dist.config.retrain import load_retraining
     from rfmeta_dist.config.study import load_study
     from rfmeta_dist.synth.domains.card import read_card
 
     monkeypatch.chdir(tmp_path)
-    readers = {"configuration": load_config, "study": load_study, "job spec": read, "card": read_card}
+    readers = {
+        "configuration": load_config,
+        "study": load_study,
+        "retraining": load_retraining,
+        "job spec": read,
+        "card": read_card,
+    }
     for line in rfmeta("example").out.splitlines():
         name, kind = line.split(None, 1)
         path = tmp_path / "example.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import LIVE, SPLITS, Sample
@@ -34,6 +35,12 @@ class Checker:
         self._keys: set[str] = set()
         self._splits: dict[str, str] = {}
         self.image_size = 0
+
+    def checked(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yield the samples, each after `check` has accepted it."""
+        for sample in samples:
+            self.check(sample)
+            yield sample
 
     def check(self, sample: Sample) -> None:
         """Raise an error if a sample cannot be packed.

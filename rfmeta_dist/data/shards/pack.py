@@ -24,7 +24,7 @@ from rfmeta_dist.data.shards.publish import json_bytes, publish
 from rfmeta_dist.storage.requirements import require_put_if_absent
 from rfmeta_dist.storage.store import Store
 
-_SHARD_BYTES = 16 << 20
+SHARD_BYTES = 16 << 20
 
 
 def pack(
@@ -33,7 +33,7 @@ def pack(
     domain: str,
     *,
     contract: Mapping[str, Any],
-    shard_bytes: int = _SHARD_BYTES,
+    shard_bytes: int = SHARD_BYTES,
     native: bool = False,
 ) -> Manifest:
     """Write a domain's samples as shards, and its manifest.
@@ -53,18 +53,14 @@ def pack(
         The manifest, as a reader opens it.
 
     Raises:
-        DataError: a sample cannot be packed, or there are no samples. The domain's newest state then stays as
-            it was.
+        DataError: a sample cannot be packed, there are no samples, or the domain has batches, which would be
+            lost. The domain's newest state then stays as it was.
         StorageError: the store cannot be written.
     """
     json_bytes(contract)  # fail now, before the work, if JSON cannot represent the contract
     require_put_if_absent(store)
     checker = Checker(domain, native=native)
-    writer = _Writer(store.sub(domain), shard_bytes)
-    for sample in samples:
-        checker.check(sample)
-        writer.add(sample)
-    shards, rows = writer.finish()
+    shards, rows = write_shards(checker.checked(samples), store.sub(domain), shard_bytes)
     if not shards:
         raise DataError(
             f"there are no samples for domain '{domain}', so no shards were written",
@@ -74,12 +70,43 @@ def pack(
     return publish(store, domain, shards, rows, image_size=side, contract=contract)
 
 
+def write_shards(
+    samples: Iterable[Sample], folder: Store, shard_bytes: int, first: int = 0
+) -> tuple[list[Shard], list[Row]]:
+    """Write samples as shards. No reader sees them until a manifest names them.
+
+    Args:
+        samples: samples that `Checker.check` has accepted.
+        folder: the domain's folder.
+        shard_bytes: a shard is closed when its images and depth maps reach this size in bytes.
+        first: number of the first shard of each split and class, 0 to 999,999.
+
+    Returns:
+        The shards, sorted by name, and the row of each sample in the table of samples, in that order.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    writer = _Writer(folder, shard_bytes, first)
+    for sample in samples:
+        writer.add(sample)
+    return writer.finish()
+
+
+def identity(sample: Sample) -> bytes:
+    """Return a SHA-256 over everything that is stored of a sample: pixels, depth maps, key and description."""
+    parts = (_members(sample) | {"key": sample.key.encode()}).items()
+    hashes = (name.encode() + hashlib.sha256(part).digest() for name, part in sorted(parts))
+    return hashlib.sha256(b"".join(hashes)).digest()
+
+
 class _Writer:
     """Collect samples by split and class, and write each shard when it is full."""
 
-    def __init__(self, folder: Store, shard_bytes: int) -> None:
+    def __init__(self, folder: Store, shard_bytes: int, first: int) -> None:
         self._folder = folder
         self._shard_bytes = shard_bytes
+        self._first = first
         self._filling: dict[tuple[Split, int], list[Sample]] = {}
         self._bytes: dict[tuple[Split, int], int] = {}
         self._shards: list[Shard] = []
@@ -106,7 +133,7 @@ class _Writer:
         split, label = stream
         samples = sorted(self._filling.pop(stream), key=lambda sample: sample.key)
         del self._bytes[stream]
-        number = sum((shard.split, shard.label) == stream for shard in self._shards)
+        number = self._first + sum((shard.split, shard.label) == stream for shard in self._shards)
         data, spans = _tar(samples)
         digest = hashlib.sha256(data).hexdigest()
         name = f"{split}/{CLASSES[label]}/{number:06d}-{digest[:12]}.tar"

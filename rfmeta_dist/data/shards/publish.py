@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.core.errors import DataError
-from rfmeta_dist.data.shards.manifest import CLASSES, Manifest, Row, Shard, next_version, parse, versions
+from rfmeta_dist.data.shards.manifest import CLASSES, Head, Manifest, Row, Shard, next_version, parse, versions
 from rfmeta_dist.data.shards.tables import FORMAT, OPTIONAL, present, sample_schema, shard_schema
 from rfmeta_dist.storage.errors import AlreadyExistsError
 from rfmeta_dist.storage.store import Store
@@ -40,6 +40,7 @@ def publish(
         The newest manifest, as a reader opens it.
 
     Raises:
+        DataError: the domain's newest version has batches, which the next one would lack.
         StorageError: the store cannot be written.
     """
     folder = store.sub(domain)
@@ -48,12 +49,26 @@ def publish(
         latest = _readable(folder, domain, manifests)
         if latest and _same(latest, shards, contract):
             return latest
+        if latest:
+            require_no_batches(latest)
         name = next_version(manifests)
         try:
             put(folder, name, domain, shards, rows, image_size=image_size, contract=contract)
         except AlreadyExistsError:
             continue  # another process published this version meanwhile: compare with it and try the next one
         return parse(folder, domain, name)
+
+
+def require_no_batches(latest: Head) -> None:
+    """Raise a DataError if a domain has batches, because publishing other samples would drop them."""
+    if names := sorted(latest.contract.get("batches", {})):
+        raise DataError(
+            f"domain {latest.domain} has the batch(es) {', '.join(names)}, and publishing other samples of the "
+            "domain would drop them",
+            f"add the samples as one more batch (--into {latest.domain} --batch NAME --supplier WHO), use "
+            "another prefix, or first take each batch out: "
+            f"rfmeta shards retract PREFIX {latest.domain} {names[0]}",
+        )
 
 
 def put(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
-OPTIONAL = ("protocols", "about")  # columns of the sample table that only some domains have
+OPTIONAL = ("protocols", "about", "batch")  # columns of the sample table that only some domains have
 
 
 def sample_schema() -> pa.Schema:
@@ -25,7 +25,8 @@ def sample_schema() -> pa.Schema:
     `offset` and `length` are a sample's position and size in the tar, in bytes. `protocols` lists the official
     evaluation protocols that use a sample, each with its part, separated by spaces: `1/train 3_2/test`.
     `about` holds what the data set tells about the recording, as JSON: `{"device":"phone-2","session":"1"}`.
-    Each of these two columns exists only if it is filled for at least one sample.
+    `batch` is the name of the batch that brought a sample, and empty for a sample that is in none.
+    Each of these three columns exists only if it is filled for at least one sample.
     """
     import pyarrow as pa
 

@@ -90,7 +90,8 @@ def test_the_verdict_is_that_of_the_gate_and_its_reason_leads(pages, outcome):
     assert verdict["sentence"][:60] in header(pages[outcome])
     assert verdict["scores"] in pages[outcome]
     for row in verdict["tests"]:
-        assert f"{row['test']}, {row['of']}<small>{row['videos']} {row['on']}" in pages[outcome]
+        assert f"{row['test']}, {row['of']}<" in pages[outcome]
+        assert f"{row['videos']} {row['on']} of {row['subjects']} people" in pages[outcome]
 
 
 def test_what_harms_is_named_and_what_is_missing_is_counted(pages):

@@ -4,7 +4,7 @@
     python -m bench.gate --pairs a/scores.parquet b/scores.parquet [--times N] [--videos 400 800] [--out FILE]
 
 Without `--pairs`, populations are generated (`bench.gate.generate`). With it, people are drawn from the files
-of attempts, whose disagreement and design effect are printed too. The result has the percentage of each decision
+of attempts, whose disagreement and design effect are printed too. The result has the percentage of decisions
 for each truth (`bench.gate.simulate`) and number of videos.
 """
 

@@ -20,6 +20,7 @@ from rfmeta_dist.cli import (
     judge,
     leave_one_out,
     probe,
+    retrain,
     run,
     s3,
     score,
@@ -90,6 +91,7 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
     command(leave_one_out.leave_one_out)
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
+app.command(rich_help_panel=CLUSTER, epilog=retrain.EXAMPLES)(retrain.retrain)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)

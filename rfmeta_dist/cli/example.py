@@ -31,7 +31,7 @@ def example(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print an example to start from: the file of a run, a study, a retraining, a job, or a generated domain."""
+    """Print an example file to start from: of a run, a study, a retraining, a job, or a generated domain."""
     files = _files()
     if name is None:
         kinds = {known: kind for known, (kind, _) in files.items()}

@@ -160,8 +160,7 @@ def ingest(
         raise ConfigError(f"there is no layout {layout!r}", f"choose from {', '.join(LAYOUTS)}")
     chosen = keeping(LAYOUTS[layout], named or [])
     part = asked(into, batch, supplier)
-    if domain and into:
-        raise ConfigError("--domain and --into both name a domain", "give --into alone to add a batch to it")
+    _require_meant(domain, into, same_people=same_people)
     name = into or domain or chosen.domain
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ConfigError(
@@ -214,9 +213,14 @@ def _survey(layout: Layout, root: Path, domain: str, batch: Batch | None, *, sam
 
     if batch:
         return survey_batch(layout, root, domain, batch.name, same_people=same_people)
-    if same_people:
-        raise ConfigError("--same-people applies to a batch only", "add --into DOMAIN, or leave it out")
     return layout.survey(root, domain)
+
+
+def _require_meant(domain: str | None, into: str | None, *, same_people: bool) -> None:
+    if domain and into:
+        raise ConfigError("--domain and --into both name a domain", "give --into alone to add a batch to it")
+    if same_people and not into:
+        raise ConfigError("--same-people applies to a batch only", "add --into DOMAIN, or leave it out")
 
 
 def _size(size: str, smallest: int | None) -> int | Native:

@@ -17,16 +17,18 @@ import pyarrow as pa
 from rfmeta_dist.cluster.challenger import Display, Scorer, Tell, export, train
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.deploy import package as deployment
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.retrain.alike import stored_images
 from rfmeta_dist.retrain.arrivals import Arrived
-from rfmeta_dist.retrain.attempts import Attempt
-from rfmeta_dist.retrain.challenger import configuration
+from rfmeta_dist.retrain.attempts import TESTED, Attempt
+from rfmeta_dist.retrain.challenger import PACKAGE, configuration
 from rfmeta_dist.retrain.frozen import JUDGED, new_videos, reviewed
 from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.intake import Judged, check
 from rfmeta_dist.retrain.known import NOTHING
 from rfmeta_dist.retrain.pairs import Pairs
+from rfmeta_dist.retrain.promotion import OvertakenError
 from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registering import PAIRS, VERDICT, promote, register
 from rfmeta_dist.retrain.watch import OVERTAKEN
@@ -95,6 +97,7 @@ class _Work:
         chosen = configuration(config, attempt)
         train(chosen, attempt, doing.display, doing.tell, slots=doing.slots, address=doing.address)
         export(attempt, config.name, doing.tell)
+        self._tested()
         verdict = self._judged(self._champion) if self._champion else FIRST
         return self._promoted(verdict)
 
@@ -142,20 +145,28 @@ class _Work:
         folder.write(BEFORE, found.to_parquet(scorer=scorer.package.scorer))
         return found
 
+    def _tested(self) -> Scores:
+        """Return the scores that the challenger's package gives to all test samples, by frame."""
+        folder = self._attempt.folder
+        if folder.exists(TESTED):
+            return Scores.from_parquet(folder.read(TESTED))
+        self._doing.tell("the challenger scores the test splits")
+        scorer = Scorer(self._attempt, self._threads)
+        found = scorer.score(self._config.base, self._manifests, JUDGED, None)
+        folder.write(TESTED, found.to_parquet(scorer=scorer.package.scorer))
+        return found
+
     def _judged(self, champion: Attempt) -> dict[str, Any]:
         """Return the verdict on the challenger, from the scores that both packages give to the test videos."""
         attempt = self._attempt
         if not attempt.folder.exists(PAIRS):
             before = self._before(champion)
-            self._doing.tell("the challenger scores the same test videos")
-            challenger = Scorer(attempt, self._threads)
-            scores = challenger.score(self._config.base, self._manifests, JUDGED, None)
-            package = Scorer(champion, self._threads).package
+            packages = [deployment.read(one.folder.sub(PACKAGE)) for one in (champion, attempt)]
             pairs = Pairs.of(
                 before.select(before.split == JUDGED).per_video(),
-                scores.per_video(),
-                (package.thresholds["video"].value, challenger.threshold),
-                (package.sha256, challenger.package.sha256),
+                self._tested().per_video(),
+                (packages[0].thresholds["video"].value, packages[1].thresholds["video"].value),
+                (packages[0].sha256, packages[1].sha256),
                 new_videos(self._manifests.values(), self._known),
                 reviewed(self._manifests.values()),
             )

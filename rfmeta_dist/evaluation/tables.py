@@ -43,6 +43,10 @@ _QUOTE = 'write a text that holds a quote as "…", with its quotes doubled'
 _MARKS = (b"\xff\xfe", b"\xfe\xff")  # of UTF-16, which Excel writes as «Unicode text»
 
 
+class NoRowsError(DataError):
+    """A table names its columns, and has no row."""
+
+
 @dataclass(frozen=True, eq=False)
 class Column:
     """N cells of text.
@@ -123,6 +127,7 @@ def read(data: bytes, name: str, choose: Choose) -> Table:
         choose: returns, for the names of the table's columns, which role is at which place; one is `score`.
 
     Raises:
+        NoRowsError: the table has no row of scores.
         DataError: the file is empty or not such a table, a row has too many or too few cells, or a score is not
             a number.
     """
@@ -137,7 +142,7 @@ def read(data: bytes, name: str, choose: Choose) -> Table:
     except csv.Error as error:
         raise DataError(f"{name} is not a table in CSV format ({error})", _QUOTE) from error
     if not len(table):
-        raise DataError(f"{name} has no row of scores", "write a row for each frame or video below the names")
+        raise NoRowsError(f"{name} has no row of scores", "write a row for each frame or video below the names")
     return table
 
 

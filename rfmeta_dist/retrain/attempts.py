@@ -3,6 +3,7 @@
     attempts/{number}-{identity[:8]}/attempt.json    what is asked; created first
                                      samples.bin     the samples that it trains and judges on (known.py)
                                      run/, package/  the training, and the package that would be deployed
+                                     test.parquet    its scores of all test splits, by frame
                                      intake.json, scores.parquet, verdict.json, page.html
                                      outcome.json    what became of it; created last
 
@@ -27,6 +28,7 @@ from rfmeta_dist.storage.store import Store
 
 FOLDER = "attempts"
 ASKED, SAMPLES, OUTCOME = "attempt.json", "samples.bin", "outcome.json"
+TESTED = "test.parquet"
 
 
 @dataclass(frozen=True)

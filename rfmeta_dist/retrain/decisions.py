@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 OWN, EQUAL = "own thresholds", "equal BPCER"
 AT = (OWN, EQUAL)
+# Fraction of live videos that both models reject at equal BPCER, if the champion rejects fewer at its own
+# threshold. A threshold that rejects hardly any hangs on the few live videos with the lowest scores.
+LEAST_BPCER = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +34,11 @@ class Decisions:
 
     Attributes:
         pairs: the paired scores.
-        equal: the challenger's threshold for equal BPCER; see `equal_threshold`.
+        equal: thresholds of champion and challenger for equal BPCER; see `equal_thresholds`.
     """
 
     pairs: Pairs
-    equal: float
+    equal: tuple[float, float]
 
     @classmethod
     def of(cls, pairs: Pairs) -> Decisions:
@@ -51,7 +54,7 @@ class Decisions:
                     f"the frozen test videos have no {what}, so champion and challenger cannot be compared",
                     "the domains' test splits need live videos and attacks: ingest more people",
                 )
-        return cls(pairs, equal_threshold(pairs))
+        return cls(pairs, equal_thresholds(pairs))
 
     @cached_property
     def kinds(self) -> list[str]:
@@ -69,7 +72,8 @@ class Decisions:
         pairs, live = self.pairs, self.pairs.label == 1
         champion = (pairs.champion >= pairs.thresholds[0]) != live
         own = (pairs.challenger >= pairs.thresholds[1]) != live
-        return {OWN: (champion, own), EQUAL: (champion, (pairs.challenger >= self.equal) != live)}
+        equal = (pairs.champion >= self.equal[0]) != live, (pairs.challenger >= self.equal[1]) != live
+        return {OWN: (champion, own), EQUAL: equal}
 
     def compared(self, rows: Bits, at: str = OWN) -> Compared:
         """Return the errors on some of the videos.
@@ -82,22 +86,33 @@ class Decisions:
         return Compared.of(champion[rows], challenger[rows], self.subject[rows])
 
 
-def equal_threshold(pairs: Pairs) -> float:
-    """Return a threshold of the challenger that rejects as many frozen live videos as the champion rejects.
+def equal_thresholds(pairs: Pairs) -> tuple[float, float]:
+    """Return thresholds of champion and challenger at which both reject equally many frozen live videos.
 
-    If tied scores make this impossible, the threshold rejects the largest possible number below that, so that a
-    tie never helps the challenger to reject more attacks. The challenger's own threshold is kept if it rejects
-    this number; otherwise the threshold lies halfway between the two live scores that it separates.
+    The champion keeps its own threshold if it rejects at least `LEAST_BPCER` of them; otherwise both thresholds
+    are set for that fraction. If tied scores make equality impossible, a threshold rejects the largest possible
+    number below, so that a tie never helps the challenger to reject more attacks.
 
     Args:
         pairs: their frozen part has a live video.
     """
+    live = (pairs.part == FROZEN) & (pairs.label == 1)
+    rejected = int((pairs.champion[live] < pairs.thresholds[0]).sum())
+    least = int(LEAST_BPCER * live.sum())
+    allowed = max(rejected, least)
+    champion = pairs.thresholds[0] if rejected >= least else _rejecting(pairs.champion[live], allowed, None)
+    return champion, _rejecting(pairs.challenger[live], allowed, pairs.thresholds[1])
+
+
+def _rejecting(live: NDArray[np.float64], allowed: int, own: float | None) -> float:
+    """Return a threshold that rejects this number of live videos, or the largest possible number below.
+
+    A model's own threshold is kept if it rejects this number; otherwise the threshold lies halfway between the
+    two live scores that it separates.
+    """
     import numpy as np
 
-    live = (pairs.part == FROZEN) & (pairs.label == 1)
-    allowed = int((pairs.champion[live] < pairs.thresholds[0]).sum())
-    values, counts = np.unique(pairs.challenger[live], return_counts=True)
+    values, counts = np.unique(live, return_counts=True)
     rejected = np.concatenate([[0], np.cumsum(counts)])
     cut = int(np.searchsorted(rejected, allowed, side="right")) - 1
-    own = pairs.thresholds[1]
-    return own if int(np.searchsorted(values, own)) == cut else cut_at(values, cut)
+    return own if own is not None and int(np.searchsorted(values, own)) == cut else cut_at(values, cut)

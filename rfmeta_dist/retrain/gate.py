@@ -20,6 +20,8 @@ from rfmeta_dist.retrain.significance import design_effects, no_loss, sign_flips
 from rfmeta_dist.retrain.verdict import PROMOTED, REFUSED, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -50,19 +52,18 @@ def judge(pairs: Pairs, settings: Gate, tries: int = 1) -> Verdict:
     """
     decisions = Decisions.of(pairs)
     smaller = 100 * 2 ** (tries - 1)
-    tests = [
-        *_gain(decisions, settings.gain_level / smaller),
-        *_no_loss(decisions, settings.margin / 100, settings.loss_level / smaller),
-    ]
+    gain_level, loss_level = settings.gain_level / smaller, settings.loss_level / smaller
+    # At equal BPCER the test of no loss only has to notice a shifted threshold: at own thresholds it keeps
+    # `loss_level` already. At that level it would cost ten points of power (docs/explanation/gate.md).
+    levels = {OWN: loss_level, EQUAL: max(loss_level, gain_level)}
+    tests = [*_gain(decisions, gain_level), *_no_loss(decisions, settings.margin / 100, levels)]
     cells = harm.tested(decisions, settings.harm_level / 100)
-    harmed = [row for row in cells if row["harm"]]
     decision = UNDECIDED
-    if any(row["at"] == OWN for row in harmed):
+    if any(row["harm"] and row["at"] == OWN for row in cells):
         decision = REFUSED
-    elif all(test["passed"] for test in tests) and not harmed:
+    elif all(test["passed"] for test in tests):
         decision = PROMOTED
     needs = _needs(tests, settings.margin / 100) if decision == UNDECIDED else []
-    needs += [_hidden(row) for row in harmed if decision == UNDECIDED]
     for test in tests:
         del test["compared"]
     return Verdict(
@@ -87,7 +88,7 @@ def _gain(decisions: Decisions, level: float) -> list[Row]:
     return found
 
 
-def _no_loss(decisions: Decisions, margin: float, level: float) -> list[Row]:
+def _no_loss(decisions: Decisions, margin: float, levels: Mapping[str, float]) -> list[Row]:
     """Return the tests of no loss for each type of the frozen part, over all domains together.
 
     Live videos are also tested together with the counted new ones, because the challenger must not pay for its
@@ -109,7 +110,7 @@ def _no_loss(decisions: Decisions, margin: float, level: float) -> list[Row]:
             effects[LIVE, ALL_VIDEOS] = max(effects[LIVE, FROZEN_VIDEOS], *design_effects([both]))
         for (kind, part), compared in groups.items():
             p = no_loss(compared, margin, effects[kind, part])
-            found.append(_row(NO_LOSS, kind, part, at, compared, effects[kind, part], level, p))
+            found.append(_row(NO_LOSS, kind, part, at, compared, effects[kind, part], levels[at], p))
     return found
 
 
@@ -163,6 +164,7 @@ def rates(decisions: Decisions) -> list[Row]:
                     "subjects": len(own.sums),
                     "champion": own.champion / own.n,
                     "challenger": own.challenger / own.n,
+                    "champion_at_equal_bpcer": equal.champion / equal.n,
                     "challenger_at_equal_bpcer": equal.challenger / equal.n,
                 }
             )
@@ -189,16 +191,6 @@ def _needs(tests: list[Row], margin: float) -> list[Row]:
         if known is None or (known["videos"] is not None and (more is None or more > known["videos"])):
             found[key] = row
     return list(found.values())
-
-
-def _hidden(row: Row) -> Row:
-    """Return the row of `_needs` for harm at equal BPCER only."""
-    why = (
-        f"the challenger makes significantly more errors ({row['challenger']} instead of {row['champion']} of "
-        f"{row['videos']} videos) if it rejects as many live videos as the champion, though not at its own "
-        "threshold"
-    )
-    return {"test": "no harm", "of": row["cell"], "on": EQUAL, "videos": None, "subjects": None, "why": why}
 
 
 def _gain_needs(test: Row, margin: float, power_each: float) -> tuple[int | None, str]:

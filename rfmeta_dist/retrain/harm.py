@@ -3,8 +3,9 @@
 A cell is all counted videos of one type, `live` or an attack type, in one domain or with one value of what is
 known about recordings, such as the device. Each cell is tested for more errors of the challenger, by an exact
 test over people, with Holm's correction over all cells: at the packages' own thresholds, and once more at equal
-BPCER. The second family is not exact, because the threshold for equal BPCER is estimated on the same videos: in
-simulations of equal models, up to 8 % of its families have a false alarm (docs/explanation/gate.md).
+BPCER. Only the first family refuses a challenger. The second one is shown, because its tests are not exact: the
+threshold for equal BPCER is estimated on the same videos. In simulations of equal models, up to a tenth of its
+families have a false alarm, however many videos there are (docs/explanation/gate.md).
 """
 
 from __future__ import annotations

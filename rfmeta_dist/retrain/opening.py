@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from rfmeta_dist.config.retrain import Retraining
+from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.retrain import watch
+from rfmeta_dist.retrain.attempts import TESTED, Attempt
 from rfmeta_dist.retrain.audit import Log
 from rfmeta_dist.retrain.promotion import champion, repair
 from rfmeta_dist.retrain.quarantine import quarantined
@@ -17,7 +19,7 @@ from rfmeta_dist.storage.store import open_store
 
 
 def repaired(config: Retraining) -> list[str]:
-    """Complete a half-done promotion and take over an alias that was moved by hand; return what was done, in words.
+    """Complete a half-done promotion, take over an alias that was moved by hand, and return what was done.
 
     Without the right to write to the registry, which `promotion: approve` does without, nothing is repaired.
 
@@ -27,6 +29,36 @@ def repaired(config: Retraining) -> list[str]:
     with suppress(AccessError):
         return repair(open_registry(config), open_store(config.registry_place))
     return []
+
+
+def drift_of(config: Retraining, place: str) -> dict[str, Any]:
+    """Compare production scores with the champion's scores of its test videos, and return what was found.
+
+    Args:
+        config: the retraining.
+        place: the prefix of the tables of production scores.
+
+    Raises:
+        RunError: there is no champion.
+        DataError: the tables cannot be read, or are of another model.
+        StorageError: a store cannot be read.
+    """
+    from rfmeta_dist.deploy import package as deployment
+    from rfmeta_dist.evaluation.scores import Scores
+    from rfmeta_dist.retrain.drift import Reference, measure
+    from rfmeta_dist.retrain.production import read_production
+
+    now = champion(open_store(config.registry_place))
+    if now is None:
+        raise RunError(
+            "there is no champion, so there are no scores to compare those of production with",
+            "train the first one without --scores",
+        )
+    package = deployment.read(open_store(now.package))
+    tested = Scores.from_parquet(Attempt(open_store(now.tags["attempt"])).folder.read(TESTED)).per_video()
+    threshold = package.thresholds["video"].value
+    reference = Reference.of(tested.label, tested.score, threshold, f"the test videos of version {now.number}")
+    return measure(read_production(open_store(place), package), reference, config.drift).as_dict()
 
 
 def see(config: Retraining, drift: dict[str, Any] | None = None) -> Seen:
@@ -49,5 +81,5 @@ def see(config: Retraining, drift: dict[str, Any] | None = None) -> Seen:
         since = next(event.time for event in events if event.sha256 == now.decided)
         facts = {"number": now.number, "attempt": now.tags["attempt"], "since": since, "decided": now.decided}
     names = {f"{domain}/{batch}" for domain, batch in aside.batches}
-    drifted = drift["sentence"] if drift and drift["drifted"] else ""
+    drifted = "production scores have drifted" if drift and drift["verdict"] == "drift" else ""
     return watch.see(config, facts, names, drifted)

@@ -95,11 +95,16 @@ class Compared:
     @property
     def spread(self) -> float:
         """Return the variance of the sum of all differences, from the people's sums; 0 for one person."""
-        people = len(self.sums)
+        people, n, total = len(self.sums), self.n, int(self.sums.sum())
         if people < 2:
             return 0.0
-        rest = self.sums - self.videos * (int(self.sums.sum()) / self.n)
-        return float((rest**2).sum()) * people / (people - 1)
+        squared, mixed, sizes = (
+            int((one * other).sum())
+            for one, other in ((self.sums, self.sums), (self.sums, self.videos), (self.videos, self.videos))
+        )
+        # This is n² · Σ (sum − videos · mean)², in whole numbers, so that the order of people changes no bit.
+        deviation = n * n * squared - 2 * total * n * mixed + total * total * sizes
+        return deviation / (n * n) * people / (people - 1)
 
 
 def sign_flips(sums: Codes) -> float:

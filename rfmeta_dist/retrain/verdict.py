@@ -34,7 +34,7 @@ class Verdict:
         settings: the gate's section of the configuration.
         tries: which try this was; see `gate.judge`.
         pairs: the scores.
-        equal: the challenger's threshold for equal BPCER.
+        equal: thresholds of champion and challenger for equal BPCER.
         tests: rows of the tests of gain and of no loss; see `as_dict`.
         cells: rows of the tests of harm; see `harm.tested`.
         rates: rows of error rates; see `gate.rates`.
@@ -45,7 +45,7 @@ class Verdict:
     settings: Mapping[str, Any]
     tries: int
     pairs: Pairs
-    equal: float
+    equal: tuple[float, float]
     tests: Sequence[Row]
     cells: Sequence[Row]
     rates: Sequence[Row]
@@ -57,8 +57,26 @@ class Verdict:
         return [row for row in self.cells if row["harm"] and row["at"] == OWN]
 
     @property
+    def hidden(self) -> list[Row]:
+        """Return the rows of the cells with harm at equal BPCER only, which do not decide."""
+        named = {row["cell"] for row in self.harmed}
+        return [row for row in self.cells if row["harm"] and row["at"] != OWN and row["cell"] not in named]
+
+    @property
     def sentence(self) -> str:
         """Return the verdict in plain words."""
+        return f"{self._decided()}{self._noted()}"
+
+    def _noted(self) -> str:
+        if not self.hidden:
+            return ""
+        named = "; ".join(f"{row['cell']} ({_errors(row)})" for row in self.hidden[:3])
+        return (
+            f" Look at {named}: there the challenger makes more errors if it rejects as many live videos as "
+            "the champion, though not at its own threshold."
+        )
+
+    def _decided(self) -> str:
         if self.decision == REFUSED:
             named = "; ".join(f"{row['cell']} ({_errors(row)})" for row in self.harmed[:3])
             more = f"; further cells: {len(self.harmed) - 3}" if len(self.harmed) > 3 else ""
@@ -77,7 +95,7 @@ class Verdict:
         """Return the content of verdict.json.
 
         It has `format`, `decision`, `sentence`, `settings`, `tries`, `scores` (SHA-256 of scores.parquet),
-        `packages`, `thresholds` (those of the packages, and the challenger's at equal BPCER), `sizes` (videos
+        `packages`, `thresholds` (those of the packages, and those at equal BPCER), `sizes` (videos
         and people), `tests`, `harm`, `rates` and `needs`. A row of `tests` has `test` (gain or no loss), `of`
         (the type), `on` (which videos), `at` (which thresholds), `videos`, `subjects`, `champion` and
         `challenger` (numbers of errors), `points` (difference of the error rates, positive if the challenger
@@ -99,7 +117,7 @@ class Verdict:
             "tries": self.tries,
             "scores": pairs.sha256,
             "packages": dict(zip(("champion", "challenger"), pairs.packages, strict=True)),
-            "thresholds": own | {"challenger_at_equal_bpcer": self.equal},
+            "thresholds": own | {"at_equal_bpcer": list(self.equal)},
             "sizes": {name: _size(pairs, rows) for name, rows in parts.items()},
             "tests": [dict(row) for row in self.tests],
             "harm": [dict(row) for row in self.cells],

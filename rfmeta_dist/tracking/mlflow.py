@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.mlflow_client import SQLITE, mlflow_client
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.tracking.record import Record, numbers, parameters
@@ -20,14 +19,6 @@ MOST = 500  # metrics of a request; MLflow takes 1000
 MOST_PARAMETERS = 100
 RUN = "rfmeta.run"  # tag with the URL of the run's folder, by which the run is found again
 LAST = "rfmeta.last_step"  # tag with the last step whose metrics MLflow has
-# A server that is down must cost seconds. MLflow's own values are 7 retries of 120 s. And it must not send
-# telemetry, nor draw its own progress bars.
-PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 class MLflow:
@@ -89,15 +80,10 @@ class MLflow:
         """Return MLflow's client, and the id of the run, which is made if MLflow has none for this folder."""
         if self._run:
             return self._client, self._run
-        for name, value in PATIENCE.items():
-            os.environ.setdefault(name, value)
-        for chatty in ("mlflow", "alembic", "urllib3"):  # a failure is told once, by the caller
-            logging.getLogger(chatty).setLevel(logging.ERROR)
-        from mlflow import MlflowClient
+        tracking = self._config.tracking
+        client = mlflow_client(str(tracking.mlflow))
         from mlflow.entities import Param
 
-        uri, tracking = self._config.tracking.mlflow, self._config.tracking
-        client = MlflowClient(uri, uri)  # without an address, it would make mlflow.db in the current folder
         experiment = client.get_experiment_by_name(tracking.experiment)
         number = experiment.experiment_id if experiment else self._new_experiment(client)
         quoted = self._url.replace("'", "''")
@@ -119,8 +105,8 @@ class MLflow:
         """Make the experiment. A database on this machine has its files beside it."""
         # MLflow itself would put them into the current folder.
         uri, place = str(self._config.tracking.mlflow), None
-        if uri.startswith("sqlite:///"):
-            place = str(Path(uri.removeprefix("sqlite:///")).parent / "mlflow-files")
+        if uri.startswith(SQLITE):
+            place = str(Path(uri.removeprefix(SQLITE)).parent / "mlflow-files")
         return str(client.create_experiment(self._config.tracking.experiment, artifact_location=place))
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from rfmeta_dist.data.shards.batches import Batch, publish_batch, set_reviewed
 
 from rfmeta_dist.core.types import Sample
+from rfmeta_dist.data.shards.batches import Batch, publish_batch, set_reviewed
 from rfmeta_dist.storage.store import open_store
 from tests.retrain import colours
 

@@ -1,0 +1,189 @@
+"""Both registries keep the same promises: numbers, tags and aliases, also if two processes register at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from rfmeta_dist.core.errors import RunError, StorageError
+from rfmeta_dist.retrain.mlflow import MlflowRegistry, require_lasting
+from rfmeta_dist.retrain.registry import Registry, Version, find
+from rfmeta_dist.retrain.stored import StoreRegistry
+from rfmeta_dist.storage.store import open_store
+
+Made = Callable[[], Registry]
+BACKENDS = ("folder", "s3", "mlflow", "server")
+
+
+def new(kind: str, place: str) -> Registry:
+    """Open the registry of a kind at a place."""
+    return MlflowRegistry(place, "fas") if kind in ("mlflow", "server") else StoreRegistry(open_store(place))
+
+
+@pytest.fixture(params=BACKENDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    if name == "server":
+        try:
+            version("mlflow")
+        except PackageNotFoundError:
+            pytest.skip("MLflow's server is not installed, only mlflow-skinny, its client")
+    if name == "s3":
+        request.getfixturevalue("s3")
+    return name
+
+
+@pytest.fixture
+def place(kind: str, tmp_path: Path) -> str:
+    if kind == "server":
+        return os.environ["RFMETA_TEST_MLFLOW"]
+    places = {"folder": str(tmp_path / "g"), "s3": f"s3://tests/{uuid4().hex}"}
+    return places.get(kind, f"sqlite:///{tmp_path}/new/mlflow.db")
+
+
+def test_numbers_tags_and_aliases(kind: str, place: str) -> None:
+    registry = new(kind, place)
+    assert registry.versions() == []
+    assert registry.alias("champion") is None
+    registry.set_alias("champion", None)
+    first = registry.register(
+        "s3://b/one", {"package": "a" * 64, "batches": '[["O", "card"]]', "identity": "x"}
+    )
+    second = registry.register("s3://b/two", {"package": "b" * 64, "attempt": "it's here"})
+    assert (first.number, second.number) == (1, 2)
+    assert registry.register("s3://b/elsewhere", {"package": "a" * 64}) == first
+    assert (first.identity, first.batches) == ("x", {("O", "card")})
+    assert (second.identity, second.batches) == ("", frozenset())
+
+    registry.tag(2, {"outcome": "promoted", "attempt": "there"})
+    registry.set_alias("champion", 1)
+    registry.set_alias("champion", 2)
+    registry.set_alias("challenger", 1)
+
+    again = new(kind, place)  # nothing is kept in the object
+    assert find(again, 1) == first
+    tags = {"package": "b" * 64, "attempt": "there", "outcome": "promoted"}
+    assert again.versions() == [first, Version(2, "s3://b/two", tags)]
+    assert (again.alias("champion"), again.alias("challenger")) == (2, 1)
+    again.set_alias("challenger", None)
+    assert (registry.alias("champion"), registry.alias("challenger")) == (2, None)
+
+
+def test_a_version_that_does_not_exist_is_refused(kind: str, place: str) -> None:
+    registry = new(kind, place)
+    registry.register("s3://b/one", {"package": "a" * 64})
+    for refused in (
+        lambda: registry.tag(7, {"a": "b"}),
+        lambda: registry.set_alias("champion", 7),
+        lambda: find(registry, 7),
+    ):
+        with pytest.raises(RunError, match=r"has no version 7; .*rfmeta models ls"):
+            refused()
+    assert registry.alias("champion") is None
+
+
+REGISTERING = """
+    import json, sys, time
+    sys.path.insert(0, sys.argv[4])
+    from tests.retrain.test_registry_contract import new
+    registry, who = new(sys.argv[1], sys.argv[2]), sys.argv[3]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    own = [registry.register(f"s3://b/{who}{n}", {"package": f"{who}{n}"}).number for n in range(5)]
+    shared = [registry.register("s3://b/same", {"package": f"same{n}"}).number for n in range(3)]
+    print(json.dumps([own, shared]))
+"""
+
+
+def test_two_processes_register_at_once(kind: str, place: str) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, place]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen([*command, who, str(Path(__file__).parent)], **pipes) for who in "ab"]
+    for process in started:
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    (a, same), (b, equal) = (json.loads(process.communicate(timeout=120)[0]) for process in started)
+    assert [process.returncode for process in started] == [0, 0]
+    assert len({*a, *b, *same}) == 13  # each package has a number of its own
+    assert same == equal  # and a package that both registered has one
+    found = new(kind, place).versions()
+    assert {one.number for one in found} == {*a, *b, *same}
+    assert len({one.tags["package"] for one in found}) == len(found) == 13
+
+
+def test_the_configuration_chooses_the_registry_and_imports_nothing(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from tests.retrain.configured import retraining
+        from rfmeta_dist.retrain.registries import open_registry
+        place = open_registry(retraining(Path(sys.argv[1]), mlflow=sys.argv[2] or None)).place
+        assert "mlflow" not in sys.modules and "s3fs" not in sys.modules
+        print(place)
+    """
+    root = Path(__file__).parents[2]
+    for address, expected in (
+        ("", f"{tmp_path}/fas/registry"),
+        ("https://m.example", "the model fas in MLflow at https://m.example"),
+    ):
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), address]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{expected}\n"
+
+
+def test_a_server_that_does_not_answer_is_told_in_seconds() -> None:
+    began = time.monotonic()
+    with pytest.raises(StorageError, match=r"the model fas in MLflow at http://127.0.0.1:9 cannot be used"):
+        MlflowRegistry("http://127.0.0.1:9", "fas").versions()
+    assert time.monotonic() - began < 30
+
+
+POD = """\
+30 20 0:28 / / rw,relatime - overlay overlay rw,lowerdir=/l
+31 30 8:1 /var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/tmp /scratch rw - ext4 /dev/sda1 rw
+32 30 0:40 / /dev/shm rw - tmpfs shm rw
+33 30 8:32 / /data rw,relatime - ext4 /dev/sdc rw
+34 30 0:51 / /my\\040files rw - nfs4 server:/share rw
+"""
+
+
+@pytest.mark.parametrize("path", ["/home/ray/mlflow.db", "/scratch/deep/mlflow.db", "/dev/shm/mlflow.db"])
+def test_in_a_pod_a_database_on_a_passing_disk_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(StorageError, match=rf"sqlite:///{path} is on a disk that is deleted.*; set registry"):
+        require_lasting(Path(path), POD)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    require_lasting(Path(path), POD)
+
+
+def test_in_a_pod_a_database_on_a_volume_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    for path in ("/data/mlflow.db", "/my files/a/mlflow.db"):
+        require_lasting(Path(path), POD)
+
+
+def test_in_a_pod_the_mounts_of_this_process_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(StorageError, match="deleted with this pod"):
+        MlflowRegistry("sqlite:////dev/shm/rfmeta/mlflow.db", "fas").versions()
+    assert not Path("/dev/shm/rfmeta").exists()
+
+
+def test_a_damaged_object_is_named(tmp_path: Path) -> None:
+    registry = StoreRegistry(open_store(str(tmp_path)))
+    registry.register("s3://b/one", {"package": "a" * 64})
+    (tmp_path / "versions/000001.json").write_text('{"number": 1')
+    with pytest.raises(StorageError, match=r"versions/000001.json is damaged"):
+        registry.versions()

@@ -94,7 +94,7 @@ def _before(found: Mapping[str, Mapping[str, int]]) -> list[Row]:
 
 def _parts(rates: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Return each part of the test videos: its title, its rows with intervals, and its plot."""
-    found = []
+    found: list[Row] = []
     for number_, (part, title) in enumerate(_PARTS.items()):
         rows = [_with_ends(row) for row in rates if row["part"] == part]
         if rows and not (part == "new, counted" and rows == _like(found, rows)):

@@ -115,7 +115,7 @@ def compare(config: Retrain, a: Number, b: Number, overrides: Overrides = None, 
 
 
 @app.command(
-    epilog="[bold]Examples[/]\n\n  rfmeta models promote retrain.yaml    [dim]# what waits for approval[/]\n\n"
+    epilog="[bold]Examples[/]\n\n  rfmeta models promote retrain.yaml  [dim]# what waits for approval[/]\n\n"
     '  rfmeta models promote retrain.yaml 3 --anyway --reason "needed against the new masks"'
 )
 def promote(

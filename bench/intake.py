@@ -12,6 +12,7 @@ Duplicates: the images of `shards/demo` in different videos are compared, and co
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
@@ -188,12 +189,12 @@ def main() -> int:
     parser.add_argument("--demo", default="shards/demo")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    rows = [
-        labels(area, case, flipped, given.repeats)
-        for area in AREAS
-        for case in CASES
-        for flipped in (FLIPPED if case is CASES[0] else (0.0, 0.2, 0.5, 1.0))
-    ]
+    cells = [(CASES[0], flipped) for flipped in FLIPPED]
+    cells += [(case, flipped) for flipped in (0.0, 0.5) for case in CASES[1:]]
+    rows = []
+    for case, flipped in cells:
+        rows += [labels(area, case, flipped, given.repeats) for area in AREAS]
+        print(*(json.dumps(row) for row in rows[-2:]), sep="\n", file=sys.stderr, flush=True)
     found = {"duplicates": duplicates(given.demo), "repeats": given.repeats, "labels": rows}
     give(found, given.out)
     return 0

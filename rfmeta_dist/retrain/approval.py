@@ -15,9 +15,10 @@ from rfmeta_dist.retrain.audit import Log
 from rfmeta_dist.retrain.challenger import PACKAGE
 from rfmeta_dist.retrain.promotion import Champion, champion
 from rfmeta_dist.retrain.quarantine import quarantined
+from rfmeta_dist.retrain.recompute import recompute
 from rfmeta_dist.retrain.registering import PAIRS, VERDICT
 from rfmeta_dist.retrain.registry import Version
-from rfmeta_dist.retrain.verdict import PROMOTED, recompute
+from rfmeta_dist.retrain.verdict import PROMOTED
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import open_store
 

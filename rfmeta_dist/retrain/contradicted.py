@@ -182,8 +182,8 @@ def _area(scores: Scores, mix: dict[str, float]) -> tuple[float, float]:
     import numpy as np
 
     live = scores.label == 1
-    kinds = scores.attack_type[~live]
-    weight = np.array([mix[kind] / np.sum(kinds == kind) for kind in kinds.tolist()])
+    names, kind = coded(scores.attack_type[~live])
+    weight = (np.array([mix[name] for name in names]) / np.bincount(kind))[kind]
     above = _placed(scores.score[live], scores.score[~live], weight)
     below = 1 - _placed(scores.score[~live], scores.score[live], np.full(live.sum(), 1 / live.sum()))
     area = float(above.mean())

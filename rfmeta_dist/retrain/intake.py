@@ -148,7 +148,7 @@ def _cameras(one: Arrived, batch: str, rows: Mask, seen: set[str]) -> Iterator[F
         }
     each = [f"{name} ({n['videos']} videos of {n['people']} people)" for name, n in counts.items()]
     words = (
-        f"{named(one.domain, batch)} was recorded with {len(unseen)} cameras that the champion's data does not "
+        f"{named(one.domain, batch)} was recorded with cameras that the champion's data does not "
         f"have: {listed(each)}. Their error rates are listed as slices of their own; look whether both classes "
         "were recorded with each, or the model learns the camera instead of the attack"
     )

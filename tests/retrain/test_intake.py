@@ -13,9 +13,13 @@ import simplejpeg
 
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.types import Sample
+from rfmeta_dist.data.shards.manifest import Manifest, domains
+from rfmeta_dist.retrain.alike import stored_images
 from rfmeta_dist.retrain.arrivals import Arrived, Finding
 from rfmeta_dist.retrain.intake import check, refused
+from rfmeta_dist.storage.store import open_store
 from tests.retrain.new_data import delivered, device, edited, judged
+from tests.stored import SHARDS
 
 
 def of_kind(findings: list[Finding], kind: str) -> list[Finding]:
@@ -216,3 +220,16 @@ def test_the_most_severe_comes_first(tmp_path: Path):
     found = check([edited(arrived, about=about)], judged(arrived, flipped=1.0), None)
     assert [one.severity for one in found] == ["refuse", "warn"]
     assert refused(found)
+
+
+def test_generated_people_are_not_taken_for_copies_of_each_other():
+    """All images of the stored domains are compared with each other: live faces, prints and replays of them."""
+    store = open_store(str(SHARDS))
+    arrived = []
+    for name in domains(store):
+        manifest = Manifest.open(store, name)
+        arrived.append(Arrived(manifest, np.ones(manifest.samples.num_rows, bool)))
+    assert len(arrived) == 4
+    found = check(arrived, judged(*arrived), stored_images(store))
+    assert not refused(found)
+    assert of_kind(found, "duplicates") == []

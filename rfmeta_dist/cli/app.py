@@ -19,6 +19,7 @@ from rfmeta_dist.cli import (
     init,
     judge,
     leave_one_out,
+    models,
     probe,
     retrain,
     run,
@@ -92,6 +93,7 @@ for name, hidden in (("leave-one-out", False), ("loo", True)):  # the second is 
 tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=retrain.EXAMPLES)(retrain.retrain)
+app.add_typer(models.app, name="models", rich_help_panel=DEPLOYMENT)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)

@@ -11,6 +11,7 @@ from rfmeta_dist.cli.terminal import Address, Json, Notices, Overrides, Slots, p
 from rfmeta_dist.cli.watch import training_display
 
 if TYPE_CHECKING:
+    from rfmeta_dist.cluster.retrain import Doing
     from rfmeta_dist.config.retrain import Retraining
     from rfmeta_dist.retrain.attempts import Attempt
     from rfmeta_dist.retrain.watch import Decision, Seen
@@ -71,12 +72,16 @@ def retrain(
         if json:
             print_json(told)
         return
+    from rfmeta_dist.cluster.retrain import Doing
+
+    notices = Notices()
     with held(open_store(chosen.place), "retrained"):
         for line in opening.repaired(chosen):
             say(line)
         # Another process may have ended an attempt, or somebody moved the alias in MLflow.
         decision = watch.decide(chosen, opening.see(chosen, drift), forced=force)
-        outcome = _work(chosen, decision, slots, address, quiet=json)
+        doing = Doing(notices.tell, lambda: training_display(json), slots, address, drift)
+        outcome = _work(chosen, decision, doing)
     if json:
         print_json({**told, **outcome})
 
@@ -97,10 +102,9 @@ def _say(seen: Seen, decision: Decision, drift: dict[str, Any] | None) -> None:
             say(f"reason: {reason}")
 
 
-def _work(
-    config: Retraining, decision: Decision, slots: int | None, address: str | None, *, quiet: bool
-) -> dict[str, Any]:
+def _work(config: Retraining, decision: Decision, doing: Doing) -> dict[str, Any]:
     """Begin or continue an attempt, work on it, and say what became of it."""
+    from rfmeta_dist.cluster.retrain import work
     from rfmeta_dist.retrain import attempts
     from rfmeta_dist.storage.store import open_store
 
@@ -113,11 +117,6 @@ def _work(
         say("another process has done it meanwhile; nothing to do")
         return {}
     say(f"attempt {attempt.asked.number} at {attempt.folder.url}")
-
-    from rfmeta_dist.cluster.retrain import Doing, work
-
-    notices = Notices()
-    doing = Doing(notices.tell, lambda: training_display(quiet), slots, address)
     outcome = work(config, attempt, doing)
     say(f"{outcome['outcome']}: {outcome['why']}")
     say(f"the page is at {attempt.folder.url}/page.html")

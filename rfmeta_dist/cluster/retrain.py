@@ -19,9 +19,10 @@ from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.deploy import package as deployment
 from rfmeta_dist.evaluation.scores import Scores
+from rfmeta_dist.report.retraining import render
 from rfmeta_dist.retrain.alike import stored_images
 from rfmeta_dist.retrain.arrivals import Arrived
-from rfmeta_dist.retrain.attempts import TESTED, Attempt
+from rfmeta_dist.retrain.attempts import ASKED, TESTED, Attempt, now
 from rfmeta_dist.retrain.challenger import PACKAGE, configuration
 from rfmeta_dist.retrain.frozen import JUDGED, new_videos, reviewed
 from rfmeta_dist.retrain.gate import judge
@@ -48,12 +49,14 @@ class Doing:
         display: opens the display of the training's steps.
         slots: number of CPUs of a local Ray; the machine's cores if None.
         address: the cluster to train on; Ray starts on this machine if None.
+        drift: what the drift watch found, for the page; None if it did not look.
     """
 
     tell: Tell
     display: Display
     slots: int | None = None
     address: str | None = None
+    drift: dict[str, Any] | None = None
 
 
 def work(config: Retraining, attempt: Attempt, doing: Doing) -> dict[str, Any]:
@@ -81,6 +84,7 @@ class _Work:
         self._champion = Attempt(open_store(asked["attempt"])) if asked else None
         self._known = self._champion.known if self._champion else NOTHING
         self._version: int | None = None
+        self._audit = ""  # head of the audit log after the promotion
 
     def run(self) -> dict[str, Any]:
         """Do what is left to do."""
@@ -197,13 +201,28 @@ class _Work:
         if not passed:
             return decision, why
         try:
-            promote(config, attempt, version, {"why": why})
+            self._audit = promote(config, attempt, version, {"why": why, "by": "the gate"})
+            self._doing.tell(f"head of the audit log: {self._audit}")
         except OvertakenError as error:
             return OVERTAKEN, error.problem
         return decision, why
 
     def _ended(self, outcome: str, why: str) -> dict[str, Any]:
-        return self._attempt.end(outcome, why, version=self._version)
+        """Write the page and then the outcome, which ends the attempt."""
+        config, attempt = self._config, self._attempt
+        told = {"outcome": outcome, "why": why, "ended": now(), "version": self._version, "audit": self._audit}
+        known = {
+            "name": config.name,
+            "folder": attempt.folder.url,
+            "asked": attempt.read(ASKED),
+            "intake": attempt.read(INTAKE),
+            "verdict": attempt.read(VERDICT),
+            "drift": self._doing.drift,
+            "audit": self._audit,
+            "outcome": told,
+        }
+        attempt.folder.write(PAGE, render(known).encode())
+        return attempt.end(told)
 
 
 def _errors(videos: Scores, kind: str, threshold: float) -> dict[str, int]:

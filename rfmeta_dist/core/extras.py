@@ -59,6 +59,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tune show": (),  # optuna if the study learns from scores; those of `report` with --page
         "tune regret": (*_TRAINING, "optuna"),
         "retrain": (*_TRAINING, *EXTRAS["report"], *EXTRAS["export"]),  # mlflow, if the registry is there
+        "models": ("pyarrow",),  # mlflow, if the registry is there
         "submit": ("ray",),
         "score": (),  # av for videos; pyarrow for --format parquet
         "serve": EXTRAS["serve"],

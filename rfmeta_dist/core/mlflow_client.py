@@ -32,10 +32,10 @@ def mlflow_client(address: str) -> Any:
     """
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
-    for chatty in ("mlflow", "alembic", "urllib3"):  # a failure is told once, by the caller
-        logging.getLogger(chatty).setLevel(logging.ERROR)
     from mlflow import MlflowClient
 
+    for chatty in ("mlflow", "alembic", "urllib3"):  # a failure is told once, by the caller
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     if not address.startswith(SQLITE):
         return MlflowClient(
             address, address

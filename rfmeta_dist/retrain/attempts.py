@@ -120,14 +120,17 @@ class Attempt:
         """Write a JSON file."""
         self.folder.write(name, as_json(content))
 
-    def end(self, outcome: str, why: str, **facts: object) -> dict[str, Any]:
-        """Write what became of the attempt, once: an outcome that is there already is returned instead."""
-        told = {"outcome": outcome, "why": why, "ended": now(), **facts}
+    def end(self, outcome: Mapping[str, Any]) -> dict[str, Any]:
+        """Write what became of the attempt, once: an outcome that is there already is returned instead.
+
+        Args:
+            outcome: `outcome` in one word, `why`, `ended` (time in UTC), and further facts.
+        """
         try:
-            self.folder.create(OUTCOME, as_json(told))
+            self.folder.create(OUTCOME, as_json(outcome))
         except AlreadyExistsError:
-            return self.outcome or told
-        return told
+            return self.outcome or dict(outcome)
+        return dict(outcome)
 
     def damaged(self, name: str, why: str) -> RunError:
         """Return the error for a damaged file of the attempt."""

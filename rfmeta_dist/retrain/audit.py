@@ -3,9 +3,9 @@
 audit/000001.json    {"number", "kind", "time", "facts", "closes", "previous", "sha256"}
 
 `sha256` is the event's own hash (core/digests.py), and `previous` that of the event before it, empty for the
-first one. So an event that is edited, deleted or moved breaks the chain. The log alone cannot show that its last events
-were deleted. Therefore the hash of the last event, the head, is also stored in other places, and `check`
-compares.
+first one. So an event that is edited, deleted or moved breaks the chain. The log alone cannot show that its
+last events were deleted. Therefore the hash of the last event, the head, is also stored in other places, and
+`check` compares.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Log:
         if head and all(event.sha256 != head for event in events):
             raise self._broken(
                 _name(len(events) + 1),
-                f"or an event after it is missing: an event with the hash {head[:12]}… was entered, but the log "
+                f"or an event after it is missing: the event {head[:12]}… was entered, but the log "
                 f"ends with event {len(events)}",
             )
 

@@ -128,15 +128,15 @@ class Drift:
     """What production scores say.
 
     Attributes:
-        verdict: `nothing to say` (too few videos), `no drift`, `mix or drift` (another share of attacks
-            explains the difference), or `drift` (no share explains it, of all videos or those of a device).
+        verdict: `nothing to say` (too few videos), `no drift`, `mix or drift` (another share of attacks than
+            the usual one explains them), or `drift` (no share explains those of all videos or of a device).
         sentence: the verdict with its figures.
         videos: number of videos in production.
         reference: what they are compared with.
-        plain: comparison with the reference at its own share of attacks; None if there are too few videos.
+        plain: comparison with the mixture of the usual share of attacks; None if there are too few videos.
         fitted: comparison with the mixture that fits best; None likewise.
-        near: shares of videos near the threshold: `below`, `above`, and what the mixture expects,
-            `expected_below` and `expected_above`; empty if there are too few videos.
+        near: shares of videos near the threshold, `below` and `above`, and what the mixture expects,
+            `expected_below` and `expected_above`; empty if there are too few.
         devices: by number of videos, falling; empty if no table names devices.
         notes: sentences about tables that were left out, or whose model is not known.
         blind: what this comparison cannot see, in sentences.
@@ -158,23 +158,28 @@ class Drift:
         return asdict(self)
 
 
-def measure(production: Production, reference: Reference, settings: Settings) -> Drift:
+def measure(
+    production: Production, reference: Reference, settings: Settings, usual: float | None = None
+) -> Drift:
     """Compare production with the reference, as a whole and by device.
 
     Args:
         production: one score for each video.
         reference: the champion's scores of videos with known labels.
         settings: from how many videos on, and from which differences on, something is said.
+        usual: share of attacks that production is known to have, such as that of an earlier comparison; that of
+            the reference if not given. Another share is a change of the mix.
     """
     score, count, notes = production.score, len(production.score), _notes(production)
     if count < settings.least_videos:
         said = f"nothing to say, {count} videos, {settings.least_videos} needed"
         return Drift("nothing to say", said, count, reference.what, None, None, {}, (), notes)
     fitted = compare(score, reference, attack_share(score, reference))
-    plain = compare(score, reference, reference.share)
+    before = reference.share if usual is None else usual
+    plain = compare(score, reference, before)
     devices = _devices(production, reference, settings)
     moved = ", ".join(device.name for device in devices if device.drift)
-    share, own = (f"{100 * value:.0f} %" for value in (fitted.attack_share, reference.share))
+    share, own = (f"{100 * value:.0f} %" for value in (fitted.attack_share, before))
     figures = f"PSI {fitted.psi:.2f}, KS {fitted.ks:.2f}, p {fitted.p:.1g}, {count} videos"
     verdict: Verdict = "no drift"
     if fitted.fires(settings) or moved:
@@ -183,7 +188,7 @@ def measure(production: Production, reference: Reference, settings: Settings) ->
         said = f"the scores{where} are those of no mixture of live videos and attacks of {reference.what}"
     elif plain.fires(settings):
         verdict = "mix or drift"
-        said = f"{share} of attacks would explain the scores; {reference.what} has {own}"
+        said = f"with {share} of attacks the difference is below the limits, with the usual {own} it is not"
     else:
         said = f"the scores are those of {reference.what}"
     said = f"{verdict}: {said} (all videos against the best mixture, with {share} of attacks: {figures})"
@@ -230,17 +235,12 @@ def _psi(score: NDArray[np.float64], reference: Reference, share: float, size: f
     risen = _mixed(reference, share, every)
     quantiles = np.arange(1, BINS) / BINS
     edges = np.unique(every[np.minimum(np.searchsorted(risen, quantiles), len(every) - 1)])
-    expected, found = (np.diff(below, prepend=0, append=1) for below in _at(edges, score, reference, share))
+    risen_at = (_mixed(reference, share, edges), _below(score, edges))
+    expected, found = (np.diff(below, prepend=0, append=1) for below in risen_at)
     bins = len(edges) + 1
     p = (found * len(score) + 0.5) / (len(score) + 0.5 * bins)
     q = (expected * size + 0.5) / (size + 0.5 * bins)
     return float(((p - q) * np.log(p / q)).sum()), bins
-
-
-def _at(
-    edges: NDArray[np.float64], score: NDArray[np.float64], reference: Reference, share: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return _mixed(reference, share, edges), _below(score, edges)
 
 
 def _below(sample: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -202,8 +202,8 @@ def _gain_needs(test: Row, margin: float, power_each: float) -> tuple[int | None
         )
     gain = (compared.champion - compared.challenger) / compared.n
     why = f"the gain seen is {100 * gain:.1f} points"
-    if gain < margin / 5:
-        gain, why = margin, f"no gain was seen; the number is for a gain of {100 * margin:g} points"
+    if gain < margin / 2:
+        gain, why = margin, f"{why}; the number is for a gain of {100 * margin:g} points"
     return power.for_gain(compared.disagreement, gain, test["design_effect"], test["level"], power_each), why
 
 

@@ -143,7 +143,7 @@ def repair(registry: Registry, store: Store) -> list[str]:
 
     The alias `champion` of the registry is the truth: if it names another version than promotion.json, and
     nothing of ours is half done, then somebody has moved it. That is entered in the audit log, and
-    promotion.json is replaced. An alias that was removed is set again, because a removed alias names no other champion.
+    promotion.json is replaced. An alias that was removed is set again, because it names no other champion.
 
     Args:
         registry: the registry.
@@ -233,8 +233,8 @@ def _swap(registry: Registry, store: Store, event: Event) -> bool:
 def _point(registry: Registry, store: Store) -> None:
     """Let the alias name the champion of promotion.json.
 
-    An alias cannot be written on a condition. A process that was paused before its write could thus undo a later
-    promotion, so it reads promotion.json again afterwards.
+    An alias cannot be written on a condition. A process that was paused before its write could thus undo a
+    later promotion, so it reads promotion.json again afterwards.
     """
     now = champion(store)
     while now is not None:
@@ -255,14 +255,14 @@ def allowed(store: Store) -> Iterator[None]:
     except AccessError as error:
         raise AccessError(
             f"these credentials may not promote or roll back: {store.url} cannot be written ({error.problem})",
-            "use credentials that may read, list, write and delete there (docs/how-to/registry.md#who-may-promote)",
+            "use credentials that may read, list, write and delete there; see docs/how-to/registry.md",
         ) from error
 
 
 def _too_late(store: Store, number: int, now: Champion | None) -> OvertakenError:
     there = f"version {now.number}" if now else "no version"
     return OvertakenError(
-        f"version {number} was not promoted: the champion in {store.url} is {there} now, not the one that it was "
-        "compared with",
+        f"version {number} was not promoted: the champion in {store.url} is {there} now, not the one that it "
+        "was compared with",
         "nothing was changed; the next rfmeta retrain compares with the champion of then",
     )

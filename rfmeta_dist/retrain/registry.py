@@ -25,9 +25,9 @@ class Version:
         package: place of its deployment package (deploy/package.py), a folder or s3:// prefix.
         tags: facts by name, all of them texts: `package` is the SHA-256 of its deploy.json, `attempt` the place
             of the attempt that trained it, `identity` stands for (data, code, configuration), `batches` is a
-            JSON list of [domain, batch], `verdict` and `scores` are the SHA-256 of the attempt's verdict.json and
-            scores.parquet, `code` is the state of the code, `audit` the head of the audit log when the version
-            was registered, `created` the time in ISO 8601, UTC.
+            JSON list of [domain, batch], `verdict` and `scores` are the SHA-256 of the attempt's verdict.json
+            and scores.parquet, `code` is the state of the code, `audit` the head of the audit log when the
+            version was registered, `created` the time in ISO 8601, UTC.
     """
 
     number: int

@@ -202,7 +202,7 @@ def test_samples_are_not_published_instead_of_a_domain_with_batches(store: Store
         pack(make_samples("A", SIZES, seed=3), store, "A", contract=CONTRACT)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(parts=st.lists(st.integers(0, 3), min_size=14, max_size=14), order=st.permutations([1, 2, 3]))
 def test_any_split_of_the_samples_into_base_and_batches_gives_their_union(
     tmp_path_factory: pytest.TempPathFactory, parts: list[int], order: list[int]

@@ -15,6 +15,7 @@ from safetensors.torch import save as tensor_bytes
 from rfmeta_dist.cluster.prepare import look, prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.study import Study
 from rfmeta_dist.core.digests import digest, with_digest
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.data.reading.sources import Sources
@@ -180,3 +181,10 @@ def test_another_model_at_the_place_is_noticed_until_there_is_a_checkpoint(paren
     assert look(settings).start is not None
     with pytest.raises(RunError, match=r"another configuration \(different: training.start\)"):
         look(config(tmp_path))
+
+
+def test_a_study_is_not_begun_with_a_model(parent, tmp_path):
+    words = {"name": "s", "folder": str(tmp_path), "space": {"training.learning_rate": {"choice": [0.1, 0.2]}}}
+    Study.model_validate({**words, "base": config(tmp_path)})
+    with pytest.raises(ConfigError, match=r"base\.training\.start=.*: a fold must not know the domain"):
+        Study.model_validate({**words, "base": config(tmp_path, start=str(parent))})

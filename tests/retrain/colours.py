@@ -1,6 +1,6 @@
 """Make people of one colour for each class, so that a model is trained in seconds, and an attack it misses.
 
-Live faces are green, prints are red. A mask is a bluish green: a model that knows green and red alone takes it
+Live faces are green, prints are red. A mask is a bluish: a model that knows green and red alone takes it
 for a live face, and one that was trained with masks tells it easily.
 """
 
@@ -20,7 +20,7 @@ from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 
 SIDE = 40
-COLOURS = {"live": (70, 170, 90), "print": (170, 80, 70), "mask": (90, 175, 150)}
+COLOURS = {"live": (70, 170, 90), "print": (170, 80, 70), "mask": (70, 150, 200)}
 PEOPLE: Mapping[Split, int] = {"train": 24, "validation": 24, "test": 90}
 
 

@@ -68,6 +68,8 @@ def test_a_shifted_camera_is_drift_and_another_share_of_attacks_is_not():
     assert mixed.verdict == "mix or drift"
     assert mixed.fitted
     assert mixed.fitted.attack_share == pytest.approx(0.7, abs=0.06)
+    assert "of attacks the difference is below the limits, with the usual 31 % it is not" in mixed.sentence
+    assert measure(production(drawn(rng, 500, 0.7)), frozen, SETTINGS, 0.7).verdict == "no drift"
     same = measure(production(drawn(rng, 500, 0.3)), frozen, SETTINGS)
     assert same.verdict == "no drift"
 

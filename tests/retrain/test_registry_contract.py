@@ -8,9 +8,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +21,6 @@ from rfmeta_dist.retrain.registry import Registry, Version, find
 from rfmeta_dist.retrain.stored import StoreRegistry
 from rfmeta_dist.storage.store import open_store
 
-Made = Callable[[], Registry]
 BACKENDS = ("folder", "s3", "mlflow", "server")
 
 
@@ -93,8 +92,7 @@ def test_a_version_that_does_not_exist_is_refused(kind: str, place: str) -> None
 
 
 REGISTERING = """
-    import json, sys, time
-    sys.path.insert(0, sys.argv[4])
+    import json, sys
     from tests.retrain.test_registry_contract import new
     registry, who = new(sys.argv[1], sys.argv[2]), sys.argv[3]
     print("ready", flush=True)
@@ -107,14 +105,14 @@ REGISTERING = """
 
 def test_two_processes_register_at_once(kind: str, place: str) -> None:
     command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, place]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen([*command, who, str(Path(__file__).parent)], **pipes) for who in "ab"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen([*command, who], **pipes) for who in "ab"]
     for process in started:
         assert process.stdout.readline() == "ready\n"
     for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    (a, same), (b, equal) = (json.loads(process.communicate(timeout=120)[0]) for process in started)
+    (a, same), (b, equal) = (json.loads(process.communicate(timeout=600)[0]) for process in started)
     assert [process.returncode for process in started] == [0, 0]
     assert len({*a, *b, *same}) == 13  # each package has a number of its own
     assert same == equal  # and a package that both registered has one
@@ -127,9 +125,9 @@ def test_the_configuration_chooses_the_registry_and_imports_nothing(tmp_path: Pa
     code = """
         import sys
         from pathlib import Path
+from typing import Any
         from tests.retrain.configured import retraining
-        from rfmeta_dist.retrain.registries import open_registry
-        place = open_registry(retraining(Path(sys.argv[1]), mlflow=sys.argv[2] or None)).place
+                place = open_registry(retraining(Path(sys.argv[1]), mlflow=sys.argv[2] or None)).place
         assert "mlflow" not in sys.modules and "s3fs" not in sys.modules
         print(place)
     """

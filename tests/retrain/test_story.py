@@ -40,7 +40,7 @@ class Shop:
             "folder": str(place / "retrain"),
             "base": base,
             "watch": {"least_videos": 40},
-            "challenger": {"steps": 40},
+            "challenger": {"steps": 60},
             **fields,
         }
         self.file = place / "retrain.yaml"

@@ -8,7 +8,7 @@ import pytest
 from rfmeta_dist.config.retrain import Gate
 from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.pairs import Pairs
-from rfmeta_dist.retrain.verdict import recompute
+from rfmeta_dist.retrain.recompute import recompute
 from tests.retrain.pairs_made import frozen, made, new
 
 FROZEN = frozen({"live": (150, 4, 4), "print": (150, 4, 4)})

@@ -17,7 +17,7 @@ from rfmeta_dist.retrain import watch
 from rfmeta_dist.retrain.attempts import Attempt
 from rfmeta_dist.retrain.watch import Decision
 from rfmeta_dist.storage.store import open_store
-from tests.retrain.worlds import attempt_of, publish, retraining, samples_of
+from tests.retrain.worlds import attempt_of, ended, publish, retraining, samples_of
 
 
 class World:
@@ -28,7 +28,7 @@ class World:
         self.states = [publish(self.place, name) for name in "AB"]
         self.config = retraining(tmp_path, watch={"least_videos": 4, "least_of_type": 2}, **fields)
         self.of_champion = attempt_of(self.config, self.states)
-        self.of_champion.end("promoted", "the first model")
+        self.of_champion.end(ended("promoted"))
 
     def land(self, domain: str, seed: int, **changed: Any) -> Manifest:
         """Publish new samples of a domain beside the old ones."""
@@ -52,7 +52,7 @@ class World:
         """Begin another attempt on the newest states, and end it."""
         states = [Manifest.open(open_store(str(self.place)), name) for name in "AB"]
         attempt = attempt_of(self.config, states, number, **fields)
-        attempt.end("undecided", "too few videos")
+        attempt.end(ended("undecided"))
         return attempt
 
 
@@ -166,7 +166,7 @@ def test_an_erased_person_is_no_reason_to_train(world: World, *, tried: bool) ->
         world.again(2)
     else:
         world.of_champion = attempt_of(world.config, states, 2)
-        world.of_champion.end("promoted", "better")
+        world.of_champion.end(ended("promoted"))
     forget(open_store(str(world.place)), "A", samples_of("A")[0].subject)
     assert world.decide().act == "nothing"
 

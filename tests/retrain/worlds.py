@@ -63,3 +63,8 @@ def attempt_of(config: Retraining, manifests: Sequence[Manifest], number: int = 
         }
     )
     return attempts.begin(open_store(config.place), asked, Known.of(manifests))
+
+
+def ended(outcome: str) -> dict[str, Any]:
+    """Return what became of an attempt."""
+    return {"outcome": outcome, "why": "a test", "ended": attempts.now()}

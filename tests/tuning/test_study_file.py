@@ -225,10 +225,6 @@ WITHIN = {
     "training": {"workers": 1},
 }
 STUDIES: list[tuple[dict[str, Any], str]] = [
-    (
-        {"base": base(training={"start": "runs/a"})},
-        "base.training.start=.*: a fold must not know .*; remove base.training.start",
-    ),
     ({"search": {"candidates": 0}}, "search.candidates=0: .*greater than or equal to 1"),
     ({"base": WITHIN}, "base: data.within=O/1 trains and judges within one domain.*; remove base.data.within"),
     ({"search": {"candidates": "many"}}, 'search.candidates="many": .*valid integer'),

@@ -47,14 +47,14 @@ class Judged:
     """A retraining, by its file, whose attempts are made up.
 
     Args:
-        folder: where the file is written.
+        at: folder that the file is written into.
         fields: further fields of the configuration, such as `promotion`.
     """
 
-    def __init__(self, folder: Path, **fields: Any) -> None:
-        base = {"data": {"prefix": str(folder / "shards"), "sources": ["A", "B"], "target": None}}
-        given = {"name": "shop", "folder": str(folder / "retrain"), "base": base, **fields}
-        self.file = folder / "retrain.yaml"
+    def __init__(self, at: Path, **fields: Any) -> None:
+        base = {"data": {"prefix": str(at / "shards"), "sources": ["A", "B"], "target": None}}
+        given = {"name": "shop", "folder": str(at / "retrain"), "base": base, **fields}
+        self.file = at / "retrain.yaml"
         self.file.write_text(yaml.safe_dump(given))
 
     @property

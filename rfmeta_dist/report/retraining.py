@@ -10,6 +10,7 @@ from rfmeta_dist.evaluation.interval import LEVEL, of_effective
 from rfmeta_dist.report.page import environment
 from rfmeta_dist.report.plots import BLUE, GREY, ORANGE, as_svg, new_figure, styled
 from rfmeta_dist.report.words import number, percent
+from rfmeta_dist.retrain.decisions import EQUAL, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,12 +60,19 @@ def render(attempt: Mapping[str, Any]) -> str:
         checked=attempt.get("intake") is not None,
         before=_before(intake.get("before") or {}),
         verdict=verdict,
-        harmed=[row for row in verdict["harm"] if row["harm"]] if verdict else [],
+        harmed=_harmed(verdict, OWN),
+        harmed_equal=_harmed(verdict, EQUAL),
+        own=OWN,
         harm_shown=SHOWN,
         parts=_parts(verdict["rates"]) if verdict else [],
         drift=attempt.get("drift"),
         audit=attempt.get("audit"),
     )
+
+
+def _harmed(verdict: Mapping[str, Any] | None, at: str) -> list[Row]:
+    """Return the cells with significant harm at one kind of threshold."""
+    return [row for row in verdict["harm"] if row["harm"] and row["at"] == at] if verdict else []
 
 
 def _batches(asked: Mapping[str, Any]) -> list[Row]:

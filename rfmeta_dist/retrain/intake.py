@@ -247,8 +247,8 @@ def _told(domain: str, batch: str, evidence: Evidence, facts: dict[str, Any], re
         agreed = evidence.order or evidence.live
         share = max(0.0, min(1.0, agreed.value)) if agreed else 0.0
         return (
-            f"{what}. About {share:.0%} of the labels look wrong; neither a darker camera nor a new attack "
-            f"explains that. Look at {look}, correct the labels, and give the batch again."
+            f"{what}. About {share:.0%} of the labels look wrong; a camera that moves scores or a new attack "
+            f"does not explain that. Look at {look}, correct the labels, and give the batch again."
         )
     if evidence.live and evidence.live.low > TOLERATED:
         why = "a new camera does that, and so do attacks labelled as live"

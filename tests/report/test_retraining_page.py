@@ -77,7 +77,7 @@ def header(html: str) -> str:
 @pytest.mark.parametrize("outcome", [name for name in OUTCOMES if name])
 def test_every_outcome_has_a_page_whose_first_sentence_says_it(pages, outcome):
     html = pages[outcome]
-    assert f"<span>{OUTCOMES[outcome]}.</span>" in header(html)
+    assert f">{OUTCOMES[outcome]}.</p>" in header(html)
     assert "version 2" in header(html)
     assert "240 new videos have landed." in html
     Outline(html)

@@ -81,6 +81,7 @@ CASES = (
     Case("prints of a kind that passes", passing=("print",)),
     Case("a new attack type alone, which passes", passing=("mask",), types=("mask",)),
     Case("a new attack type alone, scores lower by 1", shift=-1, passing=("mask",), types=("mask",)),
+    Case("a new attack type alone, which is rejected", types=("mask",)),
 )
 
 

@@ -26,7 +26,7 @@ def markdown(result: Mapping[str, Any]) -> str:
     ]
     lines_of: dict[tuple[str, str], dict[int, str]] = {}
     for row in result["rows"]:
-        cell = " / ".join(f"{row.get(decision, 0):g}" for decision in DECISIONS)
+        cell = " / ".join(f"{row.get(decision, 0):.1f}" for decision in DECISIONS)
         lines_of.setdefault((row["pairs"], row["truth"]), {})[row["videos"]] = cell
     for (pairs, truth), cells in lines_of.items():
         lines.append(

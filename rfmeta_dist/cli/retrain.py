@@ -60,7 +60,7 @@ def retrain(
     chosen = load_retraining(config, overrides or ())
 
     from rfmeta_dist.retrain import opening, watch
-    from rfmeta_dist.storage.lease import held
+    from rfmeta_dist.storage.lease import RETRAINED, held
     from rfmeta_dist.storage.store import open_store
 
     drift = None if scores is None else opening.drift_of(chosen, scores)
@@ -75,7 +75,7 @@ def retrain(
     from rfmeta_dist.cluster.retrain import Doing
 
     notices = Notices()
-    with held(open_store(chosen.place), "retrained"):
+    with held(open_store(chosen.place), RETRAINED):
         for line in opening.repaired(chosen):
             say(line)
         # Another process may have ended an attempt, or somebody moved the alias in MLflow.

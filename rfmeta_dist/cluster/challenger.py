@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.config.schema import Config
@@ -11,6 +12,7 @@ from rfmeta_dist.core.types import Split
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.deploy import package as deployment
 from rfmeta_dist.detectors import package
+from rfmeta_dist.detectors.api import View
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.evaluation.scoring import concatenate, scan_judged, score_domain
 from rfmeta_dist.retrain.attempts import Attempt
@@ -21,6 +23,7 @@ from rfmeta_dist.storage.folders import remove_folder
 from rfmeta_dist.storage.store import Store, open_store
 
 Tell = Callable[[str], None]
+SIDE = 8  # the side of images that are read is a multiple of it
 Display = Callable[[], AbstractContextManager[Callable[[News], None]]]
 
 
@@ -90,6 +93,16 @@ class Scorer:
         self._view = package.read(attempt.folder.sub(MODEL)).view
         self._detector = OnnxDetector(self.package.files[deployment.MODEL], threads)
 
+    def _seen(self, manifest: Manifest) -> View:
+        """Return what is given to the model: whole crops if all have one size. It cuts out the patches itself.
+
+        A patch that is given to it is taken for a crop, out of which it cuts the same patch nine times.
+        """
+        sides = manifest.samples["width"].unique().to_pylist()
+        if self._view.patches is None or len(sides) > 1 or sides[0] % SIDE:
+            return self._view
+        return replace(self._view, image_size=sides[0], patches=None)
+
     @property
     def threshold(self) -> float:
         """Return the threshold for videos."""
@@ -119,6 +132,6 @@ class Scorer:
         store: Store = open_store(config.data.prefix)
         parts = []
         for manifest in manifests.values():
-            batches = scan_judged(config, store, manifest, split, self._view, only=keys)
+            batches = scan_judged(config, store, manifest, split, self._seen(manifest), only=keys)
             parts.append(score_domain(self._detector, manifest, batches))
         return concatenate(parts)

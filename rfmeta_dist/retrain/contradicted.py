@@ -38,6 +38,7 @@ TAIL = 0.005  # one-sided error of each end
 LEAST = 10  # people of a side below which nothing is estimated
 TOLERATED = 0.05  # a share of wrong labels up to which a batch is like others of its domain
 TOLERATED_ELSEWHERE = 0.25  # the same for a camera or domain on which the champion was never judged
+TOLERATED_ALONE = 0.5  # the same if only live videos can be judged: a darker known camera rejects that many
 WORTH = 0.2  # the champion can judge labels if it is right so much more often than by chance, in [0, 1]
 
 
@@ -89,7 +90,7 @@ class Evidence:
         if live is not None and order is not None and min(live, order) > limit:
             return "refuse"
         # Without known attacks, the scores of a dark session look like flipped labels up to a large share.
-        if live is not None and self.order is None and not elsewhere and live > TOLERATED_ELSEWHERE:
+        if live is not None and self.order is None and not elsewhere and live > TOLERATED_ALONE:
             return "refuse"
         lows = [one.low for one in (self.order, self.live, self.attack) if one]
         return "warn" if max(lows, default=0.0) > TOLERATED else ""

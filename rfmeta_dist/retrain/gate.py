@@ -201,10 +201,17 @@ def _gain_needs(test: Row, margin: float, power_each: float) -> tuple[int | None
             "no new video belongs to a reviewed batch; review the labels of the batch and mark it reviewed",
         )
     gain = (compared.champion - compared.challenger) / compared.n
-    why = f"the gain seen is {100 * gain:.1f} points"
-    if gain < margin / 2:
-        gain, why = margin, f"{why}; the number is for a gain of {100 * margin:g} points"
-    return power.for_gain(compared.disagreement, gain, test["design_effect"], test["level"], power_each), why
+
+    def need(wanted: float) -> int:
+        return power.for_gain(compared.disagreement, wanted, test["design_effect"], test["level"], power_each)
+
+    seen = f"the gain seen is {100 * gain:.1f} points"
+    if need(max(gain, margin)) > compared.n:
+        least = "" if gain >= margin else f"; the number is for a gain of {100 * margin:g} points"
+        return need(max(gain, margin)), f"{seen}{least}"
+    if gain > 0:
+        return need(gain), f"{seen}, and the number is for this gain"
+    return None, f"{seen}, although these videos are enough to find one of {100 * margin:g} points"
 
 
 def _no_loss_needs(test: Row, margin: float, power_each: float) -> tuple[int | None, str]:

@@ -138,6 +138,7 @@ class Lease:
 
 
 SEARCHED = "searched"  # what a study does to its folder
+RETRAINED = "retrained"  # what a retraining does to its folder
 
 
 @contextmanager
@@ -231,11 +232,12 @@ def _watch(store: Store, holder: Holder | None, tag: str) -> None:
 
 
 def _refused(store: Store, holder: Holder) -> RunError:
-    another = "study, give --set folder=…" if holder.doing == SEARCHED else "run, give --set run.name=…"
+    others = {SEARCHED: "; to start another study, give --set folder=…", RETRAINED: ""}
+    other = others.get(holder.doing, "; to start another run, give --set run.name=…")
     return RunError(
         f"{store.url} is being {holder.doing} already, by process {holder.pid} on {holder.host} since "
         f"{holder.started}",
-        f"wait until that process ends or stop it; to start another {another}",
+        f"wait until that process ends or stop it{other}",
     )
 
 

@@ -50,6 +50,15 @@ def test_equal_models_are_undecided_and_the_missing_videos_are_told() -> None:
     assert f"about {need['videos']} more videos" in verdict.sentence
 
 
+@pytest.mark.parametrize(("errors", "more"), [((30, 20), True), ((25, 25), False)])
+def test_where_a_gain_of_the_margin_would_have_been_found_the_number_is_for_the_gain_seen(
+    errors: tuple[int, int], more: bool
+) -> None:
+    (need,) = judged(ENOUGH + new({"card": (2000, *errors)})).needs
+    assert need["videos"] > 1000 if more else need["videos"] is None
+    assert ("for this gain" in need["why"]) is more
+
+
 def test_few_frozen_videos_are_undecided_and_with_the_told_number_more_the_verdict_is_promoted() -> None:
     few = frozen({"live": (150, 3, 3), "print": (150, 3, 3)})
     verdict = judged(few + CARD)

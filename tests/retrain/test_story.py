@@ -210,7 +210,7 @@ def test_drift_is_told_and_trains_nothing(shop: Shop, tmp_path: Path) -> None:
     scores = tmp_path / "scores"
     scores.mkdir()
     rows = [f"v{n},{0.4 + 0.001 * (n % 100)}" for n in range(300)]
-    (scores / "today.csv").write_text("\n".join(["video,score", *rows]) + "\n")
+    (scores / "scores-today.csv").write_text("\n".join(["video,score", *rows]) + "\n")
     told = shop.retrain("--scores", str(scores))
     assert told["decision"] == "nothing"
-    assert told["drift"]["drifted"]
+    assert told["drift"]["verdict"] == "drift"

@@ -26,6 +26,7 @@ BROUGHT_ALONG = {
     "aiohttp": "train",
     "fsspec": "train",
     "h11": "serve",
+    "sqlalchemy": "train",
 }
 
 _TRAINING = ("ray", "torch", "pyarrow")

@@ -88,7 +88,7 @@ class Judged:
             scores = replace(pairs, packages=(now.tags["package"], mine)).to_parquet()
             made.folder.write("scores.parquet", scores)
             made.write("verdict.json", judge(Pairs.from_parquet(scores), config.gate).as_dict())
-        made.end(outcome, "made up")
+        made.end({"outcome": outcome, "why": "made up", "ended": attempts.now()})
         return made
 
     def promoted(self, pairs: Pairs | None = None) -> Version:

@@ -125,16 +125,17 @@ def test_the_configuration_chooses_the_registry_and_imports_nothing(tmp_path: Pa
     code = """
         import sys
         from pathlib import Path
-from typing import Any
-        from tests.retrain.configured import retraining
-                place = open_registry(retraining(Path(sys.argv[1]), mlflow=sys.argv[2] or None)).place
+        from rfmeta_dist.retrain.registries import open_registry
+        from tests.retrain.worlds import retraining
+        config = retraining(Path(sys.argv[1]), registry={"mlflow": sys.argv[2] or None})
+        place = open_registry(config).place
         assert "mlflow" not in sys.modules and "s3fs" not in sys.modules
         print(place)
     """
     root = Path(__file__).parents[2]
     for address, expected in (
-        ("", f"{tmp_path}/fas/registry"),
-        ("https://m.example", "the model fas in MLflow at https://m.example"),
+        ("", f"{tmp_path}/retrain/shop/registry"),
+        ("https://m.example", "the model shop in MLflow at https://m.example"),
     ):
         command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), address]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)

@@ -84,10 +84,11 @@ def show(config: Retrain, number: Number, overrides: Overrides = None, json: Jso
         print_json(told)
     else:
         names = _aliases(registry).get(number, [])
-        facts = {**told, **version.tags, "aliases": ", ".join(names) or "none"}
-        shown = [
-            (name, str(value)) for name, value in facts.items() if name not in ("tags", "damaged", "against")
-        ]
+        hidden = ("tags", "damaged", "against")
+        facts = {**told, "aliases": ", ".join(names) or "none"}
+        shown = [(name, str(value)) for name, value in facts.items() if name not in hidden]
+        # Some tags are hashes of what is shown above under the same name.
+        shown += [(f"{name} (hash)" if name in told else name, value) for name, value in version.tags.items()]
         show_table(("fact", "value"), shown, title=f"Version {number} in {registry.place}")
         for line in found.against:
             say(f"before a promotion, note: {line}")
@@ -254,8 +255,12 @@ def _aliases(registry: Registry) -> dict[int, list[str]]:
 
 def _outcome(attempt: Attempt | None) -> str:
     """Return what became of the attempt that made a version."""
+    from rfmeta_dist.retrain.attempts import ASKED
+
     if attempt is None:
         return "registered by hand"
+    if not attempt.folder.exists(ASKED):
+        return "attempt deleted"
     return str((attempt.outcome or {}).get("outcome", "not ended"))
 
 

@@ -110,10 +110,21 @@ def test_what_was_edited_after_it_was_registered_is_shown_and_not_promoted(shop:
     told = json.loads(shown.out)
     assert (told["aliases"], told["damaged"]) == (["champion"], [])
     assert told["tags"]["audit"]
+    cells = rfmeta("models", "show", shop.file, "2").out.replace("\n", "").replace(" ", "")
+    assert "Promoted:thechallenger" in cells  # the verdict's sentence, and not only its hash
+    assert "package(hash)" in cells
     verdict = Path(told["tags"]["attempt"]) / "verdict.json"
     verdict.write_text(verdict.read_text() + " ")
     shown = rfmeta("models", "show", shop.file, "2")
     assert (shown.code, "verdict.json was edited after" in shown.error) == (1, True)
+
+
+def test_a_version_whose_attempt_was_deleted_is_listed_and_not_promoted(shop: Judged, rfmeta: Run) -> None:
+    shutil.rmtree(shop.promoted(BETTER).tags["attempt"])
+    assert "attempt deleted" in rfmeta("models", "ls", shop.file, "--json").out
+    assert rfmeta("models", "rollback", shop.file, "--reason", "a test").code == 0
+    ending = rfmeta("models", "promote", shop.file, "2", "--anyway", "--reason", "a test")
+    assert (ending.code, "was deleted or moved" in ending.error) == (5, True), ending.error
 
 
 def test_an_edited_or_shortened_audit_log_is_noticed(shop: Judged, rfmeta: Run) -> None:

@@ -103,7 +103,10 @@ class Registered(Section):
     @field_validator("mlflow")
     @classmethod
     def _an_address(cls, address: str | None) -> str | None:
-        return Tracking(mlflow=address).mlflow  # the same address is valid in a run
+        try:
+            return Tracking(mlflow=address).mlflow  # the same address is valid in a run
+        except ValidationError as error:  # it would be told of a field registry.mlflow.mlflow
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 class Drift(Section):
@@ -167,6 +170,12 @@ class Retraining(Section):
                 f"base: data.within={self.base.data.within} trains within one domain, but a model to deploy is "
                 "trained on all domains",
                 "remove base.data.within, and set base.data.sources",
+            )
+        if self.base.training.start is not None:
+            raise ConfigError(
+                f"base.training.start={self.base.training.start}: what a challenger begins with is the champion, or "
+                "random weights",
+                "remove base.training.start, and set challenger.start to champion or afresh",
             )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":
             raise ConfigError(

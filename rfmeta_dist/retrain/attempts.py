@@ -78,9 +78,11 @@ class Attempt:
         """Return what is asked.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the file is damaged or missing.
         """
-        found = self.read(ASKED) or {}
+        found = self.read(ASKED)
+        if found is None:
+            raise self.missing(ASKED)
         try:
             return Asked(**{**found, "reasons": tuple(found["reasons"])})
         except (KeyError, TypeError) as error:
@@ -88,8 +90,15 @@ class Attempt:
 
     @cached_property
     def known(self) -> Known:
-        """Return the samples that it trains and judges on."""
-        return Known.parse(self.folder.read(SAMPLES), f"{self.folder.url}/{SAMPLES}")
+        """Return the samples that it trains and judges on.
+
+        Raises:
+            RunError: the file is damaged or missing.
+        """
+        try:
+            return Known.parse(self.folder.read(SAMPLES), f"{self.folder.url}/{SAMPLES}")
+        except MissingError as error:
+            raise self.missing(SAMPLES) from error
 
     @property
     def outcome(self) -> dict[str, Any] | None:
@@ -131,6 +140,14 @@ class Attempt:
         except AlreadyExistsError:
             return self.outcome or dict(outcome)
         return dict(outcome)
+
+    def missing(self, name: str) -> RunError:
+        """Return the error for a missing file of the attempt, of which a version or a decision is in need."""
+        return RunError(
+            f"{self.folder.url}/{name} does not exist: the attempt, or a part of it, was deleted or moved",
+            "restore it from a copy. If it is gone and its model is the champion, make another version the "
+            "champion (rfmeta models rollback), or begin anew under another `name`",
+        )
 
     def damaged(self, name: str, why: str) -> RunError:
         """Return the error for a damaged file of the attempt."""

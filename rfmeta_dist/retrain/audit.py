@@ -96,8 +96,10 @@ class Log:
         last = self._last()
         return last.sha256 if last else ""
 
-    def check(self, head: str) -> None:
-        """Check the chain, and that it holds an event with this hash. An empty `head` is held by every log.
+    def check(self, head: str) -> list[Event]:
+        """Return all events, after checking the chain and that it holds an event with this hash.
+
+        An empty `head` is held by every log.
 
         Raises:
             VerificationError: the chain is broken, or the event was deleted together with all later ones.
@@ -109,6 +111,7 @@ class Log:
                 f"or an event after it is missing: the event {head[:12]}… was entered, but the log "
                 f"ends with event {len(events)}",
             )
+        return events
 
     def append(self, kind: str, facts: Mapping[str, Any], closes: Event | None = None) -> Event:
         """Enter an event and return it. If several processes enter events, each event gets its own number.

@@ -8,9 +8,9 @@ from typing import Any
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.retrain import watch
-from rfmeta_dist.retrain.attempts import TESTED, Attempt
+from rfmeta_dist.retrain.attempts import TESTED
 from rfmeta_dist.retrain.audit import Log
-from rfmeta_dist.retrain.promotion import champion, repair
+from rfmeta_dist.retrain.promotion import Champion, champion, repair
 from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.retrain.watch import Seen
@@ -55,7 +55,7 @@ def drift_of(config: Retraining, place: str) -> dict[str, Any]:
             "train the first one without --scores",
         )
     package = deployment.read(open_store(now.package))
-    tested = Scores.from_parquet(Attempt(open_store(now.tags["attempt"])).folder.read(TESTED)).per_video()
+    tested = Scores.from_parquet(open_store(_attempt_of(now)).read(TESTED)).per_video()
     threshold = package.thresholds["video"].value
     reference = Reference.of(tested.label, tested.score, threshold, f"the test videos of version {now.number}")
     return measure(read_production(open_store(place), package), reference, config.drift).as_dict()
@@ -69,17 +69,31 @@ def see(config: Retraining, drift: dict[str, Any] | None = None) -> Seen:
         drift: what the drift watch found, if it looked.
 
     Raises:
-        VerificationError: the audit log was edited.
+        RunError: no attempt of a retraining has made the champion, or the attempt was deleted.
+        VerificationError: the audit log was edited, or its last events were deleted.
         DataError: a domain is missing or damaged.
         StorageError: a store cannot be read.
     """
     store = open_store(config.registry_place)
-    now, events = champion(store), Log(store).events()
+    now = champion(store)
+    events = Log(store).check(now.decided if now else "")
     aside = quarantined(store, events)
     facts = None
     if now is not None:
         since = next(event.time for event in events if event.sha256 == now.decided)
-        facts = {"number": now.number, "attempt": now.tags["attempt"], "since": since, "decided": now.decided}
+        facts = {"number": now.number, "attempt": _attempt_of(now), "since": since, "decided": now.decided}
     names = {f"{domain}/{batch}" for domain, batch in aside.batches}
     drifted = "production scores have drifted" if drift and drift["verdict"] == "drift" else ""
     return watch.see(config, facts, names, drifted)
+
+
+def _attempt_of(now: Champion) -> str:
+    """Return the place of the attempt that made the champion."""
+    if place := now.tags.get("attempt"):
+        return place
+    raise RunError(
+        f"version {now.number} is the champion, but it was registered by hand. So it is unknown what it was trained "
+        "on, and nothing can be compared with it",
+        "make a version the champion that rfmeta retrain has made: rfmeta models promote RETRAIN.yaml NUMBER "
+        "--anyway --reason TEXT",
+    )

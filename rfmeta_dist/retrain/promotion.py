@@ -98,7 +98,7 @@ def promote(
         repair(registry, store)
         now = champion(store)
         if now and now.number == version.number:
-            return next(event for event in Log(store).events() if event.sha256 == now.decided)
+            return next(event for event in Log(store).check(now.decided) if event.sha256 == now.decided)
         return begin(registry, store, DECIDED, version, facts, expected)
 
 
@@ -120,7 +120,7 @@ def begin(
         {
             **facts,
             "number": version.number,
-            "package": version.tags[PACKAGE],
+            "package": version.tags.get(PACKAGE, ""),  # a version that was registered by hand has no tags
             "identity": version.identity,
             "batches": [list(batch) for batch in sorted(version.batches)],
             "from": expected.number if expected else None,

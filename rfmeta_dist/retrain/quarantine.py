@@ -60,7 +60,7 @@ def rollback(registry: Registry, store: Store, to: int | None = None, *, reason:
     now = champion(store)
     if now is None:
         raise RunError(f"there is no champion in {store.url}, so nothing can be rolled back", "nothing to do")
-    events = Log(store).events()
+    events = Log(store).check(now.decided)
     version = find(registry, _before(events, now) if to is None else to)
     if version.number == now.number:
         raise RunError(f"version {version.number} is the champion already", "give another number with --to")

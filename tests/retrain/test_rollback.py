@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.errors import RunError, VerificationError
 from rfmeta_dist.retrain.promotion import repair
 from rfmeta_dist.retrain.quarantine import quarantined, rollback
 from rfmeta_dist.retrain.stored import StoreRegistry
@@ -62,3 +63,24 @@ def test_without_a_champion_nothing_is_rolled_back(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     with pytest.raises(RunError, match="there is no champion"):
         rollback(StoreRegistry(store), store, reason="x")
+
+
+def test_deleted_last_events_are_found_by_what_promotes_and_what_rolls_back(case: Case) -> None:
+    case.promote(2)
+    for event in (4, 3):
+        (case.folder / f"audit/{event:06}.json").unlink()
+    for act in (lambda: case.promote(2), lambda: rollback(case.registry, case.store, reason="masks pass")):
+        with pytest.raises(VerificationError, match="but the log ends with event 2"):
+            act()
+
+
+def test_the_alias_may_be_moved_by_hand_to_a_version_that_was_registered_by_hand(case: Case) -> None:
+    number = case.registry.register("by/hand", {"package": "x"}).number
+    (case.folder / f"versions/{number:06}.json").write_text(
+        json.dumps({"number": number, "package": "by/hand", "tags": {}})
+    )
+    case.registry.set_alias("champion", number)
+    assert "moved by hand" in repair(case.registry, case.store)[0]
+    assert case.champion.number == number
+    rollback(case.registry, case.store, reason="not judged")
+    case.is_whole(1)

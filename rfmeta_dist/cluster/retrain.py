@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,20 @@ from rfmeta_dist.deploy import package as deployment
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.report.retraining import render
 from rfmeta_dist.retrain.alike import stored_images
+from rfmeta_dist.retrain.approval import compared_with
 from rfmeta_dist.retrain.arrivals import Arrived
 from rfmeta_dist.retrain.attempts import ASKED, TESTED, Attempt, now
 from rfmeta_dist.retrain.challenger import PACKAGE, configuration
 from rfmeta_dist.retrain.frozen import JUDGED, new_videos, reviewed
 from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.intake import Judged, check
-from rfmeta_dist.retrain.known import NOTHING
+from rfmeta_dist.retrain.known import NOTHING, Known
 from rfmeta_dist.retrain.pairs import Pairs
-from rfmeta_dist.retrain.promotion import OvertakenError
+from rfmeta_dist.retrain.promotion import OvertakenError, champion
 from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registering import PAIRS, VERDICT, promote, register
-from rfmeta_dist.retrain.watch import OVERTAKEN
+from rfmeta_dist.retrain.states import lost
+from rfmeta_dist.retrain.watch import ABANDONED, OVERTAKEN, digest_of
 from rfmeta_dist.storage.store import open_store
 
 BEFORE = "champion.parquet"  # the champion's scores of the frozen set and of all new samples, by frame
@@ -77,12 +80,8 @@ class _Work:
     def __init__(self, config: Retraining, attempt: Attempt, doing: Doing) -> None:
         self._config, self._attempt, self._doing = config, attempt, doing
         self._threads = config.base.training.threads
-        store = open_store(config.base.data.prefix)
-        pins = attempt.asked.pins
-        self._manifests = {name: Manifest.open(store, name, state) for name, state in pins.items()}
         asked = attempt.asked.champion
         self._champion = Attempt(open_store(asked["attempt"])) if asked else None
-        self._known = self._champion.known if self._champion else NOTHING
         self._version: int | None = None
         self._audit = ""  # head of the audit log after the promotion
 
@@ -91,7 +90,33 @@ class _Work:
         ended = self._attempt.outcome
         if ended is not None:
             return ended
-        return self._ended(*self._done())
+        return self._ended(*(self._in_vain() or self._done()))
+
+    def _in_vain(self) -> tuple[str, str] | None:
+        """Return outcome and reason of an attempt that cannot go on as it began; None if it can.
+
+        Without this, an interrupted attempt would fail in the same way in every night to come.
+        """
+        config, attempt = self._config, self._attempt
+        if attempt.folder.exists(VERDICT if self._champion else TESTED):
+            return None  # it was judged, and needs neither data nor configuration any more
+        asked, then = attempt.asked, "The next rfmeta retrain begins a new attempt"
+        if not compared_with(attempt, champion(open_store(config.registry_place))):
+            return OVERTAKEN, f"the champion is another one than when this attempt began. {then}"
+        if asked.configuration != digest_of(config):
+            return ABANDONED, f"the configuration was changed after this attempt began. {then}"
+        if gone := lost(open_store(config.base.data.prefix), asked.pins):
+            return ABANDONED, f"{gone}. {then}"
+        return None
+
+    @cached_property
+    def _known(self) -> Known:
+        return self._champion.known if self._champion else NOTHING
+
+    @cached_property
+    def _manifests(self) -> dict[str, Manifest]:
+        store = open_store(self._config.base.data.prefix)
+        return {name: Manifest.open(store, name, state) for name, state in self._attempt.asked.pins.items()}
 
     def _done(self) -> tuple[str, str]:
         """Do all steps, and return the outcome and why."""

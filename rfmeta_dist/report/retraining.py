@@ -24,6 +24,7 @@ OUTCOMES = {
     "refused": "The challenger was refused, and the champion stays",
     "undecided": "Nothing was decided, and the champion stays",
     "stopped": "The new data was refused before training, and the champion stays",
+    "abandoned": "The attempt could not go on, and the champion stays",
     "overtaken": "Another champion was promoted in the meantime, and it stays",
     "": "The attempt has not ended",
 }

@@ -57,7 +57,7 @@ def waiting(config: Retraining) -> list[Attempt]:
     """
     now = champion(open_store(config.registry_place))
     found = [one for one in attempts(open_store(config.place)) if (one.outcome or {}).get("outcome") == APPROVE]
-    return [one for one in found if _compared_with(one, now)]
+    return [one for one in found if compared_with(one, now)]
 
 
 def attempt_of(version: Version) -> Attempt | None:
@@ -140,7 +140,7 @@ def _against(config: Retraining, attempt: Attempt, verdict: Mapping[str, Any] | 
         yield f"the verdict is {verdict.get('decision')}, not {PROMOTED}"
     if verdict is not None and verdict.get("settings") != config.gate.model_dump():
         yield "the verdict was made with other settings of the gate than the configuration has now"
-    if not _compared_with(attempt, now):
+    if not compared_with(attempt, now):
         was = f"version {asked.champion['number']}" if asked.champion else "no other version"
         there = f"version {now.number}" if now else "none"
         yield f"it was compared with {was}, but the champion is {there} now"
@@ -152,6 +152,7 @@ def _against(config: Retraining, attempt: Attempt, verdict: Mapping[str, Any] | 
         yield f"it was trained on the batch {name} of domain {domain}, which a rollback has put aside"
 
 
-def _compared_with(attempt: Attempt, now: Champion | None) -> bool:
+def compared_with(attempt: Attempt, now: Champion | None) -> bool:
+    """Return True if the present champion is the one that the attempt began with, since the same event."""
     asked = attempt.asked.champion
     return (asked["decided"] if asked else None) == (now.decided if now else None)

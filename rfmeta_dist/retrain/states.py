@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.core.types import LIVE, Split
 from rfmeta_dist.data.shards.batches import batches_of
-from rfmeta_dist.data.shards.manifest import CLASSES, Head, Manifest, domains, open_head
+from rfmeta_dist.data.shards.manifest import CLASSES, GoneError, Head, Manifest, domains, open_head, versions
 from rfmeta_dist.retrain.known import Known
 from rfmeta_dist.storage.store import Store, open_store
 
@@ -73,6 +73,29 @@ def newest(config: Retraining) -> States:
         else:
             heads[name] = head
     return States(store, heads, tuple(left_out))
+
+
+def lost(store: Store, pins: Mapping[str, str]) -> str:
+    """Return which state is no longer stored, in words; "" if all are.
+
+    Args:
+        store: the parent of the domains' folders.
+        pins: fingerprint of the state, by domain.
+
+    Raises:
+        StorageError: the store cannot be read.
+    """
+    for name, state in pins.items():
+        try:
+            there = bool(versions(store, name)) and open_head(store, name, state)
+        except GoneError:
+            there = False
+        if not there:
+            return (
+                f"the state {state[:12]} of domain {name} under {store.url}, which this attempt began with, was "
+                "deleted, for example by `rfmeta shards forget`"
+            )
+    return ""
 
 
 @dataclass

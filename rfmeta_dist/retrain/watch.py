@@ -25,6 +25,8 @@ from rfmeta_dist.storage.store import open_store
 
 Act = Literal["train", "continue", "nothing"]
 OVERTAKEN = "overtaken"  # outcome of an attempt that was compared with a champion that another one replaced
+ABANDONED = "abandoned"  # outcome of an attempt that cannot go on, because its data or configuration is gone
+NO_TRIES = (OVERTAKEN, ABANDONED)  # outcomes that do not say how good the challenger is
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,14 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         )
         return Decision("nothing", (), tuple(notes))
     known = Known.of(seen.states.manifests().values())
+    batches = {name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))}
     tried = [
         attempt
         for attempt in seen.earlier
         if (attempt.asked.code, attempt.asked.configuration) == (code, configuration)
-        and (attempt.outcome or {}).get("outcome") != OVERTAKEN
+        and attempt.asked.batches
+        == batches  # erasing a person leaves the batch, and retracting one is a change
+        and (attempt.outcome or {}).get("outcome") not in NO_TRIES
         and attempt.known.covers(known)
     ]
     if tried and not forced:
@@ -151,9 +156,7 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         champion=None if seen.champion is None else dict(seen.champion),
         forced=len(tried),
         seed=config.base.training.seed + len(tried),
-        batches={
-            name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))
-        },
+        batches=batches,
         new_batches=new.batches,
         started=attempts.now(),
     )

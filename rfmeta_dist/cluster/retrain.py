@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from rfmeta_dist.cluster.challenger import Display, Scorer, Tell, export, train
 from rfmeta_dist.config.retrain import Retraining
-from rfmeta_dist.data.shards.manifest import Manifest
+from rfmeta_dist.data.shards.manifest import CLASSES, Manifest
 from rfmeta_dist.deploy import package as deployment
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.report.retraining import render
@@ -121,7 +121,7 @@ class _Work:
     def _done(self) -> tuple[str, str]:
         """Do all steps, and return the outcome and why."""
         config, attempt, doing = self._config, self._attempt, self._doing
-        if self._champion and (refused := self._intake(self._champion)):
+        if self._champion and (refused := self._incomparable() or self._intake(self._champion)):
             return "stopped", refused
         chosen = configuration(config, attempt)
         train(chosen, attempt, doing.display, doing.tell, slots=doing.slots, address=doing.address)
@@ -129,6 +129,21 @@ class _Work:
         self._tested()
         verdict = self._judged(self._champion) if self._champion else FIRST
         return self._promoted(verdict)
+
+    def _incomparable(self) -> str:
+        """Return why nothing could be compared with the champion after a training; "" if that can be done."""
+        labels: set[int] = set()
+        for manifest in self._manifests.values():
+            table = manifest.samples
+            frozen = ~self._known.new_in(manifest) & (np.array(table["split"].to_pylist()) == JUDGED)
+            labels |= set(table["label"].filter(pa.array(frozen)).to_pylist())
+        if not (lacking := [CLASSES[label] for label in (1, 0) if label not in labels]):
+            return ""
+        return (
+            f"The test splits have no {' and no '.join(lacking)} samples any more that the champion knows, so a "
+            "challenger cannot be compared with it. Publish the domains as they were, and add new data as "
+            "batches (rfmeta ingest … --into), or begin anew under another `name`."
+        )
 
     def _intake(self, champion: Attempt) -> str:
         """Check the new data, say what was found, and return why nothing may be trained on it; "" if it may."""

@@ -92,8 +92,8 @@ def _attempt_of(now: Champion) -> str:
     if place := now.tags.get("attempt"):
         return place
     raise RunError(
-        f"version {now.number} is the champion, but it was registered by hand. So it is unknown what it was trained "
-        "on, and nothing can be compared with it",
-        "make a version the champion that rfmeta retrain has made: rfmeta models promote RETRAIN.yaml NUMBER "
-        "--anyway --reason TEXT",
+        f"version {now.number} is the champion, but it was registered by hand. So it is unknown what it was "
+        "trained on, and nothing can be compared with it",
+        "make a version the champion that rfmeta retrain has made: rfmeta models promote RETRAIN.yaml "
+        "NUMBER --anyway --reason TEXT",
     )

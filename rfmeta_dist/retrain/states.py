@@ -92,8 +92,8 @@ def lost(store: Store, pins: Mapping[str, str]) -> str:
             there = False
         if not there:
             return (
-                f"the state {state[:12]} of domain {name} under {store.url}, which this attempt began with, was "
-                "deleted, for example by `rfmeta shards forget`"
+                f"the state {state[:12]} of domain {name} under {store.url}, which this attempt began with, "
+                "was deleted, for example by `rfmeta shards forget`"
             )
     return ""
 

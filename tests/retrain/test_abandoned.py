@@ -101,3 +101,16 @@ def test_good_data_is_tried_again_after_bad_data_was_taken_out(tmp_path: Path, s
     assert decision.act == "train"
     assert decision.asked is not None
     assert decision.asked.forced == 0
+
+
+def test_domains_that_were_replaced_stop_it_before_the_training(tmp_path: Path, states: list[Manifest]) -> None:
+    config = retraining(tmp_path)
+    first = attempt_of(config, states)
+    first.end(ended("promoted"))
+    registered(config, {"attempt": first.folder.url})
+    replaced = [publish(tmp_path / "shards", name, samples_of(name, 9)) for name in "AB"]
+    facts = see(config).champion
+    found = work(config, attempt_of(config, replaced, 2, champion=facts), DOING)
+    assert found["outcome"] == "stopped"
+    assert "no live and no attack samples any more that the champion knows" in found["why"]
+    assert watch.decide(config, see(config)).act == "nothing"

@@ -173,8 +173,8 @@ class Retraining(Section):
             )
         if self.base.training.start is not None:
             raise ConfigError(
-                f"base.training.start={self.base.training.start}: a challenger begins with the champion's weights, "
-                "or with random ones",
+                f"base.training.start={self.base.training.start}: a challenger begins with the weights of the "
+                "champion, or with random ones",
                 "remove base.training.start, and set challenger.start to champion or afresh",
             )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":

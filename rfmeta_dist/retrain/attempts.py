@@ -48,6 +48,7 @@ class Asked:
         batches: names of all batches in the states, by domain.
         new_batches: those of them with samples that the champion does not know.
         started: time in UTC.
+        reviewed: domain and name of each batch that was reviewed at the start.
     """
 
     number: int
@@ -61,6 +62,7 @@ class Asked:
     batches: Mapping[str, Sequence[str]]
     new_batches: Mapping[str, Sequence[str]]
     started: str
+    reviewed: Sequence[tuple[str, str]] = ()
 
 
 class Attempt:

@@ -17,6 +17,7 @@ from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.data.shards.batches import batches_of
 from rfmeta_dist.retrain import attempts, states
 from rfmeta_dist.retrain.attempts import Asked, Attempt
+from rfmeta_dist.retrain.frozen import reviewed
 from rfmeta_dist.retrain.known import NOTHING, Known
 from rfmeta_dist.retrain.states import New, States
 from rfmeta_dist.runs import starts
@@ -135,12 +136,15 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         return Decision("nothing", (), tuple(notes))
     known = Known.of(seen.states.manifests().values())
     batches = {name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))}
+    # A review makes videos count that did not, so the gate may decide otherwise than before.
+    checked = {(domain, name) for domain, name in reviewed(seen.states.heads.values()) if name}
     tried = [
         attempt
         for attempt in seen.earlier
         if (attempt.asked.code, attempt.asked.configuration) == (code, configuration)
         and attempt.asked.batches
         == batches  # erasing a person leaves the batch, and retracting one is a change
+        and checked <= {(domain, name) for domain, name in attempt.asked.reviewed}
         and (attempt.outcome or {}).get("outcome") not in NO_TRIES
         and attempt.known.covers(known)
     ]
@@ -158,6 +162,7 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         seed=config.base.training.seed + len(tried),
         batches=batches,
         new_batches=new.batches,
+        reviewed=tuple(sorted(checked)),
         started=attempts.now(),
     )
     return Decision("train", asked.reasons, tuple(notes), asked=asked, known=known)

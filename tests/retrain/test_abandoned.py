@@ -77,7 +77,9 @@ def test_a_champion_of_no_attempt_is_explained(tmp_path: Path, states: list[Mani
         watch.decide(config, see(config))
 
 
-def test_good_data_is_tried_again_after_bad_data_was_taken_out(tmp_path: Path, states: list[Manifest]) -> None:
+def test_data_is_tried_again_after_a_review_and_after_bad_data_was_taken_out(
+    tmp_path: Path, states: list[Manifest]
+) -> None:
     config = retraining(tmp_path, watch={"least_videos": 4})
     first = attempt_of(config, states)
     first.end(ended("promoted"))
@@ -90,12 +92,15 @@ def test_good_data_is_tried_again_after_bad_data_was_taken_out(tmp_path: Path, s
         ]
         publish_batch(new, store, "A", Batch(name, "X", "2026-11-30T00:00:00+00:00"), contract={})
     newest = [Manifest.open(store, name) for name in "AB"]
-    stopped = attempt_of(config, newest, 2, batches={"A": ["bad", "good"]})
+    stopped = attempt_of(config, newest, 2, batches={"A": ["bad", "good"]}, reviewed=[("A", "good")])
     stopped.end(ended("stopped"))
-    set_reviewed(store, "A", "bad")
     set_reviewed(store, "A", "good")
     tried = watch.decide(config, see(config))
     assert (tried.act, "were tried on" in tried.notes[-1]) == ("nothing", True)
+    set_reviewed(store, "A", "bad")  # its videos did not count before
+    assert watch.decide(config, see(config)).act == "train"
+    set_reviewed(store, "A", "bad", reviewed=False)
+    assert watch.decide(config, see(config)).act == "nothing"
     retract(store, "A", "bad")
     decision = watch.decide(config, see(config))
     assert decision.act == "train"

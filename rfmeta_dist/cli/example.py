@@ -51,7 +51,7 @@ def example(
 
 
 def _files() -> dict[str, tuple[str, Path]]:
-    """Return each example's kind and path, by name. A job spec that has the name of another file gets `-job`."""
+    """Return each example's kind and path, by name. `-job` tells a job spec from another file."""
     jobs = shipped(JOBS, "configs")
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
     files: dict[str, tuple[str, Path]] = {}

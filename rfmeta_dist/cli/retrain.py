@@ -68,6 +68,8 @@ def retrain(
     decision = watch.decide(chosen, seen, forced=force)
     told = {"decision": decision.act, "reasons": decision.reasons, "notes": decision.notes, "drift": drift}
     _say(seen, decision, drift)
+    if drift is not None and not dry_run:
+        opening.keep_drift(chosen, drift)
     if dry_run or decision.act == "nothing":
         if json:
             print_json(told)
@@ -89,7 +91,7 @@ def retrain(
 def _say(seen: Seen, decision: Decision, drift: dict[str, Any] | None) -> None:
     """Say what will be done, and why or why not."""
     if drift is not None:
-        say(drift["sentence"])
+        say(drift["sentence"], *drift["notes"], f"what this cannot see: {drift['blind'][0]}")
     for note in decision.notes:
         say(note)
     if decision.act == "nothing":

@@ -73,7 +73,7 @@ def keep_drift(config: Retraining, found: Mapping[str, Any]) -> None:
 
 
 def _usual(config: Retraining, version: int) -> float | None:
-    """Return the share of attacks that the last comparison of this version has fitted; None if there was none."""
+    """Return the share of attacks that the last comparison with this version has fitted; None without one."""
     try:
         before = json.loads(open_store(config.place).read(DRIFT))
         return float(before["fitted"]["attack_share"]) if before["version"] == version else None

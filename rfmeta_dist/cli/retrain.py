@@ -120,6 +120,7 @@ def _work(config: Retraining, decision: Decision, doing: Doing) -> dict[str, Any
         return {}
     say(f"attempt {attempt.asked.number} at {attempt.folder.url}")
     outcome = work(config, attempt, doing)
-    say(f"{outcome['outcome']}: {outcome['why']}")
+    why = str(outcome["why"])
+    say(why if why.lower().startswith(outcome["outcome"]) else f"{outcome['outcome']}: {why}")
     say(f"the page is at {attempt.folder.url}/page.html")
     return {"attempt": attempt.folder.url, **outcome}

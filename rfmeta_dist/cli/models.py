@@ -84,11 +84,10 @@ def show(config: Retrain, number: Number, overrides: Overrides = None, json: Jso
         print_json(told)
     else:
         names = _aliases(registry).get(number, [])
-        hidden = ("tags", "damaged", "against")
-        facts = {**told, "aliases": ", ".join(names) or "none"}
-        shown = [(name, str(value)) for name, value in facts.items() if name not in hidden]
-        # Some tags are hashes of what is shown above under the same name.
-        shown += [(f"{name} (hash)" if name in told else name, value) for name, value in version.tags.items()]
+        facts = {**version.tags, **told, "aliases": ", ".join(names) or "none"}
+        shown = [
+            (name, str(value)) for name, value in facts.items() if name not in ("tags", "damaged", "against")
+        ]
         show_table(("fact", "value"), shown, title=f"Version {number} in {registry.place}")
         for line in found.against:
             say(f"before a promotion, note: {line}")

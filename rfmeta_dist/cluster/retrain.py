@@ -140,8 +140,8 @@ class _Work:
         if not (lacking := [CLASSES[label] for label in (1, 0) if label not in labels]):
             return ""
         return (
-            f"The test splits have no {' and no '.join(lacking)} samples any more that the champion knows, so a "
-            "challenger cannot be compared with it. Publish the domains as they were, and add new data as "
+            f"The test splits have no {' and no '.join(lacking)} samples any more that the champion knows, so "
+            "no challenger can be compared with it. Publish the domains as they were, and add new data as "
             "batches (rfmeta ingest … --into), or begin anew under another `name`."
         )
 

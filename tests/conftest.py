@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,3 +71,35 @@ def faces(faces_installed: None) -> Faces:
     from rfmeta_dist.ingest.face import Faces
 
     return Faces()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The exit code of a command, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """Return the line of the error: the last, and the only one that says `error`."""
+        lines = self.err.splitlines()
+        assert [line.startswith("error ") for line in lines].count(True) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[-1]
+
+
+@pytest.fixture
+def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
+    """Run a command in this process, through the entry point of `rfmeta`."""
+    from rfmeta_dist.cli import main
+
+    def run(*arguments: object) -> Ending:
+        monkeypatch.setattr(sys, "argv", ["rfmeta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capsys.readouterr()
+        return Ending(int(ending.value.code or 0), out, err)
+
+    return run

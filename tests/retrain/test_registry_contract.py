@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from uuid import uuid4
 import pytest
 
 from rfmeta_dist.core.errors import RunError, StorageError
+from rfmeta_dist.core.mlflow_client import SQLITE
 from rfmeta_dist.retrain.mlflow import MlflowRegistry, require_lasting
 from rfmeta_dist.retrain.registry import Registry, Version, find
 from rfmeta_dist.retrain.stored import StoreRegistry
@@ -43,11 +45,30 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(kind: str, tmp_path: Path) -> str:
+def new_place(kind: str, tmp_path: Path) -> str:
+    """Return a place where there is nothing; of MLflow's databases not even the folder."""
     if kind == "server":
         return os.environ["RFMETA_TEST_MLFLOW"]
     places = {"folder": str(tmp_path / "g"), "s3": f"s3://tests/{uuid4().hex}"}
-    return places.get(kind, f"sqlite:///{tmp_path}/new/mlflow.db")
+    return places.get(kind, f"{SQLITE}{tmp_path}/new/mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database without a version, to be copied: MLflow needs seconds to make its tables."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    assert new("mlflow", f"{SQLITE}{path}").versions() == []
+    return path
+
+
+@pytest.fixture
+def place(kind: str, new_place: str, request: pytest.FixtureRequest) -> str:
+    """Return a place without versions."""
+    if kind == "mlflow":
+        path = Path(new_place.removeprefix(SQLITE))
+        path.parent.mkdir()
+        shutil.copy(request.getfixturevalue("tables"), path)
+    return new_place
 
 
 def test_numbers_tags_and_aliases(kind: str, place: str) -> None:
@@ -103,8 +124,9 @@ REGISTERING = """
 """
 
 
-def test_two_processes_register_at_once(kind: str, place: str) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, place]
+def test_two_processes_register_at_once(kind: str, new_place: str) -> None:
+    """They also make the tables of a new database at once."""
+    command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, new_place]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [subprocess.Popen([*command, who], **pipes) for who in "ab"]
     for process in started:
@@ -116,7 +138,7 @@ def test_two_processes_register_at_once(kind: str, place: str) -> None:
     assert [process.returncode for process in started] == [0, 0]
     assert len({*a, *b, *same}) == 13  # each package has a number of its own
     assert same == equal  # and a package that both registered has one
-    found = new(kind, place).versions()
+    found = new(kind, new_place).versions()
     assert {one.number for one in found} == {*a, *b, *same}
     assert len({one.tags["package"] for one in found}) == len(found) == 13
 

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Divide the tests among processes by file, but keep those together that share one Ray."""
+    """Divide the tests among processes by file, but keep those together that share one Ray or one team."""
     from xdist.scheduler import LoadScopeScheduling
+
+    together = {"tests/cluster": "a Ray", "tests/strategy": "teams", "tests/verification": "teams"}
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "tests/cluster" if file.startswith("tests/cluster/") else file
+            return together.get(file.rpartition("/")[0], file)
 
     return ByFile(config, log)
 

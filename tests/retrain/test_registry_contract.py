@@ -10,8 +10,8 @@ import sys
 import textwrap
 import time
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,6 +22,7 @@ from rfmeta_dist.retrain.mlflow import MlflowRegistry, require_lasting
 from rfmeta_dist.retrain.registry import Registry, Version, find
 from rfmeta_dist.retrain.stored import StoreRegistry
 from rfmeta_dist.storage.store import open_store
+from tests.retrain.processes import ended, forked
 
 BACKENDS = ("folder", "s3", "mlflow", "server")
 
@@ -112,30 +113,19 @@ def test_a_version_that_does_not_exist_is_refused(kind: str, place: str) -> None
     assert registry.alias("champion") is None
 
 
-REGISTERING = """
-    import json, sys
-    from tests.retrain.test_registry_contract import new
-    registry, who = new(sys.argv[1], sys.argv[2]), sys.argv[3]
-    print("ready", flush=True)
-    sys.stdin.readline()
-    own = [registry.register(f"s3://b/{who}{n}", {"package": f"{who}{n}"}).number for n in range(5)]
-    shared = [registry.register("s3://b/same", {"package": f"same{n}"}).number for n in range(3)]
-    print(json.dumps([own, shared]))
-"""
-
-
-def test_two_processes_register_at_once(kind: str, new_place: str) -> None:
+def test_two_processes_register_at_once(kind: str, new_place: str, tmp_path: Path) -> None:
     """They also make the tables of a new database at once."""
-    command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, new_place]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen([*command, who], **pipes) for who in "ab"]
-    for process in started:
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    (a, same), (b, equal) = (json.loads(process.communicate(timeout=600)[0]) for process in started)
-    assert [process.returncode for process in started] == [0, 0]
+    begin = get_context("fork").Barrier(2)
+
+    def register(who: str) -> None:
+        begin.wait()
+        registry = new(kind, new_place)
+        own = [registry.register(f"s3://b/{who}{n}", {"package": f"{who}{n}"}).number for n in range(5)]
+        shared = [registry.register("s3://b/same", {"package": f"same{n}"}).number for n in range(3)]
+        (tmp_path / who).write_text(json.dumps([own, shared]))
+
+    assert [ended(child) for child in [forked(register, who) for who in "ab"]] == [0, 0]
+    (a, same), (b, equal) = (json.loads((tmp_path / who).read_text()) for who in "ab")
     assert len({*a, *b, *same}) == 13  # each package has a number of its own
     assert same == equal  # and a package that both registered has one
     found = new(kind, new_place).versions()

@@ -51,8 +51,12 @@ def example(
 
 
 def _files() -> dict[str, tuple[str, Path]]:
-    """Return each example's kind and path, by name."""
+    """Return each example's kind and path, by name. `-job` tells a job spec from another file."""
     jobs = shipped(JOBS, "configs")
     places = {"configuration": jobs / "configs", "job spec": jobs, "card": shipped(CARDS)}
-    files = {file.stem: (kind, file) for kind, place in places.items() for file in sorted(place.glob("*.yaml"))}
-    return files | {name: (kind, files[name][1]) for name, kind in OTHERS.items()}
+    files: dict[str, tuple[str, Path]] = {}
+    for kind, place in places.items():
+        for file in sorted(place.glob("*.yaml")):
+            name = f"{file.stem}-job" if file.stem in files else file.stem
+            files[name] = (OTHERS.get(name, kind), file)
+    return files

@@ -84,7 +84,7 @@ def show(config: Retrain, number: Number, overrides: Overrides = None, json: Jso
         print_json(told)
     else:
         names = _aliases(registry).get(number, [])
-        facts = {**told, **version.tags, "aliases": ", ".join(names) or "none"}
+        facts = {**version.tags, **told, "aliases": ", ".join(names) or "none"}
         shown = [
             (name, str(value)) for name, value in facts.items() if name not in ("tags", "damaged", "against")
         ]

@@ -68,6 +68,8 @@ def retrain(
     decision = watch.decide(chosen, seen, forced=force)
     told = {"decision": decision.act, "reasons": decision.reasons, "notes": decision.notes, "drift": drift}
     _say(seen, decision, drift)
+    if drift is not None and not dry_run:
+        opening.keep_drift(chosen, drift)
     if dry_run or decision.act == "nothing":
         if json:
             print_json(told)
@@ -89,7 +91,7 @@ def retrain(
 def _say(seen: Seen, decision: Decision, drift: dict[str, Any] | None) -> None:
     """Say what will be done, and why or why not."""
     if drift is not None:
-        say(drift["sentence"])
+        say(drift["sentence"], *drift["notes"], f"what this cannot see: {drift['blind'][0]}")
     for note in decision.notes:
         say(note)
     if decision.act == "nothing":
@@ -118,6 +120,7 @@ def _work(config: Retraining, decision: Decision, doing: Doing) -> dict[str, Any
         return {}
     say(f"attempt {attempt.asked.number} at {attempt.folder.url}")
     outcome = work(config, attempt, doing)
-    say(f"{outcome['outcome']}: {outcome['why']}")
+    why = str(outcome["why"])
+    say(why if why.lower().startswith(outcome["outcome"]) else f"{outcome['outcome']}: {why}")
     say(f"the page is at {attempt.folder.url}/page.html")
     return {"attempt": attempt.folder.url, **outcome}

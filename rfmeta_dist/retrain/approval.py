@@ -142,8 +142,8 @@ def _against(config: Retraining, attempt: Attempt, verdict: Mapping[str, Any] | 
         yield "the verdict was made with other settings of the gate than the configuration has now"
     if not _compared_with(attempt, now):
         was = f"version {asked.champion['number']}" if asked.champion else "no other version"
-        there = f"version {now.number}" if now else "none"
-        yield f"it was compared with {was}, but the champion is {there} now"
+        there = f"the champion is version {now.number} now" if now else "there is no champion now"
+        yield f"it was compared with {was}; since then somebody promoted or rolled back, and {there}"
     aside = quarantined(store)
     if attempt.identity in aside.identities:
         yield "a rollback has put this data, code and configuration aside"

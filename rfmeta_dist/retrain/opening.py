@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.core.errors import RunError
-from rfmeta_dist.retrain import watch
+from rfmeta_dist.retrain import attempts, watch
 from rfmeta_dist.retrain.attempts import TESTED, Attempt
 from rfmeta_dist.retrain.audit import Log
 from rfmeta_dist.retrain.promotion import champion, repair
 from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.retrain.watch import Seen
-from rfmeta_dist.storage.errors import AccessError
+from rfmeta_dist.storage.errors import AccessError, MissingError
 from rfmeta_dist.storage.store import open_store
+
+DRIFT = "drift.json"  # what the last drift watch found
 
 
 def repaired(config: Retraining) -> list[str]:
@@ -58,7 +62,23 @@ def drift_of(config: Retraining, place: str) -> dict[str, Any]:
     tested = Scores.from_parquet(Attempt(open_store(now.tags["attempt"])).folder.read(TESTED)).per_video()
     threshold = package.thresholds["video"].value
     reference = Reference.of(tested.label, tested.score, threshold, f"the test videos of version {now.number}")
-    return measure(read_production(open_store(place), package), reference, config.drift).as_dict()
+    usual = _usual(config, now.number)
+    found = measure(read_production(open_store(place), package), reference, config.drift, usual).as_dict()
+    return {"version": now.number, "time": attempts.now(), **found}
+
+
+def keep_drift(config: Retraining, found: Mapping[str, Any]) -> None:
+    """Keep what the drift watch found: the next one takes the share of attacks in it for the usual one."""
+    open_store(config.place).write(DRIFT, attempts.as_json(found))
+
+
+def _usual(config: Retraining, version: int) -> float | None:
+    """Return the share of attacks that the last comparison with this version has fitted; None without one."""
+    try:
+        before = json.loads(open_store(config.place).read(DRIFT))
+        return float(before["fitted"]["attack_share"]) if before["version"] == version else None
+    except (MissingError, ValueError, KeyError, TypeError):
+        return None  # it only makes the answer clearer
 
 
 def see(config: Retraining, drift: dict[str, Any] | None = None) -> Seen:

@@ -255,7 +255,7 @@ def allowed(store: Store) -> Iterator[None]:
     except AccessError as error:
         raise AccessError(
             f"these credentials may not promote or roll back: {store.url} cannot be written ({error.problem})",
-            "use credentials that may read, list, write and delete there; see docs/how-to/registry.md",
+            "use credentials that may read, list, write and delete there; the cluster's nodes need not",
         ) from error
 
 

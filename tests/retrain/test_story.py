@@ -214,3 +214,5 @@ def test_drift_is_told_and_trains_nothing(shop: Shop, tmp_path: Path) -> None:
     told = shop.retrain("--scores", str(scores))
     assert told["decision"] == "nothing"
     assert told["drift"]["verdict"] == "drift"
+    kept = json.loads((shop.place / "retrain/shop/drift.json").read_text())
+    assert kept["version"] == 1

@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from rfmeta_dist.cli.leave_one_out import as_dict
 from rfmeta_dist.cluster.leave_one_out import Outcome
 from rfmeta_dist.config.held_out import targets_of
@@ -32,6 +34,7 @@ def test_a_store_that_refuses_every_run_ends_the_command_with_its_exit_code(rfme
     assert "set AWS_ACCESS_KEY_ID" in ending.error
 
 
+@pytest.mark.drill  # test_leave_one_out.py has the runs, test_loo_page.py the page
 def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp_path: Path):
     faces = Path(shutil.copytree(SHARDS, tmp_path / "faces"))
     for shard in (faces / "C/test").rglob("*.tar"):  # which is read only where C is the target
@@ -77,7 +80,9 @@ def test_every_run_is_a_cell_of_the_json_output(config):
 def test_a_page_that_was_not_written_is_not_named(rfmeta, config, tmp_path: Path):
     with lease.held(open_store(str(tmp_path / "runs/r-rfmeta-to_C-s0")), "trained"):
         ending = rfmeta("loo", config, *QUICK, "--targets", "C", "--slots", 1, "--json")
-    assert ending.code == RunError.exit_code
+        told = rfmeta("loo", config, *QUICK, "--targets", "C", "--slots", 1)
+    assert ending.code == told.code == RunError.exit_code
+    assert "failed: r-rfmeta-to_C-s0: " in told.err
     found = json.loads(ending.out)
     assert (found["page"], found["evaluations"], found["notices"]) == (None, [], [])
     assert "is being trained already" in found["failed"]["r-rfmeta-to_C-s0"]

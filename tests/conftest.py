@@ -32,12 +32,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     """Divide the tests among processes by file, but keep those together that share one Ray or one team."""
     from xdist.scheduler import LoadScopeScheduling
 
-    together = {
-        "tests/cluster": "one Ray",
-        "tests/cli/on_ray": "another Ray",
-        "tests/strategy": "teams",
-        "tests/verification": "teams",
-    }
+    together = {"tests/cluster": "one Ray", "tests/strategy": "teams", "tests/verification": "teams"}
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -20,6 +20,16 @@ settings.load_profile("busy")
 # The tensors of tests are small: threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Folders whose tests share a Ray, generated domains, packages or teams of workers: one process makes them.
+TOGETHER = {
+    "tests/bench": "generated domains",
+    "tests/cluster": "a Ray",
+    "tests/deploy": "a package",
+    "tests/export": "packages",
+    "tests/strategy": "teams",
+    "tests/verification": "teams",
+}
+
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
@@ -29,15 +39,13 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Divide the tests among processes by file, but keep those together that share one Ray or one team."""
+    """Divide the tests among processes by file, but keep folders together that share what is slow to make."""
     from xdist.scheduler import LoadScopeScheduling
-
-    together = {"tests/cluster": "one Ray", "tests/strategy": "teams", "tests/verification": "teams"}
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return together.get(file.rpartition("/")[0], file)
+            return TOGETHER.get(file.rpartition("/")[0], file)
 
     return ByFile(config, log)
 

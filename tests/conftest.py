@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,16 @@ settings.load_profile("busy")
 # The tensors of tests are small: threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Folders whose tests share a Ray, generated domains, packages or teams of workers: one process makes them.
+TOGETHER = {
+    "tests/bench": "generated domains",
+    "tests/cluster": "a Ray",
+    "tests/deploy": "a package",
+    "tests/export": "packages",
+    "tests/strategy": "teams",
+    "tests/verification": "teams",
+}
+
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
@@ -27,13 +39,13 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Divide the tests among processes by file, but keep those together that share one Ray."""
+    """Divide the tests among processes by file, but keep folders together that share what is slow to make."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "tests/cluster" if file.startswith("tests/cluster/") else file
+            return TOGETHER.get(file.rpartition("/")[0], file)
 
     return ByFile(config, log)
 
@@ -69,3 +81,35 @@ def faces(faces_installed: None) -> Faces:
     from rfmeta_dist.ingest.face import Faces
 
     return Faces()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The exit code of a command, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """Return the line of the error: the last, and the only one that says `error`."""
+        lines = self.err.splitlines()
+        assert [line.startswith("error ") for line in lines].count(True) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[-1]
+
+
+@pytest.fixture
+def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
+    """Run a command in this process, through the entry point of `rfmeta`."""
+    from rfmeta_dist.cli import main
+
+    def run(*arguments: object) -> Ending:
+        monkeypatch.setattr(sys, "argv", ["rfmeta", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ending:
+            main()
+        out, err = capsys.readouterr()
+        return Ending(int(ending.value.code or 0), out, err)
+
+    return run

@@ -1,12 +1,10 @@
-"""The command line in this process, small domains, and a configuration that names them."""
+"""Small domains, and a configuration that names them."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,38 +15,6 @@ from rfmeta_dist.storage.store import open_store
 from tests.samples import SIZE, make_samples
 
 SIZES = {"train": (6, 6), "validation": (3, 3)}
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a command ended: its exit code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The one line of the error: the last, and the only one that says `error`."""
-        lines = self.err.splitlines()
-        assert [line.startswith("error ") for line in lines].count(True) == 1, self.err
-        assert "Traceback" not in self.err
-        return lines[-1]
-
-
-@pytest.fixture
-def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
-    """Run a command through the entry point of `rfmeta`."""
-    from rfmeta_dist.cli import main
-
-    def run(*arguments: object) -> Ending:
-        monkeypatch.setattr(sys, "argv", ["rfmeta", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ending:
-            main()
-        out, err = capsys.readouterr()
-        return Ending(int(ending.value.code or 0), out, err)
-
-    return run
 
 
 @pytest.fixture(scope="session")

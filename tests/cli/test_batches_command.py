@@ -1,4 +1,4 @@
-"""`rfmeta shards batches`, `review`, `retract`, and `--into` of ingest and synth."""
+"""`rfmeta shards batches`, `review`, `retract`, and mistakes with `--into` of ingest and synth."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.data.shards.batches import Batch, batches_of, publish_batch
+from rfmeta_dist.data.shards.batches import Batch, publish_batch
 from rfmeta_dist.data.shards.delivery import Renamed
-from rfmeta_dist.data.shards.manifest import Manifest, open_head
-from rfmeta_dist.data.upkeep.verify import verify
+from rfmeta_dist.data.shards.manifest import open_head
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples
 
@@ -67,29 +66,3 @@ def test_options_of_a_batch_are_refused_where_they_have_no_effect(rfmeta, tmp_pa
     assert "--same-people applies to a batch only" in rfmeta(*start, "--same-people").error
     many = rfmeta("synth", "--out", tmp_path, *batch, "--domains", "C,M")
     assert "but 2 are to be generated" in many.error
-
-
-def test_a_generated_domain_joins_another_one_as_a_batch(rfmeta, tmp_path: Path):
-    start = ("synth", "--out", tmp_path, "--scale", "tiny", "--workers", "1")
-    into = ("--domains", "M", "--into", "O", "--batch", "may", "--supplier", "me")
-    assert rfmeta(*start, *into).code == DATA  # there is no domain O yet
-    assert rfmeta(*start, "--domains", "O").code == 0
-    store = open_store(str(tmp_path))
-    before = Manifest.open(store, "O")
-    ending = rfmeta(*start, *into)
-    assert ending.code == 0
-    assert "batch may from me:" in ending.err
-    after = Manifest.open(store, "O")
-    assert verify(store, "O") == []
-    new = [row for row in after.samples.to_pylist() if row["batch"]]
-    assert len(new) == after.samples.num_rows - before.samples.num_rows > 0
-    assert {(r["key"][:6], r["subject_id"][:6], r["video_id"][:4]) for r in new} == {
-        ("O-may-", "O-may_", "may-")
-    }
-    assert batches_of(after)["may"].made["card"]["name"] == "M"
-    assert "nothing changed" in rfmeta(*start, *into).err
-    assert rfmeta(*start, "--domains", "O").code == 0  # the domain itself is there, and needs no work
-    assert Manifest.open(store, "O").fingerprint == after.fingerprint
-    other = rfmeta(*start, "--domains", "C", *into[2:])
-    assert "has a batch may already, with other samples" in other.error
-    assert "has the batch(es) may" in rfmeta(*start, "--domains", "O", "--rho", "0.9").error

@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from rfmeta_dist.cli.leave_one_out import as_dict
 from rfmeta_dist.cluster.leave_one_out import Outcome
 from rfmeta_dist.config.held_out import targets_of
@@ -32,6 +34,7 @@ def test_a_store_that_refuses_every_run_ends_the_command_with_its_exit_code(rfme
     assert "set AWS_ACCESS_KEY_ID" in ending.error
 
 
+@pytest.mark.drill  # test_leave_one_out.py has the runs, test_loo_page.py the page
 def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp_path: Path):
     faces = Path(shutil.copytree(SHARDS, tmp_path / "faces"))
     for shard in (faces / "C/test").rglob("*.tar"):  # which is read only where C is the target

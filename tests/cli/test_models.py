@@ -13,7 +13,7 @@ import pytest
 from rfmeta_dist.retrain.audit import Log
 from rfmeta_dist.retrain.promotion import champion
 from rfmeta_dist.storage.store import open_store
-from tests.cli.conftest import Ending
+from tests.conftest import Ending
 from tests.retrain.judged import BETTER, WORSE, Judged, package
 
 Run = Callable[..., Ending]

@@ -78,6 +78,7 @@ def test_a_run_is_trained_judged_and_reported(rfmeta, oci: Path, tmp_path: Path)
     assert sealed(run) == [("M", "evaluation")]  # a page is no look at the target
 
 
+@pytest.mark.drill  # the demo below does all of it but generating
 def test_the_demo_goes_from_nothing_to_a_page(rfmeta, tmp_path: Path) -> None:
     example = rfmeta("example", "demo")
     assert example.code == 0
@@ -113,12 +114,17 @@ def test_the_demo_trains_on_the_shards_of_the_checkout(rfmeta, tmp_path: Path) -
     )
     ending = rfmeta("demo", *settings)
     assert ending.code == 0, ending.err
+    for line in ("1/4 S3 server at http://127.0.0.1:", "2/4 training rfmeta on O&C&I→M with 1", "3/4", "4/4"):
+        assert line in ending.err
     assert "copying the faces of O, C, I, M from" in " ".join(ending.err.split())
     assert "generating" not in ending.err
     run, shards = tmp_path / "runs/demo", open_store(str(DEMO_SHARDS))
     pinned = json.loads((run / "manifests.json").read_text())
     assert pinned == {name: Manifest.open(shards, name).fingerprint for name in "OCIM"}
     assert "What to try next" in ending.err
+    assert f"the report is {run}/report.html" in " ".join(ending.err.split())
+    assert (run / "report.html").read_text().startswith("<!")
+    assert sealed(run) == [("M", "evaluation")]
     again = f"rfmeta demo {shlex.join(settings)}"
     assert f"{again} --set run.name=demo-O --set data.target=O" in " ".join(ending.err.split())
     shutil.rmtree(tmp_path / "runs/s3")

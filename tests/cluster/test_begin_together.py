@@ -26,20 +26,33 @@ pytestmark = pytest.mark.usefixtures("cluster")
 STEPS, KILLED = 8, 5
 
 
-def test_workers_begin_with_one_model_and_resume_without_it(configure: Any, undisturbed: Any, tmp_path: Path):
-    place = Path(shutil.copytree(f"{undisturbed[0].url}/model", tmp_path / "model"))
-    whole, hurt = (configure(name, steps=STEPS, start=str(place)) for name in ("further", "further-hurt"))
+def model_of(undisturbed: Any, place: Path) -> Path:
+    return Path(shutil.copytree(f"{undisturbed[0].url}/model", place / "model"))
+
+
+def test_workers_begin_with_one_model(configure: Any, undisturbed: Any, tmp_path: Path):
+    place = model_of(undisturbed, tmp_path)
+    config = configure("further", steps=2, start=str(place))
     rows: list[StepRow] = []
-    folder = train_run(whole, rows.append, local=True)
+    folder = train_run(config, rows.append, local=True)
     begun: list[float] = []
     torch.set_num_threads(1)
-    recipe = whole.model_copy(update={"training": whole.training.model_copy(update={"steps": 1})})
+    recipe = config.model_copy(update={"training": config.training.model_copy(update={"steps": 1})})
     GradientRecipe().fit(Sources.of(recipe), Context.of(recipe, lambda row: begun.append(row["loss"])))
     assert rows[0]["loss"] == pytest.approx(begun[0], rel=1e-5)  # the same weights, split among two workers
     parent = digest((place / "package.json").read_bytes())
     about = json.loads(folder.read("model/package.json"))
     assert (about["parent"], about["start"]["domains"]) == (parent, ["C", "I", "O"])
     assert json.loads(folder.read("start.json"))["package"] == parent
+
+
+@pytest.mark.drill
+def test_workers_resume_without_the_model_that_they_began_with(
+    configure: Any, undisturbed: Any, tmp_path: Path
+):
+    place = model_of(undisturbed, tmp_path)
+    whole, hurt = (configure(name, steps=STEPS, start=str(place)) for name in ("whole", "hurt"))
+    folder = train_run(whole, lambda _: None, local=True)
 
     def kill(row: StepRow) -> None:
         if row["step"] >= KILLED and place.exists():

@@ -156,6 +156,7 @@ def train(config: dict[str, Any]) -> None:
     raise config["error"]
 
 
+@pytest.mark.drill  # test_lanes.py has an error of a training worker in a trial of ours
 def test_an_error_of_a_train_worker_in_a_trial_reaches_the_driver_as_itself(tmp_path):
     def trial(given: dict[str, Any]) -> None:
         trainer = TorchTrainer(

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from rfmeta_dist.core.errors import RunError, StorageError
+from rfmeta_dist.core.mlflow_client import SQLITE
 from rfmeta_dist.retrain.mlflow import MlflowRegistry, require_lasting
 from rfmeta_dist.retrain.registry import Registry, Version, find
 from rfmeta_dist.retrain.stored import StoreRegistry
 from rfmeta_dist.storage.store import open_store
+from tests.retrain.processes import ended, forked
 
 BACKENDS = ("folder", "s3", "mlflow", "server")
 
@@ -43,11 +46,30 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(kind: str, tmp_path: Path) -> str:
+def new_place(kind: str, tmp_path: Path) -> str:
+    """Return a place where there is nothing; of MLflow's databases not even the folder."""
     if kind == "server":
         return os.environ["RFMETA_TEST_MLFLOW"]
     places = {"folder": str(tmp_path / "g"), "s3": f"s3://tests/{uuid4().hex}"}
-    return places.get(kind, f"sqlite:///{tmp_path}/new/mlflow.db")
+    return places.get(kind, f"{SQLITE}{tmp_path}/new/mlflow.db")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database without a version, to be copied: MLflow needs seconds to make its tables."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    assert new("mlflow", f"{SQLITE}{path}").versions() == []
+    return path
+
+
+@pytest.fixture
+def place(kind: str, new_place: str, request: pytest.FixtureRequest) -> str:
+    """Return a place without versions."""
+    if kind == "mlflow":
+        path = Path(new_place.removeprefix(SQLITE))
+        path.parent.mkdir()
+        shutil.copy(request.getfixturevalue("tables"), path)
+    return new_place
 
 
 def test_numbers_tags_and_aliases(kind: str, place: str) -> None:
@@ -91,32 +113,22 @@ def test_a_version_that_does_not_exist_is_refused(kind: str, place: str) -> None
     assert registry.alias("champion") is None
 
 
-REGISTERING = """
-    import json, sys
-    from tests.retrain.test_registry_contract import new
-    registry, who = new(sys.argv[1], sys.argv[2]), sys.argv[3]
-    print("ready", flush=True)
-    sys.stdin.readline()
-    own = [registry.register(f"s3://b/{who}{n}", {"package": f"{who}{n}"}).number for n in range(5)]
-    shared = [registry.register("s3://b/same", {"package": f"same{n}"}).number for n in range(3)]
-    print(json.dumps([own, shared]))
-"""
+def test_two_processes_register_at_once(kind: str, new_place: str, tmp_path: Path) -> None:
+    """They also make the tables of a new database at once."""
+    begin = get_context("fork").Barrier(2)
 
+    def register(who: str) -> None:
+        begin.wait()
+        registry = new(kind, new_place)
+        own = [registry.register(f"s3://b/{who}{n}", {"package": f"{who}{n}"}).number for n in range(5)]
+        shared = [registry.register("s3://b/same", {"package": f"same{n}"}).number for n in range(3)]
+        (tmp_path / who).write_text(json.dumps([own, shared]))
 
-def test_two_processes_register_at_once(kind: str, place: str) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(REGISTERING), kind, place]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen([*command, who], **pipes) for who in "ab"]
-    for process in started:
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    (a, same), (b, equal) = (json.loads(process.communicate(timeout=600)[0]) for process in started)
-    assert [process.returncode for process in started] == [0, 0]
+    assert [ended(child) for child in [forked(register, who) for who in "ab"]] == [0, 0]
+    (a, same), (b, equal) = (json.loads((tmp_path / who).read_text()) for who in "ab")
     assert len({*a, *b, *same}) == 13  # each package has a number of its own
     assert same == equal  # and a package that both registered has one
-    found = new(kind, place).versions()
+    found = new(kind, new_place).versions()
     assert {one.number for one in found} == {*a, *b, *same}
     assert len({one.tags["package"] for one in found}) == len(found) == 13
 

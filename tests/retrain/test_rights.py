@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from rfmeta_dist.storage import embedded
 from rfmeta_dist.storage.embedded import EmbeddedS3, embedded_s3
 from rfmeta_dist.storage.errors import AccessError
 from rfmeta_dist.storage.store import open_store
+from tests.conftest import Ending
 from tests.retrain.judged import BETTER, Judged
 
 # What each may, as SeaweedFS writes it. AWS has the same as policies (docs/how-to/registry.md).
@@ -59,17 +58,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(server, *named)
 
 
-def rfmeta(identity: Mapping[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command with the credentials of an identity."""
-    command = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(
-        command, env={**os.environ, **identity}, capture_output=True, text=True, timeout=600, check=False
-    )
+@contextmanager
+def acting(identity: Mapping[str, str]) -> Iterator[None]:
+    """Use the credentials of an identity."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in identity.items():
+            patch.setenv(name, value)
+        yield
 
 
 def test_the_job_writes_what_it_made_and_only_the_approver_promotes(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, rfmeta: Callable[..., Ending]
 ) -> None:
+    def run(identity: Mapping[str, str], *arguments: object) -> Ending:
+        with acting(identity):
+            return rfmeta("models", *arguments)
+
     where: dict[str, Any] = {
         "folder": "s3://models/retrain",
         "registry": {"place": "s3://models/registry/shop"},
@@ -78,9 +82,7 @@ def test_the_job_writes_what_it_made_and_only_the_approver_promotes(
     shop = Judged(tmp_path, **where)
     registry = open_store("s3://models/registry/shop")
     for number in (1, 2):
-        with monkeypatch.context() as as_job:
-            for name, value in site.job.items():
-                as_job.setenv(name, value)
+        with acting(site.job):
             waiting = shop.attempt(BETTER)  # the job writes package, scores and verdict
             for write in (
                 lambda: registry.write("promotion.json", b"{}"),
@@ -91,33 +93,27 @@ def test_the_job_writes_what_it_made_and_only_the_approver_promotes(
                     write()
         before = registry.list()
         for command in (["promote"], ["promote", "--anyway", "--reason", "I am the job"]):
-            refused = rfmeta(site.job, "models", command[0], shop.file, *command[1:])
-            assert refused.returncode == 4, refused.stderr
-            assert "these credentials may not promote or roll back: s3://models/registry/shop" in refused.stderr
-            assert "use credentials that may read, list, write and delete there" in refused.stderr
-            assert "Traceback" not in refused.stderr
+            refused = run(site.job, command[0], shop.file, *command[1:])
+            assert refused.code == 4, refused.err
+            assert "these credentials may not promote or roll back: s3://models/registry/shop" in refused.error
+            assert "use credentials that may read, list, write and delete there" in refused.error
         assert registry.list() == before
 
-        assert waiting.folder.url in rfmeta(site.approver, "models", "ls", shop.file).stderr
-        allowed = rfmeta(site.approver, "models", "promote", shop.file, "--json")
-        assert allowed.returncode == 0, allowed.stderr
-        assert json.loads(allowed.stdout)["champion"] == number
+        assert waiting.folder.url in run(site.approver, "ls", shop.file).err
+        allowed = run(site.approver, "promote", shop.file, "--json")
+        assert allowed.code == 0, allowed.err
+        assert json.loads(allowed.out)["champion"] == number
         found = champion(registry)
         assert found is not None
         assert found.number == number
-        with monkeypatch.context() as as_job:
-            for name, value in site.job.items():
-                as_job.setenv(name, value)
+        with acting(site.job):
             assert champion(registry) == found  # the job reads who is champion
 
-    refused = rfmeta(site.job, "models", "rollback", shop.file, "--reason", "I am the job")
-    assert (refused.returncode, "may not promote or roll back" in refused.stderr) == (4, True)
-    with monkeypatch.context() as as_approver:
-        for name, value in site.approver.items():
-            as_approver.setenv(name, value)
-        with pytest.raises(StorageError):
-            waiting.folder.write("verdict.json", b"{}")  # who approves cannot change the evidence
-    assert rfmeta(site.approver, "models", "rollback", shop.file, "--reason", "complaints").returncode == 0
+    refused = run(site.job, "rollback", shop.file, "--reason", "I am the job")
+    assert (refused.code, "may not promote or roll back" in refused.error) == (4, True)
+    with acting(site.approver), pytest.raises(StorageError):
+        waiting.folder.write("verdict.json", b"{}")  # who approves cannot change the evidence
+    assert run(site.approver, "rollback", shop.file, "--reason", "complaints").code == 0
     found = champion(registry)
     assert found is not None
     assert found.number == 1

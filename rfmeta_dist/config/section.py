@@ -11,6 +11,8 @@ from rfmeta_dist.core.places import absolute, require_no_credentials
 
 
 def _absolute(place: str) -> str:
+    if place.rstrip("/") == "s3:":  # with a folder appended, it would be a local path that begins with s3:
+        raise ValueError("it names no bucket; write s3://BUCKET or s3://BUCKET/FOLDER")
     try:
         require_no_credentials(place)
         return place if "://" in place else str(absolute(place))

@@ -17,6 +17,7 @@ from tests.retrain.worlds import retraining
     ("field", "value", "problem"),
     [
         ("registry.mlflow", "sqlite:///relative.db", "^registry.mlflow: its path is not absolute"),
+        ("folder", "s3://", "^folder: it names no bucket"),
         ("base.training.start", "/some/model", "^base.training.start=/some/model"),
     ],
 )

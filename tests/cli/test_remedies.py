@@ -122,7 +122,6 @@ def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
     from rfmeta_dist.cluster.jobspec import read
     from rfmeta_dist.config.load import load_config
     from rfmeta_dist.config.retrain import load_retraining
-    from rfmeta_dist.config.shipped import JOBS, shipped
     from rfmeta_dist.config.study import load_study
     from rfmeta_dist.synth.domains.card import read_card
 
@@ -134,12 +133,9 @@ def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
         "job spec": read,
         "card": read_card,
     }
-    jobs = shipped(JOBS, "configs")
-    assert not {file.stem for file in jobs.glob("*.yaml")} & {
-        file.stem for file in (jobs / "configs").iterdir()
-    }
-    for line in rfmeta("example").out.splitlines():
-        name, kind = line.split(None, 1)
+    kinds = dict(line.split(None, 1) for line in rfmeta("example").out.splitlines())
+    assert (kinds["retrain"], kinds["retrain-job"]) == ("retraining", "job spec")
+    for name, kind in kinds.items():
         path = tmp_path / "example.yaml"
         path.write_text(rfmeta("example", name).out, encoding="utf-8")
         assert readers[kind](path)

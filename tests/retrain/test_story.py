@@ -20,7 +20,7 @@ from rfmeta_dist.data.shards.batches import Batch, publish_batch, set_reviewed
 from rfmeta_dist.storage.store import open_store
 from tests.retrain import colours
 
-pytestmark = pytest.mark.drill
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(1200)]  # a busy machine needs minutes for each training
 
 
 class Shop:
@@ -53,7 +53,7 @@ class Shop:
     def run(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Run a command with --json, and return what it prints."""
         done = subprocess.run(
-            [*self.command, *arguments, "--json"], capture_output=True, text=True, timeout=280, check=False
+            [*self.command, *arguments, "--json"], capture_output=True, text=True, timeout=900, check=False
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
@@ -132,7 +132,7 @@ def test_killed_at_a_point_the_next_command_goes_on_to_the_same_end(shop: Shop, 
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    folder, deadline = shop.place / "retrain/shop/attempts", time.monotonic() + 200
+    folder, deadline = shop.place / "retrain/shop/attempts", time.monotonic() + 800
     while not list(folder.glob(f"0002-*/{seen}")):
         assert time.monotonic() < deadline
         assert process.poll() is None

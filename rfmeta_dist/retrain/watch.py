@@ -28,6 +28,7 @@ Act = Literal["train", "continue", "nothing"]
 OVERTAKEN = "overtaken"  # outcome of an attempt that was compared with a champion that another one replaced
 ABANDONED = "abandoned"  # outcome of an attempt that cannot go on, because its data or configuration is gone
 NO_TRIES = (OVERTAKEN, ABANDONED)  # outcomes that do not say how good the challenger is
+JUDGED = ("refused", "undecided", "approve")  # outcomes after which the champion is still the same
 
 
 @dataclass(frozen=True)
@@ -138,19 +139,18 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
     batches = {name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))}
     # A review makes videos count that did not, so the gate may decide otherwise than before.
     checked = {(domain, name) for domain, name in reviewed(seen.states.heads.values()) if name}
-    tried = [
+    alike = [
         attempt
         for attempt in seen.earlier
         if (attempt.asked.code, attempt.asked.configuration) == (code, configuration)
-        and attempt.asked.batches
-        == batches  # erasing a person leaves the batch, and retracting one is a change
         and checked <= {(domain, name) for domain, name in attempt.asked.reviewed}
         and (attempt.outcome or {}).get("outcome") not in NO_TRIES
-        and attempt.known.covers(known)
     ]
-    if tried and not forced:
-        notes.append(_tried(tried[-1]))
-        return Decision("nothing", (), tuple(notes))
+    # Erasing a person leaves the batch; retracting a batch is a change.
+    tried = [one for one in alike if one.asked.batches == batches and one.known.covers(known)]
+    against = _tried(tried[-1]) if tried else _too_soon(config, seen, alike, batches)
+    if against and not forced:
+        return Decision("nothing", (), (*notes, against))
     asked = Asked(
         number=max((a.asked.number for a in seen.earlier), default=0) + 1,
         reasons=tuple(reasons or ["--force asks for another try"]),
@@ -181,7 +181,7 @@ def _news(
     asked, watch = champion.asked, config.watch
     new = states.new_to(champion.known, asked.pins, seen.states)
     old = watch.age_days is not None and seen.age_days >= watch.age_days
-    needed = -(-watch.least_videos // 2) if old or seen.drifted else watch.least_videos
+    needed = _needed(config, seen)
     reasons, notes = (
         [],
         [f"{batch} has {n} new videos, but nobody has reviewed it" for batch, n in new.waiting.items()],
@@ -205,6 +205,43 @@ def _news(
     if configuration != asked.configuration:
         reasons.append("the configuration is another than the champion's")
     return new, reasons, notes
+
+
+def _too_soon(
+    config: Retraining, seen: Seen, alike: Sequence[Attempt], batches: Mapping[str, Sequence[str]]
+) -> str:
+    """Return why it is too soon to challenge the champion again; "" if it is not.
+
+    The gate errs in a small share of its verdicts. If it judged every night on a few more videos, it would err
+    sooner or later. So after a verdict that promoted nobody, the next challenger needs as much new data again.
+    """
+    failed = [
+        attempt
+        for attempt in alike
+        if (attempt.outcome or {}).get("outcome") in JUDGED
+        and (attempt.asked.champion or {}).get("decided") == (seen.champion or {}).get("decided")
+        and all(set(names) <= set(batches.get(domain, ())) for domain, names in attempt.asked.batches.items())
+    ]
+    if seen.champion is None or not failed:
+        return ""
+    last, watch = failed[-1], config.watch
+    new = states.new_to(last.known, last.asked.pins, seen.states)
+    needed = _needed(config, seen)
+    enough = new.videos >= needed or any(n >= watch.least_of_type for n in new.new_types.values())
+    if enough or not set(seen.states.heads) <= set(last.asked.pins):
+        return ""
+    outcome = (last.outcome or {}).get("outcome")
+    return (
+        f"since attempt {last.asked.number} ({outcome}), {new.videos:,} new videos have landed, and {needed:,} "
+        "are a reason to try again; to try now, add --force"
+    )
+
+
+def _needed(config: Retraining, seen: Seen) -> int:
+    """Return how many new videos are a reason."""
+    watch = config.watch
+    fewer = seen.drifted or (watch.age_days is not None and seen.age_days >= watch.age_days)
+    return -(-watch.least_videos // 2) if fewer else watch.least_videos
 
 
 def _names(new: New) -> set[str]:

@@ -143,6 +143,26 @@ def test_the_same_data_code_and_configuration_are_not_trained_again(world: World
     assert (forced.asked.forced, forced.asked.seed, forced.asked.number) == (1, 1, 3)
 
 
+@pytest.mark.parametrize(("videos", "act"), [(3, "nothing"), (4, "train")])
+def test_after_a_verdict_that_promoted_nobody_as_much_must_be_new_again(
+    world: World, videos: int, act: str
+) -> None:
+    world.land("A", seed=5)
+    champion = {"number": 1, "decided": "x"}
+    world.again(2, champion=champion)
+    landed = [s for s in samples_of("B", 6) if s.split == "train"] + [
+        s for s in samples_of("B", 7) if s.split == "test" and s.attack_type == "print"
+    ]
+    names = sorted({(s.split, s.video) for s in landed})[:videos]
+    more = [replace(s, key=f"{s.key}y", video=f"{s.video}y") for s in landed if (s.split, s.video) in names]
+    publish(world.place, "B", [*samples_of("B"), *more])
+    found = world.decide()
+    assert found.act == act
+    if act == "nothing":
+        assert "since attempt 2 (undecided), 3 new videos have landed, and 4 are a reason" in found.notes[-1]
+        assert world.decide(forced=True).act == "train"
+
+
 def test_other_code_or_configuration_is_a_reason(world: World) -> None:
     base = world.config.base
     longer = base.model_copy(update={"training": base.training.model_copy(update={"steps": 4})})

@@ -87,6 +87,7 @@ def test_the_target_is_opened_for_the_chosen_training_alone(generated, tmp_path)
     assert results.runs[0].value["HTER"] == pytest.approx(evaluation["figures"]["video"]["HTER"]["value"])
 
 
+@pytest.mark.drill
 def test_one_training_on_drawn_domains_is_judged_on_every_target(generated, tmp_path):
     shutil.copytree(generated / "data", tmp_path / "data")
     planned = plans(0.5, scale_of(SMALL.scale, SMALL.size), SMALL.drawn)

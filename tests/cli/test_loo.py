@@ -77,6 +77,7 @@ def test_every_run_is_a_cell_of_the_json_output(config):
     assert list(found["failed"]) == ["r-rfmeta-to_A-s3"]
 
 
+@pytest.mark.drill
 def test_a_page_that_was_not_written_is_not_named(rfmeta, config, tmp_path: Path):
     with lease.held(open_store(str(tmp_path / "runs/r-rfmeta-to_C-s0")), "trained"):
         ending = rfmeta("loo", config, *QUICK, "--targets", "C", "--slots", 1, "--json")

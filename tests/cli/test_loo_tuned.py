@@ -46,6 +46,7 @@ def test_what_cannot_be_asked_is_refused_before_anything_starts(rfmeta, config, 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.drill
 def test_one_page_compares_choice_and_base(rfmeta, searched, tmp_path: Path):
     for target in searched.plan.targets:
         searched.choose(target)

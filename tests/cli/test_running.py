@@ -89,6 +89,7 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
 
 
+@pytest.mark.drill
 def test_a_shard_damaged_under_a_run_is_named(config: Path, prefix: Path, tmp_path: Path):
     tar = next((prefix / "B" / "train").rglob("*.tar"))
     tar.write_bytes(tar.read_bytes()[:-512])

@@ -44,6 +44,7 @@ def within(oulu: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.drill
 def test_all_folds_are_trained_and_judged_each_on_its_own_test_part(rfmeta, within: Path, tmp_path: Path):
     ending = rfmeta("leave-one-out", within, "--slots", 2, "--json")
     assert ending.code == 0, ending.err

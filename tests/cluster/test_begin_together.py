@@ -30,6 +30,7 @@ def model_of(undisturbed: Any, place: Path) -> Path:
     return Path(shutil.copytree(f"{undisturbed[0].url}/model", place / "model"))
 
 
+@pytest.mark.drill
 def test_workers_begin_with_one_model(configure: Any, undisturbed: Any, tmp_path: Path):
     place = model_of(undisturbed, tmp_path)
     config = configure("further", steps=2, start=str(place))

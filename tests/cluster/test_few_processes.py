@@ -65,6 +65,7 @@ def readers(processes: Iterable[tuple[int, str]]) -> set[int]:
     return {process for process, title in processes if title.startswith("ray::DomainReaders")}
 
 
+@pytest.mark.drill
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_trainings_of_a_leave_one_out_share_a_reading_process(cluster: None, configure: Any):
     few = {"workers": 1, "strategy": "single"}

@@ -90,6 +90,7 @@ def test_an_error_of_ours_ends_the_run_at_once_without_any_monitor(
         pass  # it was given back
 
 
+@pytest.mark.drill
 def test_a_run_whose_monitor_dies_ends_well(configure, undisturbed):
     killed: list[int] = []
 
@@ -158,6 +159,7 @@ def test_restarts_without_a_checkpoint_in_between_have_an_end(configure):
         train_run(configure("hopeless", restarts=0, checkpoint_every=STEPS), kill, local=True)
 
 
+@pytest.mark.drill
 def test_slots_that_do_not_come_are_told_and_waited_for_no_longer_than_asked(configure, free_slots):
     taken = placement_group([{"CPU": 1}] * (free_slots - 1))
     ray.get(taken.ready(), timeout=60)

@@ -25,6 +25,7 @@ def changed(config: Config, **fields: Any) -> Config:
     return check(tree, "test")
 
 
+@pytest.mark.drill
 def test_runs_that_fail_keep_their_errors_and_the_others_finish(
     free_slots: int, configure: Any, tmp_path: Path
 ):

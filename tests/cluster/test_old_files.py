@@ -50,6 +50,7 @@ def _config(moved: Path, run: str) -> Config:
     return load_config(moved / "run.yaml", places)
 
 
+@pytest.mark.drill
 def test_an_interrupted_run_goes_on_to_the_weights_it_would_have_had(cluster: None, moved: Path) -> None:
     news: list[dict[str, object]] = []
     folder = train_run(_config(moved, "interrupted"), news.append, local=True)

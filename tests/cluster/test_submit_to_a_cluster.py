@@ -55,7 +55,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     finally:
         os.killpg(cluster.pid, signal.SIGINT)  # Ctrl-C
         try:
-            cluster.wait(60)
+            cluster.wait(180)
         except subprocess.TimeoutExpired:
             os.killpg(cluster.pid, signal.SIGKILL)
             raise

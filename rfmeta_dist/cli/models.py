@@ -64,32 +64,31 @@ def ls(config: Retrain, overrides: Overrides = None, json: Json = False) -> None
 def show(config: Retrain, number: Number, overrides: Overrides = None, json: Json = False) -> None:
     """Show a version, and check its package, its verdict and the audit log. Code 1 if one is damaged."""
     from rfmeta_dist.retrain.approval import attempt_of, check
-    from rfmeta_dist.retrain.registry import find
+    from rfmeta_dist.retrain.registry import CHAMPION, find
 
     chosen, registry, _ = _opened(config, overrides)
     version = find(registry, number)
     attempt = attempt_of(version)
-    found = check(chosen, attempt, version)
-    told = {
+    found, aliases = check(chosen, attempt, version), _aliases(registry).get(number, [])
+    told: dict[str, Any] = {
         "number": number,
-        "aliases": _aliases(registry).get(number, []),
+        "aliases": aliases,
         "package": version.package,
         "tags": dict(version.tags),
         "outcome": _outcome(attempt),
         "verdict": found.sentence,
         "damaged": list(found.damaged),
-        "against": list(found.against),
+        "against": [] if CHAMPION in aliases else list(found.against),
     }
     if json:
         print_json(told)
     else:
-        names = _aliases(registry).get(number, [])
-        facts = {**version.tags, **told, "aliases": ", ".join(names) or "none"}
+        facts = {**version.tags, **told, "aliases": ", ".join(aliases) or "none"}
         shown = [
             (name, str(value)) for name, value in facts.items() if name not in ("tags", "damaged", "against")
         ]
         show_table(("fact", "value"), shown, title=f"Version {number} in {registry.place}")
-        for line in found.against:
+        for line in told["against"]:
             say(f"before a promotion, note: {line}")
     _refuse_damaged(f"version {number}", found)
     say("package, verdict and audit log are intact")

@@ -60,6 +60,7 @@ def ledger(run: Path) -> list[tuple[str, str, bool]]:
     return [(row["domain"], row["purpose"], row["sealed"]) for row in rows]
 
 
+@pytest.mark.drill
 def test_a_model_of_all_domains_is_trained_and_a_target_judges_it_later(rfmeta, oci: Path, faces: Path) -> None:
     run = oci.parent / "runs/r"
     trained = rfmeta("train", oci)  # which would fail if it read any file of M

@@ -83,6 +83,7 @@ def test_trainings_of_a_leave_one_out_share_a_reading_process(cluster: None, con
         assert all(needed <= one["samples"] <= needed + 8 * run.data.batch for one in read.values())
 
 
+@pytest.mark.drill
 def test_a_training_in_a_notebook_whose_event_loop_is_running(cluster: None, configure: Any):
     rows: list[dict[str, Any]] = []
 

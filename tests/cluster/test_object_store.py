@@ -80,6 +80,7 @@ print(line)
 """
 
 
+@pytest.mark.drill
 def test_a_container_with_64_mb_of_shared_memory_trains_through_a_file_and_says_so(tmp_path: Path):
     done = subprocess.run([sys.executable, "-c", SMALL], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -103,11 +103,6 @@ class Scorer:
             return self._view
         return replace(self._view, image_size=sides[0], patches=None)
 
-    @property
-    def threshold(self) -> float:
-        """Return the threshold for videos."""
-        return self.package.thresholds["video"].value
-
     def score(
         self,
         config: Config,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rfmeta_dist.cluster.challenger import Display, Scorer, Tell, export, train
 from rfmeta_dist.config.retrain import Retraining
@@ -40,7 +41,7 @@ from rfmeta_dist.storage.store import open_store
 
 BEFORE = "champion.parquet"  # the champion's scores of the frozen set and of all new samples, by frame
 INTAKE, PAGE = "intake.json", "page.html"
-FIRST = {"decision": "promoted", "sentence": "it is the first model, so there is none to compare it with"}
+FIRST = {"decision": "promoted", "sentence": "It is the first model, so there is none to compare it with."}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class _Work:
     def _in_vain(self) -> tuple[str, str] | None:
         """Return outcome and reason of an attempt that cannot go on as it began; None if it can.
 
-        Without this, an interrupted attempt would fail in the same way in every night to come.
+        Without this, an interrupted attempt would fail in the same way every night.
         """
         config, attempt = self._config, self._attempt
         if attempt.folder.exists(VERDICT if self._champion else TESTED):
@@ -118,10 +119,15 @@ class _Work:
         store = open_store(self._config.base.data.prefix)
         return {name: Manifest.open(store, name, state) for name, state in self._attempt.asked.pins.items()}
 
+    @cached_property
+    def _new(self) -> dict[str, NDArray[np.bool_]]:
+        """Return for each domain which rows of its table of samples are new to the champion."""
+        return {name: self._known.new_in(manifest) for name, manifest in self._manifests.items()}
+
     def _done(self) -> tuple[str, str]:
         """Do all steps, and return the outcome and why."""
         config, attempt, doing = self._config, self._attempt, self._doing
-        if self._champion and (refused := self._incomparable() or self._intake(self._champion)):
+        if self._champion and (refused := self._intake(self._champion)):
             return "stopped", refused
         chosen = configuration(config, attempt)
         train(chosen, attempt, doing.display, doing.tell, slots=doing.slots, address=doing.address)
@@ -133,9 +139,9 @@ class _Work:
     def _incomparable(self) -> str:
         """Return why nothing could be compared with the champion after a training; "" if that can be done."""
         labels: set[int] = set()
-        for manifest in self._manifests.values():
+        for name, manifest in self._manifests.items():
             table = manifest.samples
-            frozen = ~self._known.new_in(manifest) & (np.array(table["split"].to_pylist()) == JUDGED)
+            frozen = ~self._new[name] & (np.array(table["split"].to_pylist()) == JUDGED)
             labels |= set(table["label"].filter(pa.array(frozen)).to_pylist())
         if not (lacking := [CLASSES[label] for label in (1, 0) if label not in labels]):
             return ""
@@ -149,6 +155,8 @@ class _Work:
         """Check the new data, say what was found, and return why nothing may be trained on it; "" if it may."""
         found = self._attempt.read(INTAKE)
         if found is None:
+            if incomparable := self._incomparable():
+                return incomparable
             found = self._checked(champion)
             self._attempt.write(INTAKE, found)
         for finding in found["findings"]:
@@ -157,8 +165,8 @@ class _Work:
 
     def _checked(self, champion: Attempt) -> dict[str, Any]:
         """Return what the checks of the new data find, and how the champion does on it before any training."""
-        scores, threshold = self._before(champion), Scorer(champion, self._threads).threshold
-        arrived = [Arrived(manifest, self._known.new_in(manifest)) for manifest in self._manifests.values()]
+        scores, threshold = self._before(champion), _threshold(champion)
+        arrived = [Arrived(manifest, self._new[name]) for name, manifest in self._manifests.items()]
         keys = {
             key for one in arrived for key in one.manifest.samples["key"].filter(pa.array(one.new)).to_pylist()
         }
@@ -180,9 +188,9 @@ class _Work:
             return Scores.from_parquet(folder.read(BEFORE))
         self._doing.tell("the champion scores the new data and the frozen set")
         keys: set[str] = set()
-        for manifest in self._manifests.values():
+        for name, manifest in self._manifests.items():
             table = manifest.samples
-            wanted = self._known.new_in(manifest) | (np.array(table["split"].to_pylist()) == JUDGED)
+            wanted = self._new[name] | (np.array(table["split"].to_pylist()) == JUDGED)
             keys |= set(table["key"].filter(pa.array(wanted)).to_pylist())
         scorer = Scorer(champion, self._threads)
         found = scorer.score(self._config.base, self._manifests, None, keys)
@@ -235,7 +243,8 @@ class _Work:
                 "a rollback has put this data, code and configuration aside",
             )
         if config.promotion == "approve":
-            return ("approve", f"{why}; to promote it: rfmeta models promote") if passed else (decision, why)
+            to_do = "To promote it, give: rfmeta models promote RETRAIN.yaml"
+            return ("approve", f"{why} {to_do}") if passed else (decision, why)
         version = register(config, attempt)
         self._version = version.number
         if not passed:
@@ -263,6 +272,11 @@ class _Work:
         }
         attempt.folder.write(PAGE, render(known).encode())
         return attempt.end(told)
+
+
+def _threshold(of: Attempt) -> float:
+    """Return the threshold for videos of an attempt's deployment package."""
+    return deployment.read(of.folder.sub(PACKAGE)).thresholds["video"].value
 
 
 def _errors(videos: Scores, kind: str, threshold: float) -> dict[str, int]:

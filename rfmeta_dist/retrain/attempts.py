@@ -13,7 +13,6 @@ end, and is skipped if the result is there, so a process may be killed at any ti
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.retrain.known import Known
 from rfmeta_dist.storage.errors import AlreadyExistsError, MissingError
@@ -161,7 +161,7 @@ class Attempt:
 
 def identity(samples: str, code: str, configuration: str) -> str:
     """Return a hash of data, code and configuration, in hex."""
-    return hashlib.sha256(json.dumps([samples, code, configuration]).encode()).hexdigest()
+    return digest(json.dumps([samples, code, configuration]).encode())
 
 
 def begin(store: Store, asked: Asked, known: Known) -> Attempt:

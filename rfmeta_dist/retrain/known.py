@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.core.errors import RunError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Known:
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the set, in hex."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        return digest(self.to_bytes())
 
     def covers(self, other: Known) -> bool:
         """Return True if all samples of another set are in this one."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.core.parquet import metadata, read_parquet
 from rfmeta_dist.core.types import LIVE
@@ -195,13 +195,12 @@ class Pairs:
             name: as_names(table[name]) if pa.types.is_string(kind) else table[name].to_numpy()
             for name, kind in zip(schema.names, schema.types, strict=True)
         }
-        digest = hashlib.sha256(data).hexdigest()
-        return cls(**columns, thresholds=(champion, challenger), packages=packages, read_from=digest)
+        return cls(**columns, thresholds=(champion, challenger), packages=packages, read_from=digest(data))
 
     @cached_property
     def sha256(self) -> str:
         """Return the SHA-256 of scores.parquet: of the file that was read, else of what `to_parquet` writes."""
-        return self.read_from or hashlib.sha256(self.to_parquet()).hexdigest()
+        return self.read_from or digest(self.to_parquet())
 
 
 def _schema() -> pa.Schema:

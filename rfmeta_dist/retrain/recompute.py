@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rfmeta_dist.config.retrain import Gate
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.pairs import Pairs
 from rfmeta_dist.retrain.verdict import FORMAT
@@ -30,9 +30,9 @@ def recompute(scores: bytes, verdict: Mapping[str, Any]) -> list[str]:
     Raises:
         DataError: the scores cannot be read, or nothing can be judged from them.
     """
-    digest = hashlib.sha256(scores).hexdigest()
-    if verdict.get("scores") != digest:
-        return [f"scores: the verdict is about scores {verdict.get('scores')}, but the file has {digest}"]
+    found = digest(scores)
+    if verdict.get("scores") != found:
+        return [f"scores: the verdict is about scores {verdict.get('scores')}, but the file has {found}"]
     if verdict.get("format") != FORMAT:
         return [f"format: {verdict.get('format')} is stored, but this version writes and checks {FORMAT}"]
     tries = verdict.get("tries")

@@ -6,7 +6,6 @@ new videos that is one. The same data, code and configuration are not trained ag
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from rfmeta_dist.config.retrain import Retraining
+from rfmeta_dist.core.digests import digest
 from rfmeta_dist.data.shards.batches import batches_of
 from rfmeta_dist.retrain import attempts, states
 from rfmeta_dist.retrain.attempts import Asked, Attempt
@@ -171,7 +171,7 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
 def digest_of(config: Retraining) -> str:
     """Return a hash of the fields that the weights of a challenger depend on, beside data and code."""
     whole = [fingerprint(config.base, {}), config.challenger.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    return digest(json.dumps(whole, sort_keys=True).encode())
 
 
 def _news(

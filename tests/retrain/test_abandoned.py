@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rfmeta_dist.cluster.retrain import Doing, work
@@ -15,11 +16,14 @@ from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.data.shards.batches import Batch, publish_batch, retract, set_reviewed
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.data.upkeep.forget import forget
+from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.retrain import watch
+from rfmeta_dist.retrain.gate import judge
 from rfmeta_dist.retrain.opening import see
 from rfmeta_dist.retrain.promotion import champion, promote
 from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.storage.store import open_store
+from tests.retrain.pairs_made import frozen, made
 from tests.retrain.worlds import attempt_of, ended, publish, retraining, samples_of
 
 DOING = Doing(tell=lambda _: None, display=lambda: nullcontext(lambda _: None))
@@ -42,6 +46,25 @@ def test_of_erased_data(tmp_path: Path, states: list[Manifest]) -> None:
     assert decision.act == "train"
     assert decision.asked is not None
     assert (decision.asked.number, decision.asked.forced) == (2, 0)
+
+
+def test_not_of_data_that_was_erased_after_the_verdict(tmp_path: Path, states: list[Manifest]) -> None:
+    config = retraining(tmp_path, promotion="approve")
+    attempt = attempt_of(config, states, champion={"number": 1, "attempt": str(tmp_path), "decided": "x"})
+    pairs = made(frozen({"live": (50, 2, 2), "print": (50, 2, 2)}))
+    none = np.array([], object)
+    tested = Scores(*[none] * 6, np.array([], int), np.array([], float))
+    for name, data in {
+        "run/model/package.json": b"{}",
+        "package/deploy.json": b"{}",
+        "intake.json": b'{"findings": [], "before": {}}',
+        "test.parquet": tested.to_parquet(),
+        "scores.parquet": pairs.to_parquet(),
+    }.items():
+        attempt.folder.write(name, data)
+    attempt.write("verdict.json", judge(pairs, config.gate).as_dict())
+    forget(open_store(str(tmp_path / "shards")), "A", samples_of("A")[0].subject)
+    assert work(config, attempt, DOING)["outcome"] == "undecided"
 
 
 def test_of_a_configuration_that_was_changed(tmp_path: Path, states: list[Manifest]) -> None:

@@ -18,6 +18,7 @@ from rfmeta_dist.retrain.decisions import AT, EQUAL, OWN, Decisions
 from rfmeta_dist.retrain.pairs import FROZEN, NEW
 from rfmeta_dist.retrain.significance import design_effects, no_loss, sign_flips
 from rfmeta_dist.retrain.verdict import PROMOTED, REFUSED, UNDECIDED, Verdict
+from rfmeta_dist.retrain.verdict import need as in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,7 +176,7 @@ def _needs(tests: list[Row], margin: float) -> list[Row]:
     """Return what would decide each test that did not pass: one row for each type and part.
 
     A row has `test`, `of`, `on`, `videos` and `subjects` (how many more; None if more of them would not help),
-    and `why`.
+    `why`, and `words`, which says all of it.
     """
     each = power.share(len({(test["test"], test["of"], test["on"]) for test in tests}))
     found: dict[tuple[str, str, str], Row] = {}
@@ -187,6 +188,7 @@ def _needs(tests: list[Row], margin: float) -> list[Row]:
         people = more and -(-more * max(1, test["subjects"]) // max(1, test["videos"]))
         key = test["test"], test["of"], test["on"]
         row = {"test": key[0], "of": key[1], "on": key[2], "videos": more, "subjects": people, "why": why}
+        row["words"] = in_words(row)
         known = found.get(key)
         if known is None or (known["videos"] is not None and (more is None or more > known["videos"])):
             found[key] = row
@@ -198,20 +200,21 @@ def _gain_needs(test: Row, margin: float, power_each: float) -> tuple[int | None
     if not compared.n:
         return (
             None,
-            "no new video belongs to a reviewed batch; review the labels of the batch and mark it reviewed",
+            "No new video belongs to a reviewed batch: check the labels of the batch and mark it reviewed "
+            "(rfmeta shards review).",
         )
     gain = (compared.champion - compared.challenger) / compared.n
 
     def need(wanted: float) -> int:
         return power.for_gain(compared.disagreement, wanted, test["design_effect"], test["level"], power_each)
 
-    seen = f"the gain seen is {100 * gain:.1f} points"
+    seen = f"The gain seen is {100 * gain:.1f} points"
     if need(max(gain, margin)) > compared.n:
         least = "" if gain >= margin else f"; the number is for a gain of {100 * margin:g} points"
-        return need(max(gain, margin)), f"{seen}{least}"
+        return need(max(gain, margin)), f"{seen}{least}."
     if gain > 0:
-        return need(gain), f"{seen}, and the number is for this gain"
-    return None, f"{seen}, although these videos are enough to find one of {100 * margin:g} points"
+        return need(gain), f"{seen}, and the number is for this gain."
+    return None, f"{seen}, although these videos are enough to find one of {100 * margin:g} points."
 
 
 def _no_loss_needs(test: Row, margin: float, power_each: float) -> tuple[int | None, str]:
@@ -222,14 +225,14 @@ def _no_loss_needs(test: Row, margin: float, power_each: float) -> tuple[int | N
 
     equal = need(0.0)
     if equal is None or equal > compared.n:
-        return equal, "the number is for models that are equally good"
+        return equal, "The number is for models that are equally good."
     seen = need(max(0.0, compared.points / 100))
     if seen is None:
         return (
             None,
-            f"the challenger errs more often by {compared.points:.1f} points, which is not below the margin",
+            f"It errs more often by {compared.points:.1f} points, which is not below the margin.",
         )
     return (
         seen,
-        f"the challenger errs more often by {compared.points:.1f} points, and the number is for this loss",
+        f"It errs more often by {compared.points:.1f} points, and the number is for this loss.",
     )

@@ -84,8 +84,7 @@ class Verdict:
                 f"({_errors(gain)}). It loses less than {self.settings['margin']:g} points on live videos and "
                 "on every attack type of the frozen test sets, and no cell shows significant harm."
             )
-        missing = "; ".join(map(_need, self.needs))
-        return f"Undecided: no significant harm was found, but not everything was shown. Missing: {missing}."
+        return " ".join(["Undecided: no significant harm was found.", *(row["words"] for row in self.needs)])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of verdict.json.
@@ -133,8 +132,18 @@ def _errors(row: Row) -> str:
     )
 
 
-def _need(row: Row) -> str:
-    said = f"{row['test']}, {row['of']}, {row['on']}"
-    if row["videos"] is None:
-        return f"{said}: {row['why']}"
-    return f"{said}: about {row['videos']} more videos ({row['subjects']} people); {row['why']}"
+def need(row: Row) -> str:
+    """Return in sentences what was not shown, and what would show it.
+
+    Args:
+        row: one of `needs`; see `gate.judge`.
+    """
+    what = "" if row["of"] == "all types" else f" {row['of']}"
+    on = f"the {row['on'].removesuffix(' videos')}{what} videos"
+    shown = "makes fewer errors" if row["test"] == "gain" else "loses less than the margin"
+    more = (
+        ""
+        if row["videos"] is None
+        else (f" About {row['videos']:,} more such videos, of {row['subjects']:,} people, would decide it.")
+    )
+    return f"It is not shown that the challenger {shown} on {on}.{more} {row['why']}"

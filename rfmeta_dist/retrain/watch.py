@@ -193,7 +193,7 @@ def _news(
     if new.videos >= needed:
         reasons.append(f"{new.videos:,} new videos have landed")
     elif new.videos or not new.waiting:
-        notes.append(f"{new.videos:,} new videos have landed, and {needed:,} are a reason")
+        notes.append(f"{new.videos:,} new videos have landed; a challenger is trained from {needed:,} on")
     reasons += [
         f"the attack type {kind} is new: {n:,} videos"
         for kind, n in new.new_types.items()
@@ -232,8 +232,8 @@ def _too_soon(
         return ""
     outcome = (last.outcome or {}).get("outcome")
     return (
-        f"since attempt {last.asked.number} ({outcome}), {new.videos:,} new videos have landed, and {needed:,} "
-        "are a reason to try again; to try now, add --force"
+        f"since attempt {last.asked.number} ({outcome}), {new.videos:,} new videos have landed; the next "
+        f"challenger is trained from {needed:,} on. To train it now, add --force"
     )
 
 

@@ -98,8 +98,8 @@ def test_what_harms_is_named_and_what_is_missing_is_counted(pages):
     assert "significantly more errors on <strong>print in O</strong>" in pages["refused"]
     assert "warning" not in pages["promoted"].partition("<body>")[2]
     missing = pages["undecided"].partition("What would decide")[2].partition("</ul>")[0]
-    assert "gain, all types, new videos" in missing
-    assert "more videos of" in missing
+    assert "It is not shown that the challenger makes fewer errors on the new videos." in missing
+    assert "more such videos, of" in missing
     assert "What would decide" not in pages["promoted"]
 
 

@@ -47,7 +47,7 @@ def test_equal_models_are_undecided_and_the_missing_videos_are_told() -> None:
     (need,) = verdict.needs
     assert (need["test"], need["on"]) == ("gain", "new videos")
     assert 100 < need["videos"] < 1500
-    assert f"about {need['videos']} more videos" in verdict.sentence
+    assert f"About {need['videos']:,} more such videos" in verdict.sentence
 
 
 @pytest.mark.parametrize(("errors", "more"), [((30, 20), True), ((25, 25), False)])

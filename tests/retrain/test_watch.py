@@ -86,7 +86,7 @@ def test_enough_new_videos_are_a_reason_and_too_few_are_not(world: World) -> Non
     )
     found = world.decide(strict)
     assert found.act == "nothing"
-    assert "12 new videos have landed, and 13 are a reason" in found.notes
+    assert "12 new videos have landed; a challenger is trained from 13 on" in found.notes
 
 
 def test_age_and_drift_lower_the_number_and_are_no_reason_alone(world: World) -> None:
@@ -159,7 +159,10 @@ def test_after_a_verdict_that_promoted_nobody_as_much_must_be_new_again(
     found = world.decide()
     assert found.act == act
     if act == "nothing":
-        assert "since attempt 2 (undecided), 3 new videos have landed, and 4 are a reason" in found.notes[-1]
+        assert (
+            "since attempt 2 (undecided), 3 new videos have landed; the next challenger is trained from 4 on"
+            in found.notes[-1]
+        )
         assert world.decide(forced=True).act == "train"
 
 

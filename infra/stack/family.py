@@ -1,8 +1,9 @@
 """Find and end every process that this one has started, also those that detached themselves.
 
-Ray's processes call setsid, and those that change their name overwrite the environment that /proc shows. A process
-group or a mark in the environment therefore misses some of them. The kernel's own record does not: a process that
-called `adopt_orphans` becomes the parent of each descendant whose parent has ended, so all of them stay below it.
+Ray's processes call setsid, and those that change their name overwrite the environment that /proc shows. A
+process group or a mark in the environment therefore misses some of them. The kernel's own record does not: a
+process that called `adopt_orphans` becomes the parent of each descendant whose parent has ended, so all of them
+stay below it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def end_with_parent() -> None:
 
 
 def descendants(root: int) -> list[Process]:
-    """Return the running processes below a process. Those that have ended but are not reaped yet are left out."""
+    """Return the running processes below a process, without those that have ended but are not reaped yet."""
     table = _table()
     found, ancestors = [], {root}
     grown = True

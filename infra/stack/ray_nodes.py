@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.stack import ray_start
 from infra.stack.place import Place
 from infra.stack.service import clean_environment
 
@@ -53,8 +54,8 @@ class Machine:
 
     def _start(self, temp: Path, name: str, cpus: int, gpus: list[str]) -> list[str]:
         return [
-            str(_BIN / "ray"),
-            "start",
+            sys.executable,
+            str(Path(ray_start.__file__)),
             "--block",
             "--disable-usage-stats",
             "--log-style=record",
@@ -93,6 +94,7 @@ def environment(place: Place, temp: Path, ports: Mapping[str, int], more: Mappin
     own = {
         "PATH": f"{_BIN}:{os.environ.get('PATH', os.defpath)}",  # `python` and `rfmeta` of a job's entry point
         "TMPDIR": str(temp),
+        ray_start.SWITCH: "0",  # drivers and workers then use the loopback interface too
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(place.token_file),
         # Without this, Ray waits up to 30 s after SIGTERM for services that nobody uses here to drain.

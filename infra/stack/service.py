@@ -63,9 +63,10 @@ class Service:
             self.state = "dead"
             family.kill(self.members)  # such as the agents of a Ray node whose raylet was killed
         else:
-            self.members = family.descendants(self.process.pid)
             well = self.healthy()
             self.state = "healthy" if well else "starting" if before == "starting" else "unwell"
+            if well:
+                self.members = family.descendants(self.process.pid)
         return self.state != before
 
     def last_lines(self, number: int = 8) -> list[str]:

@@ -19,7 +19,7 @@ from rfmeta_dist.cli.terminal import say
 from rfmeta_dist.core.extras import NEEDS
 
 BUCKET = "rfmeta"
-_QUICK_S, _SLOW_S = 0.25, 2.0  # seconds between two looks at the services: while some start, and later
+_QUICK_S, _SLOW_S = 0.5, 2.0  # seconds between two looks at the services: while some start, and later
 _START_S = 180  # seconds in which the head must answer
 _GRACE_S = 10  # seconds from SIGTERM to SIGKILL
 _DEAD_HEAD = 6
@@ -224,6 +224,9 @@ class Supervisor:
             service.process and service.process.poll() is None for service in self._services[1:]
         ):
             time.sleep(0.05)
+        for service in self._services[1:]:
+            if service.process is not None and service.process.poll() is None:
+                tell(f"{service.name} has not ended within {_GRACE_S} s and is killed")
         server = self._services[0].process
         family.end_all({server.pid} if server else set())
 

@@ -1,4 +1,4 @@
-"""`rfmeta submit` on a real cluster with a token, as infra/local_cluster.sh starts it on this machine."""
+"""`rfmeta submit` on a real cluster with a token, as infra/local starts it on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,43 +21,44 @@ LONGEST_S = 120  # for a cluster to start, on a busy machine
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of somebody who may submit to the cluster."""
     folder = tmp_path_factory.mktemp("cluster")
     here = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     here |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{here['PATH']}"}
-    chosen = {"FOLDER": str(folder), "PORT": free_port(), "DASHBOARD_PORT": free_port(), "SLOTS": "2"}
+    stack = [
+        sys.executable,
+        "-m",
+        "infra.stack",
+        "up",
+        "--folder",
+        str(folder),
+        "--workers",
+        "0",
+        "--cpus",
+        "2",
+    ]
+    stack += ["--port", "dashboard=0", "--without", "prometheus", "--without", "metrics"]
     with (folder / "log").open("w") as log:
-        cluster = subprocess.Popen(
-            ["bash", ROOT / "infra/local_cluster.sh"],
-            env=here | chosen,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        cluster = subprocess.Popen(stack, cwd=ROOT, env=here, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + LONGEST_S
-        while "Ray runtime started" not in (folder / "log").read_text():
+        while "the stack is ready" not in (folder / "log").read_text():
             assert cluster.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.2)
-        assert (folder / "client.env").stat().st_mode & 0o077 == 0  # the token lets its bearer run code
-        variables = re.findall(r"(RAY_\w+)=(\S+)", (folder / "client.env").read_text())
-        assert {name for name, _ in variables} == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_API_SERVER_ADDRESS"}
-        yield here | dict(variables)
+        variables = dict(re.findall(r"(RAY_\w+)='?([^\s']+)", (folder / "client.env").read_text()))
+        assert set(variables) == {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_API_SERVER_ADDRESS"}
+        yield here | variables
     finally:
-        os.killpg(cluster.pid, signal.SIGINT)  # Ctrl-C
+        cluster.send_signal(signal.SIGINT)  # Ctrl-C
         try:
-            cluster.wait(180)
+            assert cluster.wait(60) == 130
         except subprocess.TimeoutExpired:
-            os.killpg(cluster.pid, signal.SIGKILL)
+            cluster.kill()
             raise
+    assert not (folder / "token").exists()
 
 
 def submit(folder: Path, entrypoint: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -104,5 +104,5 @@ def test_without_the_token_nothing_is_run(client, tmp_path: Path) -> None:
     ending = submit(tmp_path, f"touch {tmp_path}/ran", client | {"RAY_AUTH_TOKEN": "0" * 64})
     assert ending.returncode == ClusterError.exit_code, ending.stderr
     assert "RAY_AUTH_TOKEN" in ending.stderr
-    assert client["RAY_AUTH_TOKEN"] not in ending.stderr
+    assert Path(client["RAY_AUTH_TOKEN_PATH"]).read_text() not in ending.stderr
     assert not (tmp_path / "ran").exists()

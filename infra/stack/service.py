@@ -72,7 +72,7 @@ class Service:
     def last_lines(self, number: int = 8) -> list[str]:
         """Return the last lines of the log that are not empty."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return [line for line in text.splitlines() if line.strip()][-number:]
+        return [line.expandtabs() for line in text.splitlines() if line.strip()][-number:]
 
 
 def answers(url: str, token: str = "", status: int = 200) -> bool:

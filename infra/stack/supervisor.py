@@ -19,6 +19,7 @@ from rfmeta_dist.cli.terminal import say
 from rfmeta_dist.core.extras import NEEDS
 
 BUCKET = "rfmeta"
+FOLDERS = tuple(f"s3://{BUCKET}/{name}" for name in ("runs", "studies", "retrain"))  # as in jobs/
 _QUICK_S, _SLOW_S = 0.5, 2.0  # seconds between two looks at the services: while some start, and later
 _START_S = 180  # seconds in which the head must answer
 _GRACE_S = 10  # seconds from SIGTERM to SIGKILL
@@ -137,7 +138,7 @@ class Supervisor:
                 "metrics", f"http://{where}/metrics", partial(answers, f"http://{where}/metrics")
             )
             command = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "metrics"]
-            service.start([*command, f"s3://{BUCKET}", "--serve", where], environment)
+            service.start([*command, *FOLDERS, "--serve", where], environment)
         program = prometheus.installed()
         if "prometheus" in chosen and program:
             url = f"http://127.0.0.1:{chosen['prometheus']}"

@@ -37,7 +37,9 @@ def command(program: str, temp: Path, folder: Path, ports: dict[str, int]) -> li
 
 def _configuration(targets: Path, ports: dict[str, int]) -> str:
     """Return the configuration as JSON, which is YAML too."""
-    jobs: list[dict[str, object]] = [{"job_name": "ray", "file_sd_configs": [{"files": [str(targets)]}]}]
+    jobs: list[dict[str, object]] = [
+        {"job_name": "ray", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "5s"}]}
+    ]
     if "metrics" in ports:
         place = [{"targets": [f"127.0.0.1:{ports['metrics']}"]}]
         jobs.append({"job_name": "rfmeta", "static_configs": place})

@@ -77,7 +77,8 @@ class Supervisor:
         chosen = ports.choose(self._options.ports, self._wanted(program), self._options.machine.host)
         self._token = self._place.new_token()
         with ExitStack() as stack:
-            stack.callback(self._end_others)  # before SeaweedFS, which ends when `stack` is left
+            # In reverse order: the services end first, then SeaweedFS, to which they write, then what is left.
+            stack.callback(self._end_others)
             more = self._start_s3(stack)
             stack.callback(self._end)
             if program is not None:

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +62,7 @@ class Supervisor:
     def __init__(self, place: Place, options: Options, temp: Path) -> None:
         self._place, self._options, self._temp = place, options, temp
         self._services: list[Service] = []
+        self._waiting: list[Callable[[], None]] = []  # starts of the workers, which need a head that answers
         self._token = ""
         self._began = time.monotonic()
         self._ending_since: float | None = None
@@ -130,7 +132,8 @@ class Supervisor:
             name = f"worker-{number}"
             worker = self._add(name, f"{machine.cpus} CPUs", partial(self._is_alive, url, name))
             own = {"CUDA_VISIBLE_DEVICES": ",".join(machine.gpus(number))} if ray_nodes.gpu_ids() else {}
-            worker.start(machine.worker(number, self._temp, chosen), environment | own)
+            command = machine.worker(number, self._temp, chosen)
+            self._waiting.append(partial(worker.start, command, environment | own))
 
     def _start_metrics(self, chosen: dict[str, int], environment: dict[str, str]) -> None:
         if "metrics" in chosen:
@@ -177,6 +180,10 @@ class Supervisor:
                 if service.needed and service.state == "starting" and time.monotonic() > deadline:
                     tell(f"the {service.name} does not answer after {_START_S} s", *service.last_lines())
                     return _DEAD_HEAD
+            if any(service.needed and service.state == "healthy" for service in self._services):
+                for start in self._waiting:
+                    start()
+                self._waiting.clear()
             self._save()
             starting = any(service.state == "starting" for service in self._services)
             if not starting and not ready:
@@ -199,9 +206,11 @@ class Supervisor:
         )
 
     def _invite(self, chosen: dict[str, int]) -> None:
+        dead = [service.name for service in self._services if service.state == "dead"]
+        without = f", without {', '.join(dead)}" if dead else ""
         lines = [
             "",
-            "the stack is ready; type in another terminal:",
+            f"the stack is ready{without}; type in another terminal:",
             "",
             f"  source {self._place.client_file}",
             "  rfmeta submit jobs/synth.yaml",

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from rfmeta_dist.manifests.check import findings
 from tests.named import require_invocation
-from tests.rendered import KUBERNETES, RENDERED, ROOT, Peer, allowed, documents, pods
+from tests.rendered import KUBERNETES, RENDERED, ROOT, Peer, allowed, documents, pods, text
 
 LONG, SHORT = ("train", "leave_one_out", "tune"), ("synth", "ingest", "retrain", "report")
 ALLOWED_VOLUMES = {
@@ -44,6 +45,17 @@ def test_each_component_is_part_of_a_rendered_overlay():
         )
     }
     assert used == {path.parent for path in (KUBERNETES / "components").glob("*/kustomization.yaml")}
+
+
+def test_our_own_checks_find_nothing_in_any_overlay():
+    distinct = {document: folder for folder in RENDERED for document in text(folder).split("\n---\n")}
+    assert len(distinct) > 20
+    assert [found for document, folder in distinct.items() for found in findings(document, folder)] == []
+
+
+@pytest.mark.parametrize("name", LONG + SHORT)
+def test_our_own_checks_find_nothing_in_a_job(name):
+    assert findings((ROOT / f"jobs/{name}.yaml").read_text(encoding="utf-8"), name) == []
 
 
 @pytest.mark.parametrize("folder", RENDERED)

@@ -46,6 +46,17 @@ def documents(folder: str, kind: str | None = None) -> list[dict[str, Any]]:
     return [document for document in _loaded(folder) if kind in (None, document["kind"])]
 
 
+def loaded(path: str) -> dict[str, Any]:
+    """A file of the checkout that holds one YAML document."""
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def cluster(folder: str) -> dict[str, Any]:
+    """What the RayCluster of a folder of infra/kubernetes asks for."""
+    (found,) = documents(folder, "RayCluster")
+    return found["spec"]
+
+
 def pods(node: Any, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """Every pod specification below a node, and where it stands."""
     if isinstance(node, dict):

@@ -18,8 +18,7 @@ from rfmeta_dist.manifests.remark import Remark
 _SERVER = ("status", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink")
 _PLAIN: Mapping[str, tuple[str, str]] = {
     "bool_type": ("true or false is wanted", "write true or false, without quotation marks"),
-    "int_type": ("a whole number is wanted", "write a whole number, without quotation marks"),
-    "int_from_float": ("a whole number is wanted", "write a whole number, without a fraction"),
+    "int_type": ("a whole number is wanted", "write a whole number, without quotation marks or a fraction"),
     "float_type": ("a number is wanted", "write a number, without quotation marks"),
     "list_type": ("a list is wanted", "write each item on a line of its own that begins with `- `"),
     "quantity": ("this is not an amount", "write a number with a unit if needed, such as 500m, 2 or 4Gi"),
@@ -81,7 +80,7 @@ class _Misfit:
     def bound(self) -> tuple[str, str]:
         limits = self.detail["ctx"]
         name, words = ("ge", "at least") if "ge" in limits else ("le", "at most")
-        return f"the number must be {words} {limits[name]}", "change the number"
+        return "the number is out of range", f"write a number that is {words} {limits[name]}"
 
     def choice(self) -> tuple[str, str]:
         known = self.detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")

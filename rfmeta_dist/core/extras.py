@@ -63,6 +63,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "models": ("pyarrow",),  # mlflow, if the registry is there
         "submit": ("ray",),
         "metrics": (),  # optuna for a study that learns from scores; pyarrow for a retraining
+        "manifests": (),
         "score": (),  # av for videos; pyarrow for --format parquet
         "serve": EXTRAS["serve"],
     }

@@ -23,8 +23,8 @@ _BOOL = {
 }
 _INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
-# PyYAML quotes the text that it does not understand, which may be a password that begins with * or !.
-_QUOTED = re.compile(r"'[^'<]{3,}'")
+# PyYAML repeats the name of an unknown alias, which may be a password that begins with *.
+_QUOTED = re.compile(r"(?<=alias|nchor|andle) '.*", re.DOTALL)
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -146,7 +146,7 @@ def _to_merge(node: yaml.Node) -> list[yaml.MappingNode]:
 def _scalar(node: yaml.Node) -> Any:
     """Return the value of a scalar: text, number, boolean or None."""
     kind, text = node.tag.removeprefix(_TAG), node.value
-    if kind == "str":
+    if kind in ("str", "merge"):  # << merges only as a field's name
         return text
     if kind == "null":
         return None
@@ -199,7 +199,7 @@ def documents(text: str) -> Iterator[Document | Unreadable]:
         mark = error.problem_mark or error.context_mark
         yield Unreadable(
             mark.line + 1 if mark else None,
-            f"this is not YAML: {_QUOTED.sub('…', error.problem or error.context or 'it cannot be read')}",
+            f"this is not YAML: {_QUOTED.sub('', error.problem or error.context or 'it cannot be read')}",
             "correct the indentation, quotation marks and brackets at this line and above it",
         )
     except yaml.reader.ReaderError as error:

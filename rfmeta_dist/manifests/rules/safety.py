@@ -48,17 +48,23 @@ def _container(container: Place, pod: Place) -> Iterator[Remark]:
     where = own if own.given else container
     if own.at("privileged").true:
         yield own.at("privileged").risk("a privileged container is root on the node", "remove privileged")
-    if not effective("runAsNonRoot").true:
-        yield where.risk("the container may run as root", "set securityContext.runAsNonRoot: true")
-    if own.at("allowPrivilegeEscalation").value is not False:
-        yield where.risk("a process may gain rights", "set securityContext.allowPrivilegeEscalation: false")
+    root, gains = effective("runAsNonRoot"), own.at("allowPrivilegeEscalation")
+    if not root.true:
+        yield (root if root.given else where).risk(
+            "the container may run as root", "set securityContext.runAsNonRoot: true"
+        )
+    if gains.value is not False:
+        yield (gains if gains.given else where).risk(
+            "a process may gain rights", "set securityContext.allowPrivilegeEscalation: false"
+        )
     if "ALL" not in [item.value for item in own.at("capabilities", "drop").items()]:
         yield where.risk("the container keeps rights of root", "set securityContext.capabilities.drop: [ALL]")
     for item in own.at("capabilities", "add").items():
         if item.value != "NET_BIND_SERVICE":
             yield item.risk("the container is given a right of root", "remove it")
-    if effective("seccompProfile").at("type").value not in ("RuntimeDefault", "Localhost"):
-        yield where.risk(
+    calls = effective("seccompProfile").at("type")
+    if calls.value not in ("RuntimeDefault", "Localhost"):
+        yield (calls if calls.given else where).risk(
             "the container may use every system call", "set securityContext.seccompProfile.type: RuntimeDefault"
         )
     if effective("runAsUser").number == 0:

@@ -109,7 +109,9 @@ class JobsApi:
         }
         every = mine | {job["submission_id"] or job["job_id"]: job for job in self.others}
         ended = {"status": "STOPPED", "end_time": 1_800_000_009_000}
-        return {name: job | (ended if name in self.stopped and self.stops else {}) for name, job in every.items()}
+        return {
+            name: job | (ended if name in self.stopped and self.stops else {}) for name, job in every.items()
+        }
 
     async def listed(self, _: web.Request) -> web.Response:
         return web.json_response(list(self.jobs().values()))
@@ -145,7 +147,12 @@ class JobsApi:
 
 
 def job_details(
-    identifier: str, status: str = "RUNNING", *, start: int = 1_800_000_000, code: int | None = None, **more: Any
+    identifier: str,
+    status: str = "RUNNING",
+    *,
+    start: int = 1_800_000_000,
+    code: int | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """One job as Ray's API gives it; `start` is a Unix time in seconds."""
     over = status in ("SUCCEEDED", "FAILED", "STOPPED")

@@ -26,7 +26,7 @@ EXAMPLES = """
 
   rfmeta submit job.yaml --address http://127.0.0.1:8265
 
-  rfmeta submit job.yaml --set spec.backoffLimit=2 --set metadata.name=seed-3 -- --set run.seed=3
+  rfmeta submit job.yaml --set spec.backoffLimit=2 --set metadata.name=seed-3 -- --set training.seed=3
 
   rfmeta submit job.yaml --detach
 

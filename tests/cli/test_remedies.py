@@ -119,7 +119,7 @@ def test_every_example_that_help_names_is_printed(rfmeta):
 
 
 def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
-    from rfmeta_dist.cluster.jobspec import read
+    from rfmeta_dist.cluster.jobs.spec import read
     from rfmeta_dist.config.load import load_config
     from rfmeta_dist.config.retrain import load_retraining
     from rfmeta_dist.config.study import load_study

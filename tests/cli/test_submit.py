@@ -175,7 +175,9 @@ def test_a_job_whose_log_always_breaks_is_followed_to_its_end(rfmeta, tmp_path):
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, ending.out) == (7, "step 1\n"), ending.err
     assert "the end of the log was not received" in ending.err
-    assert f"rfmeta jobs logs {api.submitted[0]['submission_id']} --follow --address {api.address}" in ending.err
+    assert (
+        f"rfmeta jobs logs {api.submitted[0]['submission_id']} --follow --address {api.address}" in ending.err
+    )
     assert "failed: it failed\n" in ending.err
 
 
@@ -278,6 +280,9 @@ def test_a_signal_ends_the_following_and_says_that_the_job_runs_on(tmp_path, num
     assert b"Traceback" not in err
     identifier = api.submitted[0]["submission_id"].encode()
     assert re.search(
-        rb"job " + identifier + rb" keeps running on the cluster; follow it with: rfmeta jobs logs " + identifier,
+        rb"job "
+        + identifier
+        + rb" keeps running on the cluster; follow it with: rfmeta jobs logs "
+        + identifier,
         err,
     ), err

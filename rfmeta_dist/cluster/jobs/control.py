@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,7 +125,7 @@ def find(client: Any, address: str, identifier: str) -> Any:
     """
     with _asking(address, "the job could not be looked up"):
         try:
-            if "/" not in identifier and identifier:
+            if re.fullmatch(r"\w[\w.-]*", identifier):  # other characters would change the URL
                 return client.get_job_info(identifier)
         except Exception as error:
             if not is_unknown(error):

@@ -12,8 +12,12 @@ from typing import Any
 
 from rfmeta_dist.core.credentials import masked
 
-# NAME=value, --password=value and --password value. The value may not be a reference to a variable.
-_ASSIGNED = re.compile(r"""(?<![\w$])(--?)?([A-Za-z_][\w.-]*)(=|\s+)("[^"$]+"|'[^']+'|[^\s"'$][^\s"']*)""")
+# NAME=value, --password=value and --password value. The value may not be a reference to a variable. It is only
+# looked at, because in `--set password=x` the value of one option is an assignment itself.
+_ASSIGNED = re.compile(
+    r"""(?<![\w$.-])(?:--?(?P<option>[A-Za-z][\w.-]*)(?:=|\s+(?!-))|(?P<name>[A-Za-z_][\w.]*)=)"""
+    r"""(?=(?P<value>"[^"$]+"|'[^']+'|[^\s"'$][^\s"']*))"""
+)
 # https://user:password@host, https://token@host; of other schemes only with a password, as git@ is a name
 _IN_URL = re.compile(
     r"""(?:https?://(?P<web>[^\s'"/?#@]+)|[a-z][a-z0-9+.-]*://[^\s'"/?#@:]+:(?P<other>[^\s'"/@]+))@""", re.I
@@ -42,14 +46,15 @@ def in_names(values: Mapping[str, Any]) -> list[str]:
 
 def in_command(command: str) -> str | None:
     """Return the name that a shell command gives a credential, as in PGPASSWORD=… or --token …; else None."""
-    return next((match[2] for match in _ASSIGNED.finditer(command) if _assigns(match)), None)
+    return next((name for name, _, _ in _assigned(command)), None)
 
 
-def _assigns(match: re.Match[str]) -> bool:
-    option, name, between, value = match.groups()
-    if between != "=" and (option is None or value.startswith("-")):
-        return False  # two words in a row are a name and its value only after a dash
-    return is_secret(name)
+def _assigned(command: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the name of each credential in a command, and where its value begins and ends."""
+    for match in _ASSIGNED.finditer(command):
+        name = match["option"] or match["name"]
+        if is_secret(name):
+            yield name, *match.span("value")
 
 
 def in_url(text: str) -> bool:
@@ -73,8 +78,6 @@ def texts(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def hidden(command: str) -> str:
     """Return a command with `***` in place of each credential that it contains."""
-
-    def hide(match: re.Match[str]) -> str:
-        return f"{match[1] or ''}{match[2]}{match[3]}***" if _assigns(match) else match[0]
-
-    return masked(_ASSIGNED.sub(hide, command))
+    for _, start, end in reversed(list(_assigned(command))):
+        command = f"{command[:start]}***{command[end:]}"
+    return masked(command)

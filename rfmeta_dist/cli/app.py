@@ -20,6 +20,7 @@ from rfmeta_dist.cli import (
     jobs,
     judge,
     leave_one_out,
+    manifests,
     models,
     probe,
     retrain,
@@ -97,6 +98,7 @@ app.command(rich_help_panel=CLUSTER, epilog=retrain.EXAMPLES)(retrain.retrain)
 app.add_typer(models.app, name="models", rich_help_panel=DEPLOYMENT)
 app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES, cls=submit.Splitting)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
+app.command(rich_help_panel=CLUSTER, epilog=manifests.EXAMPLES)(manifests.manifests)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)
 app.command(rich_help_panel=DEPLOYMENT, epilog=serve.EXAMPLES)(serve.serve)

@@ -82,9 +82,13 @@ def submit(
 
     Words after -- are appended to the job's command.
     """
-    from rfmeta_dist.cluster.jobs import spec
+    from rfmeta_dist.cluster.jobs import checking, spec
     from rfmeta_dist.cluster.jobs.address import cluster_url
 
+    found = checking.findings_in(job, overrides or ())
+    if len(found) > 1 or (found and found[0].kind == "advice"):
+        say(*map(str, found))
+    checking.require_sound(found)
     read = spec.read(job, overrides or (), context.meta[WORDS])
     where = cluster_url(address)
     if read.ignored:

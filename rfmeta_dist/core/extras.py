@@ -63,6 +63,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "models": ("pyarrow",),  # mlflow, if the registry is there
         "submit": ("ray",),  # not with --dry-run
         "jobs": ("ray",),
+        "manifests": (),
         "score": (),  # av for videos; pyarrow for --format parquet
         "serve": EXTRAS["serve"],
     }

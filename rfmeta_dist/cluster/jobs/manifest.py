@@ -13,6 +13,7 @@ from rfmeta_dist.core.errors import ConfigError
 
 START = "write one to start from with: rfmeta example leave_one_out > job.yaml"
 COMPARE = "to compare with, this prints a complete job spec: rfmeta example leave_one_out"
+TEXTS = ("metadata", "entrypoint", "runtimeEnvYAML", "entrypointResources")  # fields of spec that hold texts
 ENVIRONMENT = "spec.runtimeEnvYAML"  # a text of YAML in the manifest
 
 
@@ -26,6 +27,17 @@ class Override(NamedTuple):
 
     steps: tuple[str, ...]
     value: Any
+
+    @property
+    def native(self) -> Any:
+        """Return the value as YAML would read it in the file: a number or a truth, unless the field is a text."""
+        text_field = self.steps[0] == "metadata" or self.steps[1] in TEXTS
+        return self.value if text_field else scalar(self.value)
+
+    @property
+    def inside_environment(self) -> bool:
+        """Return True if the field is one inside the text of spec.runtimeEnvYAML."""
+        return ".".join(self.steps[:2]) == ENVIRONMENT and len(self.steps) > 2
 
 
 class Manifest(NamedTuple):
@@ -67,8 +79,8 @@ def read_manifest(path: Path, overrides: Sequence[str] = ()) -> Manifest:
         )
     others = [f"{d.get('kind')} {_name(d)}" for d in documents if d is not jobs[0]]
     inside = []
-    for override in map(_split, overrides):
-        if ".".join(override.steps[:2]) == ENVIRONMENT and len(override.steps) > 2:
+    for override in map(override_of, overrides):
+        if override.inside_environment:
             inside.append(Override(override.steps[2:], override.value))
         else:
             put(jobs[0], override)
@@ -94,6 +106,17 @@ def parsed(path: Path, parse: Callable[[str], Any], content: bytes, field: str =
             f"{what} is not YAML{where}",
             f"correct its indentation, quotation marks and brackets, and fields that occur twice; {COMPARE}",
         ) from error
+
+
+def scalar(value: Any) -> Any:
+    """Return the number or truth that a text is in YAML; otherwise the value itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        meant = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
+        return value
+    return meant if isinstance(meant, bool | int | float) else value
 
 
 def put(tree: Any, override: Override) -> None:
@@ -125,7 +148,12 @@ def put(tree: Any, override: Override) -> None:
             here = here[key]
 
 
-def _split(text: str) -> Override:
+def override_of(text: str) -> Override:
+    """Return the override that a text of the form `field=value` gives.
+
+    Raises:
+        ConfigError: the text is not of this form, or names no field of a manifest's metadata or spec.
+    """
     name, equals, value = text.partition("=")
     steps = tuple(name.strip().split("."))
     if not equals or not all(steps):

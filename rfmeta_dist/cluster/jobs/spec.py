@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rfmeta_dist.cluster.jobs import secrets
-from rfmeta_dist.cluster.jobs.manifest import COMPARE, ENVIRONMENT, Manifest, parsed, put, read_manifest
+from rfmeta_dist.cluster.jobs.manifest import COMPARE, ENVIRONMENT, Manifest, parsed, put, read_manifest, scalar
 from rfmeta_dist.config.words import NULLS, read_words, typed
 from rfmeta_dist.core.errors import ConfigError
 
@@ -160,8 +160,7 @@ def _runtime_env(path: Path, text: bytes, manifest: Manifest) -> dict[str, Any]:
     for override in manifest.environment:
         if isinstance(tree, dict):
             put(tree, override)
-            meant = yaml.safe_load(override.value) if isinstance(override.value, str) else override.value
-            put(others, override._replace(value=meant))
+            put(others, override._replace(value=scalar(override.value)))
     words = _checked(path, field, Environment, tree)
     for place in filter(None, [words.working_dir]):
         _require_place(path, f"{field}.working_dir", place)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.cluster.jobspec import read
+from rfmeta_dist.cluster.jobs.spec import read
 from tests.named import require_invocation
 
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.yaml"))

@@ -20,8 +20,6 @@ from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning.folds import TRAININGS
 from rfmeta_dist.tuning.study import FILE as STUDY
 
-RUN = "config.yaml"
-
 
 @dataclass(frozen=True)
 class Found:
@@ -47,7 +45,7 @@ def find(names: Sequence[str]) -> Found:
 
     The trainings of a study and of a retraining are not runs of their own: they are counted there.
     """
-    places: dict[str, set[str]] = {RUN: set(), STUDY: set(), LOOK: set(), ASKED: set()}
+    places: dict[str, set[str]] = {runs.CONFIG: set(), STUDY: set(), LOOK: set(), ASKED: set()}
     for name in names:
         place, _, file = name.rpartition("/")
         if file in places:
@@ -58,7 +56,7 @@ def find(names: Sequence[str]) -> Found:
     own = retrained | places[STUDY]
     found: dict[str, list[str]] = {
         place: []
-        for place in sorted(places[RUN])
+        for place in sorted(places[runs.CONFIG])
         if place not in own and not f"{place}/".startswith(inner) and "" not in retrained
     }
     for name in names:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -15,8 +16,9 @@ from rfmeta_dist.monitoring.samples import Sample, one_of
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import MODEL, read_config
 from rfmeta_dist.storage.errors import MissingError
-from rfmeta_dist.storage.store import Store
+from rfmeta_dist.storage.store import Store, open_store
 
+CONFIG = "config.yaml"
 TRAINING, STOPPED, TRAINED, JUDGED = "training", "stopped", "trained", "judged"
 STATES = (TRAINING, STOPPED, TRAINED, JUDGED)
 
@@ -56,13 +58,20 @@ def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
         RunError: its configuration is damaged.
         StorageError: the folder cannot be read.
     """
-    config = read_config(folder)
+    target, planned = _planned(folder.url, folder.read(CONFIG))
     evaluation = json.loads(folder.read("evaluation.json")) if "evaluation.json" in names else {}
     if evaluation or MODEL in names:
         state = JUDGED if evaluation else TRAINED
     else:
         state = TRAINING if holders.working(folder) else STOPPED
-    return Standing(config.data.target or "", state, evaluation, config.training.steps)
+    return Standing(target, state, evaluation, planned)
+
+
+@lru_cache(maxsize=10_000)
+def _planned(folder: str, content: bytes) -> tuple[str, int]:  # noqa: ARG001
+    """Return target and number of steps of a run. A configuration that has not changed is not checked again."""
+    config = read_config(open_store(folder))
+    return config.data.target or "", config.training.steps
 
 
 def one(name: str, folder: Store, names: Sequence[str], holders: Holders) -> list[Sample]:

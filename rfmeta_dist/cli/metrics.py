@@ -43,7 +43,7 @@ def metrics(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Answer Prometheus at http://HOST:PORT/metrics until Ctrl-C or SIGTERM, instead of printing once.",
+            help="Answer Prometheus at http://HOST:PORT/metrics until Ctrl-C or SIGTERM, instead of printing.",
         ),
     ] = None,
     json: Json = False,

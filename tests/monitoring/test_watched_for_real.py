@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from tests.monitoring.watched import RFMETA, Watched, config, until, watched, wr
 from tests.stored import BEFORE
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(1500), NEEDS_PROMTOOL]
+_log = logging.getLogger(__name__)
 
 
 def prepared(place: Path, world: Watched) -> None:
@@ -35,7 +37,7 @@ def prepared(place: Path, world: Watched) -> None:
     world.rfmeta("tune", write(place / "study.yaml", study))
 
 
-def test_a_healthy_run_fills_all_panels_and_each_planted_cause_fires_its_alert(tmp_path: Path, capsys):
+def test_a_healthy_run_fills_all_panels_and_each_planted_cause_fires_its_alert(tmp_path: Path):
     place = tmp_path
     with watched(place) as world:
         world.ray()
@@ -50,12 +52,11 @@ def test_a_healthy_run_fills_all_panels_and_each_planted_cause_fires_its_alert(t
         live = 'ray_rfmeta_train_step{run="live"} > 60'
         until(lambda: world.ask(live) and world.ask('rfmeta_run_steps{run="live"} > 0'))
         until(lambda: all(world.ask(query) for _, query in expressions()))
-        selected = {title: len(world.ask(query)) for title, query in expressions()}
+        selected = {query: len(world.ask(query)) for _, query in expressions()}
         series = world.ask('count({__name__=~".*rfmeta_.*"})')[0]["value"][1]
-        assert [title for title, count in selected.items() if not count] == []
+        assert [query for query, count in selected.items() if not count] == []
         assert world.firing() == {}, world.firing()
-        with capsys.disabled():
-            print(f"\n{len(expressions())} expressions select {sum(selected.values())} of {series} series")
+        _log.info("%d expressions select %d of %s series", len(selected), sum(selected.values()), series)
 
         # A study of several trainings makes the series of one.
         assert len(world.ask('count by (study) (ray_rfmeta_train_steps_total{study="search"})')) == 1

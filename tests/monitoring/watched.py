@@ -27,13 +27,7 @@ ROOT = Path(__file__).parents[2]
 RFMETA = (sys.executable, "-c", "from rfmeta_dist.cli import main; main()")
 TOKEN = "a-token-of-the-test-" + "0" * 44
 # The alerts' waiting times and windows, shortened so that a test need not wait for half an hour.
-SHORTER = {
-    "for: 1h": "for: 2s",
-    "for: 10m": "for: 2s",
-    "for: 5m": "for: 2s",
-    "for: 2m": "for: 2s",
-    "[10m]": "[40s]",
-}
+SHORTER = {f"for: {long}": "for: 20s" for long in ("1h", "10m", "5m", "2m")} | {"[10m]": "[60s]"}
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +18,7 @@ from rfmeta_dist.runs.folder import MODEL, read_config
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store, open_store
 
-CONFIG = "config.yaml"
+CONFIG, EVALUATION = "config.yaml", "evaluation.json"
 TRAINING, STOPPED, TRAINED, JUDGED = "training", "stopped", "trained", "judged"
 STATES = (TRAINING, STOPPED, TRAINED, JUDGED)
 
@@ -31,19 +31,16 @@ class Standing:
         target: its target domain; "" if it has none.
         state: `training` if it has no model and a process works on it, `stopped` if none does, `trained` if it
             has a model, `judged` if it was judged on its target too.
-        evaluation: the content of evaluation.json; empty if it was not judged.
+        method: name of its method; "" if it was not judged.
+        figures: `hter` and `auc` on the target by video, as fractions; empty if it was not judged.
         planned: number of steps that it is to train.
     """
 
     target: str
     state: str
-    evaluation: dict[str, Any]
+    method: str
+    figures: Mapping[str, float]
     planned: int
-
-    def figures(self) -> dict[str, float]:
-        """Return HTER and AUC by video, as fractions; empty if it was not judged."""
-        video = self.evaluation["figures"]["video"] if self.evaluation else {}
-        return {name.lower(): float(video[name]["value"]) for name in ("HTER", "AUC") if name in video}
 
 
 def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
@@ -59,12 +56,14 @@ def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
         StorageError: the folder cannot be read.
     """
     target, planned = _planned(folder.url, folder.read(CONFIG))
-    evaluation = json.loads(folder.read("evaluation.json")) if "evaluation.json" in names else {}
-    if evaluation or MODEL in names:
-        state = JUDGED if evaluation else TRAINED
-    else:
-        state = TRAINING if holders.working(folder) else STOPPED
-    return Standing(target, state, evaluation, planned)
+    if EVALUATION in names:
+        judged = json.loads(folder.read(EVALUATION))
+        video = judged["figures"]["video"]
+        figures = {name.lower(): float(video[name]["value"]) for name in ("HTER", "AUC")}
+        return Standing(target, JUDGED, str(judged["method"]), figures, planned)
+    if MODEL in names:
+        return Standing(target, TRAINED, "", {}, planned)
+    return Standing(target, TRAINING if holders.working(folder) else STOPPED, "", {}, planned)
 
 
 @lru_cache(maxsize=10_000)
@@ -99,10 +98,11 @@ def one(name: str, folder: Store, names: Sequence[str], holders: Holders) -> lis
         Sample("rfmeta_run_started_time_seconds", seconds(begun[-1]["time"]) if begun else 0.0, labels),
         Sample("rfmeta_run_not_finite_steps", len(bad), labels),
     ]
-    if found.evaluation:
-        judged = {**labels, "method": str(found.evaluation["method"])}
-        samples += [Sample(f"rfmeta_run_{figure}", value, judged) for figure, value in found.figures().items()]
-    return samples
+    judged = {**labels, "method": found.method}
+    return [
+        *samples,
+        *(Sample(f"rfmeta_run_{figure}", value, judged) for figure, value in found.figures.items()),
+    ]
 
 
 def many(name: str, found: Sequence[Standing]) -> list[Sample]:
@@ -117,13 +117,10 @@ def many(name: str, found: Sequence[Standing]) -> list[Sample]:
         runs, labels = [run for run in found if run.target == target], {"folder": name, "target": target}
         counted = Counter(run.state for run in runs)
         samples += [Sample("rfmeta_runs", counted[state], {**labels, "state": state}) for state in STATES]
-        by_method: dict[str, list[dict[str, float]]] = {}
-        for run in runs:
-            if run.evaluation:
-                by_method.setdefault(str(run.evaluation["method"]), []).append(run.figures())
-        for method, judged in by_method.items():
-            for figure in judged[0]:
-                mean = fmean(one[figure] for one in judged if figure in one)
+        judged = [run for run in runs if run.state == JUDGED]
+        for method in sorted({run.method for run in judged}):
+            for figure in ("hter", "auc"):
+                mean = fmean(run.figures[figure] for run in judged if run.method == method)
                 samples.append(Sample(f"rfmeta_runs_{figure}", mean, {**labels, "method": method}))
     return samples
 

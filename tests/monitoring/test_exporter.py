@@ -191,6 +191,21 @@ def test_a_damaged_folder_is_down_and_the_others_are_shown(runs: Path):
         read_config(open_store(str(runs / "nothing")))
 
 
+def test_what_is_damaged_in_a_folder_does_not_hide_the_rest(runs: Path):
+    shutil.copytree(runs / "finished", runs / "other")
+    (runs / "other/evaluation.json").write_text('{"figures": []}')
+    (runs / "interrupted/config.yaml").write_text("run: [")
+    said: list[str] = []
+    exporter = Exporter([str(runs)], said.append)
+    exporter.refresh()
+    found = parsed(exporter.text)
+    assert value(found["rfmeta_runs"], state="judged") == 1
+    assert value(found["rfmeta_store_up"]) == 0
+    (line,) = said
+    assert "interrupted/config.yaml is damaged" in line
+    assert f"a file in {runs / 'other'} is damaged" in line
+
+
 def test_any_label_is_written_as_prometheus_reads_it():
     odd = 'a "quoted" \\ back\nslash é'
     found = parsed(text([Sample("rfmeta_store_up", 1.0, {"folder": odd})]))

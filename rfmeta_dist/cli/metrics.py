@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +43,7 @@ def metrics(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Answer Prometheus at http://HOST:PORT/metrics until Ctrl-C, instead of printing once.",
+            help="Answer Prometheus at http://HOST:PORT/metrics until Ctrl-C or SIGTERM, instead of printing.",
         ),
     ] = None,
     json: Json = False,
@@ -88,7 +89,9 @@ def _serve(address: str, exporter: Exporter) -> None:
                 lead="warning",
             )
         say(f"figures at {server.url}; Ctrl-C ends the service")
-        server.serve_forever()
+        with suppress(KeyboardInterrupt, SystemExit):  # SIGTERM raises SystemExit; both end a service in order
+            server.serve_forever()
+    say("ended")
 
 
 def _parsed(address: str) -> tuple[str, int]:

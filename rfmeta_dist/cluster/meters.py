@@ -82,16 +82,17 @@ class _Totals:
     """Counters that are raised to totals. Totals must not decrease."""
 
     def __init__(self, prefix: str, names: Mapping[str, str], tags: dict[str, str]) -> None:
-        self._counters = {
-            name: Counter(f"rfmeta_{prefix}_{name}", description=text, tag_keys=tuple(tags))
-            for name, text in names.items()
-        }
-        for counter in self._counters.values():
-            counter.set_default_tags(tags)
-            # Prometheus sees no increase in a counter whose first value is 1, and `inc` refuses 0.
-            with suppress(Exception):
-                counter._record(0.0)
+        self._counters: dict[str, Counter] = {}
         self._before = dict.fromkeys(names, 0.0)
+        self._open(prefix, names, tags)
+
+    @_harmless
+    def _open(self, prefix: str, names: Mapping[str, str], tags: dict[str, str]) -> None:
+        for name, text in names.items():
+            counter = Counter(f"rfmeta_{prefix}_{name}", description=text, tag_keys=tuple(tags))
+            self._counters[name] = counter.set_default_tags(tags)
+            # Prometheus sees no increase in a counter whose first value is 1, and `inc` refuses 0.
+            counter._record(0.0)
 
     @_harmless
     def show(self, now: Mapping[str, float]) -> None:

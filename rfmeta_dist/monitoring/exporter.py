@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.errors import RfmetaError, StorageError
 from rfmeta_dist.core.extras import missing
 from rfmeta_dist.monitoring import retrainings, runs
 from rfmeta_dist.monitoring.holders import Holders
@@ -19,8 +20,6 @@ from rfmeta_dist.storage.s3 import S3Store
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.tuning.folds import TRAININGS
 from rfmeta_dist.tuning.study import FILE as STUDY
-
-RUN = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def find(names: Sequence[str]) -> Found:
 
     The trainings of a study and of a retraining are not runs of their own: they are counted there.
     """
-    places: dict[str, set[str]] = {RUN: set(), STUDY: set(), LOOK: set(), ASKED: set()}
+    places: dict[str, set[str]] = {runs.CONFIG: set(), STUDY: set(), LOOK: set(), ASKED: set()}
     for name in names:
         place, _, file = name.rpartition("/")
         if file in places:
@@ -58,7 +57,7 @@ def find(names: Sequence[str]) -> Found:
     own = retrained | places[STUDY]
     found: dict[str, list[str]] = {
         place: []
-        for place in sorted(places[RUN])
+        for place in sorted(places[runs.CONFIG])
         if place not in own and not f"{place}/".startswith(inner) and "" not in retrained
     }
     for name in names:
@@ -100,21 +99,22 @@ class Exporter:
         return [folder for folder, empty in self._empty.items() if empty]
 
     def refresh(self) -> None:
-        """Read all folders. Of a folder that cannot be read, only `rfmeta_store_up` is shown, as 0."""
+        """Read all folders.
+
+        A folder that cannot be read is down, and has no figures. One in which something is damaged is down too,
+        but all that is not damaged is shown.
+        """
         samples: list[Sample] = []
         for folder in self._stores:
-            problem = ""
+            problems: list[str] = []
             try:
-                figures = self.figures(folder)
+                figures = self._figures(folder, problems)
                 samples += figures
-                self._empty[folder] = not figures
+                self._empty[folder] = not (figures or problems)
                 self._read[folder] = time.time()
-            except RfmetaError as error:
-                problem = str(error)
-            except ModuleNotFoundError as error:
-                problem = str(missing(error) or error)
-            except (ValueError, KeyError, TypeError) as error:
-                problem = f"a file below {folder} is damaged ({error!r})"
+            except StorageError as error:
+                problems.append(str(error))
+            problem = "; ".join(problems)
             if problem != self._wrong.get(folder, ""):
                 self._say(problem or f"{folder} can be read again")
             self._wrong[folder] = problem
@@ -123,30 +123,46 @@ class Exporter:
             samples.append(Sample("rfmeta_store_read_time_seconds", self._read.get(folder, 0.0), labels))
         self.text, self.samples = text(samples), samples
 
-    def figures(self, folder: str) -> list[Sample]:
-        """Return the figures of all that stands below a folder; [] if nothing does.
+    def _figures(self, folder: str, problems: list[str]) -> list[Sample]:
+        """Return the figures of all that stands below a folder, and add what is damaged to `problems`.
 
         Raises:
-            RfmetaError: something cannot be read, or is damaged.
-            ModuleNotFoundError: a study learns from scores, and Optuna is not installed.
+            StorageError: something cannot be read.
         """
         store = self._stores[folder]
         found = find(store.list())
         samples: list[Sample] = []
-        for place in found.studies:
-            samples += self._studies.one(_name(store, place), _at(store, place))
-        for place in found.retrainings:
-            samples += retrainings.one(_name(store, place), _at(store, place), self._holders)
         groups: dict[str, list[runs.Standing]] = {}
-        for place, names in found.runs.items():
-            if not place:
-                samples += runs.one(_name(store, ""), store, names, self._holders)
-            else:
-                standing = runs.stand(_at(store, place), names, self._holders)
-                groups.setdefault(_parent(place), []).append(standing)
+        for place in (*found.studies, *found.retrainings, *found.runs):
+            name, at = _name(store, place), _at(store, place)
+            with _damage_told(at, problems):
+                if place in found.studies:
+                    samples += self._studies.one(name, at)
+                elif place in found.retrainings:
+                    samples += retrainings.one(name, at, self._holders)
+                elif place:
+                    standing = runs.stand(at, found.runs[place], self._holders)
+                    groups.setdefault(_parent(place), []).append(standing)
+                else:
+                    samples += runs.one(name, at, found.runs[place], self._holders)
         for place, standings in groups.items():
             samples += runs.many(_name(store, place), standings)
         return samples
+
+
+@contextmanager
+def _damage_told(at: Store, problems: list[str]) -> Iterator[None]:
+    """Add what is wrong in a folder to `problems`, unless the store cannot be read."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except RfmetaError as error:
+        problems.append(str(error))
+    except ModuleNotFoundError as error:  # a study learns from scores, and Optuna is not installed
+        problems.append(str(missing(error) or error))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        problems.append(f"a file in {at.url} is damaged ({error!r})")
 
 
 def _hasty(store: Store) -> Store:

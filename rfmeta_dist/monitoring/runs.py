@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -15,8 +16,9 @@ from rfmeta_dist.monitoring.samples import Sample, one_of
 from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import MODEL, read_config
 from rfmeta_dist.storage.errors import MissingError
-from rfmeta_dist.storage.store import Store
+from rfmeta_dist.storage.store import Store, open_store
 
+CONFIG, EVALUATION = "config.yaml", "evaluation.json"
 TRAINING, STOPPED, TRAINED, JUDGED = "training", "stopped", "trained", "judged"
 STATES = (TRAINING, STOPPED, TRAINED, JUDGED)
 
@@ -29,19 +31,16 @@ class Standing:
         target: its target domain; "" if it has none.
         state: `training` if it has no model and a process works on it, `stopped` if none does, `trained` if it
             has a model, `judged` if it was judged on its target too.
-        evaluation: the content of evaluation.json; empty if it was not judged.
+        method: name of its method; "" if it was not judged.
+        figures: `hter` and `auc` on the target by video, as fractions; empty if it was not judged.
         planned: number of steps that it is to train.
     """
 
     target: str
     state: str
-    evaluation: dict[str, Any]
+    method: str
+    figures: Mapping[str, float]
     planned: int
-
-    def figures(self) -> dict[str, float]:
-        """Return HTER and AUC by video, as fractions; empty if it was not judged."""
-        video = self.evaluation["figures"]["video"] if self.evaluation else {}
-        return {name.lower(): float(video[name]["value"]) for name in ("HTER", "AUC") if name in video}
 
 
 def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
@@ -56,13 +55,22 @@ def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
         RunError: its configuration is damaged.
         StorageError: the folder cannot be read.
     """
-    config = read_config(folder)
-    evaluation = json.loads(folder.read("evaluation.json")) if "evaluation.json" in names else {}
-    if evaluation or MODEL in names:
-        state = JUDGED if evaluation else TRAINED
-    else:
-        state = TRAINING if holders.working(folder) else STOPPED
-    return Standing(config.data.target or "", state, evaluation, config.training.steps)
+    target, planned = _planned(folder.url, folder.read(CONFIG))
+    if EVALUATION in names:
+        judged = json.loads(folder.read(EVALUATION))
+        video = judged["figures"]["video"]
+        figures = {name.lower(): float(video[name]["value"]) for name in ("HTER", "AUC")}
+        return Standing(target, JUDGED, str(judged["method"]), figures, planned)
+    if MODEL in names:
+        return Standing(target, TRAINED, "", {}, planned)
+    return Standing(target, TRAINING if holders.working(folder) else STOPPED, "", {}, planned)
+
+
+@lru_cache(maxsize=10_000)
+def _planned(folder: str, content: bytes) -> tuple[str, int]:  # noqa: ARG001
+    """Return target and number of steps of a run. A configuration that has not changed is not checked again."""
+    config = read_config(open_store(folder))
+    return config.data.target or "", config.training.steps
 
 
 def one(name: str, folder: Store, names: Sequence[str], holders: Holders) -> list[Sample]:
@@ -90,10 +98,11 @@ def one(name: str, folder: Store, names: Sequence[str], holders: Holders) -> lis
         Sample("rfmeta_run_started_time_seconds", seconds(begun[-1]["time"]) if begun else 0.0, labels),
         Sample("rfmeta_run_not_finite_steps", len(bad), labels),
     ]
-    if found.evaluation:
-        judged = {**labels, "method": str(found.evaluation["method"])}
-        samples += [Sample(f"rfmeta_run_{figure}", value, judged) for figure, value in found.figures().items()]
-    return samples
+    judged = {**labels, "method": found.method}
+    return [
+        *samples,
+        *(Sample(f"rfmeta_run_{figure}", value, judged) for figure, value in found.figures.items()),
+    ]
 
 
 def many(name: str, found: Sequence[Standing]) -> list[Sample]:
@@ -108,13 +117,10 @@ def many(name: str, found: Sequence[Standing]) -> list[Sample]:
         runs, labels = [run for run in found if run.target == target], {"folder": name, "target": target}
         counted = Counter(run.state for run in runs)
         samples += [Sample("rfmeta_runs", counted[state], {**labels, "state": state}) for state in STATES]
-        by_method: dict[str, list[dict[str, float]]] = {}
-        for run in runs:
-            if run.evaluation:
-                by_method.setdefault(str(run.evaluation["method"]), []).append(run.figures())
-        for method, judged in by_method.items():
-            for figure in judged[0]:
-                mean = fmean(one[figure] for one in judged if figure in one)
+        judged = [run for run in runs if run.state == JUDGED]
+        for method in sorted({run.method for run in judged}):
+            for figure in ("hter", "auc"):
+                mean = fmean(run.figures[figure] for run in judged if run.method == method)
                 samples.append(Sample(f"rfmeta_runs_{figure}", mean, {**labels, "method": method}))
     return samples
 

@@ -1,7 +1,7 @@
 """Our models and KubeRay's own schema give the same verdicts on manifests with planted mistakes.
 
-The schema is not part of this project. Make it from KubeRay's CRDs (the openAPIV3Schema of each kind under $defs, with
-`additionalProperties: false`), and name its file in KUBERAY_SCHEMA.
+The schema is not part of this project. Make it from KubeRay's CRDs: the openAPIV3Schema of each kind
+under $defs, with `additionalProperties: false`. Name its file in KUBERAY_SCHEMA.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(manifest: Any, path: tuple[Any, ...], how: str) -> Any:
-    """Return a copy in which one field is misspelt, of another type, or missing; None if that has no meaning."""
+    """Return a copy in which one field is misspelt, of another type or missing; None if that means nothing."""
     result = copy.deepcopy(manifest)
     parent = result
     for step in path[:-1]:

@@ -121,8 +121,8 @@ def test_what_only_kubernetes_uses_is_said_once(rfmeta, spec):
     assert ending.code == 0, ending.err
     (line,) = [line for line in ending.err.splitlines() if "ignores" in line]
     assert line == (
-        "spec.shutdownAfterJobFinishes, spec.ttlSecondsAfterFinished, Secret s are for Kubernetes; the cluster "
-        f"at {api.address} ignores this"
+        "spec.shutdownAfterJobFinishes, spec.ttlSecondsAfterFinished, Secret s are for KubeRay; the cluster at "
+        f"{api.address} ignores them"
     )
 
 

@@ -29,6 +29,7 @@ class JobsApi:
         starting: submissions that are turned away, as by a head that has just started.
         others: jobs that the cluster has besides those submitted, as Ray's API gives them.
         stops: whether a request to stop a job is obeyed.
+        taken: whether every identifier is that of a job that the cluster has already.
         token: that each request must carry; none if empty.
         forgets_after: questions about a job that are answered; the head is a new one then, without jobs.
         gone_after: questions about a job that are answered; the server is gone then.
@@ -51,6 +52,7 @@ class JobsApi:
     stops: bool = True
     stopped: list[str] = field(default_factory=list)
     token: str = ""
+    taken: bool = False
     forgets_after: int | None = None
     submitted: list[dict[str, Any]] = field(default_factory=list)
     connections: int = 0
@@ -67,6 +69,11 @@ class JobsApi:
         if self.starting:
             self.starting -= 1
             return web.Response(status=500, text="No available agent to submit job, please try again later.")
+        if self.taken:
+            text = (
+                f"Traceback (most recent call last):\n  …\nValueError: {body['submission_id']} already exists."
+            )
+            return web.Response(status=500, text=text)
         if self.refuse:
             return web.Response(status=self.refuse, text="no, for a reason")
         self.submitted.append(body)

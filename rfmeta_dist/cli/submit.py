@@ -92,17 +92,14 @@ def submit(
     read = spec.read(job, overrides or (), context.meta[WORDS])
     where = cluster_url(address)
     if read.ignored:
-        say(f"{', '.join(read.ignored)} {_are(read)} for Kubernetes; the cluster at {where} ignores this")
+        are, them = ("is", "it") if len(read.ignored) == 1 else ("are", "them")
+        say(f"{', '.join(read.ignored)} {are} for KubeRay; the cluster at {where} ignores {them}")
     if read.mapped_resources:
         say("spec.entrypointResources is a mapping; KubeRay would refuse it: it wants a text of JSON")
     if dry_run:
         _show_plan(read, where, job, json)
     else:
         _submit(read, where, detach, json)
-
-
-def _are(job: Job) -> str:
-    return "is" if len(job.ignored) == 1 else "are"
 
 
 def _show_plan(job: Job, address: str, path: Path, json: bool) -> None:

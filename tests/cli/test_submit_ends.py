@@ -94,6 +94,20 @@ def test_a_head_that_was_started_anew_has_lost_the_job(rfmeta, tmp_path):
     assert time.monotonic() - started < limits.LOST_S * 5
 
 
+def test_an_identifier_that_is_taken_is_named(rfmeta, tmp_path):
+    with jobs_api(taken=True) as api:
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    assert (ending.code, api.submitted) == (CLUSTER, []), ending.err
+    assert "has a job j-" in ending.error
+
+
+def test_why_an_environment_could_not_be_made_is_said_in_full(rfmeta, tmp_path):
+    message = "runtime_env setup failed: Failed to set up runtime environment.\nNo matching distribution for a"
+    with jobs_api(status="FAILED", code=None, message=message) as api:
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    assert (ending.code, "No matching distribution for a\n" in ending.err) == (1, True), ending.err
+
+
 @pytest.mark.parametrize(("answer", "stops"), [(b"y\n", True), (b"\n", False), (b"\x03", False)])
 def test_ctrl_c_on_a_terminal_asks_whether_to_stop_the_job(tmp_path, answer, stops):
     with jobs_api(silent=True, running=10_000) as api:

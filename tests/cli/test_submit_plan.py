@@ -121,9 +121,27 @@ def test_what_only_kubernetes_uses_is_said_once(rfmeta, spec):
     assert ending.code == 0, ending.err
     (line,) = [line for line in ending.err.splitlines() if "ignores" in line]
     assert line == (
-        "spec.shutdownAfterJobFinishes, spec.ttlSecondsAfterFinished, Secret s are for Kubernetes; the cluster "
-        f"at {api.address} ignores this"
+        "spec.shutdownAfterJobFinishes, spec.ttlSecondsAfterFinished, Secret s are for KubeRay; the cluster at "
+        f"{api.address} ignores them"
     )
+
+
+FULL = TEXT + "  clusterSelector: {ray.io/cluster: rfmeta}\n"
+
+
+def test_a_manifest_for_kuberay_is_checked_by_its_rules(rfmeta, spec):
+    spec.write_text(FULL)
+    assert rfmeta("submit", spec, "--dry-run", "--set", "spec.entrypoint=a: b: c").code == 0
+    spec.write_text(FULL + "  ttlSecondsAfterFinished: '60'\n  suspended: true\n")
+    ending = rfmeta("submit", spec, "--dry-run")
+    assert ending.code == CONFIG
+    assert "job.yaml:16: error: spec.ttlSecondsAfterFinished: " in ending.err
+    assert "job.yaml:17: error: spec.suspended: " in ending.err
+    spec.write_text(FULL)
+    ending = rfmeta(
+        "submit", spec, "--dry-run", "--set", "spec.suspend=perhaps", "--set", "spec.metadata.seed=007"
+    )
+    assert (ending.code, "spec.suspend" in ending.error) == (CONFIG, True), ending.err
 
 
 def test_of_two_jobs_in_a_file_neither_is_chosen(rfmeta, spec):

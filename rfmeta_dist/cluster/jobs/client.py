@@ -66,8 +66,14 @@ def _require_answer(address: str) -> None:
 
 
 def first_line(reason: Any) -> str:
-    """Return the first line of an error's text that is not empty; the name of its class if there is none."""
-    return next((line.strip() for line in str(reason).splitlines() if line.strip()), type(reason).__name__)
+    """Return the line that says most in an error's text: the first that is not empty, the last of a traceback.
+
+    The name of its class is returned if the text is empty.
+    """
+    lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
+    if not lines:
+        return type(reason).__name__
+    return lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0]
 
 
 def is_unknown(error: Exception) -> bool:

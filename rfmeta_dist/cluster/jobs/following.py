@@ -68,7 +68,11 @@ class Follower:
         if not whole:
             self._say(f"the end of the log was not received ({self._reason}); {self._come_back}")
         if info.status.value == "FAILED":
-            self._say(f"job {self._identifier} failed: {first_line(info.message)}")
+            # Without an exit code, the driver never ran: the whole message is about its environment.
+            whole_message = info.driver_exit_code is None and (info.message or "").strip()
+            reason = str(whole_message or first_line(info.message))
+            for line in f"job {self._identifier} failed: {reason}".splitlines():
+                self._say(line)
         return exit_code(info)
 
     async def _read_log(self) -> bool:

@@ -30,7 +30,7 @@ class Override(NamedTuple):
 
     @property
     def native(self) -> Any:
-        """Return the value as YAML would read it in the file: a number or a truth, unless the field is a text."""
+        """Return the value as YAML reads it in the file: a number or a truth, unless the field is a text."""
         text_field = self.steps[0] == "metadata" or self.steps[1] in TEXTS
         return self.value if text_field else scalar(self.value)
 

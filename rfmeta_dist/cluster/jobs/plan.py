@@ -62,7 +62,7 @@ def as_lines(job: Job, address: str, packages: list[Package] | None, path: Path)
         f"job         {job.name}-{IDENTIFIER}, trace {job.name}-{{unix time}}",
         f"cluster     {address} (not asked)",
         f"entrypoint  {spec.entrypoint.strip()}",
-        f"reserves    {', '.join(f'{k} {v}' for k, v in reserves.items()) or 'nothing'}",
+        f"reserves    {json.dumps(reserves) if reserves else 'nothing'}",
         f"attempts    {spec.backoffLimit + 1}",
         f"deadline    {deadline}",
         *(f"metadata    {name}: {value}" for name, value in spec.metadata.items()),

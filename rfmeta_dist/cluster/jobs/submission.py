@@ -144,6 +144,12 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
     except (RuntimeError, RayError) as error:  # the cluster answered and refused
         if "status code 413" in str(error):
             raise too_large(first_line(error)) from error
+        if "already exists" in str(error):
+            raise ClusterError(
+                f"the cluster at {address} has a job {identifier} already: another one was submitted in this "
+                "second, or the request was sent twice on its way",
+                f"look at it with: rfmeta jobs show {identifier} --address {address}",
+            ) from error
         raise refusal(address, error) from error
     except Exception as error:  # Ray's check of the runtime environment raises many kinds
         raise ConfigError(

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from rfmeta_dist.manifests.check import findings
+from rfmeta_dist.manifests.files import manifest_files
 from rfmeta_dist.manifests.models.kinds import KINDS, RAY
 from rfmeta_dist.manifests.shape import compare, field_names, type_at
 from tests.manifests.planting import ALL, CLUSTER, JOB, MISTAKES, RAY_CRON, SUBMITTED
@@ -91,6 +92,16 @@ def changed(manifest: Any, path: tuple[Any, ...], how: str) -> Any:
     return result
 
 
+def shipped() -> Iterator[tuple[Path, Any]]:
+    """Yield each manifest of KubeRay's kinds in jobs/ and infra/kubernetes/, with its file."""
+    root = Path(__file__).parents[2]
+    for folder in (root / "jobs", root / "infra/kubernetes"):
+        for file in manifest_files(folder)[0] if folder.is_dir() else ():
+            for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+                if manifest and manifest.get("kind") in MANIFESTS:
+                    yield file, manifest
+
+
 WAYS = ("missing", "misspelt", "text", "number", "fraction", "boolean", "list", "mapping")
 
 
@@ -123,6 +134,16 @@ def test_verdicts_on_systematic_mistakes_agree(validators, capsys):
     assert missed == []
     assert unknown == []
     assert counts[True] > 1000
+
+
+def test_shipped_manifests_suit_both(validators, capsys):
+    found = list(shipped())
+    for file, manifest in found:
+        assert not by_models(manifest), file
+        assert validators[manifest["kind"]].is_valid(manifest), file
+    with capsys.disabled():
+        sys.stdout.write(f"\nshipped: {len(found)} manifests of KubeRay's kinds suit both")
+    assert found
 
 
 def test_what_the_schema_refuses_among_the_planted_mistakes_is_refused(validators, capsys):

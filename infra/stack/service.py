@@ -14,6 +14,7 @@ from pathlib import Path
 from infra.stack import family
 
 _ANSWER_S = 10
+_STARTS = 3
 Probe = Callable[[], bool]
 
 
@@ -30,6 +31,8 @@ class Service:
         state: starting, healthy, unwell (it was healthy and does not answer) or dead.
         needed: True if the stack ends when this service does.
         members: its process and those below it, as last seen.
+        starts: how often it has been started. One that ends before it was healthy is started again, because Ray
+            gives a node only 30 s to start, which is too short on a busy machine.
     """
 
     name: str
@@ -40,10 +43,15 @@ class Service:
     state: str = "starting"
     needed: bool = False
     members: list[family.Process] = field(default_factory=list)
+    starts: int = 0
+    _command: list[str] = field(default_factory=list)
+    _environment: dict[str, str] = field(default_factory=dict, repr=False)
 
     def start(self, command: list[str], environment: dict[str, str]) -> None:
         """Start the process. It gets SIGTERM from the kernel if this process is killed."""
-        with self.log.open("wb") as log:
+        self._command, self._environment = command, environment
+        self.starts += 1
+        with self.log.open("wb" if self.starts == 1 else "ab") as log:
             self.process = subprocess.Popen(
                 command,
                 env=environment,
@@ -59,7 +67,10 @@ class Service:
         before = self.state
         if before == "dead" or self.process is None:
             return False
-        if self.process.poll() is not None:
+        ended = self.process.poll() is not None
+        if ended and before == "starting" and 0 < self.starts < _STARTS:
+            self.start(self._command, self._environment)
+        elif ended:
             self.state = "dead"
             family.kill(self.members)  # such as the agents of a Ray node whose raylet was killed
         else:

@@ -123,6 +123,17 @@ def test_a_service_that_dies_is_noticed_and_takes_what_it_detached_with_it(tmp_p
     assert service.look() is False
 
 
+def test_a_service_that_ends_while_it_starts_is_tried_three_times(tmp_path: Path) -> None:
+    service = Service("one", "", tmp_path / "log", lambda: False)
+    service.start(["bash", "-c", "echo try"], dict(os.environ))
+    deadline = time.monotonic() + 30
+    while service.state == "starting":
+        service.look()
+        assert time.monotonic() < deadline
+    assert service.state == "dead"
+    assert service.last_lines() == ["try"] * 3
+
+
 def test_without_a_stack_status_and_down_say_so(tmp_path: Path, capsys, monkeypatch) -> None:
     for word in ("status", "down"):
         monkeypatch.setattr(sys, "argv", ["infra/local", word, "--folder", str(tmp_path)])

@@ -10,7 +10,7 @@ from tests.manifests.planting import CORE, plant
 
 @pytest.mark.parametrize(
     "name",
-    ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "RAY_AUTH_TOKEN", "MLFLOW_TRACKING_PASSWORD", 
+    ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "RAY_AUTH_TOKEN", "MLFLOW_TRACKING_PASSWORD",
      "WANDB_API_KEY", "apiKey", "db-password", "AZURE_STORAGE_CONNECTION_STRING", "HF_TOKEN"],
 )  # fmt: skip
 def test_a_credential_is_known_by_its_name(name):

@@ -51,8 +51,8 @@ def run(
             orders need the same workers.
         manifests: fingerprint of the manifest that the study reads, by domain.
         folder: URL of the folder below which figures are stored, and trainings in `trainings/`.
-        failures: folder for figures that say that this cluster failed, under the same names. It is in the study's
-            own folder, whose name is the study's in metrics.
+        failures: folder for figures that say that this cluster failed, under the same names. It lies in the
+            study's own folder, whose name is the study's in metrics.
         on_news: called with the row of each step of each training, in which `label` is the run's name, and with
             changes of a training's state: `label`, `state` (`judging`, `paused`, `done` or `failed`), and
             `validation` (HTER by video on the sources' validation splits, in [0, 1]) or `reason`.

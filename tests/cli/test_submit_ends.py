@@ -108,7 +108,11 @@ def test_why_an_environment_could_not_be_made_is_said_in_full(rfmeta, tmp_path):
     assert (ending.code, "No matching distribution for a\n" in ending.err) == (1, True), ending.err
 
 
-@pytest.mark.parametrize(("answer", "stops"), [(b"y\n", True), (b"\n", False), (b"\x03", False)])
+@pytest.mark.parametrize(
+    ("answer", "stops"),
+    [(b"y\n", True), (b"\x03", False), pytest.param(b"\n", False, marks=pytest.mark.drill)],
+    ids=["yes", "Ctrl-C again", "Enter"],
+)
 def test_ctrl_c_on_a_terminal_asks_whether_to_stop_the_job(tmp_path, answer, stops):
     with jobs_api(silent=True, running=10_000) as api:
         program = "from rfmeta_dist.cli import main; main()"

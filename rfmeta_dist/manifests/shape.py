@@ -68,7 +68,7 @@ class _Misfit:
         return "this required field is missing", f"add {self.path[-1]} to {above}"
 
     def mapping(self) -> tuple[str, str]:
-        names = ", ".join(_names(_at(self.model, self.path))[:12])
+        names = ", ".join(field_names(type_at(self.model, self.path))[:12])
         fields = f"; its fields are {names}" if names else ""
         return "fields with values are wanted here", f"write `name: value` on a line below it{fields}"
 
@@ -99,18 +99,20 @@ class _Misfit:
             return "this field does not belong here", f"move it to {place}, where it is known"
         return (
             "this field is not known",
-            f"remove it, or use one of: {', '.join(_names(_at(self.model, above)))}",
+            f"remove it, or use one of: {', '.join(field_names(type_at(self.model, above)))}",
         )
 
     def elsewhere(self, name: str) -> str | None:
         """Return the place above or directly below, in which the model has a field of this name."""
         above = self.path[:-1]
         for length in range(len(above) - 1, -1, -1):
-            if name in _names(_at(self.model, above[:length])):
+            if name in field_names(type_at(self.model, above[:length])):
                 return dotted(above[:length]) or "the top of the manifest"
-        for child in _names(_at(self.model, above)):
+        for child in field_names(type_at(self.model, above)):
             below = (*above, child)
-            if name in _names(_at(self.model, below)) or name in _names(_at(self.model, (*below, 0))):
+            if name in field_names(type_at(self.model, below)) or name in field_names(
+                type_at(self.model, (*below, 0))
+            ):
                 return dotted(below)
         return None
 
@@ -129,7 +131,7 @@ _DESCRIBED: Mapping[str, Callable[[_Misfit], tuple[str, str]]] = {
 
 
 def _alike(model: type[BaseModel], path: Path) -> str | None:
-    return _closest(str(path[-1]), _names(_at(model, path[:-1])))
+    return _closest(str(path[-1]), field_names(type_at(model, path[:-1])))
 
 
 def _closest(word: str, known: list[str]) -> str | None:
@@ -139,14 +141,14 @@ def _closest(word: str, known: list[str]) -> str | None:
     return lower[close[0]] if close else None
 
 
-def _names(kind: Any) -> list[str]:
+def field_names(kind: Any) -> list[str]:
     """Return the fields of a model, as manifests write them; nothing for other types."""
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return []
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 
-def _at(kind: Any, path: Path) -> Any:
+def type_at(kind: Any, path: Path) -> Any:
     """Return the type that a model declares for the place at `path`; None if it declares none."""
     for step in path:
         kind = _below(_bare(kind), step)

@@ -146,7 +146,7 @@ def _to_merge(node: yaml.Node) -> list[yaml.MappingNode]:
 def _scalar(node: yaml.Node) -> Any:
     """Return the value of a scalar: text, number, boolean or None."""
     kind, text = node.tag.removeprefix(_TAG), node.value
-    if kind == "str":
+    if kind in ("str", "merge"):  # << merges only as a field's name
         return text
     if kind == "null":
         return None

@@ -63,9 +63,9 @@ class Role(Named):
 class RoleReference(Part):
     """The role that is given."""
 
-    apiGroup: Literal["rbac.authorization.k8s.io"]
     kind: Literal["Role", "ClusterRole"]
     name: str
+    apiGroup: Literal["rbac.authorization.k8s.io"] | None = None
 
 
 class Subject(Part):

@@ -122,6 +122,7 @@ class PodSpec(Part):
     preemptionPolicy: str | None = None
     runtimeClassName: str | None = None
     schedulerName: str | None = None
+    schedulingGroup: Unchecked | None = None
     schedulingGates: list[Unchecked] | None = None
     readinessGates: list[Unchecked] | None = None
     resourceClaims: list[Unchecked] | None = None
@@ -143,7 +144,6 @@ class PodSpec(Part):
     dnsPolicy: str | None = None
     dnsConfig: Dns | None = None
     os: Unchecked | None = None
-    workloadRef: Unchecked | None = None
 
 
 class PodTemplate(Part):

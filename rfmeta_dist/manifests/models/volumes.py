@@ -95,12 +95,26 @@ class ServiceToken(Part):
     expirationSeconds: Long | None = None
 
 
+class Keys(Part):
+    """Keys of a Secret or ConfigMap in a projected volume."""
+
+    name: str | None = None
+    items: list[KeyToPath] | None = None
+    optional: bool | None = None
+
+
+class DownwardFiles(Part):
+    """Fields of the pod in a projected volume."""
+
+    items: list[DownwardFile] | None = None
+
+
 class Projection(Part):
     """One source of a projected volume."""
 
-    secret: ConfigMapVolume | None = None
-    configMap: ConfigMapVolume | None = None
-    downwardAPI: Downward | None = None
+    secret: Keys | None = None
+    configMap: Keys | None = None
+    downwardAPI: DownwardFiles | None = None
     serviceAccountToken: ServiceToken | None = None
     clusterTrustBundle: Unchecked | None = None
     podCertificate: Unchecked | None = None

@@ -22,7 +22,7 @@ EXAMPLES = """
 
   rfmeta manifests infra/kubernetes              [dim]# all files of a folder[/]
 
-  kubectl kustomize overlays/gpu | rfmeta manifests -
+  kubectl kustomize infra/kubernetes/overlays/gpu | rfmeta manifests -
 
   rfmeta manifests job.yaml --plain-cluster      [dim]# a job spec for rfmeta submit alone[/]
 

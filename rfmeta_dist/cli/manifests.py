@@ -20,7 +20,7 @@ EXAMPLES = """
 
   rfmeta manifests job.yaml
 
-  rfmeta manifests manifests/                   [dim]# all files of a folder[/]
+  rfmeta manifests manifests/                    [dim]# all files of a folder[/]
 
   kubectl kustomize overlays/gpu | rfmeta manifests -
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta manifests jobs/train.yaml
+  rfmeta manifests job.yaml
 
-  rfmeta manifests infra/kubernetes              [dim]# all files of a folder[/]
+  rfmeta manifests manifests/                    [dim]# all files of a folder[/]
 
-  kubectl kustomize infra/kubernetes/overlays/gpu | rfmeta manifests -
+  kubectl kustomize overlays/gpu | rfmeta manifests -
 
   rfmeta manifests job.yaml --plain-cluster      [dim]# a job spec for rfmeta submit alone[/]
 

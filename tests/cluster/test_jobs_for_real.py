@@ -30,7 +30,7 @@ SMALL = "--set {0}training.workers=1 --set {0}training.strategy=single --set {0}
 # What is appended to the entry point of each spec.
 TINY = {
     "synth": "--scale tiny",
-    "leave_one_out": f"{SMALL('')} --set training.steps=200 --set training.checkpoint_every=20",
+    "leave_one_out": f"{SMALL('')} --set training.steps=60 --set training.checkpoint_every=10",
     "tune": f"{SMALL('base.')} --set base.training.steps=4 --set search.candidates=2 --set search.batch=2 "
     "--set search.rungs=[] --set base.training.checkpoint_every=2",
     "retrain": f"{SMALL('base.')} --set base.training.steps=10 --set base.training.checkpoint_every=10",

@@ -57,7 +57,7 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _fail(error: RfmetaError) -> NoReturn:
-    from rfmeta_dist.cli.terminal import say
+    from rfmeta_dist.cli.terminal import say_error
 
-    say(" ".join(str(error).split()), lead="error", style="bold red")
+    say_error(error)
     sys.exit(error.exit_code)

@@ -21,6 +21,7 @@ from rfmeta_dist.cluster import object_store
 from rfmeta_dist.cluster.autoscaler import LOCAL
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
+from rfmeta_dist.core.trace import hand_on
 
 # Ray Train polls its workers at this interval, and a report waits for the next poll. Ray's 2 s slow short runs.
 SETTINGS = {
@@ -73,6 +74,7 @@ def session(
         _require_connected_to(address)
         yield False
         return
+    hand_on()  # before Ray starts, so that workers of a local cluster have the same trace id
     address = address or os.environ.get("RAY_ADDRESS")
     folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
     try:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import ray
@@ -20,6 +20,7 @@ from rfmeta_dist.cluster.monitor import NOTICE
 from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.detectors import start
 from rfmeta_dist.runs import starts
@@ -56,6 +57,7 @@ class Assignment:
         lease: token of the driver's lease.
         leased: the folder of that lease: the run's, or one that holds several runs.
         until: step to train to, at most `training.steps`.
+        trace: trace id of the driver, for the record of starts.
     """
 
     config: Config
@@ -66,6 +68,7 @@ class Assignment:
     lease: str
     leased: Store
     until: int
+    trace: str = field(default_factory=trace_id)
 
 
 class EndAtOnce(ray.train.UserCallback):  # type: ignore[misc]  # Ray is not typed
@@ -168,7 +171,8 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
         folder.write("certificate.json", certificate)
         versions = {"torch": torch.__version__, "ray": ray.__version__}
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        differing = starts.record(folder, progress.step, starts.facts(config, versions, gpu), certificate)
+        found = starts.facts(config, versions, gpu) | {"trace": task.trace}
+        differing = starts.record(folder, progress.step, found, certificate)
         if differing:
             news.notice(
                 f"this start of the run differs from the one before: {differing}. Results stay the same up to "

@@ -35,9 +35,21 @@ class Root(TyperGroup):
             return super().make_context(*args, **named)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command. The log is opened before a command's own options are read, which may be wrong."""
+        if ctx.params.get("log_format") == LogFormat.json:
+            logs.open_json(self._named())
+        else:
+            logs.close_json()
         with _logged():
             return super().invoke(ctx)
+
+    def _named(self) -> str:
+        """Return the command that was given, such as `train` or `models show`; empty if there is none."""
+        words = iter(sys.argv[1:])
+        name = next((word for word in words if word in self.commands), "")
+        below = getattr(self.commands.get(name), "commands", {})
+        further = next(words, "")
+        return f"{name} {further}" if further in below else name
 
 
 @contextmanager
@@ -68,8 +80,7 @@ def _version(value: bool) -> None:
 
 
 def root(
-    context: typer.Context,
-    _: Annotated[
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     log_format: Annotated[
@@ -81,16 +92,4 @@ def root(
         ),
     ] = LogFormat.text,
 ) -> None:
-    """Train face anti-spoofing detectors that also work on domains they were not trained on."""
-    if log_format is LogFormat.json:
-        logs.open_json(_command(context))
-    else:
-        logs.close_json()
-
-
-def _command(context: typer.Context) -> str:
-    """Return the command, such as `train` or `models show`."""
-    name = context.invoked_subcommand or ""
-    below = getattr(cast(Any, context.command).commands.get(name), "commands", {})
-    given = sys.argv[sys.argv.index(name) + 1 :] if name in sys.argv else []
-    return f"{name} {given[0]}" if given and given[0] in below else name
+    """Declare the options before the command. `Root.invoke` reads the format of the log."""

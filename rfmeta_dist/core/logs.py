@@ -121,7 +121,7 @@ def stream() -> JsonLines | None:
 def open_json(command: str) -> None:
     """Write everything that goes to stderr as JSON from now on, here and in programs started from here.
 
-    Python's loggers and warnings, and errors that nobody catches, are part of it.
+    Python's loggers and warnings are part of it.
 
     Args:
         command: the command whose log it is.
@@ -133,10 +133,6 @@ def open_json(command: str) -> None:
     sys.stderr = JsonLines(sys.stderr, command)
     logging.getLogger().addHandler(_Handler())
     logging.captureWarnings(True)
-    sys.excepthook = _uncaught
-    threading.excepthook = lambda found: _uncaught(
-        found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback
-    )
 
 
 def inherit() -> None:
@@ -155,7 +151,6 @@ def close_json() -> None:
         for handler in mine:
             root.removeHandler(handler)
         logging.captureWarnings(False)
-        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
 
 
 def failed(error: RfmetaError) -> dict[str, Any]:
@@ -168,7 +163,19 @@ def failed(error: RfmetaError) -> dict[str, Any]:
     }
 
 
+def hide_credentials() -> None:
+    """Print errors that nobody catches, in this thread or another one, without credentials."""
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda found: _uncaught(
+        found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback
+    )
+
+
 def _uncaught(kind: type[BaseException], error: BaseException, where: Any) -> None:
-    if (out := stream()) is not None and not issubclass(kind, SystemExit):
-        text = "".join(traceback.format_exception(kind, error, where))
+    if issubclass(kind, SystemExit):  # a thread has ended itself
+        return
+    text = "".join(traceback.format_exception(kind, error, where))
+    if (out := stream()) is not None:
         out.emit("critical", text, error=kind.__name__)
+    else:
+        sys.stderr.write(masked(text))

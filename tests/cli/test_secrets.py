@@ -14,6 +14,7 @@ import yaml
 
 from tests.conftest import Ending
 from tests.planted import IN_URL, SECRETS, found_below, found_in
+from tests.retrain.judged import Judged
 
 ALL = (*SECRETS.values(), IN_URL)
 URL = f"s3://AKIAPLANTED:{IN_URL}@bucket/faces"
@@ -115,6 +116,17 @@ def test_a_store_that_refuses_or_is_down_does_not_make_a_command_print_its_keys(
     if not proxy:
         assert "AKIAPLANTED" not in ending.out
         assert "InvalidAccessKeyId" in ending.err or "AccessDenied" in ending.err
+
+
+def test_a_retraining_and_its_registry_hold_no_secret(rfmeta, tmp_path):
+    world = Judged(tmp_path)
+    world.promoted()
+    for command in (("ls",), ("show", 1), ("rollback", "--reason", "a test")):
+        name, *further = command
+        ending: Ending = rfmeta("models", name, world.file, *further)
+        assert found_in((ending.out + ending.err).encode(), ALL) == [], command
+    assert len(list(tmp_path.rglob("promotion.json"))) == 1
+    assert found_below(tmp_path, ALL) == []
 
 
 def test_an_error_of_the_program_itself_does_not_print_a_secret():

@@ -90,11 +90,9 @@ def test_a_planted_secret_is_found_nowhere_after_a_run_with_trackers(
     secrets.append(s3.environment["AWS_SECRET_ACCESS_KEY"])
     planted |= s3.environment | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "RFMETA_TRACE": "drill-1"}
     planted.pop("AWS_SESSION_TOKEN")
+    program = [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", "--log-format", "json"]
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from rfmeta_dist.cli import main; main()"),
-            *("--log-format", "json", "train", str(tmp_path / "run.yaml"), "--slots", "4"),
-        ],
+        [*program, "train", str(tmp_path / "run.yaml"), "--slots", "4"],
         env=planted,
         stdout=(tmp_path / "out").open("wb"),
         stderr=(tmp_path / "err").open("wb"),
@@ -110,6 +108,7 @@ def test_a_planted_secret_is_found_nowhere_after_a_run_with_trackers(
     assert process.returncode == 0, lines
     assert looks > 3  # the logs of Ray were there while it ran
     assert {line["trace"] for line in lines} == {"drill-1"}
+    subprocess.run([*program, "report", str(tmp_path / "runs/r")], env=planted, check=True)
     written = {path.name for path in tmp_path.rglob("*")}
     assert {"report.html", "starts.jsonl", "mlflow.db", "tensorboard", "model.safetensors", "cache"} <= written
     assert found_below(tmp_path, secrets) == []

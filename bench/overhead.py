@@ -35,7 +35,7 @@ import torch
 from bench.processes import tree
 from bench.result import give
 from rfmeta_dist.cluster import fit, monitor, streams
-from rfmeta_dist.cluster.meters import StepMeter
+from rfmeta_dist.cluster.meters import Begun, TrainMeter
 from rfmeta_dist.cluster.session import session
 from rfmeta_dist.cluster.worker import Assignment, News
 from rfmeta_dist.config.load import check
@@ -149,7 +149,11 @@ def measure(given: dict[str, Any]) -> None:
     config, block, task = given["config"], given["steps"], given["task"]
     torch.set_num_threads(1)
     trainer = build(config, make(config.training), CPU)
-    news, meter, rows = News(task, trainer), StepMeter(config.run.name, trainer.strategy.rank), []
+    news, meter, rows = (
+        News(task, trainer),
+        TrainMeter(config, "", Begun(trainer.strategy.rank, trainer.strategy.world, 0)),
+        [],
+    )
 
     def after_step(row: StepRow) -> None:
         news.tell(row)

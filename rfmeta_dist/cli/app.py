@@ -14,8 +14,11 @@ from rfmeta_dist.cli import (
     export,
     ingest,
     init,
+    jobs,
     judge,
     leave_one_out,
+    manifests,
+    metrics,
     models,
     probe,
     retrain,
@@ -79,7 +82,10 @@ tune.app.command("show", epilog=tune_show.EXAMPLES)(tune_show.show_study)
 app.add_typer(tune.app, name="tune", rich_help_panel=CLUSTER)
 app.command(rich_help_panel=CLUSTER, epilog=retrain.EXAMPLES)(retrain.retrain)
 app.add_typer(models.app, name="models", rich_help_panel=DEPLOYMENT)
-app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES)(submit.submit)
+app.command(rich_help_panel=CLUSTER, epilog=submit.EXAMPLES, cls=submit.Splitting)(submit.submit)
+app.command(rich_help_panel=CLUSTER, epilog=metrics.EXAMPLES)(metrics.metrics)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
+app.command(rich_help_panel=CLUSTER, epilog=manifests.EXAMPLES)(manifests.manifests)
 app.command(rich_help_panel=DEPLOYMENT, epilog=export.EXAMPLES)(export.export)
 app.command(rich_help_panel=DEPLOYMENT, epilog=score.EXAMPLES)(score.score)
 app.command(rich_help_panel=DEPLOYMENT, epilog=serve.EXAMPLES)(serve.serve)

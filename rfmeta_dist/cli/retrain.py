@@ -59,7 +59,7 @@ def retrain(
 
     chosen = load_retraining(config, overrides or ())
 
-    from rfmeta_dist.retrain import opening, watch
+    from rfmeta_dist.retrain import look, opening, watch
     from rfmeta_dist.storage.lease import RETRAINED, held
     from rfmeta_dist.storage.store import open_store
 
@@ -70,6 +70,8 @@ def retrain(
     _say(seen, decision, drift)
     if drift is not None and not dry_run:
         opening.keep_drift(chosen, drift)
+    if not dry_run:
+        look.keep(chosen, seen, decision)
     if dry_run or decision.act == "nothing":
         if json:
             print_json(told)

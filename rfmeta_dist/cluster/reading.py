@@ -55,6 +55,7 @@ class Reading:
         manifests: fingerprint of the manifest to read, by domain.
         seed: the seed of the training.
         keep: batches of a domain that are kept for the workers that ask for them later than the first one.
+        study: name of the study under which the training is counted; "" for a run.
     """
 
     run: str
@@ -63,14 +64,16 @@ class Reading:
     manifests: dict[str, str]
     seed: int
     keep: int
+    study: str = ""
 
     @classmethod
-    def of(cls, config: Config, fingerprints: Mapping[str, str]) -> Reading:
+    def of(cls, config: Config, fingerprints: Mapping[str, str], study: str = "") -> Reading:
         """Return what a run reads.
 
         Args:
             config: the run's.
             fingerprints: fingerprint of the manifest to read, by domain.
+            study: name of the study under which the training is counted; "" for a run.
         """
         sources = config.data.sources
         # A domain that is not in every episode uses fewer batches in the same number of steps.
@@ -78,7 +81,7 @@ class Reading:
         keep = min(episodes, most_batches(episodes, len(sources), config.episode_domains) + 1)
         manifests = {name: fingerprints[name] for name in sources}
         data = config.data.model_dump(mode="json")
-        return cls(config.run.name, config.run.folder, data, manifests, config.training.seed, keep)
+        return cls(config.run.name, config.run.folder, data, manifests, config.training.seed, keep, study)
 
     def encoded(self) -> bytes:
         """Return all fields as JSON. Equal readings give equal bytes."""
@@ -95,7 +98,7 @@ class DomainReader:
 
     def __init__(self, reading: Reading, domain: str) -> None:
         self._reading, self._domain = reading, domain
-        self._meter = StreamMeter(reading.run, domain)
+        self._meter = StreamMeter("" if reading.study else reading.run, reading.study, domain)
         self._metered = time.monotonic()
         self._next = 0
         self._batches: Iterator[RawBatch] = iter(())

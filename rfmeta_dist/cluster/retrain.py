@@ -36,7 +36,7 @@ from rfmeta_dist.retrain.promotion import OvertakenError, champion
 from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registering import PAIRS, VERDICT, promote, register
 from rfmeta_dist.retrain.states import lost
-from rfmeta_dist.retrain.watch import ABANDONED, OVERTAKEN, digest_of
+from rfmeta_dist.retrain.watch import ABANDONED, OVERTAKEN, STOPPED, digest_of
 from rfmeta_dist.runs import starts
 from rfmeta_dist.storage.store import open_store
 
@@ -130,7 +130,7 @@ class _Work:
         """Do all steps, and return the outcome and why."""
         config, attempt, doing = self._config, self._attempt, self._doing
         if self._champion and (refused := self._intake(self._champion)):
-            return "stopped", refused
+            return STOPPED, refused
         chosen = configuration(config, attempt)
         train(chosen, attempt, doing.display, doing.tell, slots=doing.slots, address=doing.address)
         export(attempt, config.name, doing.tell)

@@ -82,7 +82,7 @@ def start(configs: Sequence[Config], together: int = 1) -> Actors:
     return found
 
 
-def opened(actors: Actors, config: Config, fingerprints: Mapping[str, str]) -> Streams:
+def opened(actors: Actors, config: Config, fingerprints: Mapping[str, str], study: str = "") -> Streams:
     """Return the streams of one training. The first request for a batch opens them; `close` closes them.
 
     Trainings with other sources, seeds, batches or augmentation may use the same actors at the same time.
@@ -91,10 +91,11 @@ def opened(actors: Actors, config: Config, fingerprints: Mapping[str, str]) -> S
         actors: from `start`; they must include the run's sources.
         config: the run's.
         fingerprints: fingerprint of the manifest to read, by domain.
+        study: name of the study under which the training is counted; "" for a run.
     """
     number = zlib.crc32(config.run.name.encode())
     chosen = {name: actors[name][number % len(actors[name])] for name in config.data.sources}
-    return Streams(chosen, Reading.of(config, fingerprints).encoded())
+    return Streams(chosen, Reading.of(config, fingerprints, study).encoded())
 
 
 def totals(streams: Streams) -> dict[str, StreamTotals]:

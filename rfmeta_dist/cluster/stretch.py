@@ -38,12 +38,14 @@ class Place:
         manifests: fingerprint of the manifest that the study reads, by domain.
         leased: the folder that holds the study's trainings, whose lease the driver has.
         lease: token of that lease.
+        study: the study's name.
     """
 
     folder: str
     manifests: Mapping[str, str]
     leased: Store
     lease: str
+    study: str = ""
 
     def store(self, figure: str, result: results.Result) -> None:
         """Store a figure, if the driver still holds the lease.
@@ -126,6 +128,7 @@ class Stretch:
             place.lease,
             place.leased,
             self._order.until,
+            place.study,
         )
         trainer, begun = worker.train_on(task, proofs)
         self._steps = self._order.until - begun

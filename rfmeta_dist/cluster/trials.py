@@ -69,7 +69,8 @@ def run(
         return
     layout = wanted[0].config
     together = at_once([order.config for order in wanted], on_notice)
-    place = Place(folder, manifests, open_store(folder).sub(TRAININGS), token)
+    study_name = failures.url.rpartition("/")[2]
+    place = Place(folder, manifests, open_store(folder).sub(TRAININGS), token, study_name)
     monitor = start_monitor()
     # Orders that come later may need domains that the first ones do not.
     data = layout.data.model_copy(update={"sources": tuple(manifests)})
@@ -106,7 +107,7 @@ class Stretches:
         """Return the task of an order."""
         manifests = self._place.manifests
         hashes = {name: manifests[name] for name in order.config.data.sources}
-        opened = streams.opened(self._actors, order.config, hashes)
+        opened = streams.opened(self._actors, order.config, hashes, self._place.study)
         return Task(order, opened, self._place, self._monitor)
 
     def ended(self, order: Order, end: End) -> RfmetaError | None:

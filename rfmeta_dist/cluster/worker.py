@@ -15,7 +15,7 @@ import ray
 import ray.train
 import torch
 
-from rfmeta_dist.cluster.meters import StepMeter
+from rfmeta_dist.cluster.meters import Begun, TrainMeter
 from rfmeta_dist.cluster.monitor import NOTICE
 from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
@@ -57,6 +57,7 @@ class Assignment:
         lease: token of the driver's lease.
         leased: the folder of that lease: the run's, or one that holds several runs.
         until: step to train to, at most `training.steps`.
+        study: name of the study under which the training is counted; "" for a run.
         trace: trace id of the driver, for the record of starts.
     """
 
@@ -68,6 +69,7 @@ class Assignment:
     lease: str
     leased: Store
     until: int
+    study: str = ""
     trace: str = field(default_factory=trace_id)
 
 
@@ -178,19 +180,34 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
                 f"this start of the run differs from the one before: {differing}. Results stay the same up to "
                 "rounding"
             )
-    meter = StepMeter(config.run.name, trainer.strategy.rank)
+    meter = TrainMeter(config, task.study, _begun(task, trainer, progress.step))
 
     def after_step(row: StepRow) -> None:
         news.tell(row)
         meter.step(row)
 
-    hooks = Hooks(
-        after_step=after_step,
-        checkpoint=lambda done: _save(task, trainer, done),
-        not_finite=lambda step, keys: _note(task, trainer, step, keys),
-    )
-    train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
+    def save(done: Progress) -> None:
+        began = time.monotonic()
+        _save(task, trainer, done)
+        meter.checkpoint(time.monotonic() - began)
+
+    def not_finite(step: int, keys: Keys) -> str:
+        meter.not_finite()
+        return _note(task, trainer, step, keys)
+
+    hooks = Hooks(after_step=after_step, checkpoint=save, not_finite=not_finite)
+    try:
+        train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
+    finally:
+        meter.end()
     return trainer, progress.step
+
+
+def _begun(task: Assignment, trainer: Trainer, step: int) -> Begun:
+    strategy, begun = trainer.strategy, 0
+    if strategy.rank == 0 and not task.study:
+        begun = len(open_folder(task.config).read(starts.NAME).splitlines())
+    return Begun(strategy.rank, strategy.world, step, begun)
 
 
 def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:

@@ -49,6 +49,15 @@ def read_words(text: str) -> Any:
     return yaml.load(text, _Loader)
 
 
+def read_documents(text: str) -> list[Any]:
+    """Parse a text of several YAML documents, which lines `---` separate; an empty document is left out.
+
+    Raises:
+        yaml.YAMLError: see `read_words`.
+    """
+    return [document for document in yaml.load_all(text, _Loader) if document is not None]
+
+
 def typed(value: Any, kind: Any) -> Any:
     """Convert the texts in `value` to the types that `kind` declares.
 

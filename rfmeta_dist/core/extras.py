@@ -61,7 +61,10 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tune regret": (*_TRAINING, "optuna"),
         "retrain": (*_TRAINING, *EXTRAS["report"], *EXTRAS["export"]),  # mlflow, if the registry is there
         "models": ("pyarrow",),  # mlflow, if the registry is there
-        "submit": ("ray",),
+        "submit": ("ray",),  # not with --dry-run
+        "metrics": (),  # optuna for a study that learns from scores; pyarrow for a retraining
+        "jobs": ("ray",),
+        "manifests": (),
         "score": (),  # av for videos; pyarrow for --format parquet
         "serve": EXTRAS["serve"],
     }

@@ -27,6 +27,7 @@ from rfmeta_dist.storage.store import open_store
 Act = Literal["train", "continue", "nothing"]
 OVERTAKEN = "overtaken"  # outcome of an attempt that was compared with a champion that another one replaced
 ABANDONED = "abandoned"  # outcome of an attempt that cannot go on, because its data or configuration is gone
+STOPPED = "stopped"  # outcome of an attempt whose new data was refused before the training
 NO_TRIES = (OVERTAKEN, ABANDONED)  # outcomes that do not say how good the challenger is
 JUDGED = ("refused", "undecided", "approve")  # outcomes after which the champion is still the same
 
@@ -67,6 +68,7 @@ class Decision:
         attempt: the attempt to continue.
         asked: what a new attempt is to train.
         known: the samples of a new attempt.
+        new: what is new to the champion; None if an attempt is continued, because nothing is counted then.
     """
 
     act: Act
@@ -75,6 +77,7 @@ class Decision:
     attempt: Attempt | None = None
     asked: Asked | None = None
     known: Known = NOTHING
+    new: New | None = None
 
 
 def see(
@@ -128,13 +131,13 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         new, reasons, notes = _news(config, seen, seen.of_champion, code, configuration)
     notes = [*seen.states.left_out, *notes]
     if not reasons and not forced:
-        return Decision("nothing", (), tuple(notes))
+        return Decision("nothing", (), tuple(notes), new=new)
     if blocked := sorted(_names(new) & set(seen.quarantined)):
         notes.append(
             f"nothing is trained while the data has batch {blocked[0]}, which the rollback put in quarantine; "
             f"take it out with: rfmeta shards retract {seen.states.store.url} {blocked[0].replace('/', ' ')}"
         )
-        return Decision("nothing", (), tuple(notes))
+        return Decision("nothing", (), tuple(notes), new=new)
     known = Known.of(seen.states.manifests().values())
     batches = {name: sorted(found) for name, head in seen.states.heads.items() if (found := batches_of(head))}
     # A review makes videos count that did not, so the gate may decide otherwise than before.
@@ -150,7 +153,7 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
     tried = [one for one in alike if one.asked.batches == batches and one.known.covers(known)]
     against = _tried(tried[-1]) if tried else _too_soon(config, seen, alike, batches)
     if against and not forced:
-        return Decision("nothing", (), (*notes, against))
+        return Decision("nothing", (), (*notes, against), new=new)
     asked = Asked(
         number=max((a.asked.number for a in seen.earlier), default=0) + 1,
         reasons=tuple(reasons or ["--force asks for another try"]),
@@ -165,7 +168,7 @@ def decide(config: Retraining, seen: Seen, *, forced: bool = False) -> Decision:
         reviewed=tuple(sorted(checked)),
         started=attempts.now(),
     )
-    return Decision("train", asked.reasons, tuple(notes), asked=asked, known=known)
+    return Decision("train", asked.reasons, tuple(notes), asked=asked, known=known, new=new)
 
 
 def digest_of(config: Retraining) -> str:

@@ -160,9 +160,9 @@ def mute() -> Iterator[str]:
 
 
 def test_a_job_for_a_cluster_that_does_not_answer_fails_in_seconds(rfmeta, tmp_path, mute):
-    from rfmeta_dist.cluster import jobs  # its import is no part of the wait
+    from rfmeta_dist.cluster.jobs import limits, submission  # noqa: F401 -- its import is no part of the wait
 
-    spec, longest = job_spec(tmp_path), jobs.CONNECT_S + 5
+    spec, longest = job_spec(tmp_path), limits.CONNECT_S + 5
     for address in (mute, "http://127.0.0.1:1"):
         started = time.monotonic()
         require(rfmeta("submit", spec, "--address", address), CLUSTER, [address, "check --address"])

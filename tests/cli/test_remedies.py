@@ -54,7 +54,7 @@ def remedies() -> Iterator[tuple[str, str]]:
             )
             if called.endswith("Error") and node.args and called not in ("OSError", "KeyError"):  # type: ignore[attr-defined]
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text_of(node.args[-1], names)  # type: ignore[attr-defined]
-        if path.name in ("load.py", "card.py", "records.py", "jobspec.py"):
+        if path.name in ("load.py", "card.py", "records.py", "manifest.py"):
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and "rfmeta " in node.value:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
@@ -119,7 +119,7 @@ def test_every_example_that_help_names_is_printed(rfmeta):
 
 
 def test_examples_are_usable_as_they_are_printed(rfmeta, tmp_path, monkeypatch):
-    from rfmeta_dist.cluster.jobspec import read
+    from rfmeta_dist.cluster.jobs.spec import read
     from rfmeta_dist.config.load import load_config
     from rfmeta_dist.config.retrain import load_retraining
     from rfmeta_dist.config.study import load_study

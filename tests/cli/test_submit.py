@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.cluster import jobs
+from rfmeta_dist.cluster.jobs import limits
 from tests.jobs_api import jobs_api
 
 CONFIG, CLUSTER = 2, 6
@@ -22,8 +22,8 @@ LOG = "step 1\nstep 2\nstep 3\n"
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"QUIET_S": 0.2, "RETRY_S": 0.1, "LOST_S": 1.0}.items():
-        monkeypatch.setattr(jobs, name, seconds, raising=False)
+    for name, seconds in {"QUIET_S": 0.2, "RETRY_S": 0.1, "LOST_S": 1.0, "POLL_S": 0.05}.items():
+        monkeypatch.setattr(limits, name, seconds)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_API_SERVER_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
 
@@ -67,8 +67,9 @@ def test_variables_reach_the_cluster_as_the_words_that_were_written(rfmeta, tmp_
         ending = rfmeta("submit", spec(tmp_path, text), "--address", api.address)
     assert ending.code == 0, ending.err
     sent = api.submitted[0]["runtime_env"]
+    assert sent["env_vars"].pop("RFMETA_TRACE") == api.submitted[0]["submission_id"][:-2]
     assert {name: sent.get(name) for name in environment} == environment
-    assert "env_vars" in environment or "env_vars" not in sent
+    assert "env_vars" in environment or sent["env_vars"] == {}
 
 
 def test_metadata_names_and_amounts_are_what_the_cluster_wants(rfmeta, tmp_path):
@@ -83,7 +84,9 @@ def test_metadata_names_and_amounts_are_what_the_cluster_wants(rfmeta, tmp_path)
     assert sent["entrypoint"] == "0123"
     assert sent["metadata"] == {"seed": "3", "ok": "yes", "at": "2026-01-01"}
     assert (sent["entrypoint_num_cpus"], sent["entrypoint_resources"]) == (1.0, {"disk": 2.0})
-    assert json.loads(ending.out) == {"job": sent["submission_id"], "exit_code": 0}
+    identifier = sent["submission_id"]
+    assert json.loads(ending.out) == {"job": identifier, "exit_code": 0, "trace": identifier[:-2]}
+    assert sent["runtime_env"]["env_vars"] == {"RFMETA_TRACE": identifier[:-2]}
     assert sent["submission_id"].startswith("0123-")
     assert LOG in ending.err
 
@@ -172,7 +175,9 @@ def test_a_job_whose_log_always_breaks_is_followed_to_its_end(rfmeta, tmp_path):
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, ending.out) == (7, "step 1\n"), ending.err
     assert "the end of the log was not received" in ending.err
-    assert f"ray job logs {api.submitted[0]['submission_id']} --follow --address {api.address}" in ending.err
+    assert (
+        f"rfmeta jobs logs {api.submitted[0]['submission_id']} --follow --address {api.address}" in ending.err
+    )
     assert "failed: it failed\n" in ending.err
 
 
@@ -189,7 +194,7 @@ def test_a_head_that_goes_away_is_the_clusters_error_and_the_job_is_named(rfmeta
     assert ending.code == CLUSTER, ending.err
     identifier = api.submitted[0]["submission_id"]
     assert all(words in ending.error for words in (identifier, api.address, "RUNNING", "may still run"))
-    assert f"do not submit it again; follow it with: ray job logs {identifier} --follow" in ending.error
+    assert f"do not submit it again; follow it with: rfmeta jobs logs {identifier} --follow" in ending.error
     assert "did not accept" not in ending.err
     assert "disk" not in ending.err
 
@@ -205,7 +210,7 @@ def test_an_answer_that_is_lost_for_good_leaves_the_question_open(rfmeta, tmp_pa
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert ending.code == CLUSTER
     assert "it is not known whether it has accepted job" in ending.error
-    assert f"ray job status {api.submitted[0]['submission_id']} --address" in ending.error
+    assert f"rfmeta jobs show {api.submitted[0]['submission_id']} --address" in ending.error
 
 
 def test_a_cluster_that_is_still_starting_is_waited_for(rfmeta, tmp_path):
@@ -275,17 +280,9 @@ def test_a_signal_ends_the_following_and_says_that_the_job_runs_on(tmp_path, num
     assert b"Traceback" not in err
     identifier = api.submitted[0]["submission_id"].encode()
     assert re.search(
-        rb"job " + identifier + rb" keeps running on the cluster; follow it with: ray job logs " + identifier,
+        rb"job "
+        + identifier
+        + rb" keeps running on the cluster; follow it with: rfmeta jobs logs "
+        + identifier,
         err,
     ), err
-
-
-def test_the_command_that_messages_name_is_one_that_ray_has():
-    from click.testing import CliRunner
-    from ray.dashboard.modules.job.cli import job_cli_group
-
-    for command, option in (("logs", "--follow"), ("status", "--address")):
-        shown = CliRunner().invoke(job_cli_group, [command, "--help"])
-        assert shown.exit_code == 0
-        assert option in shown.output
-        assert "--address" in shown.output

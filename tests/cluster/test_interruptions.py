@@ -125,6 +125,7 @@ def test_a_second_driver_is_refused_before_it_does_anything(interrupted):
     assert sorted(run.rglob("*")) == before
 
 
+@pytest.mark.drill
 def test_a_driver_that_was_taken_over_writes_no_more_checkpoints(configure):
     config = configure("taken")
     folder = open_store(f"{config.run.folder}/taken")

@@ -61,18 +61,13 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
             raise
 
 
-def submit(folder: Path, entrypoint: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    job = folder / "job.yaml"
-    job.write_text(
-        "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: greet}\nspec:\n"
-        f"  entrypoint: {json.dumps(entrypoint)}\n  entrypointNumCpus: 0\n"
-        "  runtimeEnvYAML: |\n    env_vars: {WORD: hello}\n    working_dir: work\n"
-    )
-    (folder / "work").mkdir(exist_ok=True)
-    (folder / "work/greeting.txt").write_text("to everybody")
-    program = "from rfmeta_dist.cli import main; main()"
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from rfmeta_dist.cli import main; main()", *words]
+
+
+def run(environment: dict[str, str], *words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program, "submit", str(job), "--json"],
+        command(*words),
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -82,11 +77,27 @@ def submit(folder: Path, entrypoint: str, environment: dict[str, str]) -> subpro
     )
 
 
+def submit(
+    folder: Path, entrypoint: str, environment: dict[str, str], *options: str, more: str = ""
+) -> subprocess.CompletedProcess[str]:
+    job = folder / "job.yaml"
+    job.write_text(
+        "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: greet}\nspec:\n"
+        f"  entrypoint: {json.dumps(entrypoint)}\n  entrypointNumCpus: 0\n{more}"
+        "  runtimeEnvYAML: |\n    env_vars: {WORD: hello}\n    working_dir: work\n"
+    )
+    (folder / "work").mkdir(exist_ok=True)
+    (folder / "work/greeting.txt").write_text("to everybody")
+    return run(environment, "submit", str(job), *(options or ["--json"]), folder=folder)
+
+
 def test_a_job_runs_with_its_variables_and_files_and_its_log_is_shown(client, tmp_path: Path) -> None:
-    entrypoint = 'echo "$WORD $(cat greeting.txt)"; rfmeta shards ls s3://rfmeta || echo "code $?"'
+    entrypoint = (
+        'echo "$WORD $(cat greeting.txt), $RFMETA_TRACE"; rfmeta shards ls s3://rfmeta || echo "code $?"'
+    )
     ending = submit(tmp_path, entrypoint, client)
     assert ending.returncode == 0, ending.stderr
-    assert "hello to everybody" in ending.stderr
+    assert f"hello to everybody, {json.loads(ending.stdout)['trace']}\n" in ending.stderr
     assert "no domains under s3://rfmeta" in ending.stderr  # the store's credentials are the cluster's own
     assert "code 3" in ending.stderr
     result = json.loads(ending.stdout)
@@ -106,3 +117,55 @@ def test_without_the_token_nothing_is_run(client, tmp_path: Path) -> None:
     assert "RAY_AUTH_TOKEN" in ending.stderr
     assert client["RAY_AUTH_TOKEN"] not in ending.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_detached_job_is_listed_waited_for_and_stopped(client, tmp_path: Path) -> None:
+    entrypoint = "trap 'echo tidied up; exit 1' TERM; echo begun; sleep 300 & wait"
+    identifier = submit(tmp_path, entrypoint, client, "--detach").stdout.strip()
+    assert identifier.startswith("greet-")
+    waiting = subprocess.Popen(
+        command("jobs", "wait", identifier, "--json"), env=client, stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + LONGEST_S
+    while (job := json.loads(run(client, "jobs", "ls", "--json").stdout)[0])["status"] == "PENDING":
+        assert time.monotonic() < deadline
+    assert (job["job"], job["status"], job["trace"]) == (identifier, "RUNNING", identifier[:-2])
+    stopped = run(client, "jobs", "stop", identifier[:-2])  # a beginning is enough
+    assert (stopped.returncode, "has ended: STOPPED" in stopped.stderr) == (0, True), stopped.stderr
+    assert json.loads(waiting.communicate(timeout=LONGEST_S)[0])["status"] == "STOPPED"
+    assert waiting.returncode == 143
+
+
+@pytest.mark.drill
+def test_a_job_is_stopped_at_its_deadline(client, tmp_path: Path) -> None:
+    more = "  activeDeadlineSeconds: 8\n  backoffLimit: 3\n"
+    ending = submit(tmp_path, "echo begun; sleep 300", client, more=more)
+    assert ending.returncode == 124, ending.stderr
+    assert "begun" in ending.stderr
+    shown = json.loads(run(client, "jobs", "show", json.loads(ending.stdout)["job"], "--json").stdout)
+    assert shown["status"] == "STOPPED"
+
+
+@pytest.mark.drill
+def test_a_job_that_waits_for_resources_cannot_be_stopped_and_this_is_said(client, tmp_path: Path) -> None:
+    ending = submit(tmp_path, "true", client, "--detach", "--set", "spec.entrypointResources={none: 1}")
+    stopped = run(client, "jobs", "stop", ending.stdout.strip())
+    assert (stopped.returncode, "Ray cannot stop" in stopped.stderr) == (6, True), stopped.stderr
+    assert run(client, "jobs", "wait", ending.stdout.strip(), "--timeout", "1").returncode == 124
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("entrypoint", ["cat greeting.txt", 'echo "$WORD $(cat greeting.txt)"; exit 3'])
+def test_the_command_of_ray_that_is_shown_works(client, tmp_path: Path, entrypoint: str) -> None:
+    plan = json.loads(submit(tmp_path, entrypoint, client, "--dry-run", "--json").stdout)
+    ended = subprocess.run(
+        ["bash", "-c", plan["ray_job_submit"]],
+        env=client,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST_S,
+    )
+    assert "to everybody" in ended.stdout, ended.stdout + ended.stderr
+    assert ended.returncode == (1 if "exit" in entrypoint else 0)  # Ray's own command knows 0 and 1 only

@@ -57,6 +57,7 @@ def test_what_is_there_is_left_alone_and_what_is_damaged_is_made_again(whole, tm
     assert files(tmp_path) == files(whole)
 
 
+@pytest.mark.drill
 def test_another_seed_or_strength_is_another_version(tmp_path):
     synthesise(str(tmp_path), VIDEOS, CONTRACT, 2, lambda *news: None)
     other = plan("M", TINY, 0, None, rho=0.9)

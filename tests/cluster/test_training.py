@@ -104,6 +104,7 @@ def test_nor_does_it_where_an_episode_has_some_of_the_domains(configure):
 ZERO_2 = {"backbone": "vit_micro", "strategy": "deepspeed", "zero": 2, "precision": "bf16", "clip": 1.0}
 
 
+@pytest.mark.drill
 def test_a_transformer_under_zero_2_is_trained_and_judged(configure):
     config = configure("vit", **ZERO_2, steps=4)
     folder = train_run(config, ignore, local=True)
@@ -171,6 +172,7 @@ def test_a_finished_run_is_left_alone_and_another_configuration_refused(configur
         train_run(configure("undisturbed", seed=1), ignore, local=True)
 
 
+@pytest.mark.drill
 def test_an_interrupted_run_goes_on_for_another_target_and_is_judged_on_it(configure):
     """What is trained does not depend on the target, so the checkpoint holds."""
     tree = configure("corrected", workers=1, strategy="single", steps=6).model_dump(mode="json")

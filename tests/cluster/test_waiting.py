@@ -61,6 +61,7 @@ def said_meanwhile(config: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
+@pytest.mark.drill
 def test_a_run_says_that_it_waits_for_its_own_slots_alone(configure: Any, monkeypatch: pytest.MonkeyPatch):
     config = configure("nine", workers=9, episodes=3)
     with asked_for(9):

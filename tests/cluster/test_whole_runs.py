@@ -51,6 +51,7 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "time"} for line in lines]
 
 
+@pytest.mark.drill
 def test_a_lane_writes_the_files_of_train_and_evaluate_and_only_judges_what_is_trained(configure: Any):
     alone, laned = configure("whole", steps=5, **ONE), configure("whole", steps=5, **ONE)
     laned = changed(laned, run={"folder": f"{alone.run.folder}/laned"})

@@ -86,6 +86,7 @@ def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
         ("s3", ["s3", "FOLDER", "--", "true"]),
         ("init", ["init", "FOLDER"]),
         ("doctor", ["doctor"]),
+        ("manifests", ["manifests", "jobs", "--plain-cluster"]),
         ("export", ["export", "tests/fixtures/before_renames/runs/finished", "--out", "FOLDER"]),
     ],
 )

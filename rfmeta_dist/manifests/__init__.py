@@ -1,0 +1,1 @@
+"""Check job specs and Kubernetes manifests without a cluster, against our own description of their fields."""

@@ -108,7 +108,11 @@ def test_a_planted_secret_is_found_nowhere_after_a_run_with_trackers(
     assert process.returncode == 0, lines
     assert looks > 3  # the logs of Ray were there while it ran
     assert {line["trace"] for line in lines} == {"drill-1"}
-    subprocess.run([*program, "report", str(tmp_path / "runs/r")], env=planted, check=True)
+    for command in ("evaluate", "report"):
+        done = subprocess.run(
+            [*program, command, str(tmp_path / "runs/r")], env=planted, capture_output=True, check=True
+        )
+        assert found_in(done.stdout + done.stderr, secrets) == []
     written = {path.name for path in tmp_path.rglob("*")}
     assert {"report.html", "starts.jsonl", "mlflow.db", "tensorboard", "model.safetensors", "cache"} <= written
     assert found_below(tmp_path, secrets) == []

@@ -29,6 +29,7 @@ class JobsApi:
         starting: submissions that are turned away, as by a head that has just started.
         others: jobs that the cluster has besides those submitted, as Ray's API gives them.
         stops: whether a request to stop a job is obeyed.
+        log_lost: whether a log can only be had as a stream.
         taken: whether every identifier is that of a job that the cluster has already.
         token: that each request must carry; none if empty.
         forgets_after: questions about a job that are answered; the head is a new one then, without jobs.
@@ -53,6 +54,7 @@ class JobsApi:
     stopped: list[str] = field(default_factory=list)
     token: str = ""
     taken: bool = False
+    log_lost: bool = False
     forgets_after: int | None = None
     submitted: list[dict[str, Any]] = field(default_factory=list)
     connections: int = 0
@@ -124,6 +126,8 @@ class JobsApi:
         return web.json_response(list(self.jobs().values()))
 
     async def logs(self, request: web.Request) -> web.Response:
+        if self.log_lost:
+            return web.Response(status=500, text="the node is gone")
         return web.json_response({"logs": "".join(self.log)})
 
     async def stop(self, request: web.Request) -> web.Response:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 EXAMPLES = """
 [bold]Examples[/]
 
-  rfmeta manifests jobs/train.yaml
+  rfmeta manifests job.yaml
 
-  rfmeta manifests infra/kubernetes              [dim]# all files of a folder[/]
+  rfmeta manifests manifests/                    [dim]# all files of a folder[/]
 
   kubectl kustomize overlays/gpu | rfmeta manifests -
 

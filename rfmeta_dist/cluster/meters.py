@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ray.util.metrics import Counter, Gauge
 
+from rfmeta_dist.core.periodic import periodically
 from rfmeta_dist.core.totals import StreamTotals
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ GAUGES: Mapping[str, str] = MappingProxyType(
         "checkpoint_time_seconds": "when the last checkpoint was written, as a Unix time; 0 before the first",
     }
 )
+AGAIN_S = 5.0  # seconds between two times that gauges are set; Ray takes them every 10 seconds
 NO_PARTS = ("step", "seconds", "data_seconds", "images_per_second")  # numbers of a step's row that are no loss
 
 
@@ -156,10 +158,11 @@ class TrainMeter:
         self._first = _Totals("train", FIRST, tags) if first else None
         self._done, self._counted = dict.fromkeys(WORKER, 0.0), dict.fromkeys(FIRST, 0.0)
         self._gauges: dict[str, Gauge] = {}
+        self._values: dict[tuple[str, str], float] = {}  # of the gauges, by name and part
         if first:
             self._open(tags, ["active"] if study else [*GAUGES])
             now = {"steps_planned": config.training.steps, "workers": begun.workers, "starts": begun.starts}
-            self._set({"active": 1, "step": begun.step, "checkpoint_time_seconds": 0, **now})
+            self._set({"step": begun.step, "checkpoint_time_seconds": 0, **now})
 
     @_harmless
     def _open(self, tags: dict[str, str], names: list[str]) -> None:
@@ -168,16 +171,29 @@ class TrainMeter:
             self._gauges[name] = Gauge(f"rfmeta_train_{name}", description=GAUGES[name], tag_keys=keys)
             self._gauges[name].set_default_tags(tags)
 
-    @_harmless
     def _set(self, values: Mapping[str, float]) -> None:
-        for name in values.keys() & self._gauges.keys():
-            self._gauges[name].set(values[name])
+        self._values |= {(name, ""): value for name, value in values.items()}
+        self._show()
 
     @_harmless
-    def _lose(self, row: StepRow) -> None:
-        for part, value in row.items() if "loss" in self._gauges else ():
-            if isinstance(value, float) and part not in NO_PARTS:
-                self._gauges["loss"].set(value, {"part": part})
+    def _show(self) -> None:
+        for (name, part), value in [*self._values.items()]:
+            if name in self._gauges:
+                self._gauges[name].set(value, {"part": part} if part else None)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Show that the training is at work while the context is open. The process may do another one then.
+
+        Ray forgets a gauge that was not set for 20 seconds, so all gauges are set again and again, also while a
+        step takes long.
+        """
+        self._set({"active": 1})
+        try:
+            with periodically(AGAIN_S, self._show):
+                yield
+        finally:
+            self._set({"active": 0})
 
     def step(self, row: StepRow) -> None:
         """Count one step by its row."""
@@ -185,8 +201,10 @@ class TrainMeter:
         for name in ("seconds", "data_seconds"):
             self._done[name] += row[name]
         self._worker.show(self._done)
-        self._set({"step": row["step"] + 1})
-        self._lose(row)
+        for part, value in row.items():
+            if isinstance(value, float) and part not in NO_PARTS:
+                self._values["loss", part] = value
+        self._values["step", ""] = row["step"] + 1
 
     def not_finite(self) -> None:
         """Count one step whose loss or gradient is not finite."""
@@ -196,10 +214,6 @@ class TrainMeter:
         """Count one checkpoint that took so long to write."""
         self._count({"checkpoints": 1, "checkpoint_seconds": seconds})
         self._set({"checkpoint_time_seconds": time.time()})
-
-    def end(self) -> None:
-        """Say that the training has ended or pauses. The process may do another one then."""
-        self._set({"active": 0})
 
     def _count(self, more: Mapping[str, float]) -> None:
         for name, value in more.items():

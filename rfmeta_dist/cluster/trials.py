@@ -51,7 +51,8 @@ def run(
             orders need the same workers.
         manifests: fingerprint of the manifest that the study reads, by domain.
         folder: URL of the folder below which figures are stored, and trainings in `trainings/`.
-        failures: folder for figures that say that this cluster failed, under the same names.
+        failures: folder for figures that say that this cluster failed, under the same names. It lies in the
+            study's own folder, whose name is the study's in metrics.
         on_news: called with the row of each step of each training, in which `label` is the run's name, and with
             changes of a training's state: `label`, `state` (`judging`, `paused`, `done` or `failed`), and
             `validation` (HTER by video on the sources' validation splits, in [0, 1]) or `reason`.
@@ -69,7 +70,7 @@ def run(
         return
     layout = wanted[0].config
     together = at_once([order.config for order in wanted], on_notice)
-    study_name = failures.url.rpartition("/")[2]
+    study_name = failures.url.split("/")[-2]
     place = Place(folder, manifests, open_store(folder).sub(TRAININGS), token, study_name)
     monitor = start_monitor()
     # Orders that come later may need domains that the first ones do not.

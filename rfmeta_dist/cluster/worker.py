@@ -196,10 +196,8 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
         return _note(task, trainer, step, keys)
 
     hooks = Hooks(after_step=after_step, checkpoint=save, not_finite=not_finite)
-    try:
+    with meter.at_work():
         train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
-    finally:
-        meter.end()
     return trainer, progress.step
 
 

@@ -171,7 +171,11 @@ def test_a_log_that_is_cut_off_is_taken_up_again_and_shown_once(rfmeta, tmp_path
 
 
 def test_a_job_whose_log_always_breaks_is_followed_to_its_end(rfmeta, tmp_path):
-    with jobs_api(cut_after=[1] * 1000, running=5, status="FAILED", code=7, message="it failed\nlogs") as api:
+    settings = {"cut_after": [1] * 1000, "running": 5, "status": "FAILED", "code": 7}
+    with jobs_api(**settings) as api:  # the rest is had in one request
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    assert (ending.code, ending.out) == (7, LOG), ending.err
+    with jobs_api(**settings, message="it failed\nlogs", log_lost=True) as api:
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, ending.out) == (7, "step 1\n"), ending.err
     assert "the end of the log was not received" in ending.err

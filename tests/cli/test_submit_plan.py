@@ -203,14 +203,15 @@ def test_a_spec_is_checked_and_shown_without_ray(spec):
     assert "not known, because Ray is not installed" in ended.stdout
 
 
+PLAIN = ("rfmeta synth --out s3://b/x", "rfmeta synth --out s3://b/x")
+SHELL = ('echo "$WORD"; exit 0', "sh -c 'echo \"$WORD\"; exit 0'")
+
+
 @pytest.mark.parametrize(
-    ("entrypoint", "sent"),
-    [
-        ("rfmeta synth --out s3://b/x", "rfmeta synth --out s3://b/x"),
-        ('echo "$WORD"; exit 0', "sh -c 'echo \"$WORD\"; exit 0'"),
-    ],
+    ("entrypoint", "sent", "variables"),
+    [(*SHELL, True), pytest.param(*PLAIN, False, marks=pytest.mark.drill)],
+    ids=["shell and variables", "neither"],
 )
-@pytest.mark.parametrize("variables", [True, False])
 def test_the_command_of_ray_that_is_shown_submits_the_same(rfmeta, spec, entrypoint, sent, variables):
     text = TEXT if variables else TEXT.replace("    env_vars: {WORD: to-be-hidden}\n", "")
     spec.write_text(text.replace("echo hello", entrypoint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -51,9 +52,11 @@ def test_the_first_worker_of_a_run_exports_counters_and_gauges(exported: Series)
     meter.step(ROW)
     meter.checkpoint(0.25)
     meter.not_finite()
+    with meter.at_work():
+        assert "active base M 1" in [*short(exported)]
     assert exported.pop(("rfmeta_train_checkpoint_time_seconds", (("run", "base"), ("target", "M")))) > 1e9
     assert [*short(exported)] == [
-        "active base M 1",
+        "active base M 0",
         "checkpoint_seconds base M 0.25",
         "checkpoints base M 1",
         "data_seconds base M 0 0.5",
@@ -67,8 +70,6 @@ def test_the_first_worker_of_a_run_exports_counters_and_gauges(exported: Series)
         "steps_planned base M 2",
         "workers base M 2",
     ]
-    meter.end()
-    assert "active base M 0" in [*short(exported)]
 
 
 def test_another_worker_exports_only_its_own_counters(exported: Series):
@@ -82,13 +83,30 @@ def test_another_worker_exports_only_its_own_counters(exported: Series):
 def test_five_hundred_trainings_of_a_study_export_the_series_of_one(exported: Series):
     for number in range(500):
         meter = TrainMeter(training(f"training-{number}"), "search", Begun(0, 1, 0))
-        meter.step(ROW)
-        meter.end()
+        with meter.at_work():
+            meter.step(ROW)
         StreamMeter("", "search", "O").read(StreamTotals(samples=4))
     assert len(exported) == len(meters.WORKER) + len(meters.FIRST) + 1 + len(meters.STREAM)
     assert exported["rfmeta_train_steps", (("study", "search"), ("worker", "0"))] == 500
     assert exported["rfmeta_stream_samples", (("domain", "O"), ("study", "search"))] == 2000
     assert exported["rfmeta_train_active", (("study", "search"),)] == 0
+
+
+def test_gauges_are_set_again_while_a_step_takes_long(exported: Series, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(meters, "AGAIN_S", 0.02)
+    meter = TrainMeter(training(), "", Begun(0, 1, 0))
+    gauges = {("rfmeta_train_" + name, (("run", "base"), ("target", "M"))) for name in meters.GAUGES} - {
+        ("rfmeta_train_loss", (("run", "base"), ("target", "M")))
+    }
+    with meter.at_work():
+        exported.clear()  # as Ray forgets a gauge
+        deadline = time.monotonic() + 10
+        while not gauges <= exported.keys():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    exported.clear()
+    time.sleep(0.1)
+    assert exported == {}  # an ended training is forgotten
 
 
 def test_a_run_without_a_target_has_no_target_label(exported: Series):
@@ -107,7 +125,8 @@ def test_no_error_of_ray_ends_a_training(monkeypatch: pytest.MonkeyPatch, broken
     meter.step(ROW)
     meter.checkpoint(0.25)
     meter.not_finite()
-    meter.end()
+    with meter.at_work():
+        pass
     StreamMeter("base", "", "O").read(StreamTotals(samples=4))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rfmeta_dist.cluster.jobs import limits
@@ -65,7 +66,7 @@ class Follower:
                 break
             else:
                 last = True  # the job has ended, but its log was cut off: try once more to read the rest
-        if not whole:
+        if not whole and not self._fetch_rest():
             self._say(f"the end of the log was not received ({self._reason}); {self._come_back}")
         if info.status.value == "FAILED":
             # Without an exit code, the driver never ran: the whole message is about its environment.
@@ -101,6 +102,20 @@ class Follower:
                 step = asyncio.ensure_future(anext(pieces))
         finally:
             step.cancel()  # if a deadline ends the following
+
+    def _fetch_rest(self) -> bool:
+        """Pass on the rest of an ended job's log, asked for in one request. Return True if that worked.
+
+        A web proxy or load balancer may refuse the stream and let this request pass.
+        """
+        text = None
+        with suppress(Exception):  # Ray, the HTTP client and the layers below raise many kinds
+            text = self._client.get_job_logs(self._identifier)
+        if text is None:
+            return False
+        if text[self._shown :]:
+            self._on_log(text[self._shown :])
+        return True
 
     def _ask(self) -> Any:
         """Return what the cluster says about the job; None if it does not answer.

@@ -85,10 +85,12 @@ def submit(job: Job, address: str, listener: Listener, *, detach: bool = False) 
         if code is None:
             say(f"job {identifier} has passed its deadline: spec.activeDeadlineSeconds is {seconds}")
             return Ended(identifier, limits.TIMED_OUT, trace)
-        if code in (0, limits.STOPPED):
+        if code in (0, limits.STOPPED) or attempt == job.spec.backoffLimit:
             break
-        if attempt < job.spec.backoffLimit:
-            say(f"job {identifier} ended with exit code {code}; it is tried again, as spec.backoffLimit says")
+        if deadline is not None and time.monotonic() >= deadline:
+            say(f"job {identifier} ended with exit code {code} after its deadline, so it is not tried again")
+            break
+        say(f"job {identifier} ended with exit code {code}; it is tried again, as spec.backoffLimit says")
     return Ended(identifier, code, trace)
 
 

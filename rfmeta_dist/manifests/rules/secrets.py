@@ -13,7 +13,7 @@ from rfmeta_dist.manifests.rules.pods import clusters, pods, ray_jobs
 from rfmeta_dist.manifests.text import first
 
 _NAME = re.compile(
-    r"SECRET|TOKEN|PASSWORD|PASSWD|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|CREDENTIAL|CONNECTION_?STRING|(^|_)AUTH$"
+    r"SECRET|TOKEN(?!IZ)|PASSWORD|PASSWD|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|CREDENTIAL|CONNECTION_?STRING|(^|_)AUTH$"
 )
 # Names that contain such a word, and whose value is a place or a setting.
 _HARMLESS = re.compile(
@@ -21,7 +21,8 @@ _HARMLESS = re.compile(
 )
 # A placeholder is not a credential: nothing, a word that asks for a replacement, or a variable.
 _PLACEHOLDER = re.compile(
-    r"\s*|.*\b(replace|change|changeme|placeholder|example|your|todo|insert|fill|set)\b.*|<[^>]*>|\$\{?\w+\}?|\$\(\w+\)|x{3,}|\*{3,}|\.{3}",
+    r"\s*|(replace|change|your|insert|fill|set|placeholder|example|todo)([-_ ].*)?|change-?(me|it)"
+    r"|<[^>]*>|\$\{?\w+\}?|\$\(\w+\)|x{3,}|\*{3,}|\.{3}",
     re.IGNORECASE | re.DOTALL,
 )
 _SHAPES = re.compile(

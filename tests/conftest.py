@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,9 @@ class Ending:
 def rfmeta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ending]:
     """Run a command in this process, through the entry point of `rfmeta`."""
     from rfmeta_dist.cli import main
+
+    for module in (sys, threading):  # a command replaces them, and after the test they are as before
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
 
     def run(*arguments: object) -> Ending:
         monkeypatch.setattr(sys, "argv", ["rfmeta", *map(str, arguments)])

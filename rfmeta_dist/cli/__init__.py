@@ -16,11 +16,13 @@ def main() -> None:
     """Run the command that `sys.argv` names. An `RfmetaError` becomes one line on stderr and an exit code."""
     from rfmeta_dist.cli.app import app
     from rfmeta_dist.cli.terminal import open_terminal
+    from rfmeta_dist.core import logs
     from rfmeta_dist.core.errors import ConfigError, RfmetaError, StorageError
     from rfmeta_dist.core.extras import missing
     from rfmeta_dist.core.loopback import bypass_proxies
 
     open_terminal()
+    logs.hide_credentials()
     _end_in_order()
     bypass_proxies()  # must come before Ray and child processes start, because they inherit the environment
     try:
@@ -57,7 +59,7 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _fail(error: RfmetaError) -> NoReturn:
-    from rfmeta_dist.cli.terminal import say
+    from rfmeta_dist.cli.terminal import say_error
 
-    say(" ".join(str(error).split()), lead="error", style="bold red")
+    say_error(error)
     sys.exit(error.exit_code)

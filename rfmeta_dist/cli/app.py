@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from rfmeta_dist import __version__
 from rfmeta_dist.cli import (
     batches,
     compare,
@@ -38,10 +35,11 @@ from rfmeta_dist.cli import (
     verify,
     videos,
 )
-from rfmeta_dist.cli.terminal import show
+from rfmeta_dist.cli.root import Root, root
 
 app = typer.Typer(
     name="rfmeta",
+    cls=Root,
     help="Train face anti-spoofing detectors that also work on domains they were not trained on.",
     no_args_is_help=True,
     add_completion=True,  # --install-completion and --show-completion
@@ -51,20 +49,7 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:
-    if value:
-        show(f"rfmeta {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
-
+app.callback()(root)
 
 DATA, RUNS, CLUSTER, PROOF = "Data", "Runs", "Cluster", "First steps and checks"
 DEPLOYMENT = "Deployment"

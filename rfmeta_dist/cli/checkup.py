@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.cli import machine
+from rfmeta_dist.core.credentials import masked
 from rfmeta_dist.core.errors import InstallationError, RfmetaError, StorageError
 from rfmeta_dist.core.extras import NEEDS, extras_of, missing
 from rfmeta_dist.core.installed import BASE, Package, imported, packages, present
@@ -96,7 +97,7 @@ def _load_faces() -> Any:
 
 def _store(url: str, errors: list[RfmetaError]) -> dict[str, Any]:
     """Check whether a store answers, and whether it refuses to create an object twice."""
-    found = {"url": url, "reachable": False, "put_if_absent": False}
+    found = {"url": masked(url), "reachable": False, "put_if_absent": False}
     try:
         from rfmeta_dist.storage.requirements import require_put_if_absent
         from rfmeta_dist.storage.store import open_store

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rfmeta_dist.cli.lists import names
-from rfmeta_dist.cli.terminal import Json, place_of, plain_table, print_json, say, show, show_rich
+from rfmeta_dist.cli.places import place_of
+from rfmeta_dist.cli.terminal import Json, plain_table, print_json, say, show, show_rich
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli import score_tables
+from rfmeta_dist.cli.places import place_of
 from rfmeta_dist.cli.score_tables import Columns, HigherIs, LiveLabels
-from rfmeta_dist.cli.terminal import Json, Notices, place_of, print_json, say, show_table
+from rfmeta_dist.cli.terminal import Json, Notices, print_json, say, show_table
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import LIVE, UNITS
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.cli.terminal import console, plain_table, say
+from rfmeta_dist.cli.terminal import console, interactive, plain_table, say
 from rfmeta_dist.cli.watch import LINES, figures
 from rfmeta_dist.core.errors import RfmetaError
 from rfmeta_dist.core.periodic import periodically
@@ -202,7 +202,7 @@ def live_table(
     """
     from rich.live import Live
 
-    board, terminal = Board(columns, cells, left), console.is_terminal and not quiet
+    board, terminal = Board(columns, cells, left), interactive() and not quiet
     for row in found:
         board.show(row)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rfmeta_dist.cli.places import place_of
 from rfmeta_dist.cli.terminal import (
     Address,
     ConfigFile,
@@ -16,7 +17,6 @@ from rfmeta_dist.cli.terminal import (
     OperatingPoint,
     Overrides,
     Slots,
-    place_of,
     plain_table,
     print_json,
     say,

@@ -69,7 +69,7 @@ def read(path: str, how: Reading) -> Table:
         DataError: the file is not a table of scores (`evaluation.tables.read`).
         StorageError: the file cannot be read.
     """
-    from rfmeta_dist.cli.terminal import place_of
+    from rfmeta_dist.cli.places import place_of
     from rfmeta_dist.evaluation import given
 
     folder, name = place_of(path, "a table of scores, such as scores.csv")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli.terminal import console, print_json, progress, say, show
+from rfmeta_dist.cli.terminal import interactive, print_json, progress, say, show
 from rfmeta_dist.deploy.rows import outcome, rule
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Progressing:
         self._done += 1
         self._shown.update(self._task, completed=self._done)
         now = time.monotonic()
-        if self._quiet or console.is_terminal or now - self._said < PAUSE_S:
+        if self._quiet or interactive() or now - self._said < PAUSE_S:
             return
         self._said = now
         rate = (self._done - self._first) / (now - self._start)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rfmeta_dist.cli.terminal import Json, print_json, say, say_log, show, show_log
+from rfmeta_dist.cli.terminal import Json, ask, interactive, print_json, say, say_log, show, show_log
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.jobs.spec import Job
@@ -148,9 +148,11 @@ def _say_detached(job: Job, ended: Ended, address: str, json: bool) -> None:
 
 def _stop_too() -> bool:
     """Ask on a terminal, after Ctrl-C, whether the job is to be stopped as well. Enter leaves it running."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin.isatty() and interactive()):
         return False
+    say("")  # the terminal has shown ^C in this line
     try:
-        return typer.confirm("\nStop the job as well?", default=False, err=True)
-    except typer.Abort:  # the second Ctrl-C, or the end of the input
+        ask("Stop the job as well?")
+    except typer.Abort:  # no, the second Ctrl-C, or the end of the input
         return False
+    return True

@@ -10,7 +10,7 @@ import typer
 
 from rfmeta_dist.cli.batches import Into, Name, Supplier, asked, say_added
 from rfmeta_dist.cli.lists import names
-from rfmeta_dist.cli.terminal import Address, Json, console, print_json, progress, say, time_left
+from rfmeta_dist.cli.terminal import Address, Json, interactive, print_json, progress, say, time_left
 from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Shown:
 
     def __init__(self, bars: Progress, name: str, quiet: bool) -> None:
         self._bars, self._task = bars, bars.add_task(f"synth {name}", total=None)
-        self._name, self._lines = name, not (quiet or console.is_terminal)
+        self._name, self._lines = name, not (quiet or interactive())
         self._said = 0
 
     def update(self, done: int, total: int) -> None:

@@ -21,14 +21,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from rfmeta_dist.core.errors import ConfigError, StorageError
+from rfmeta_dist.core import logs
+from rfmeta_dist.core.credentials import masked
+from rfmeta_dist.core.errors import RfmetaError, StorageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, TaskID
     from rich.table import Column, Table
-
-    from rfmeta_dist.storage.store import Store
 
 ConfigFile = Annotated[
     Path, typer.Argument(help="Configuration file; `rfmeta example` lists some.", show_default=False)
@@ -101,6 +101,7 @@ def open_terminal() -> None:
 
     A character that their encoding lacks is shown as an escape. A standard stream that the caller has closed is
     opened on /dev/null. Otherwise the next file would get its descriptor, and libraries would print into it.
+    If RFMETA_LOG_FORMAT is json, stderr gets JSON objects.
     """
     for number in range(3):
         try:
@@ -112,6 +113,7 @@ def open_terminal() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    logs.inherit()
 
 
 def plain(text: str, keep: str = "") -> str:
@@ -154,7 +156,7 @@ def show_log(piece: str) -> None:
 
 def say_log(piece: str) -> None:
     """Print a piece of a job's log on stderr, in the same way as `show_log`."""
-    _write(_log(piece), sys.stderr)
+    _write(piece if logs.stream() else _log(piece), sys.stderr)
 
 
 def _log(piece: str) -> str:
@@ -181,14 +183,36 @@ def _write(text: str, stream: IO[str] | None = None) -> None:
 
 def say(*lines: str, lead: str = "", style: str = "bold") -> None:
     """Print messages for the user on stderr, each on its own line; `lead` is highlighted before the first."""
+    if (out := logs.stream()) is not None:
+        level = lead if lead in ("warning", "error") else "info"
+        for number, line in enumerate(lines):
+            out.emit(level, f"{lead} {line}" if lead and level == "info" and not number else line)
+        return
     start = (lead, style), " " if lead else ""
-    for line in lines:
+    for line in map(masked, lines):
         console.print(Text.assemble(*start, plain(line)), highlight=False, soft_wrap=True)
         start = ("", style), ""
 
 
+def say_error(error: RfmetaError) -> None:
+    """Print an error that ends the command on stderr: one line, or one JSON object with the error's parts."""
+    line, out = " ".join(str(error).split()), logs.stream()
+    if out is None:
+        say(line, lead="error", style="bold red")
+    else:
+        out.emit("error", line, **logs.failed(error))
+
+
+def interactive() -> bool:
+    """Return True if stderr is a terminal, which can show bars of progress and tables that change."""
+    return console.is_terminal and logs.stream() is None
+
+
 def ask(question: str) -> None:
     """Ask a question on stderr. Return if the answer is yes; otherwise end the command."""
+    if logs.stream() is not None:  # the question has no line end, so as a part of the log it would not be seen
+        say(question)
+        question = ""
     typer.confirm(plain(question), abort=True, err=True)
 
 
@@ -253,7 +277,7 @@ def progress(quiet: bool, *columns: Any) -> Iterator[Progress]:
     )
     # Rich would print on stderr, above the display, also what a command writes to a file or pipe as its stdout.
     shared = sys.stdout.isatty()
-    hidden = quiet or not console.is_terminal
+    hidden = quiet or not interactive()
     with Progress(*shown, console=console, disable=hidden, redirect_stdout=shared) as bar:
         yield bar
 
@@ -273,27 +297,3 @@ class Notices(list[str]):
         """Keep a message for the output of `--json`, and print it on stderr."""
         self.append(line)
         say(line)
-
-
-def place_of(path: Path | str, wanted: str) -> tuple[Store, str]:
-    """Return the folder and the name of a file that a user named by a path or an s3:// URL.
-
-    Args:
-        path: what the user gave.
-        wanted: what to give instead of a folder, in words.
-
-    Raises:
-        ConfigError: the path is empty or that of a folder.
-    """
-    from rfmeta_dist.storage.store import open_store
-
-    text = str(path)
-    if isinstance(path, Path) and text.startswith("s3:/"):  # a Path joins the two slashes of a URL
-        text = f"s3://{text.removeprefix('s3:/')}"
-    folder, slash, name = text.rpartition("/")
-    parent = open_store(folder or (slash or "."))
-    local = not parent.url.startswith("s3://")
-    if name in ("", ".", "..") or (local and Path(parent.url, name).is_dir()):
-        what = f"{text} is a folder, not a file" if text else "the path is empty"
-        raise ConfigError(what, f"give the path of {wanted}")
-    return parent, name

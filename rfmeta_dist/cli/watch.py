@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.cli.terminal import console, progress, say, time_left
+from rfmeta_dist.cli.terminal import interactive, progress, say, time_left
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -38,7 +38,7 @@ def training_display(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             if label not in tasks:
                 tasks[label] = bars.add_task(f"train → {label}", total=steps, figures="")
             bars.update(tasks[label], completed=done, figures=figures(row))
-            if not (quiet or console.is_terminal) and done % max(1, steps // LINES) == 0:
+            if not (quiet or interactive()) and done % max(1, steps // LINES) == 0:
                 left = time_left(bars, tasks[label])
                 say(f"train → {label}  {done}/{steps}  {figures(row)}{left}")
 

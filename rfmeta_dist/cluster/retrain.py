@@ -37,6 +37,7 @@ from rfmeta_dist.retrain.quarantine import quarantined
 from rfmeta_dist.retrain.registering import PAIRS, VERDICT, promote, register
 from rfmeta_dist.retrain.states import lost
 from rfmeta_dist.retrain.watch import ABANDONED, OVERTAKEN, STOPPED, digest_of
+from rfmeta_dist.runs import starts
 from rfmeta_dist.storage.store import open_store
 
 BEFORE = "champion.parquet"  # the champion's scores of the frozen set and of all new samples, by frame
@@ -91,6 +92,7 @@ class _Work:
         ended = self._attempt.outcome
         if ended is not None:
             return ended
+        starts.note(self._attempt.folder)
         return self._ended(*(self._in_vain() or self._done()))
 
     def _in_vain(self) -> tuple[str, str] | None:
@@ -269,6 +271,7 @@ class _Work:
             "drift": self._doing.drift,
             "audit": self._audit,
             "outcome": told,
+            "traces": starts.traces(attempt.folder),
         }
         attempt.folder.write(PAGE, render(known).encode())
         return attempt.end(told)

@@ -6,6 +6,7 @@ import _thread
 import importlib
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -21,6 +23,7 @@ from rfmeta_dist.cluster import object_store
 from rfmeta_dist.cluster.autoscaler import LOCAL
 from rfmeta_dist.cluster.errors import AGAIN, ours
 from rfmeta_dist.core.errors import ClusterError
+from rfmeta_dist.core.trace import hand_on
 
 # Ray Train polls its workers at this interval, and a report waits for the next poll. Ray's 2 s slow short runs.
 SETTINGS = {
@@ -37,6 +40,8 @@ QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ERR
 # Bytes of a result that is sent in the answer of a call instead of through the object store. Ray's 100 kB are
 # too few for the batches of small images: through the store, a step takes two milliseconds more of CPU time.
 INLINE = 1 << 20
+_AUTHENTICATION = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+LOOPBACK = "127.0.0.1"
 CONNECT_S = 5
 HEAD_LOST_S = 30.0  # seconds without an answer of the head; Ray itself gives up after 60
 _log = logging.getLogger(__name__)
@@ -73,23 +78,26 @@ def session(
         _require_connected_to(address)
         yield False
         return
+    hand_on()  # before Ray starts, so that workers of a local cluster have the same trace id
     address = address or os.environ.get("RAY_ADDRESS")
-    folder = None if address else tempfile.mkdtemp(prefix="rf-", dir="/tmp")  # sockets need a short path
-    try:
-        with _importing("torch") if torch else nullcontext():
-            if folder:
-                _start(slots, folder, object_store.chosen(batches, *object_store.machine()), say)
-            else:
-                _connect(str(address))
-        direct = folder is None and not (address or "").startswith("ray://")  # Ray Client raises errors itself
-        with _head_watched() if direct else nullcontext():
-            yield folder is not None
-    except ray.exceptions.RayError as error:
-        raise ours(error) from error
-    finally:
-        ray.shutdown()
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+    # Sockets need a short path. Ray lets every user of the machine enter its folder, but not the one above it.
+    private = None if address else Path(tempfile.mkdtemp(prefix="rf-", dir="/tmp"))
+    with _own_token() if private else nullcontext():
+        try:
+            with _importing("torch") if torch else nullcontext():
+                if private:
+                    _start(slots, private / "ray", object_store.chosen(batches, *object_store.machine()), say)
+                else:
+                    _connect(str(address))
+            direct = private is None and not (address or "").startswith("ray://")  # Ray Client raises itself
+            with _head_watched() if direct else nullcontext():
+                yield private is not None
+        except ray.exceptions.RayError as error:
+            raise ours(error) from error
+        finally:
+            ray.shutdown()
+            if private:
+                shutil.rmtree(private, ignore_errors=True)
 
 
 class _LocalNode(ray._private.node.Node):  # type: ignore[misc]  # Ray is not typed
@@ -97,7 +105,13 @@ class _LocalNode(ray._private.node.Node):  # type: ignore[misc]  # Ray is not ty
 
     They are the autoscaler's monitor; the dashboard's server, which `ray.init` starts and waits for even
     without a dashboard; and the process that copies the workers' output to the driver.
+
+    The node's address is loopback. Ray would take the machine's address in the network.
     """
+
+    def __init__(self, ray_params: Any, *arguments: Any, **named: Any) -> None:
+        ray_params.update(node_ip_address=LOOPBACK)
+        super().__init__(ray_params, *arguments, **named)
 
     def start_monitor(self) -> None:
         pass
@@ -139,7 +153,32 @@ def _importing(module: str) -> Iterator[None]:
         thread.join()
 
 
-def _start(slots: int | None, folder: str, store: object_store.Chosen, say: Callable[[str], None]) -> None:
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """Make a local cluster use a token of this process, unless the environment names one, or a mode.
+
+    Ray itself would write a token into a file that other users of the machine may read.
+    """
+    if any(name in os.environ for name in _AUTHENTICATION):
+        yield
+        return
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    _know_environment()
+    try:
+        yield
+    finally:
+        for name in _AUTHENTICATION:
+            os.environ.pop(name, None)
+        _know_environment()
+
+
+def _know_environment() -> None:
+    """Make Ray, which keeps the mode and the token of this process, read them again."""
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _start(slots: int | None, folder: Path, store: object_store.Chosen, say: Callable[[str], None]) -> None:
     """Start a local cluster whose files are in `folder`."""
     if store.problem:
         say(store.problem)
@@ -151,8 +190,8 @@ def _start(slots: int | None, folder: str, store: object_store.Chosen, say: Call
                 include_dashboard=False,
                 object_store_memory=store.size,
                 labels={LOCAL: "true"},
-                _temp_dir=folder,
-                _plasma_directory=object_store.SHARED if store.shared else folder,
+                _temp_dir=str(folder),
+                _plasma_directory=object_store.SHARED if store.shared else str(folder),
                 _system_config={"max_direct_call_object_size": INLINE},
                 **QUIET,
             )

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import ray
@@ -20,6 +20,7 @@ from rfmeta_dist.cluster.monitor import NOTICE
 from rfmeta_dist.cluster.streams import RayBatches, Streams
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RfmetaError, StorageError
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.core.types import StepRow
 from rfmeta_dist.detectors import start
 from rfmeta_dist.runs import starts
@@ -57,6 +58,7 @@ class Assignment:
         leased: the folder of that lease: the run's, or one that holds several runs.
         until: step to train to, at most `training.steps`.
         study: name of the study under which the training is counted; "" for a run.
+        trace: trace id of the driver, for the record of starts.
     """
 
     config: Config
@@ -68,6 +70,7 @@ class Assignment:
     leased: Store
     until: int
     study: str = ""
+    trace: str = field(default_factory=trace_id)
 
 
 class EndAtOnce(ray.train.UserCallback):  # type: ignore[misc]  # Ray is not typed
@@ -170,7 +173,8 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
         folder.write("certificate.json", certificate)
         versions = {"torch": torch.__version__, "ray": ray.__version__}
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        differing = starts.record(folder, progress.step, starts.facts(config, versions, gpu), certificate)
+        found = starts.facts(config, versions, gpu) | {"trace": task.trace}
+        differing = starts.record(folder, progress.step, found, certificate)
         if differing:
             news.notice(
                 f"this start of the run differs from the one before: {differing}. Results stay the same up to "

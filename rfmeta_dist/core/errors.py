@@ -29,7 +29,7 @@ class RfmetaError(Exception):
         problem: what is wrong; it names the field, file or object.
         remedy: what the user can do about it.
 
-    In both texts, user names and passwords of URLs are replaced by `***`.
+    In both texts, credentials are replaced by `***`.
     """
 
     exit_code = 1

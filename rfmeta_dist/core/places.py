@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rfmeta_dist.core.credentials import masked
+from rfmeta_dist.core.credentials import in_url
 from rfmeta_dist.core.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ def require_no_credentials(url: str, what: str = "the URL") -> None:
     place = rest.partition("/")[0]
     # Names of buckets have no colon, but names of access points do: arn:aws:s3:region:account:accesspoint/name.
     in_bucket = scheme.lower().startswith("s3") and ":" in place and not place.startswith("arn:")
-    if separator and ("@" in place or in_bucket or masked(url) != url):
+    if separator and ("@" in place or in_bucket or in_url(url)):
         raise ConfigError(
             f"{what} {scheme}://*** holds a key or a password, which would be stored with the run and printed",
             "remove it from the address and set the environment variables AWS_ACCESS_KEY_ID and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.report import comparison_text, plots, published
 from rfmeta_dist.report.page import environment
 
@@ -27,6 +28,7 @@ def page(comparison: Comparison, found: Sequence[Contestant]) -> str:
         .get_template("compare.html.jinja")
         .render(
             version=__version__,
+            traces=[trace_id()],
             comparison=comparison,
             text=comparison_text,
             deciding=[d for d in comparison.differences if d.verdict],

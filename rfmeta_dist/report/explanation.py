@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.core.types import LIVE
 from rfmeta_dist.evaluation.chosen import RECORDINGS
 from rfmeta_dist.evaluation.face_maps import peculiar
@@ -54,6 +55,7 @@ def render(found: Explanation) -> str:
         .get_template("explanation.html.jinja")
         .render(
             version=__version__,
+            traces=[trace_id()],
             target=found.target,
             split=split_name(found.sources, found.target),
             sides=[_side(found, i, scales[i]) for i in range(len(found.sides))],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.report import judged, plots, words
 from rfmeta_dist.report.histograms import Axis, histogram
 from rfmeta_dist.report.judged import Wording
@@ -51,6 +52,7 @@ def render(given: Given, result: Mapping[str, Any]) -> str:
         .get_template("given.html.jinja")
         .render(
             version=__version__,
+            traces=[trace_id()],
             result=result,
             thresholds=[sentence(figures[unit], unit) for unit in units],
             roc=plots.roc(

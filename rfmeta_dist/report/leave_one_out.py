@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist import __version__
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.report import plots, published, table
 from rfmeta_dist.report.page import environment
 from rfmeta_dist.report.words import split_name
@@ -49,6 +50,7 @@ def page(judged: Sequence[Judged], missing: Sequence[Missing] = (), notes: Seque
         .get_template("leave_one_out.html.jinja")
         .render(
             version=__version__,
+            traces=[trace_id()],
             columns=table.COLUMNS,
             caption=table.CAPTION,
             rows=[astuple(row) for row in rows],

@@ -129,6 +129,7 @@ def _training(record: TrainingRecord) -> dict[str, Any]:
         "throughput": _throughput(record.metrics),
         "waited": _waited(record.metrics),
         "streams": record.streams,
+        "traces": record.traces,
     }
 
 
@@ -156,7 +157,13 @@ def environment() -> Environment:
         "purpose": _purpose,
         "svg": Markup,
     }
+    made.globals["trace"] = _trace
     return made
+
+
+def _trace(traces: Sequence[str]) -> str:
+    """Return the words of a page's foot about the jobs that its content comes from; empty if none is known."""
+    return f", trace {', '.join(traces)}" if traces else ""
 
 
 def _plots(record: RunRecord) -> dict[str, Any]:

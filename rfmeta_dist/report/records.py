@@ -12,6 +12,7 @@ from rfmeta_dist.detectors import package
 from rfmeta_dist.evaluation import examples
 from rfmeta_dist.evaluation.scores import Scores
 from rfmeta_dist.evaluation.validation import read_validation
+from rfmeta_dist.runs import starts
 from rfmeta_dist.storage.errors import MissingError
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class TrainingRecord:
         ledger: one row for each read of data: `time`, `command` or `purpose`, `domain`, `split`, `samples`,
             `manifest` (SHA-256 in hex) and `sealed` (True for the sealed evaluation of the target).
         streams: for each domain, what was read and how long training waited for it (core/totals.py).
+        traces: the trace ids of all starts of the run.
     """
 
     config: str
     metrics: list[Row]
     ledger: list[Row]
     streams: dict[str, Row]
+    traces: list[str]
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,15 @@ def _training(read: Callable[[str], bytes]) -> dict[str, Any]:
         "config": _text(read, "config.yaml"),
         "metrics": _rows(read, "metrics.jsonl", ("step", "seconds")),
         "ledger": _rows(read, "ledger.jsonl", _READ),
+        "traces": _traces(read),
     }
+
+
+def _traces(read: Callable[[str], bytes]) -> list[str]:
+    try:
+        return starts.traces_in(read(starts.NAME))
+    except (MissingError, FileNotFoundError, KeyError):
+        return []
 
 
 def _streams(read: Callable[[str], bytes]) -> dict[str, Row]:

@@ -41,7 +41,7 @@ def render(attempt: Mapping[str, Any]) -> str:
             `name` of the model; `folder`, the attempt's place; `asked`, the content of attempt.json; `intake`,
             of intake.json (`findings`, and `before`: by type, videos and those that the champion gets wrong);
             `verdict`, of verdict.json; `drift`, as retrain/drift.py gives it; `audit`, the head of the audit
-            log; `outcome`, of outcome.json.
+            log; `outcome`, of outcome.json; `traces`, the trace ids of the processes that worked on it.
     """
     asked = attempt["asked"]
     outcome = {"outcome": "", "why": "", "ended": "", "version": None} | (attempt.get("outcome") or {})
@@ -51,6 +51,7 @@ def render(attempt: Mapping[str, Any]) -> str:
     page.filters["difference"] = difference
     return page.get_template("retraining.html.jinja").render(
         version=__version__,
+        traces=attempt.get("traces") or [],
         name=attempt.get("name", ""),
         folder=attempt.get("folder", ""),
         asked=asked,

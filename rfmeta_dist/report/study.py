@@ -12,6 +12,7 @@ from rfmeta_dist.core.digests import digest
 from rfmeta_dist.report import study_plots as plots
 from rfmeta_dist.report.importance import Importance, importance
 from rfmeta_dist.report.page import environment
+from rfmeta_dist.runs import starts
 from rfmeta_dist.tuning import deploy, folds, opening
 from rfmeta_dist.tuning.results import SOURCES
 from rfmeta_dist.tuning.standing import short_names
@@ -46,6 +47,7 @@ def render(standing: Standing) -> str:
         .get_template("study.html.jinja")
         .render(
             version=__version__,
+            traces=starts.traces(standing.known.folder),
             study=study,
             plan=plan,
             standing=standing,

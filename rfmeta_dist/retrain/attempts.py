@@ -1,6 +1,7 @@
 """Keep the attempts of a retraining: what each was asked to train, and what became of it.
 
     attempts/{number}-{identity[:8]}/attempt.json    what is asked; created first
+                                     starts.jsonl    the processes that worked on it, with their trace ids
                                      samples.bin     the samples that it trains and judges on (known.py)
                                      run/, package/  the training, and the package that would be deployed
                                      test.parquet    its scores of all test splits, by frame

@@ -15,6 +15,7 @@ from rfmeta_dist.retrain.audit import Log
 from rfmeta_dist.retrain.challenger import PACKAGE
 from rfmeta_dist.retrain.registries import open_registry
 from rfmeta_dist.retrain.registry import CHALLENGER, Version
+from rfmeta_dist.runs import starts
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import open_store
 
@@ -41,6 +42,7 @@ def register(config: Retraining, attempt: Attempt) -> Version:
         "code": asked.code,
         "audit": Log(store).head(),
         "created": attempts.now(),
+        "trace": ", ".join(starts.traces(attempt.folder)),
     }
     with promotion.allowed(store):
         version = registry.register(folder.url, tags)

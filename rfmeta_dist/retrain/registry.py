@@ -27,7 +27,8 @@ class Version:
             of the attempt that trained it, `identity` stands for (data, code, configuration), `batches` is a
             JSON list of [domain, batch], `verdict` and `scores` are the SHA-256 of the attempt's verdict.json
             and scores.parquet, `code` is the state of the code, `audit` the head of the audit log when the
-            version was registered, `created` the time in ISO 8601, UTC.
+            version was registered, `created` the time in ISO 8601, UTC, `trace` the trace ids of the processes
+            that worked on the attempt.
     """
 
     number: int

@@ -11,12 +11,14 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import rfmeta_dist
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.store import Store
 
@@ -52,7 +54,7 @@ def record(folder: Store, step: int, found: Mapping[str, Any], certificate: byte
     Args:
         folder: the run's.
         step: step at which this start begins.
-        found: facts of this start, from `facts`.
+        found: facts of this start, from `facts`, and its `trace`.
         certificate: certificate of this start as JSON (verification/certificate.py).
 
     Returns:
@@ -61,16 +63,53 @@ def record(folder: Store, step: int, found: Mapping[str, Any], certificate: byte
     Raises:
         StorageError: the file cannot be read or written.
     """
+    before = _append(folder, {"step": step, **found, "certificate": json.loads(certificate)})
+    return _differing(before, found)
+
+
+def note(folder: Store) -> None:
+    """Add a line about a start of something other than a run, such as a study: the time and the trace id.
+
+    Raises:
+        StorageError: the file cannot be read or written.
+    """
+    _append(folder, {"trace": trace_id()})
+
+
+def traces(folder: Store) -> list[str]:
+    """Return the trace ids of all starts, each once, in the order of the first of each.
+
+    Starts that were recorded by versions without trace ids are left out, and damaged lines too.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    try:
+        return traces_in(folder.read(NAME))
+    except MissingError:
+        return []
+
+
+def traces_in(data: bytes) -> list[str]:
+    """Return the trace ids in the content of a starts.jsonl, each once, in the order of the first of each."""
+    found: dict[str, None] = {}
+    for line in data.splitlines():
+        with suppress(ValueError, KeyError, TypeError):
+            found[str(json.loads(line)["trace"])] = None
+    return list(found)
+
+
+def _append(folder: Store, facts: Mapping[str, Any]) -> bytes:
+    """Add a line, and return the content before."""
     try:
         before = folder.read(NAME)
     except MissingError:
         before = b""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    line = {"time": now, "step": step, **found, "certificate": json.loads(certificate)}
+    line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **facts}
     if before and not before.endswith(b"\n"):
         before += b"\n"  # the last line was cut off; begin the new line on its own
     folder.write(NAME, before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
-    return _differing(before, found)
+    return before
 
 
 def _differing(before: bytes, found: Mapping[str, Any]) -> str:

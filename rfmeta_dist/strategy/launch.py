@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from rfmeta_dist.core import logs
 from rfmeta_dist.core.errors import VerificationError
 
 
@@ -20,6 +21,7 @@ def _worker(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
 ) -> None:
+    logs.inherit()
     import torch
     import torch.distributed as dist
 

@@ -11,13 +11,16 @@ from typing import Any
 
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.mlflow_client import SQLITE, mlflow_client
+from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.core.types import StepRow
+from rfmeta_dist.runs import starts
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.tracking.record import Record, numbers, parameters
 
 MOST = 500  # metrics of a request; MLflow takes 1000
 MOST_PARAMETERS = 100
 RUN = "rfmeta.run"  # tag with the URL of the run's folder, by which the run is found again
+TRACE = "rfmeta.trace"  # tag with the trace ids of all starts of the run
 LAST = "rfmeta.last_step"  # tag with the last step whose metrics MLflow has
 
 
@@ -32,7 +35,7 @@ class MLflow:
     """
 
     def __init__(self, config: Config, folder: Store) -> None:
-        self._config, self._url = config, folder.url
+        self._config, self._folder, self._url = config, folder, folder.url
         self.name = f"MLflow at {config.tracking.mlflow}"
         self._client: Any = None
         self._run = ""
@@ -66,6 +69,8 @@ class MLflow:
                 file.write_bytes(data)
             if record.files:
                 client.log_artifacts(run, place)
+        if found := starts.traces(self._folder):
+            client.set_tag(run, TRACE, ", ".join(found))
         client.set_terminated(run, "FINISHED" if record.figures else "FAILED")
         self._ended = True
 
@@ -93,7 +98,7 @@ class MLflow:
             self._ended = found[0].info.status != "RUNNING"
         else:
             name = self._config.run.name
-            made = client.create_run(number, run_name=name, tags={RUN: self._url})
+            made = client.create_run(number, run_name=name, tags={RUN: self._url, TRACE: trace_id()})
             given = [Param(key, value[:500]) for key, value in parameters(self._config).items()]
             for part in _parts(given, MOST_PARAMETERS):
                 client.log_batch(made.info.run_id, params=part)

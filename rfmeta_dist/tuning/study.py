@@ -221,6 +221,7 @@ def opened(study: Study) -> Iterator[Opened]:
         manifests = checks.manifests(plan, pins.read(folder))  # mistakes in the data are found before the claim
         pinned = pins.add(folder, manifests)
         folder.write(FILE, json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False).encode())
+        starts.note(folder)
         state, notes = _state(folder, study, before, code)
         mine = {name: pinned[name] for name in manifests}
         yield Opened(plan, folder, shared, mine, state, token=right.token, notes=notes)

@@ -15,7 +15,8 @@ import pytest
 from rich.progress import Progress
 
 import rfmeta_dist.cli
-from rfmeta_dist.cli.terminal import place_of, time_left
+from rfmeta_dist.cli.places import place_of
+from rfmeta_dist.cli.terminal import time_left
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import make_samples

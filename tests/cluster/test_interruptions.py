@@ -19,6 +19,7 @@ from rfmeta_dist.cluster import monitor as monitors
 from rfmeta_dist.cluster.train import train_run
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ClusterError, RunError
+from rfmeta_dist.detectors import package
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
 from tests.cluster.conftest import STEPS, descendants
@@ -45,8 +46,11 @@ def interrupted(configure: Any, undisturbed: Any, tmp_path: Path) -> tuple[Confi
     return config.model_copy(update={"run": config.run.model_copy(update={"folder": str(tmp_path)})}), run
 
 
-def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_no_bit(interrupted, undisturbed):
+def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_no_bit(
+    interrupted, undisturbed, monkeypatch
+):
     config, run = interrupted
+    monkeypatch.setenv("RFMETA_TRACE", "another-job")
     (run / "checkpoint_manager_snapshot.json").write_bytes(
         b""
     )  # as a version that let Ray keep them could leave it
@@ -68,6 +72,10 @@ def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_n
     assert [start["step"] for start in starts] == [0, STEPS - 4]
     assert all(start["certificate"]["passed"] and start["workers"] == 2 for start in starts)
     assert folder.read("model/starts.jsonl") == folder.read("starts.jsonl")
+    assert len({start["trace"] for start in starts}) == 2
+    assert starts[1]["trace"] == "another-job"
+    models = [package.read(one.sub("model")) for one in (folder, undisturbed[0])]
+    assert models[0].scorer == models[1].scorer
 
 
 @pytest.mark.timeout(120)

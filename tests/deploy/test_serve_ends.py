@@ -17,6 +17,7 @@ from tests.deploy.serving import Service, command, served
 from tests.deploy.test_serve import PICTURES
 from tests.deploy.test_serve_limits import HEAD, LARGE
 from tests.lighter import ROOT, absent, rfmeta
+from tests.listening import listening, public
 
 
 def in_work(service: Service) -> None:
@@ -45,8 +46,10 @@ def test_connections_without_a_request_do_not_hold_up_the_end(package: Path):
         assert time.monotonic() - began < 15
 
 
-def test_nothing_is_written_about_requests(package: Path):
+def test_other_machines_cannot_reach_it_and_nothing_is_written_about_requests(package: Path):
     with served(package, "--threads", 1) as service:
+        assert len(listening([service.process.pid])) == 1
+        assert public([service.process.pid]) == []
         for data in (*PICTURES.values(), b"no picture"):
             service.ask("/score", data)
         with service.connect(b"\x16\x03\x01 this is not HTTP\r\n\r\n") as client:

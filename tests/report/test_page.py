@@ -243,3 +243,11 @@ def test_dollar_signs_are_not_mathematics(run_files):
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_no_horizontal_overflow_on_a_phone(html, tmp_path):
     assert overflow(html, tmp_path) == 0
+
+
+def test_the_foot_names_the_jobs_of_all_starts(run_files, no_plots):
+    run_files = dict(run_files)
+    run_files.pop("starts.jsonl", None)
+    assert "trace" not in rendered(run_files).partition("<footer>")[2]
+    run_files["starts.jsonl"] = b'{"trace": "job-1"}\n{"trace": "job-2<b>"}\n'
+    assert ", trace job-1, job-2&lt;b&gt;.</footer>" in rendered(run_files)

@@ -122,6 +122,10 @@ def test_an_attempt_that_has_just_begun_has_a_page():
     Outline(html)
 
 
+def test_the_foot_names_the_jobs_that_worked_on_it():
+    assert ", trace job-1, job-2.</footer>" in render(attempt("promoted", traces=["job-1", "job-2"]))
+
+
 def test_drift_is_told_with_its_blind_spots():
     blind = "Scores do not show an attack that passes."
     drift = {"sentence": "no drift, PSI 0.03", "notes": [f"{BAD} was left out."], "blind": [blind]}

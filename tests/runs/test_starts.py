@@ -36,6 +36,17 @@ def test_every_start_is_kept_with_its_certificate(folder):
     assert rows[0]["processor"]
 
 
+def test_the_trace_ids_of_all_starts_are_listed_once(folder, monkeypatch):
+    assert starts.traces(folder) == []
+    starts.record(folder, 0, facts(), CERTIFICATE)  # as a version without trace ids wrote it
+    for step, trace in enumerate(("job-1", "job-2", "job-1")):
+        assert starts.record(folder, step, facts() | {"trace": trace}, CERTIFICATE) == ""
+    folder.write("starts.jsonl", folder.read("starts.jsonl") + b'{"trace": "cut o')
+    monkeypatch.setenv("RFMETA_TRACE", "job-3")
+    starts.note(folder)
+    assert starts.traces(folder) == ["job-1", "job-2", "job-3"]
+
+
 def test_what_differs_from_the_start_before_is_named(folder):
     starts.record(folder, 0, facts(workers=2), CERTIFICATE)
     other = facts(workers=1, strategy="single") | {"torch": "9.9", "processor": "another"}

@@ -14,6 +14,7 @@ import pytest
 from rfmeta_dist.core.errors import StorageError
 from rfmeta_dist.storage import AccessError, open_store
 from rfmeta_dist.storage.embedded import embedded_s3
+from tests.listening import listening, public
 
 
 def test_a_second_start_serves_the_same_objects_to_new_credentials(tmp_path: Path):
@@ -42,6 +43,11 @@ def test_secrets_are_not_shown_or_stored(s3):
     assert secret not in repr(s3)
     assert secret not in (s3.folder / "weed.log").read_text()
     assert secret not in " ".join(s3.process.args)
+
+
+def test_other_machines_cannot_reach_it(s3):
+    assert len(listening([s3.process.pid])) >= 4
+    assert public([s3.process.pid]) == []
 
 
 def test_a_bad_bucket_name_is_refused(s3):

@@ -12,6 +12,7 @@ import pytest
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.runs import starts
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.tracking import follow
 from rfmeta_dist.tracking.follow import followed
@@ -79,9 +80,12 @@ def in_mlflow(uri: str) -> tuple[Any, list[Any]]:
     return client, list(client.search_runs([experiment.experiment_id]))
 
 
-def test_mlflow_gets_every_step_and_figure_once_and_finds_the_run_again(tmp_path):
+def test_mlflow_gets_every_step_and_figure_once_and_finds_the_run_again(tmp_path, monkeypatch):
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     run = config(tmp_path, mlflow=uri)
+    for trace in ("job-1", "job-2"):
+        monkeypatch.setenv("RFMETA_TRACE", trace)
+        starts.note(open_folder(run))
     MLflow(run, open_folder(run)).show(rows(*range(20)))
     resumed = MLflow(run, open_folder(run))
     resumed.show(rows(*range(15, STEPS)))
@@ -94,6 +98,7 @@ def test_mlflow_gets_every_step_and_figure_once_and_finds_the_run_again(tmp_path
     assert len(client.get_metric_history(found.info.run_id, "target/video/HTER")) == 1
     assert found.data.params["training.steps"] == str(STEPS)
     assert found.info.status == "FINISHED"
+    assert found.data.tags["rfmeta.trace"] == "job-1, job-2"
     assert client.get_experiment_by_name("rfmeta").artifact_location == f"{tmp_path}/mlflow-files"
 
 

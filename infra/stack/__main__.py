@@ -121,16 +121,29 @@ def _options(asked: argparse.Namespace) -> Options:
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="infra/local", description=__doc__, formatter_class=form)
+    usual = ", ".join(f"{name}={number}" for name, number in FIXED.items())
     commands = parser.add_subparsers(dest="command", required=True, metavar="up|status|down")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument(
-        "--folder", type=Path, default=Path("runs/cluster"), help="data, logs and token (runs/cluster)"
+        "--folder",
+        type=Path,
+        default=Path("runs/cluster"),
+        help="folder for data, logs and token (runs/cluster)",
     )
     start = commands.add_parser("up", parents=[folder], help="start everything and stay in the foreground")
-    start.add_argument("--workers", type=_count, default=2, help="worker nodes (2); 0: the head runs the tasks")
-    start.add_argument("--cpus", type=_count, default=0, help="CPUs of each worker (this machine's, divided)")
     start.add_argument(
-        "--host", default="127.0.0.1", help="address of the dashboard and the Jobs API; others stay on loopback"
+        "--workers", type=_count, default=2, help="number of worker nodes (2); with 0 the head runs the tasks"
+    )
+    start.add_argument(
+        "--cpus",
+        type=_count,
+        default=0,
+        help="CPUs of each worker (this machine's CPUs divided by the workers, at least 2)",
+    )
+    start.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address of the dashboard and the Jobs API (127.0.0.1); other services stay on loopback",
     )
     start.add_argument(
         "--port",
@@ -138,11 +151,17 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=NUMBER",
-        help=f"one of {FIXED}; 0: any free",
+        help=f"choose a port; 0 is any free one. Names and usual ports: {usual}",
     )
-    start.add_argument("--without", action="append", default=[], choices=["prometheus", "metrics"])
     start.add_argument(
-        "--tracking", action="store_true", help="MLflow's server; the first time it is installed"
+        "--without",
+        action="append",
+        default=[],
+        choices=["prometheus", "metrics"],
+        help="leave out a service; may be repeated",
+    )
+    start.add_argument(
+        "--tracking", action="store_true", help="start MLflow's server, too; it is installed the first time"
     )
     shown = commands.add_parser("status", parents=[folder], help="say how each service is")
     shown.add_argument("--json", action="store_true", help="print the result as JSON")

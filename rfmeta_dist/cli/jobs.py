@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List, show, stop and wait for the jobs of a Ray cluster.",
+    help="List, show, follow, stop and wait for the jobs of a Ray cluster.",
     rich_markup_mode="rich",
 )
 Identifier = Annotated[
@@ -63,7 +63,8 @@ STOP_EXAMPLES = """
 
   rfmeta jobs stop leave-one-out-1796022000-0
 
-Ray sends SIGTERM to the job's driver, and SIGKILL 3 s later. The command waits until the job has ended.
+Ray sends SIGTERM to the job's driver, and SIGKILL 3 s later. RAY_JOB_STOP_WAIT_TIME_S in the environment of
+the head changes the 3 s. The command waits until the job has ended.
 Ray cannot stop a job that is still pending; the exit code is 6 then.
 """
 WAIT_EXAMPLES = """

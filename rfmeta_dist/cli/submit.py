@@ -98,6 +98,8 @@ def submit(
         say("spec.entrypointResources is a mapping; KubeRay would refuse it: it wants a text of JSON")
     if dry_run:
         _show_plan(read, where, job, json)
+        if detach:
+            _say_unkept(read)
     else:
         _submit(read, where, detach, json)
 
@@ -137,12 +139,17 @@ def _say_detached(job: Job, ended: Ended, address: str, json: bool) -> None:
         show(ended.identifier)
     for verb, option in (("logs", " --follow"), ("wait", ""), ("stop", "")):
         say(f"  rfmeta jobs {verb} {ended.identifier}{option} --address {address}")
+    _say_unkept(job)
+
+
+def _say_unkept(job: Job) -> None:
+    """Say which limits of the job spec have no effect because of --detach."""
     limits = {"backoffLimit": job.spec.backoffLimit, "activeDeadlineSeconds": job.spec.activeDeadlineSeconds}
     set_ = [f"spec.{name} ({value})" for name, value in limits.items() if value]
     if set_:
         say(
-            f"nothing follows the job, so {' and '.join(set_)} will not be kept: nobody submits it again if it "
-            "fails, and nobody stops it at its deadline"
+            f"with --detach nothing follows the job, so {' and '.join(set_)} will not be kept: the job is not "
+            "submitted again if it fails, and not stopped at its deadline"
         )
 
 

@@ -8,7 +8,7 @@ QUIET_S = 10  # seconds without a line of the log before the job's status is ask
 RETRY_S = 2  # seconds between two connections to a log
 LOST_S = 60  # seconds without any answer before giving up; a head that restarts needs less
 POLL_S = 1  # seconds between two questions about a job whose log nobody reads
-STOP_S = 60  # seconds to wait for a job to stop; Ray kills it 3 s after it has asked it to end
+STOP_S = 60  # seconds to wait for a job to stop; Ray kills it 3 s after SIGTERM, or 30 s on Kubernetes
 PENDING_S = 10  # seconds to wait for a pending job to stop
 START_S = 900  # seconds after which Ray lets a pending job fail: RAY_JOB_START_TIMEOUT_SECONDS of the head
 

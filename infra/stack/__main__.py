@@ -86,7 +86,10 @@ def status(place: Place, as_json: bool) -> int:
     else:
         show_table(["service", "state", "where"], [[s["name"], s["state"], s["where"]] for s in services])
     if services and not fresh:
-        say("the supervisor has not looked at the services for a minute")
+        say(
+            "the supervisor has not looked at the services for a minute, so this may be out of date; "
+            f"if it stays so, end the stack with: infra/local down --folder {place.folder}"
+        )
     return 0 if services and fresh and all(s["state"] == "healthy" for s in services) else 1
 
 

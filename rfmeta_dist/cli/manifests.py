@@ -26,9 +26,9 @@ EXAMPLES = """
 
   rfmeta manifests job.yaml --plain-cluster      [dim]# a job spec for rfmeta submit alone[/]
 
-Each line is one finding: file, line, kind, field, problem, remedy. Kubernetes or KubeRay refuses an error.
-A risk is accepted, but gives a credential or the cluster to others, or does not do what it says. Both make the
-exit code 2; advice does not.
+Each line is one finding: file, line, kind, field, problem, remedy. An error is something that Kubernetes or
+KubeRay refuses. A risk is accepted, but gives a credential or the cluster to others, or does not do what it
+says. Both make the exit code 2; advice does not.
 """
 
 

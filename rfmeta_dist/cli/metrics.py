@@ -50,7 +50,7 @@ def metrics(
 ) -> None:
     """Print the figures of runs, studies and retrainings as Prometheus reads them, or serve them.
 
-    They are computed from what stands in the store, so also what ended before a scrape is seen.
+    The figures are computed from the files in the folders, so they include what ended before a scrape.
     """
     from rfmeta_dist.monitoring.exporter import Exporter
 

@@ -88,6 +88,8 @@ def _serve(address: str, exporter: Exporter) -> None:
                 "runs, domains and folders",
                 lead="warning",
             )
+        for folder in exporter.empty:
+            say(f"no run, study or retraining is in {folder} yet; check the name if one should be there")
         say(f"figures at {server.url}; Ctrl-C ends the service")
         with suppress(KeyboardInterrupt, SystemExit):  # SIGTERM raises SystemExit; both end a service in order
             server.serve_forever()

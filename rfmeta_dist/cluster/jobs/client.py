@@ -98,7 +98,8 @@ def refusal(address: str, error: Exception, what: str = NOT_GIVEN) -> ClusterErr
         error: what Ray's client or the HTTP client raised.
         what: what has failed.
     """
-    reason, lowered = first_line(error), str(error).lower()
+    inner = getattr(error, "reason", None)  # of a URLError, whose own text is not for people
+    reason, lowered = first_line(inner if isinstance(inner, OSError) else error), str(error).lower()
     if any(mark in lowered for mark in ("401", "403", "token", "auth")):
         return ClusterError(
             f"the cluster at {address} refused the request: {reason}",

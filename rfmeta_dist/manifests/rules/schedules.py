@@ -80,7 +80,7 @@ def submissions(manifest: Place) -> Iterator[Remark]:
     """Check that a CronJob which submits jobs does not start the next while the last still runs.
 
     `concurrencyPolicy: Forbid` looks at the pod of the CronJob. With --detach the pod ends at once and the job
-    runs on, so Forbid then forbids nothing.
+    runs on, so Forbid then prevents nothing.
     """
     if manifest.at("kind").value != "CronJob":
         return
@@ -94,7 +94,7 @@ def submissions(manifest: Place) -> Iterator[Remark]:
             detached = "--detach" in words or "--no-wait" in words
             if detached:
                 yield place.risk(
-                    "the pod ends at once and the job runs on, so concurrencyPolicy: Forbid forbids nothing",
+                    "the pod ends at once and the job runs on, so concurrencyPolicy: Forbid prevents nothing",
                     "remove --detach or --no-wait, so that the pod follows the job",
                 )
             elif policy.value != "Forbid":

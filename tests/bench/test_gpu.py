@@ -97,6 +97,7 @@ def works(_settings, tell):
     tell("figures", {"left": tell.left()})
 
 
+@pytest.mark.drill
 def test_a_section_that_fails_dies_or_hangs_is_named_with_its_reason_and_the_others_go_on():
     sections = [Section(f.__name__, f, least=0, most=60) for f in (raises, dies, works)]
     sections.insert(2, Section("hangs", hangs, least=0, most=8))

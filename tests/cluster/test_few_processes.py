@@ -50,6 +50,7 @@ def watched() -> Iterator[set[tuple[int, str]]]:
         thread.join()
 
 
+@pytest.mark.drill
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_local_training_starts_no_process_that_has_no_work(cluster: None, configure: Any):
     before = set(titles().items())  # some processes of earlier tests on this cluster live on

@@ -181,6 +181,7 @@ def test_totals_are_those_of_one_training_and_begin_again_after_it_is_closed(pre
     assert streams.totals(other).keys() == theirs.keys()
 
 
+@pytest.mark.drill
 def test_prometheus_counts_each_run_by_itself_through_pauses(prefix: str):
     paused, other = training(prefix, "counted-paused"), training(prefix, "counted-other", seed=1)
     actors = streams.start([paused, other], together=2)

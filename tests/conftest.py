@@ -20,7 +20,7 @@ from hypothesis import settings
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
-# A shell starts a command in the background with SIGINT ignored, and its children inherit that. Tests send Ctrl-C.
+# A shell starts background commands with SIGINT ignored, which their children inherit. Tests send Ctrl-C.
 with suppress(ValueError):  # not in the main thread
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -107,6 +107,20 @@ def test_a_value_that_does_not_fit_is_refused_as_if_the_file_had_it(rfmeta, spec
     assert (ending.code, words in ending.error) == (CONFIG, True), ending.err
 
 
+def test_a_text_that_looks_like_a_date_does_not_prevent_set(rfmeta, spec):
+    described = (
+        "  rayClusterSpec:\n    headGroupSpec: {template: {spec: {containers: [{name: a, image: i}]}}}\n"
+    )
+    spec.write_text(f"{TEXT}{described}".replace("owner: team", "owner: 2026-13-45"))
+    assert plan(rfmeta, "--set", "spec.backoffLimit=3")["metadata"] == {"owner": "2026-13-45"}
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused(rfmeta, spec):
+    spec.write_text(f"{TEXT}  clusterSelector: {'[' * 5000}\n")
+    ending = rfmeta("submit", spec, "--dry-run")
+    assert (ending.code, "nested too deeply" in ending.error) == (CONFIG, True), ending.err
+
+
 def test_a_second_file_is_not_taken_for_a_word_of_the_command(rfmeta, spec):
     ending = rfmeta("submit", spec, spec, "--dry-run")
     assert ending.code == CONFIG, ending.err

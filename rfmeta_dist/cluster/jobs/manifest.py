@@ -98,9 +98,10 @@ def parsed(path: Path, parse: Callable[[str], Any], content: bytes, field: str =
         return parse(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what} is not text in UTF-8", "save the file as UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-13-45 is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2026-13-45 is a ValueError
         mark = getattr(error, "problem_mark", None)
         where = f": line {mark.line + 1}" if mark else ": it holds an impossible date or number"
+        where = ": it is nested too deeply" if isinstance(error, RecursionError) else where
         where += " of that text" if mark and field else ""
         raise ConfigError(
             f"{what} is not YAML{where}",

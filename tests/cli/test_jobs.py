@@ -8,6 +8,7 @@ import pytest
 
 from rfmeta_dist.cluster.jobs import limits
 from rfmeta_dist.cluster.jobs.address import cluster_url
+from rfmeta_dist.cluster.jobs.client import refusal
 from rfmeta_dist.core.errors import ConfigError
 from tests.jobs_api import job_details, jobs_api
 
@@ -133,6 +134,11 @@ def test_no_token_and_no_cluster_are_told_apart(rfmeta, verb):
     gone = rfmeta("jobs", *verb.split(), "--address", api.address)
     assert (refused.code, "RAY_AUTH_TOKEN" in refused.error) == (CLUSTER, True), refused.err
     assert (gone.code, "check --address" in gone.error) == (CLUSTER, True), gone.err
+
+
+def test_an_address_in_an_error_is_not_mistaken_for_a_refusal():
+    said = "HTTPConnectionPool(host='auth', port=8401): Max retries exceeded with url: /api/jobs/x-1796403000-0"
+    assert "check --address" in str(refusal("http://auth:8401", ConnectionError(said)))
 
 
 ADDRESSES = {

@@ -98,13 +98,15 @@ def refusal(address: str, error: Exception, what: str = NOT_GIVEN) -> ClusterErr
         error: what Ray's client or the HTTP client raised.
         what: what has failed.
     """
-    reason, lowered = first_line(error), str(error).lower()
-    if any(mark in lowered for mark in ("401", "403", "token", "auth")):
+    from ray.exceptions import AuthenticationError
+
+    reason = first_line(error)
+    if isinstance(error, AuthenticationError):  # other errors repeat addresses, in which anything may stand
         return ClusterError(
             f"the cluster at {address} refused the request: {reason}",
             "export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN with the cluster's token",
         )
-    if "certificate" in lowered:
+    if "certificate" in str(error).lower():
         return ClusterError(
             f"{what} at {address}: {reason}",
             "export SSL_CERT_FILE and REQUESTS_CA_BUNDLE, both with the file of the authority that has "

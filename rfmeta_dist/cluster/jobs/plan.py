@@ -8,8 +8,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from rfmeta_dist.cluster.jobs.spec import TRACE, Job
+from rfmeta_dist.cluster.jobs.spec import Job
 from rfmeta_dist.cluster.jobs.upload import Package, mib
+from rfmeta_dist.core.trace import VARIABLE as TRACE
 
 IDENTIFIER = "{unix time}-{attempt}"
 _SHELL = re.compile(r"""[^\w@%+=:,./ -]""")  # a command with such a character means something to a shell

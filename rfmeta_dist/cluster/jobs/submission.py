@@ -13,8 +13,9 @@ from rfmeta_dist.cluster.jobs import limits
 from rfmeta_dist.cluster.jobs.client import connect, first_line, refusal, too_large
 from rfmeta_dist.cluster.jobs.control import stop
 from rfmeta_dist.cluster.jobs.following import Follower, Say, come_back
-from rfmeta_dist.cluster.jobs.spec import TRACE, Job
+from rfmeta_dist.cluster.jobs.spec import Job
 from rfmeta_dist.core.errors import ClusterError, ConfigError, RfmetaError
+from rfmeta_dist.core.trace import VARIABLE as TRACE
 
 NO_AGENT = "No available agent"  # Ray's answer while a head that has just started does not accept jobs yet
 

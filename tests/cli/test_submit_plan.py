@@ -121,6 +121,18 @@ def test_a_file_that_is_nested_too_deeply_is_refused(rfmeta, spec):
     assert (ending.code, "nested too deeply" in ending.error) == (CONFIG, True), ending.err
 
 
+def test_no_equal_command_of_ray_is_shown_for_variables_that_the_file_lacks(rfmeta, spec):
+    assert "echo hello" in plan(rfmeta, "--set", "spec.backoffLimit=2")["ray_job_submit"]
+    assert plan(rfmeta, "--set", "spec.runtimeEnvYAML.env_vars.WORD=2")["ray_job_submit"] is None
+    ending = rfmeta("submit", spec, "--dry-run", "--set", "spec.runtimeEnvYAML.env_vars.WORD=2")
+    assert "write what --set gives spec.runtimeEnvYAML into the file first" in ending.out
+
+
+def test_a_folder_is_no_job_spec(rfmeta, spec):
+    ending = rfmeta("submit", spec.parent, "--dry-run")
+    assert (ending.code, "is not a file" in ending.error) == (CONFIG, True), ending.err
+
+
 def test_a_second_file_is_not_taken_for_a_word_of_the_command(rfmeta, spec):
     ending = rfmeta("submit", spec, spec, "--dry-run")
     assert ending.code == CONFIG, ending.err

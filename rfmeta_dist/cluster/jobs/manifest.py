@@ -62,7 +62,8 @@ def read_manifest(path: Path, overrides: Sequence[str] = ()) -> Manifest:
         ConfigError: the file is missing, not YAML, or holds no RayJob or several; or an override does not fit.
     """
     if not path.is_file():
-        raise ConfigError(f"job spec {path} does not exist", START)
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ConfigError(f"job spec {path} {what}", START)
     documents = parsed(path, read_documents, path.read_bytes())
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise ConfigError(f"job spec {path} is not a mapping of fields to values", START)

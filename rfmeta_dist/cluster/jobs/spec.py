@@ -16,7 +16,16 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rfmeta_dist.cluster.jobs.manifest import COMPARE, ENVIRONMENT, Manifest, parsed, put, read_manifest, scalar
+from rfmeta_dist.cluster.jobs.manifest import (
+    COMPARE,
+    ENVIRONMENT,
+    Manifest,
+    override_of,
+    parsed,
+    put,
+    read_manifest,
+    scalar,
+)
 from rfmeta_dist.config.words import NULLS, read_words, typed
 from rfmeta_dist.core.credentials import in_command, in_text, is_secret
 from rfmeta_dist.core.errors import ConfigError
@@ -77,6 +86,7 @@ class Job:
         runtime_env: the content of spec.runtimeEnvYAML, as Ray takes it.
         ignored: names of the manifest's fields, and of further manifests in its file, for Kubernetes alone.
         mapped_resources: whether spec.entrypointResources is a mapping, where KubeRay wants a text of JSON.
+        own_environment: whether an override has changed spec.runtimeEnvYAML, so that the file has another one.
     """
 
     name: str
@@ -84,6 +94,7 @@ class Job:
     runtime_env: dict[str, Any]
     ignored: tuple[str, ...] = ()
     mapped_resources: bool = False
+    own_environment: bool = False
 
 
 Part = TypeVar("Part", bound=BaseModel)
@@ -120,7 +131,8 @@ def read(path: Path, overrides: Sequence[str] = (), words: Sequence[str] = ()) -
         spec = spec.model_copy(update={"entrypoint": f"{spec.entrypoint.rstrip()} {shlex.join(words)}"})
     environment = _runtime_env(path, spec.runtimeEnvYAML.encode(), manifest)
     _require_no_credentials(path, spec, environment)
-    return Job(name, spec, environment, (*ignored, *manifest.others), mapped)
+    changed = any(override_of(text).steps[:2] == ("spec", "runtimeEnvYAML") for text in overrides)
+    return Job(name, spec, environment, (*ignored, *manifest.others), mapped, changed)
 
 
 def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:

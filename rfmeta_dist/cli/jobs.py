@@ -63,7 +63,8 @@ STOP_EXAMPLES = """
 
   rfmeta jobs stop leave-one-out-1796022000-0
 
-Ray sends SIGTERM to the job's driver, and SIGKILL 3 s later. The command waits until the job has ended.
+Ray sends SIGTERM to the job's driver, and SIGKILL 3 s later, or as many seconds later as the variable
+RAY_JOB_STOP_WAIT_TIME_S of the head says. The command waits until the job has ended.
 Ray cannot stop a job that is still pending; the exit code is 6 then.
 """
 WAIT_EXAMPLES = """

@@ -167,7 +167,7 @@ def log_of(client: Any, address: str, job: About) -> str:
 def stop(client: Any, identifier: str, address: str, say: Say) -> About:
     """Ask the cluster to stop a job, wait until it has ended, and return what it is then.
 
-    Ray sends SIGTERM to the driver, and SIGKILL 3 s later.
+    Ray sends SIGTERM to the driver, and SIGKILL 3 s later, or after RAY_JOB_STOP_WAIT_TIME_S of the head.
 
     Raises:
         ClusterError: the cluster refuses; or the job has not ended in time. Ray cannot stop a pending job.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -188,6 +189,11 @@ def test_prometheus_reads_the_configuration(tmp_path: Path) -> None:
     if not Path(checker).exists():
         pytest.skip("Prometheus is not installed")
     prometheus.command("prometheus", tmp_path, tmp_path / "data", {"prometheus": 1, "metrics": 2})
+    made = json.loads((tmp_path / "prometheus.yaml").read_text())
+    ray, runs = made["scrape_configs"]
+    assert runs["static_configs"] == [{"targets": ["127.0.0.1:2"]}]
+    assert ray["metric_relabel_configs"]
+    assert ray["file_sd_configs"][0]["files"] == [str(tmp_path / "0/prom_metrics_service_discovery.json")]
     check = [checker, "check", "config", str(tmp_path / "prometheus.yaml")]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -36,10 +36,6 @@ class Found:
     studies: Sequence[str]
     retrainings: Sequence[str]
 
-    def __bool__(self) -> bool:
-        """Return True if anything was found."""
-        return bool(self.runs or self.studies or self.retrainings)
-
 
 def find(names: Sequence[str]) -> Found:
     """Find runs, studies and retrainings by the names of all objects below a folder.

@@ -111,6 +111,11 @@ def test_a_job_is_stopped_and_waited_for(rfmeta):
     assert json.loads(failed.out) == {"job": "tune-1800000200-0", "status": "FAILED", "exit_code": 7}
 
 
+def test_a_driver_that_a_signal_has_ended_has_the_exit_code_of_a_shell(rfmeta):
+    with jobs_api(others=[job_details("j-1-0", "FAILED", code=-9)]) as api:
+        assert rfmeta("jobs", "wait", "j-1-0", "--address", api.address).code == 137
+
+
 def test_waiting_has_an_end_of_its_own(rfmeta):
     with jobs_api(others=JOBS) as api:
         ending = rfmeta("jobs", "wait", "tune-18000001", "--timeout", "0.2", "--address", api.address)

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 
 # Names of variables, options and fields. The name is in capitals, with `_` between its words.
 _SECRET = re.compile(
-    r"SECRET|TOKEN(?!IZ)|PASSW(OR)?D|PASSPHRASE|(DB_?|PG|REQUIRE)PASS$|(ACCESS|API|PRIVATE)_?KEY|CREDENTIAL"
+    r"SECRET|TOKEN(?!IZ|S(_|$))|PASSW(OR)?D|PASSPHRASE|(DB_?|PG|REQUIRE)PASS$|(ACCESS|API|PRIVATE)_?KEY|CREDENTIAL"
     r"|CONNECTION_?STRING|(^|_)AUTH$"
 )
 # Names that contain such a word, and whose value is a place or a setting.
 _SETTING = re.compile(
-    r"_(PATH|FILE|DIR|NAME|MODE|URL|URI|ENDPOINT|REF|TTL|LIFETIME|EXPIRY|SECONDS)$|^RAY_ENABLE_|MAX_|NUM_"
+    r"_(PATH|FILE|DIR|NAME|MODE|URL|URI|ENDPOINT|REF|TTL|LIFETIME|EXPIRY|SECONDS|COUNT|DIM|SIZE)$|^RAY_ENABLE_|MAX_"
     r"|^GOOGLE_APPLICATION_CREDENTIALS$"
 )
 # The pattern matches scheme://user:password@host. A password may contain slashes, as AWS secrets do. Digits and
 # a slash after the colon are a port, not a password.
 _IN_URL = re.compile(
-    r"""(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s'"/?#@:]*)(?::(?!\d+/)(?P<password>[^\s'"@]*))?@""", re.I
+    r"""(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s'"/?#@:\[]*)(?::(?!\d+/)(?P<password>[^\s'"@]*))?@""", re.I
 )
 # Parameters of a URL, such as X-Amz-Signature=…, and headers, such as Authorization: Bearer ….
 _IN_QUERY = re.compile(

@@ -39,6 +39,7 @@ def test_values_of_secret_variables_are_masked_wherever_they_stand(monkeypatch):
         "give the token with RAY_AUTH_TOKEN, or a basic one",
         "tokens=3; secret sharing; s3://faces/token=1/x",
         "see http://127.0.0.1:8265/api?job=3",
+        "see http://[::1]:8265/a@b",
         "Basic Constraints of CA cert; a bearer certificate; basic training",
     ],
 )
@@ -59,7 +60,7 @@ def test_a_credential_is_known_by_its_name(name):
     "name",
     ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "AWS_WEB_IDENTITY_TOKEN_FILE", "TOKENIZERS_PARALLELISM",
      "SECRET_NAME", "AWS_ENDPOINT_URL", "OMP_NUM_THREADS", "RAY_ENABLE_K8S_TOKEN_AUTH", "KEYS", "AUTHOR",
-     "max-tokens", "tokenizer", "password-file", "GOOGLE_APPLICATION_CREDENTIALS"],
+     "max-tokens", "model.tokens", "token_dim", "tokenizer", "password-file", "GOOGLE_APPLICATION_CREDENTIALS"],
 )  # fmt: skip
 def test_a_place_or_setting_is_no_credential(name):
     assert not is_secret(name)

@@ -121,6 +121,13 @@ def test_a_file_that_is_nested_too_deeply_is_refused(rfmeta, spec):
     assert (ending.code, "nested too deeply" in ending.error) == (CONFIG, True), ending.err
 
 
+def test_a_file_whose_aliases_multiply_is_refused_at_once(rfmeta, spec):
+    lists = "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    spec.write_text(f"x0: &a0 [a]\n{lists}{TEXT.replace('{owner: team}', '*a8')}")
+    ending = rfmeta("submit", spec, "--dry-run")
+    assert (ending.code, "more than 100000 values" in ending.error) == (CONFIG, True), ending.err
+
+
 def test_no_equal_command_of_ray_is_shown_for_variables_that_the_file_lacks(rfmeta, spec):
     assert "echo hello" in plan(rfmeta, "--set", "spec.backoffLimit=2")["ray_job_submit"]
     assert plan(rfmeta, "--set", "spec.runtimeEnvYAML.env_vars.WORD=2")["ray_job_submit"] is None

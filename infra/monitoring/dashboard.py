@@ -61,7 +61,7 @@ ROWS: dict[str, list[Panel]] = {
     "Overview": [
         one("Trainings at work", "sum(ray_rfmeta_train_active) or vector(0)", stat=True),
         one("Alerts that fire", 'count(ALERTS{alertstate="firing"}) or vector(0)', stat=True),
-        one("Nodes of the cluster that answer", 'sum(up{job="ray"}) or vector(0)', stat=True),
+        one("Metrics ports of the cluster that answer", 'sum(up{job="ray"}) or vector(0)', stat=True),
         one("Folders that can be read", "sum(rfmeta_store_up) or vector(0)", stat=True),
     ],
     "Training": [

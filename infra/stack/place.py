@@ -57,12 +57,14 @@ class Place:
             finally:
                 for path in (self.token_file, self.client_file, self._state):
                     path.unlink(missing_ok=True)
+                lock.truncate(0)  # the number may soon be that of another process
 
     def running(self) -> bool:
         """Return True if a stack runs in the folder."""
         try:
             with self._lock.open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A shared lock, so that two who ask at the same time do not take one another for a stack.
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except BlockingIOError:
@@ -77,10 +79,15 @@ class Place:
         """
         if not self.running():
             return False
-        with suppress(ProcessLookupError):
-            os.kill(int(self._holder()), signal.SIGTERM)
-        deadline = time.monotonic() + _END_S
+        asked, deadline = "", time.monotonic() + _END_S
         while self.running():
+            holder = self._holder()
+            if (
+                holder.isdecimal() and holder != asked
+            ):  # a stack that has just begun writes its number a moment later
+                with suppress(ProcessLookupError):
+                    os.kill(int(holder), signal.SIGTERM)
+                asked = holder
             if time.monotonic() > deadline:
                 raise RunError(
                     f"the stack of {self.folder} (process {self._holder()}) has not ended within {_END_S} s",

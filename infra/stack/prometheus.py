@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import yaml
+
+MONITORING = Path(__file__).parents[1] / "monitoring"
 REMEDY = "Prometheus is not installed; going on without it. To have it: apt-get install prometheus"
 
 
@@ -36,13 +38,14 @@ def command(program: str, temp: Path, folder: Path, ports: dict[str, int]) -> li
 
 
 def _configuration(targets: Path, ports: dict[str, int]) -> str:
-    """Return the configuration as JSON, which is YAML too."""
-    jobs: list[dict[str, object]] = [
-        {"job_name": "ray", "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "5s"}]}
-    ]
+    """Return infra/monitoring/prometheus.yaml with the places of this stack, as JSON, which is YAML too."""
+    configuration = yaml.safe_load((MONITORING / "prometheus.yaml").read_text(encoding="utf-8"))
+    configuration["global"] = {"scrape_interval": "10s", "evaluation_interval": "10s"}
+    configuration["rule_files"] = [str(MONITORING / name) for name in configuration["rule_files"]]
+    jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
+    jobs["ray"]["file_sd_configs"] = [{"files": [str(targets)], "refresh_interval": "5s"}]
     if "metrics" in ports:
-        place = [{"targets": [f"127.0.0.1:{ports['metrics']}"]}]
-        jobs.append({"job_name": "rfmeta", "static_configs": place})
-    rules = sorted(str(path) for path in (ROOT / "infra/monitoring").glob("alerts.yaml"))
-    every = {"scrape_interval": "10s", "evaluation_interval": "10s"}
-    return json.dumps({"global": every, "rule_files": rules, "scrape_configs": jobs}, indent=1)
+        jobs["rfmeta"]["static_configs"] = [{"targets": [f"127.0.0.1:{ports['metrics']}"]}]
+    else:
+        del jobs["rfmeta"]
+    return json.dumps({**configuration, "scrape_configs": [*jobs.values()]}, indent=1)

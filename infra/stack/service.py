@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,17 +101,17 @@ def fetch(url: str, token: str = "") -> tuple[int, bytes]:
             return int(answer.status), answer.read()
     except urllib.error.HTTPError as error:
         return error.code, b""
-    except OSError:
+    except (OSError, http.client.HTTPException):  # such as an answer that was cut off when the server ended
         return 0, b""
 
 
 def alive_nodes(dashboard: str, token: str) -> set[str]:
     """Return the names of the Ray nodes that the head counts as alive."""
     status, body = fetch(f"{dashboard}/api/v0/nodes?limit=1000&detail=0", token)
-    if status != 200:
-        return set()
-    nodes = json.loads(body)["data"]["result"]["result"]
-    return {node["node_name"] for node in nodes if node["state"] == "ALIVE"}
+    with suppress(ValueError, LookupError, TypeError):  # a head that ends may answer with something else
+        nodes = json.loads(body)["data"]["result"]["result"] if status == 200 else []
+        return {node["node_name"] for node in nodes if node["state"] == "ALIVE"}
+    return set()
 
 
 def clean_environment() -> dict[str, str]:

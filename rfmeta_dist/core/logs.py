@@ -13,6 +13,7 @@ Lines that native code writes past Python, such as an abort of the C library, st
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import logging
@@ -53,15 +54,22 @@ class JsonLines(io.TextIOBase):
         *lines, rest = (getattr(self._parts, "rest", "") + text).split("\n")
         self._parts.rest = rest
         for line in lines:
-            shown = line.rstrip("\r").rpartition("\r")[
-                2
-            ]  # a bar of progress overwrites its line again and again
-            if _STYLES.sub("", shown).strip():
-                self.emit("warning", shown)
+            self._warn(line)
         return len(text)
+
+    def finish(self) -> None:
+        """Write what this thread has begun as a line and not ended."""
+        rest, self._parts.rest = getattr(self._parts, "rest", ""), ""
+        self._warn(rest)
+
+    def _warn(self, line: str) -> None:
+        shown = line.rstrip("\r").rpartition("\r")[2]  # a bar of progress overwrites its line again and again
+        if _STYLES.sub("", shown).strip():
+            self.emit("warning", shown)
 
     def emit(self, level: str, message: str, **further: Any) -> None:
         """Write one object. If nobody reads the stream any longer, the program ends, with exit code 141."""
+        further = {name: masked(value) if isinstance(value, str) else value for name, value in further.items()}
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = _STYLES.sub("", masked(message)).strip()
         line = {"time": now, "level": level, "message": text, "trace": trace_id(), "command": self.command}
@@ -130,7 +138,8 @@ def open_json(command: str) -> None:
         out.command = command
         return
     os.environ[VARIABLE] = JSON
-    sys.stderr = JsonLines(sys.stderr, command)
+    sys.stderr = out = JsonLines(sys.stderr, command)
+    atexit.register(out.finish)  # the last line of a job's log may have no end
     logging.getLogger().addHandler(_Handler())
     logging.captureWarnings(True)
 
@@ -144,6 +153,8 @@ def inherit() -> None:
 def close_json() -> None:
     """Write text to stderr again."""
     if (out := stream()) is not None:
+        out.finish()
+        atexit.unregister(out.finish)
         sys.stderr = out.stream
         os.environ.pop(VARIABLE, None)
     root = logging.getLogger()

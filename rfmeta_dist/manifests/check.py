@@ -23,6 +23,7 @@ _ALWAYS: tuple[Rule, ...] = (
     jobs.texts,
     secrets.environment,
     secrets.runtime_environment,
+    secrets.commands,
     secrets.secrets,
     secrets.anywhere,
     clusters.replicas,

@@ -46,7 +46,8 @@ def manifest_files(path: Path) -> tuple[list[Path], dict[str, list[Path]]]:
             )
         return [path], {}
     if not path.is_dir():
-        raise ConfigError(f"{path} does not exist", _CHOOSE)
+        what = "is neither a file nor a folder" if path.exists() else "does not exist"
+        raise ConfigError(f"{path} {what}", _CHOOSE)
     found = sorted(file for file in path.rglob("*.y*ml") if file.is_file() and file.suffix in (".yaml", ".yml"))
     kustomizations = [file for file in found if file.name in KUSTOMIZATIONS]
     named = {part for file in kustomizations for part in _parts(file)}

@@ -36,10 +36,6 @@ class Found:
     studies: Sequence[str]
     retrainings: Sequence[str]
 
-    def __bool__(self) -> bool:
-        """Return True if anything was found."""
-        return bool(self.runs or self.studies or self.retrainings)
-
 
 def find(names: Sequence[str]) -> Found:
     """Find runs, studies and retrainings by the names of all objects below a folder.
@@ -85,6 +81,8 @@ class Exporter:
         self._wrong: dict[str, str] = {}
         self._read: dict[str, float] = {}
         self._empty: dict[str, bool] = {}
+        self._shown: dict[tuple[str, str], str] = {}  # URL by kind and name of what was found at this look
+        self._told: set[str] = set()
         self.text = ""
         self.samples: list[Sample] = []
 
@@ -105,6 +103,7 @@ class Exporter:
         but all that is not damaged is shown.
         """
         samples: list[Sample] = []
+        self._shown.clear()
         for folder in self._stores:
             problems: list[str] = []
             try:
@@ -136,18 +135,33 @@ class Exporter:
         for place in (*found.studies, *found.retrainings, *found.runs):
             name, at = _name(store, place), _at(store, place)
             with _damage_told(at, problems):
-                if place in found.studies:
-                    samples += self._studies.one(name, at)
-                elif place in found.retrainings:
-                    samples += retrainings.one(name, at, self._holders)
-                elif place:
+                if place and place in found.runs:
                     standing = runs.stand(at, found.runs[place], self._holders)
                     groups.setdefault(_parent(place), []).append(standing)
-                else:
+                elif place in found.studies and self._is_first("study", name, at):
+                    samples += self._studies.one(name, at)
+                elif place in found.retrainings and self._is_first("retraining", name, at):
+                    samples += retrainings.one(name, at, self._holders)
+                elif place in found.runs and self._is_first("run", name, at):
                     samples += runs.one(name, at, found.runs[place], self._holders)
         for place, standings in groups.items():
-            samples += runs.many(_name(store, place), standings)
+            name, at = _name(store, place), _at(store, place)
+            if self._is_first("folder", name, at):
+                samples += runs.many(name, standings)
         return samples
+
+    def _is_first(self, kind: str, name: str, at: Store) -> bool:
+        """Return True if nothing of this kind and name is shown yet. Prometheus would mix up the two."""
+        if (kind, name) not in self._shown:
+            self._shown[kind, name] = at.url
+            return True
+        first = self._shown[kind, name]
+        if first != at.url and at.url not in self._told:
+            self._told.add(at.url)
+            self._say(
+                f"{at.url} is not shown, because {first} has the same name; give it to a second rfmeta metrics"
+            )
+        return False
 
 
 @contextmanager

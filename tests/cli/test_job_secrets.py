@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rfmeta_dist.cluster.jobs import secrets
-
 CONFIG = 2
 PLANTED = "hunter2-planted"
 REFUSED = {
@@ -25,6 +23,8 @@ REFUSED = {
         "spec.runtimeEnvYAML.working_dir has a URL",
     ),
     "URL in the command": ("  entrypoint: main --db postgres://me:X@host/db", "spec.entrypoint has a URL"),
+    "Redis without a user": ("  entrypoint: main --db redis://:X@host/0", "spec.entrypoint has a URL"),
+    "header": ("  entrypoint: 'curl -H \"Authorization: Bearer X\" host'", "spec.entrypoint has a header"),
     "URL in metadata": ("  metadata: {store: 'https://me:X@host'}", "spec.metadata.store has a URL"),
 }
 
@@ -44,22 +44,3 @@ def test_words_after_the_command_are_searched_too(rfmeta, tmp_path):
     path.write_text("kind: RayJob\nmetadata: {name: j}\nspec: {entrypoint: main}\n")
     ending = rfmeta("submit", path, "--dry-run", "--", "--token", PLANTED)
     assert (ending.code, PLANTED in ending.err) == (CONFIG, False)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "TOKENIZERS_PARALLELISM=false main --max-tokens 5 --tokenizer x",
-        "AWS_SECRET_ACCESS_KEY=$KEY main --token ${TOKEN} --password-file p",
-        "main --db postgres://host/db git+ssh://git@host/r https://${USER}:${TOKEN}@host/simple",
-        "main token secret",
-    ],
-)
-def test_names_that_only_look_alike_and_references_are_taken(command):
-    assert secrets.in_command(command) is None
-    assert not secrets.in_url(command)
-
-
-def test_what_other_peoples_jobs_contain_is_hidden():
-    command = "PGPASSWORD=a1b2 main --token c3d4 --set x=1 s3://k:e5f6@host/x"
-    assert secrets.hidden(command) == "PGPASSWORD=*** main --token *** --set x=1 s3://***@host/x"

@@ -8,6 +8,7 @@ import pytest
 
 from rfmeta_dist.cluster.jobs import limits
 from rfmeta_dist.cluster.jobs.address import cluster_url
+from rfmeta_dist.cluster.jobs.client import refusal
 from rfmeta_dist.core.errors import ConfigError
 from tests.jobs_api import job_details, jobs_api
 
@@ -110,6 +111,11 @@ def test_a_job_is_stopped_and_waited_for(rfmeta):
     assert json.loads(failed.out) == {"job": "tune-1800000200-0", "status": "FAILED", "exit_code": 7}
 
 
+def test_a_driver_that_a_signal_has_ended_has_the_exit_code_of_a_shell(rfmeta):
+    with jobs_api(others=[job_details("j-1-0", "FAILED", code=-9)]) as api:
+        assert rfmeta("jobs", "wait", "j-1-0", "--address", api.address).code == 137
+
+
 def test_waiting_has_an_end_of_its_own(rfmeta):
     with jobs_api(others=JOBS) as api:
         ending = rfmeta("jobs", "wait", "tune-18000001", "--timeout", "0.2", "--address", api.address)
@@ -133,6 +139,11 @@ def test_no_token_and_no_cluster_are_told_apart(rfmeta, verb):
     gone = rfmeta("jobs", *verb.split(), "--address", api.address)
     assert (refused.code, "RAY_AUTH_TOKEN" in refused.error) == (CLUSTER, True), refused.err
     assert (gone.code, "check --address" in gone.error) == (CLUSTER, True), gone.err
+
+
+def test_an_address_in_an_error_is_not_mistaken_for_a_refusal():
+    said = "HTTPConnectionPool(host='auth', port=8401): Max retries exceeded with url: /api/jobs/x-1796403000-0"
+    assert "check --address" in str(refusal("http://auth:8401", ConnectionError(said)))
 
 
 ADDRESSES = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -67,3 +69,15 @@ def test_results_stay_and_messages_become_objects(rfmeta, packed, monkeypatch):
     assert any("no errors" in line for line in told)
     assert not [line for line in told if "\x1b" in line]
     assert {line["command"] for line in objects(as_json)} == {"shards verify"}
+
+
+def test_the_parts_of_a_mistake_hide_credentials(rfmeta, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "planted-8f3a")
+    ending = rfmeta("--log-format", "json", "train", "x.yaml", "--planted-8f3a")
+    assert (ending.code, "planted-8f3a" in ending.err) == (2, False), ending.err
+
+
+def test_a_last_line_without_an_end_is_written():
+    program = "from rfmeta_dist.core import logs; logs.open_json(''); import sys; sys.stderr.write('a\\nb')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["a", "b"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -100,6 +102,22 @@ def test_an_identifier_that_is_taken_is_named(rfmeta, tmp_path):
         ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
     assert (ending.code, api.submitted) == (CLUSTER, []), ending.err
     assert "has a job j-" in ending.error
+
+
+def test_who_interrupts_a_submission_learns_how_to_look_for_the_job(rfmeta, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "LOST_S", 30)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with jobs_api(starting=10_000) as api:
+
+        def interrupt() -> None:
+            while api.starting == 10_000:
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        ending = rfmeta("submit", spec(tmp_path), "--address", api.address)
+    signal.signal(signal.SIGINT, before)
+    assert (ending.code, "rfmeta jobs show j-" in ending.err) == (130, True), ending.err
 
 
 def test_why_an_environment_could_not_be_made_is_said_in_full(rfmeta, tmp_path):

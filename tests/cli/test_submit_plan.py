@@ -107,6 +107,39 @@ def test_a_value_that_does_not_fit_is_refused_as_if_the_file_had_it(rfmeta, spec
     assert (ending.code, words in ending.error) == (CONFIG, True), ending.err
 
 
+def test_a_text_that_looks_like_a_date_does_not_prevent_set(rfmeta, spec):
+    described = (
+        "  rayClusterSpec:\n    headGroupSpec: {template: {spec: {containers: [{name: a, image: i}]}}}\n"
+    )
+    spec.write_text(f"{TEXT}{described}".replace("owner: team", "owner: 2026-13-45"))
+    assert plan(rfmeta, "--set", "spec.backoffLimit=3")["metadata"] == {"owner": "2026-13-45"}
+
+
+def test_a_file_that_is_nested_too_deeply_is_refused(rfmeta, spec):
+    spec.write_text(f"{TEXT}  clusterSelector: {'[' * 5000}\n")
+    ending = rfmeta("submit", spec, "--dry-run")
+    assert (ending.code, "nested too deeply" in ending.error) == (CONFIG, True), ending.err
+
+
+def test_a_file_whose_aliases_multiply_is_refused_at_once(rfmeta, spec):
+    lists = "".join(f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    spec.write_text(f"x0: &a0 [a]\n{lists}{TEXT.replace('{owner: team}', '*a8')}")
+    ending = rfmeta("submit", spec, "--dry-run")
+    assert (ending.code, "more than 100000 values" in ending.error) == (CONFIG, True), ending.err
+
+
+def test_no_equal_command_of_ray_is_shown_for_variables_that_the_file_lacks(rfmeta, spec):
+    assert "echo hello" in plan(rfmeta, "--set", "spec.backoffLimit=2")["ray_job_submit"]
+    assert plan(rfmeta, "--set", "spec.runtimeEnvYAML.env_vars.WORD=2")["ray_job_submit"] is None
+    ending = rfmeta("submit", spec, "--dry-run", "--set", "spec.runtimeEnvYAML.env_vars.WORD=2")
+    assert "write what --set gives spec.runtimeEnvYAML into the file first" in ending.out
+
+
+def test_a_folder_is_no_job_spec(rfmeta, spec):
+    ending = rfmeta("submit", spec.parent, "--dry-run")
+    assert (ending.code, "is not a file" in ending.error) == (CONFIG, True), ending.err
+
+
 def test_a_second_file_is_not_taken_for_a_word_of_the_command(rfmeta, spec):
     ending = rfmeta("submit", spec, spec, "--dry-run")
     assert ending.code == CONFIG, ending.err

@@ -172,6 +172,21 @@ def test_a_study_shows_what_is_done_and_what_is_left(tmp_path: Path):
     assert sum(map(len, found.values())) == 2 + 3 + 3 + 1 + 1 + 4 * 6 + 4
 
 
+@pytest.mark.parametrize("inner", ["", "/finished"])
+def test_of_two_folders_with_the_same_name_one_is_shown_and_the_other_is_said(runs: Path, inner: str):
+    second = Path(shutil.copytree(runs, runs.parent / "other/runs"))
+    said: list[str] = []
+    exporter = Exporter([f"{runs}{inner}", f"{second}{inner}"], said.append)
+    for _ in range(2):
+        exporter.refresh()
+    series = [(sample.name, *sample.labels.values()) for sample in exporter.samples]
+    assert len(set(series)) == len(series)
+    assert said == [
+        f"{second}{inner} is not shown, because {runs}{inner} has the same name; "
+        "give it to a second rfmeta metrics"
+    ]
+
+
 def test_a_damaged_folder_is_down_and_the_others_are_shown(runs: Path):
     (runs / "interrupted/config.yaml").write_text("run: [")
     said: list[str] = []

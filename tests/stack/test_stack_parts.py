@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from infra.stack import __main__ as command
 from infra.stack import family, ports, prometheus
 from infra.stack.place import Place
 from infra.stack.ray_nodes import Machine
-from infra.stack.service import Service
+from infra.stack.service import Service, alive_nodes
 from rfmeta_dist.core.errors import ConfigError, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +38,46 @@ def test_a_folder_has_one_stack_and_names_who_has_it(tmp_path: Path) -> None:
     assert place.end() is False
     with place.taken():
         pass
+
+
+def test_who_asks_whether_a_stack_runs_is_not_taken_for_one(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with place.taken():
+        pass
+    with (tmp_path / "lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert not place.running()
+
+
+def test_a_stack_that_has_not_written_its_number_yet_is_ended_all_the_same(tmp_path: Path) -> None:
+    late = (
+        "import fcntl, os, sys, time; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(1); lock.write(str(os.getpid())); lock.flush(); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", late, tmp_path / "lock"], stdout=subprocess.PIPE) as stack:
+        assert stack.stdout is not None
+        stack.stdout.readline()
+        threading.Thread(target=stack.wait).start()
+        assert Place(tmp_path).end() is True
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"data": null}', b"HTTP/1.1 200 OK"])
+def test_an_odd_answer_does_not_end_the_supervisor(body: bytes) -> None:
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    for answer in (cut, whole):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            thread = threading.Thread(target=_answer_once, args=(server, answer))
+            thread.start()
+            assert alive_nodes(url, "") == set()
+            thread.join()
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    with server.accept()[0] as client:
+        client.recv(1 << 16)
+        client.sendall(answer)
 
 
 def test_the_token_is_for_this_user_alone_and_nothing_else_has_it(tmp_path: Path) -> None:
@@ -146,6 +189,11 @@ def test_prometheus_reads_the_configuration(tmp_path: Path) -> None:
     if not Path(checker).exists():
         pytest.skip("Prometheus is not installed")
     prometheus.command("prometheus", tmp_path, tmp_path / "data", {"prometheus": 1, "metrics": 2})
+    made = json.loads((tmp_path / "prometheus.yaml").read_text())
+    ray, runs = made["scrape_configs"]
+    assert runs["static_configs"] == [{"targets": ["127.0.0.1:2"]}]
+    assert ray["metric_relabel_configs"]
+    assert ray["file_sd_configs"][0]["files"] == [str(tmp_path / "0/prom_metrics_service_discovery.json")]
     check = [checker, "check", "config", str(tmp_path / "prometheus.yaml")]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 - manifest: find the RayJob in a file, apply --set (no ray)
 - checking: check a manifest by KubeRay's rules (no ray)
 - spec: read and check a job spec (no ray)
-- secrets: find credentials in a job spec (no ray)
 - address: the URL of a cluster's Jobs API (no ray)
 - upload: what a working directory would upload
 - plan: what a submission would do, for --dry-run

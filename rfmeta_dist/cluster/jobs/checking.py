@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-
-import yaml
 
 from rfmeta_dist.cluster.jobs.manifest import override_of, put, read_manifest
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.manifests.check import Finding, findings
+from rfmeta_dist.manifests.text import Document, documents
 
 
 def findings_in(path: Path, overrides: Sequence[str] = ()) -> list[Finding]:
@@ -32,11 +32,15 @@ def findings_in(path: Path, overrides: Sequence[str] = ()) -> list[Finding]:
     text = path.read_text(encoding="utf-8-sig")
     if not overrides:
         return findings(text, str(path), "submit")
-    job = next(d for d in yaml.safe_load_all(text) if isinstance(d, dict) and d.get("kind") == "RayJob")
+    # Numbers and texts are told apart as Kubernetes does, so PyYAML's own loader cannot be used.
+    trees = [document.value for document in documents(text) if isinstance(document, Document)]
+    job = next((tree for tree in trees if isinstance(tree, dict) and tree.get("kind") == "RayJob"), None)
+    if job is None:  # the check names the place that cannot be read
+        return findings(text, str(path), "submit")
     for override in map(override_of, overrides):
         if not override.inside_environment:
             put(job, override._replace(value=override.native))
-    found = findings(yaml.safe_dump(job, sort_keys=False), f"{path} with --set", "submit")
+    found = findings(json.dumps(job, ensure_ascii=False), f"{path} with --set", "submit")  # JSON is YAML too
     return [Finding(f.source, None, f.field, f.problem, f.remedy, f.kind) for f in found]
 
 

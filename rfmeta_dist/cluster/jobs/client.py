@@ -98,14 +98,16 @@ def refusal(address: str, error: Exception, what: str = NOT_GIVEN) -> ClusterErr
         error: what Ray's client or the HTTP client raised.
         what: what has failed.
     """
+    from ray.exceptions import AuthenticationError
+
     inner = getattr(error, "reason", None)  # of a URLError, whose own text is not for people
-    reason, lowered = first_line(inner if isinstance(inner, OSError) else error), str(error).lower()
-    if any(mark in lowered for mark in ("401", "403", "token", "auth")):
+    reason = first_line(inner if isinstance(inner, OSError) else error)
+    if isinstance(error, AuthenticationError):  # other errors repeat addresses, in which anything may stand
         return ClusterError(
             f"the cluster at {address} refused the request: {reason}",
             "export RAY_AUTH_MODE=token and RAY_AUTH_TOKEN with the cluster's token",
         )
-    if "certificate" in lowered:
+    if "certificate" in str(error).lower():
         return ClusterError(
             f"{what} at {address}: {reason}",
             "export SSL_CERT_FILE and REQUESTS_CA_BUNDLE, both with the file of the authority that has "

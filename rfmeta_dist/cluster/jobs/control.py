@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rfmeta_dist.cluster.jobs import limits, secrets
+from rfmeta_dist.cluster.jobs import limits
 from rfmeta_dist.cluster.jobs.client import first_line, is_unknown, refusal
 from rfmeta_dist.cluster.jobs.following import Say, exit_code
-from rfmeta_dist.cluster.jobs.spec import TRACE
+from rfmeta_dist.core.credentials import hidden, is_secret
 from rfmeta_dist.core.errors import ClusterError, ConfigError, RfmetaError
+from rfmeta_dist.core.trace import VARIABLE as TRACE
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def about(info: Any) -> About:
     if variables:
         environment["env_vars"] = sorted(variables)
     ended = None if info.end_time is None or not info.status.is_terminal() else info.end_time / 1000
-    metadata = {
-        k: "***" if secrets.is_secret(k) else secrets.hidden(v) for k, v in (info.metadata or {}).items()
-    }
+    metadata = {k: "***" if is_secret(k) else hidden(v) for k, v in (info.metadata or {}).items()}
     return About(
         job=info.submission_id or info.job_id or "?",
         status=info.status.value,
@@ -73,8 +72,8 @@ def about(info: Any) -> About:
         exit_code=exit_code(info) if info.status.is_terminal() else None,
         trace=variables.get(TRACE),
         metadata=metadata,
-        entrypoint=secrets.hidden(info.entrypoint),
-        message=secrets.hidden(info.message or ""),
+        entrypoint=hidden(info.entrypoint),
+        message=hidden(info.message or ""),
         error=info.error_type,
         runtime_env=_masked(environment),
         node=info.driver_info.node_ip_address if info.driver_info else None,
@@ -87,7 +86,7 @@ def _masked(tree: Any) -> Any:
         return {key: _masked(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [_masked(value) for value in tree]
-    return secrets.hidden(tree) if isinstance(tree, str) else tree
+    return hidden(tree) if isinstance(tree, str) else tree
 
 
 @contextmanager

@@ -23,11 +23,14 @@ def come_back(identifier: str, address: str) -> str:
 def exit_code(info: Any) -> int:
     """Return the exit code for a job that has ended: 0 if it succeeded, 143 if stopped, else its driver's.
 
+    If signal N ended the driver, Ray says -N, and the exit code is 128 + N, as a shell gives it.
+
     Args:
         info: Ray's JobDetails. A job that failed before its driver ran has no exit code there; it gets 1.
     """
     ends = {"SUCCEEDED": 0, "STOPPED": limits.STOPPED}
-    return int(ends.get(info.status.value, info.driver_exit_code or 1))
+    code = int(ends.get(info.status.value, info.driver_exit_code or 1))
+    return code if code >= 0 else 128 - code
 
 
 class Follower:

@@ -10,6 +10,7 @@ import yaml
 
 from rfmeta_dist.config.words import read_documents, read_words
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.manifests.text import LARGEST
 
 START = "write one to start from with: rfmeta example leave_one_out > job.yaml"
 COMPARE = "to compare with, this prints a complete job spec: rfmeta example leave_one_out"
@@ -62,7 +63,8 @@ def read_manifest(path: Path, overrides: Sequence[str] = ()) -> Manifest:
         ConfigError: the file is missing, not YAML, or holds no RayJob or several; or an override does not fit.
     """
     if not path.is_file():
-        raise ConfigError(f"job spec {path} does not exist", START)
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ConfigError(f"job spec {path} {what}", START)
     documents = parsed(path, read_documents, path.read_bytes())
     if not documents or not all(isinstance(document, dict) for document in documents):
         raise ConfigError(f"job spec {path} is not a mapping of fields to values", START)
@@ -95,17 +97,30 @@ def parsed(path: Path, parse: Callable[[str], Any], content: bytes, field: str =
     """
     what = f"job spec {path}: the text of {field}" if field else f"job spec {path}"
     try:
-        return parse(content.decode("utf-8-sig"))
+        tree = parse(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{what} is not text in UTF-8", "save the file as UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:  # a date such as 2026-13-45 is a ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2026-13-45 is a ValueError
         mark = getattr(error, "problem_mark", None)
         where = f": line {mark.line + 1}" if mark else ": it holds an impossible date or number"
+        where = ": it is nested too deeply" if isinstance(error, RecursionError) else where
         where += " of that text" if mark and field else ""
         raise ConfigError(
             f"{what} is not YAML{where}",
             f"correct its indentation, quotation marks and brackets, and fields that occur twice; {COMPARE}",
         ) from error
+    if _too_large(tree):
+        raise ConfigError(f"{what} has more than {LARGEST} values", "write it without aliases such as *name")
+    return tree
+
+
+def _too_large(tree: Any) -> bool:
+    """Return True if a tree has more than `LARGEST` values. Aliases count each time they are used."""
+    left, count = [tree], 0
+    while left and count <= LARGEST:
+        here, count = left.pop(), count + 1
+        left += here.values() if isinstance(here, dict) else here if isinstance(here, list) else ()
+    return count > LARGEST
 
 
 def scalar(value: Any) -> Any:

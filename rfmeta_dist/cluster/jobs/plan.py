@@ -8,8 +8,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from rfmeta_dist.cluster.jobs.spec import TRACE, Job
+from rfmeta_dist.cluster.jobs.spec import Job
 from rfmeta_dist.cluster.jobs.upload import Package, mib
+from rfmeta_dist.core.trace import VARIABLE as TRACE
 
 IDENTIFIER = "{unix time}-{attempt}"
 _SHELL = re.compile(r"""[^\w@%+=:,./ -]""")  # a command with such a character means something to a shell
@@ -72,7 +73,8 @@ def as_lines(job: Job, address: str, packages: list[Package] | None, path: Path)
             if packages is None
             else _uploads(packages)
         ),
-        f"the same with Ray's own command: {ray_command(job, address, path)}",
+        "the same with Ray's own command: "
+        + (ray_command(job, address, path) or "write what --set gives spec.runtimeEnvYAML into the file first"),
     ]
 
 
@@ -90,11 +92,14 @@ def shown_environment(job: Job) -> dict[str, Any]:
     return job.runtime_env | {"env_vars": names}
 
 
-def ray_command(job: Job, address: str, path: Path) -> str:
+def ray_command(job: Job, address: str, path: Path) -> str | None:
     """Return the `ray job submit` command, in one line of bash, that submits the same job once.
 
-    The values of variables are not written into it: the command reads them from the job spec's file.
+    The values of variables are not written into it: the command reads them from the job spec's file. It returns
+    None if the file lacks them, because `--set` gave them.
     """
+    if job.own_environment and "env_vars" in job.runtime_env:
+        return None
     spec = job.spec
     words = ["ray", "job", "submit", "--address", address]
     line = f'{shlex.join(words)} --submission-id {job.name}-"$(date +%s)"-0'

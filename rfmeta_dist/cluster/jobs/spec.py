@@ -8,7 +8,7 @@ contain credentials: the nodes of the cluster have them in their environment.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,15 +16,21 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rfmeta_dist.cluster.jobs import secrets
-from rfmeta_dist.cluster.jobs.manifest import COMPARE, ENVIRONMENT, Manifest, parsed, put, read_manifest, scalar
+from rfmeta_dist.cluster.jobs.manifest import (
+    COMPARE,
+    ENVIRONMENT,
+    Manifest,
+    override_of,
+    parsed,
+    put,
+    read_manifest,
+    scalar,
+)
 from rfmeta_dist.config.words import NULLS, read_words, typed
+from rfmeta_dist.core.credentials import in_command, in_text, is_secret
 from rfmeta_dist.core.errors import ConfigError
 
 ARCHIVES = (".zip", ".jar", ".whl")
-TRACE = (
-    "RFMETA_TRACE"  # environment variable that gives all attempts of a job one identifier in logs and results
-)
 # Fields of a RayJob for KubeRay alone.
 KUBERAY = (
     *(
@@ -80,6 +86,7 @@ class Job:
         runtime_env: the content of spec.runtimeEnvYAML, as Ray takes it.
         ignored: names of the manifest's fields, and of further manifests in its file, for Kubernetes alone.
         mapped_resources: whether spec.entrypointResources is a mapping, where KubeRay wants a text of JSON.
+        own_environment: whether an override has changed spec.runtimeEnvYAML, so that the file has another one.
     """
 
     name: str
@@ -87,6 +94,7 @@ class Job:
     runtime_env: dict[str, Any]
     ignored: tuple[str, ...] = ()
     mapped_resources: bool = False
+    own_environment: bool = False
 
 
 Part = TypeVar("Part", bound=BaseModel)
@@ -123,7 +131,8 @@ def read(path: Path, overrides: Sequence[str] = (), words: Sequence[str] = ()) -
         spec = spec.model_copy(update={"entrypoint": f"{spec.entrypoint.rstrip()} {shlex.join(words)}"})
     environment = _runtime_env(path, spec.runtimeEnvYAML.encode(), manifest)
     _require_no_credentials(path, spec, environment)
-    return Job(name, spec, environment, (*ignored, *manifest.others), mapped)
+    changed = any(override_of(text).steps[:2] == ("spec", "runtimeEnvYAML") for text in overrides)
+    return Job(name, spec, environment, (*ignored, *manifest.others), mapped, changed)
 
 
 def _checked(path: Path, where: str, part: type[Part], fields: Any) -> Part:
@@ -173,10 +182,10 @@ def _runtime_env(path: Path, text: bytes, manifest: Manifest) -> dict[str, Any]:
 def _require_no_credentials(path: Path, spec: Spec, environment: dict[str, Any]) -> None:
     variables = environment.get("env_vars", {})
     found = [
-        *secrets.in_names(variables),
-        *(f"spec.metadata.{name}" for name in secrets.in_names(spec.metadata)),
+        *(name for name in variables if is_secret(name)),
+        *(f"spec.metadata.{name}" for name in spec.metadata if is_secret(name)),
     ]
-    if (name := secrets.in_command(spec.entrypoint)) is not None:
+    if (name := in_command(spec.entrypoint)) is not None:
         found.append(f"{name} in spec.entrypoint")
     if found:
         raise ConfigError(
@@ -185,14 +194,26 @@ def _require_no_credentials(path: Path, spec: Spec, environment: dict[str, Any])
         )
     places = {"spec.entrypoint": spec.entrypoint, "spec.metadata": spec.metadata, ENVIRONMENT: environment}
     for place, tree in places.items():
-        for name, text in secrets.texts(tree, place):
-            if secrets.in_url(text):
+        for name, text in _texts(tree, place):
+            if (what := in_text(text)) is not None:
                 raise ConfigError(
-                    f"{path}: {name} has a URL with a password, a credential, which everyone who can read the "
-                    "job spec could use",
-                    "write the URL without it; a variable such as ${NAME}, which the cluster's nodes have in "
-                    "their environment, may stand in its place where pip or a shell reads the URL",
+                    f"{path}: {name} has {what}, a credential, which everyone who can read the job spec could "
+                    "use",
+                    "remove it; a variable such as ${NAME}, which the cluster's nodes have in their "
+                    "environment, may stand in its place where pip or a shell reads the text",
                 )
+
+
+def _texts(tree: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the value of each text in a tree of mappings and lists."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _texts(value, f"{name}.{key}")
+    elif isinstance(tree, list):
+        for number, value in enumerate(tree):
+            yield from _texts(value, f"{name}.{number}")
+    elif isinstance(tree, str):
+        yield name, tree
 
 
 def _require_place(path: Path, field: str, place: str) -> None:

@@ -13,8 +13,9 @@ from rfmeta_dist.cluster.jobs import limits
 from rfmeta_dist.cluster.jobs.client import connect, first_line, refusal, too_large
 from rfmeta_dist.cluster.jobs.control import stop
 from rfmeta_dist.cluster.jobs.following import Follower, Say, come_back
-from rfmeta_dist.cluster.jobs.spec import TRACE, Job
+from rfmeta_dist.cluster.jobs.spec import Job
 from rfmeta_dist.core.errors import ClusterError, ConfigError, RfmetaError
+from rfmeta_dist.core.trace import VARIABLE as TRACE
 
 NO_AGENT = "No available agent"  # Ray's answer while a head that has just started does not accept jobs yet
 
@@ -134,6 +135,9 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
         _submit_when_ready(client, job, identifier, trace, lambda: say(waiting))
     except RfmetaError:
         raise
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C or SIGTERM; the request may have been sent
+        say(f"interrupted; whether the cluster has the job says: {_look(identifier, address)}")
+        raise
     except OSError as error:  # from the HTTP client: the request or its answer was lost
         with suppress(Exception):
             client.get_job_info(identifier)
@@ -141,7 +145,7 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
         raise ClusterError(
             f"the cluster at {address} did not answer ({first_line(error)}), so it is not known whether it "
             f"has accepted job {identifier}",
-            f"before you submit it again, check with: rfmeta jobs show {identifier} --address {address}",
+            f"before you submit it again, check with: {_look(identifier, address)}",
         ) from error
     except (RuntimeError, RayError) as error:  # the cluster answered and refused
         if "status code 413" in str(error):
@@ -150,7 +154,7 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
             raise ClusterError(
                 f"the cluster at {address} has a job {identifier} already: another one was submitted in this "
                 "second, or the request was sent twice on its way",
-                f"look at it with: rfmeta jobs show {identifier} --address {address}",
+                f"look at it with: {_look(identifier, address)}",
             ) from error
         raise refusal(address, error) from error
     except Exception as error:  # Ray's check of the runtime environment raises many kinds
@@ -159,6 +163,10 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
             "correct this part of the job spec; to compare with, this prints a complete one: rfmeta example "
             "leave_one_out",
         ) from error
+
+
+def _look(identifier: str, address: str) -> str:
+    return f"rfmeta jobs show {identifier} --address {address}"
 
 
 def _submit_when_ready(client: Any, job: Job, identifier: str, trace: str, on_wait: Callable[[], None]) -> None:

@@ -7,35 +7,18 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from rfmeta_dist.core.credentials import masked
+from rfmeta_dist.core.credentials import in_command, in_text, is_secret
 from rfmeta_dist.manifests.remark import Place, Remark
 from rfmeta_dist.manifests.rules.pods import clusters, pods, ray_jobs
 from rfmeta_dist.manifests.text import first
 
-_NAME = re.compile(
-    r"SECRET|TOKEN(?!IZ)|PASSWORD|PASSWD|ACCESS_?KEY|API_?KEY|PRIVATE_?KEY|CREDENTIAL|CONNECTION_?STRING|(^|_)AUTH$"
-)
-# Names that contain such a word, and whose value is a place or a setting.
-_HARMLESS = re.compile(
-    r"(_PATH|_FILE|_DIR|_NAME|_MODE|_URL|_ENDPOINT|_REF|_TTL|_LIFETIME|_EXPIRY|_SECONDS)$|^RAY_ENABLE_|MAX_"
-)
 # A placeholder is not a credential: nothing, a word that asks for a replacement, or a variable.
 _PLACEHOLDER = re.compile(
     r"\s*|(replace|change|your|insert|fill|set|placeholder|example|todo)([-_ ].*)?|change-?(me|it)"
     r"|<[^>]*>|\$\{?\w+\}?|\$\(\w+\)|x{3,}|\*{3,}|\.{3}",
     re.IGNORECASE | re.DOTALL,
 )
-_SHAPES = re.compile(
-    r"\b(AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bgh[pousr]_[A-Za-z0-9]{30,}"
-    r"|\bhf_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."
-)
 _BY_SECRET = "remove the value, and take it from a Secret: valueFrom.secretKeyRef"
-
-
-def credential_name(name: str) -> bool:
-    """Return True if a variable or field of this name holds a credential, such as AWS_SECRET_ACCESS_KEY."""
-    upper = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_")
-    return bool(_NAME.search(upper)) and not _HARMLESS.search(upper)
 
 
 def _placeholder(text: str) -> bool:
@@ -63,7 +46,7 @@ def environment(manifest: Place) -> Iterator[Remark]:
 def _variables(env: Place) -> Iterator[Remark]:
     for variable in env.items():
         value = variable.at("value")
-        if credential_name(variable.at("name").text) and value.given and not _placeholder(str(value.value)):
+        if is_secret(variable.at("name").text) and value.given and not _placeholder(str(value.value)):
             yield value.risk("a credential stands in clear in the environment of a container", _BY_SECRET)
 
 
@@ -74,7 +57,7 @@ def runtime_environment(manifest: Place) -> Iterator[Remark]:
         inner = first(text.text) if text.text else None
         variables = Place(inner.value).at("env_vars") if inner else Place(None)
         for name, value in variables.fields():
-            if credential_name(name) and value.given and not _placeholder(str(value.value)):
+            if is_secret(name) and value.given and not _placeholder(str(value.value)):
                 yield Remark(
                     (*text.path, "env_vars", name),
                     "a credential stands in a job's runtime environment, which all users of the cluster read",
@@ -82,10 +65,24 @@ def runtime_environment(manifest: Place) -> Iterator[Remark]:
                     "risk",
                 )
         for name, value in job.at("metadata").fields():
-            if credential_name(name) and value.text and not _placeholder(value.text):
+            if is_secret(name) and value.text and not _placeholder(value.text):
                 yield value.risk(
                     "a credential stands in a job's metadata, which the dashboard shows", "remove it"
                 )
+
+
+def commands(manifest: Place) -> Iterator[Remark]:
+    """Find credentials in commands, which everyone reads who may list processes or jobs."""
+    found = [(job.at("entrypoint"), job.at("entrypoint").text) for job in ray_jobs(manifest)]
+    containers = [container for pod in pods(manifest) for container in pod.containers()]
+    lists = [container.at(name) for container in containers for name in ("command", "args")]
+    found += [(words, " ".join(word.text for word in words.items())) for words in lists]
+    for place, command in found:
+        if (name := in_command(command)) is not None:
+            yield place.risk(
+                f"the credential {name} stands in clear in a command",
+                "take it from the environment, or from a file, which a Secret fills",
+            )
 
 
 def secrets(manifest: Place) -> Iterator[Remark]:
@@ -112,19 +109,12 @@ def _decoded(text: str) -> str | None:
 
 
 def anywhere(manifest: Place) -> Iterator[Remark]:
-    """Find URLs with a password, and texts that have the form of a known kind of key, in any field."""
+    """Find URLs with a password, and tokens and keys that are known by their form, in any field."""
     if manifest.at("kind").value == "Secret":
         return
     stack = [manifest]
     while stack:
         place = stack.pop()
         stack += [below for _, below in place.fields()] + list(place.items())
-        if masked(place.text) != place.text and not _placeholder_url(place.text):
-            yield place.risk("a URL with a user's name or password stands in clear", "take it from a Secret")
-        elif _SHAPES.search(place.text):
-            yield place.risk("a text has the form of a key or token", "remove it, and take it from a Secret")
-
-
-def _placeholder_url(text: str) -> bool:
-    # $(NAME) and $NAME are replaced in the pod, by variables that may come from a Secret.
-    return masked(re.sub(r"\$\(?\{?\w+\}?\)?@", "", text)) == re.sub(r"\$\(?\{?\w+\}?\)?@", "", text)
+        if (what := in_text(place.text)) is not None:
+            yield place.risk(f"{what} stands in clear", "remove it, and take it from a Secret")

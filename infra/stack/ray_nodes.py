@@ -99,6 +99,7 @@ def environment(place: Place, temp: Path, ports: Mapping[str, int], more: Mappin
         "RAY_AUTH_TOKEN_PATH": str(place.token_file),
         # Without this, Ray waits up to 30 s after SIGTERM for services that nobody uses here to drain.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        "RAY_JOB_STOP_WAIT_TIME_S": "30",  # for a stopped job to end by itself
         "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # for the dashboard's page of trainings
     }
     if "prometheus" in ports:

@@ -74,7 +74,8 @@ class Follower:
         if info.status.value == "FAILED":
             # Without an exit code, the driver never ran: the whole message is about its environment.
             whole_message = info.driver_exit_code is None and (info.message or "").strip()
-            reason = str(whole_message or first_line(info.message))
+            # Ray appends the log, which has been shown.
+            reason = str(whole_message or first_line(info.message).partition(", last available logs")[0])
             for line in f"job {self._identifier} failed: {reason}".splitlines():
                 self._say(line)
         return exit_code(info)

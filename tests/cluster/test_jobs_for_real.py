@@ -32,7 +32,7 @@ TINY = {
     "synth": "--scale tiny",
     "leave_one_out": f"{SMALL('')} --set training.steps=60 --set training.checkpoint_every=10",
     "tune": f"{SMALL('base.')} --set base.training.steps=4 --set search.candidates=2 --set search.batch=2 "
-    "--set search.rungs=[] --set base.training.checkpoint_every=2",
+    "--set search.rungs=[] --set base.training.checkpoint_every=2 --set base.evaluation.target_split=test",
     "retrain": f"{SMALL('base.')} --set base.training.steps=10 --set base.training.checkpoint_every=10",
 }
 

@@ -32,7 +32,8 @@ EXAMPLES = """
 
 The words after -- are appended to the command of the job. The job's log is printed until the job ends (on
 stderr with --json). The exit code is that of the job; 124 if it has passed its deadline,
-spec.activeDeadlineSeconds. Ctrl-C leaves the job running; on a terminal, it asks first.
+spec.activeDeadlineSeconds, and was stopped; 6 if it was still pending then, because Ray cannot stop it.
+Ctrl-C leaves the job running; on a terminal, it asks first.
 """
 WORDS = "rfmeta.words"  # key under which the words after -- are handed over
 

@@ -30,8 +30,9 @@ if os.fork() == 0:
 time.sleep(600)
 """
 KEEP = """
-import os, pathlib, subprocess, sys, time
+import signal, os, pathlib, subprocess, sys, time
 from infra.stack import family
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, under which the tests may run, has it ignored
 folder, detach, then = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 def work():

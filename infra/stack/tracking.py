@@ -13,10 +13,8 @@ from infra.stack.service import clean_environment
 ROOT = Path(__file__).parents[2]
 USER = "admin"
 _ENVIRONMENT = ROOT / "build/tracking"
-_WANTED = (
-    "mlflow>=3.17,<4",
-    "Flask-WTF",
-)  # the version of its client in pyproject.toml; its login needs Flask-WTF
+# The versions of its client in pyproject.toml. Its login needs Flask-WTF.
+_WANTED = ("mlflow>=3.17,<4", "Flask-WTF")
 
 
 def installed(say: Callable[[str], None]) -> Path | None:

@@ -136,7 +136,7 @@ def _hand_over(client: Any, job: Job, identifier: str, trace: str, address: str,
     except RfmetaError:
         raise
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C or SIGTERM; the request may have been sent
-        say(f"interrupted; whether the cluster has the job says: {_look(identifier, address)}")
+        say(f"interrupted; this command says whether the cluster has the job: {_look(identifier, address)}")
         raise
     except OSError as error:  # from the HTTP client: the request or its answer was lost
         with suppress(Exception):

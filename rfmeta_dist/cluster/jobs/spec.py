@@ -29,21 +29,9 @@ from rfmeta_dist.cluster.jobs.manifest import (
 from rfmeta_dist.config.words import NULLS, read_words, typed
 from rfmeta_dist.core.credentials import in_command, in_text, is_secret
 from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.manifests.models.ray import JobSpec
 
 ARCHIVES = (".zip", ".jar", ".whl")
-# Fields of a RayJob for KubeRay alone.
-KUBERAY = (
-    *(
-        "clusterSelector",
-        "deletionStrategy",
-        "jobId",
-        "managedBy",
-        "preRunningDeadlineSeconds",
-        "rayClusterSpec",
-    ),
-    *("shutdownAfterJobFinishes", "submissionMode", "submitterConfig", "submitterPodTemplate", "suspend"),
-    "ttlSecondsAfterFinished",
-)
 
 
 class Metadata(BaseModel):
@@ -65,6 +53,10 @@ class Spec(BaseModel):
     metadata: dict[str, str] = {}
     backoffLimit: int = Field(0, ge=0, le=100)  # noqa: N815
     activeDeadlineSeconds: int | None = Field(None, ge=1)  # noqa: N815
+
+
+# Fields of a RayJob for KubeRay alone.
+KUBERAY = tuple(sorted(JobSpec.model_fields.keys() - Spec.model_fields.keys()))
 
 
 class Environment(BaseModel):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from rfmeta_dist.config.methods import METHODS as METHOD_FACTS
+from rfmeta_dist.config.methods import RULES as METHOD_FACTS
 from rfmeta_dist.config.methods import own_fields
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode

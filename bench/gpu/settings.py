@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import RULES as METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.seeds import octets

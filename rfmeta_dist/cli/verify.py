@@ -96,10 +96,10 @@ def verify(
     usual = f"{episode_domains + 1},{episode_domains + 2}" if episode_domains else "3,4"
     sources = sorted({*numbers("domains", domains or usual, least=episode_domains or 2)})
 
-    from rfmeta_dist.config.methods import METHODS
+    from rfmeta_dist.config.methods import RULES
     from rfmeta_dist.verification import parity
 
-    methods = pick("method", method, list(METHODS))
+    methods = pick("method", method, list(RULES))
     meta_tests = pick("meta-test", meta_test, parity.META_TESTS)
     strategies = _strategies(strategy)
     cases = parity.cases(counts, methods, strategies, meta_tests, sources, seed or 0, domains=episode_domains)

@@ -177,7 +177,7 @@ class _Method(Section):
 
     @property
     def facts(self) -> MethodFacts:
-        """Return the description of the rule in config/methods.py."""
+        """Return the description of the rule in config/methods/."""
         return METHODS[self.name]
 
     def renamed(self, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Define the learning rules: one file for each in `rules/`; interface in `base/`, facts in config/methods.py.
+"""Define the learning rules: one file for each in `rules/`; interface in `base/`, facts in config/methods/.
 
-To add a rule: write its file with a subclass of `Objective`, add its entry to config/methods.py, and add a
+To add a rule: write its file with a subclass of `Objective`, add its entry to config/methods/, and add a
 second, independent computation of the rule to tests/reference.py. The contract, parity and proof tests run over
 all entries, so they test the new rule too.
 """
@@ -19,4 +19,4 @@ def _rule(path: str) -> type[Objective]:
     return rule
 
 
-METHODS: dict[str, type[Objective]] = {name: _rule(known.rule) for name, known in facts.METHODS.items()}
+METHODS: dict[str, type[Objective]] = {name: _rule(known.rule) for name, known in facts.RULES.items()}

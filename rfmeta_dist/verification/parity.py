@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from rfmeta_dist.config.methods import METHODS, MetaTestMode
+from rfmeta_dist.config.methods import RULES, MetaTestMode
 from rfmeta_dist.config.schema import Config, Method
 from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.errors import VerificationError
@@ -111,7 +111,7 @@ def cases(
     ways += [("deepspeed", z, meta_tests[0], sources[0]) for z in ZERO] if "deepspeed" in strategies else []
     found = []
     for world, name, (strategy, zero, meta_test, count) in product(workers, methods, ways):
-        facts = METHODS[name]
+        facts = RULES[name]
         if strategy in facts.refuses:
             continue
         training = {

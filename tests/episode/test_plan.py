@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfmeta_dist.config.load import check
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import RULES as METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.episode.plan import plan

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfmeta_dist.config.methods import METHODS as FACTS
+from rfmeta_dist.config.methods import RULES as FACTS
 from rfmeta_dist.methods import METHODS
 from rfmeta_dist.methods.base.objective import Objective
 from rfmeta_dist.models.networks import Networks

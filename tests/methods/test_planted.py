@@ -105,7 +105,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def planted(copy: Path) -> Path:
     (copy / "rfmeta_dist/methods/rules/whole.py").write_text(RULE.lstrip())
-    table = copy / "rfmeta_dist/config/methods.py"
+    table = copy / "rfmeta_dist/config/methods/paper.py"
     before, mark, after = table.read_text().partition('    "no_depth": MethodFacts(')
     line, _, rest = after.partition("\n}\n")
     table.write_text(f"{before}{mark}{line}{ENTRY}{rest}")
@@ -130,7 +130,7 @@ def test_no_other_place_names_the_methods():
         for path in (ROOT / "rfmeta_dist").rglob("*.py")
         if re.search(r"""["'](no_meta|no_depth|first_order|aggregate)["']""", path.read_text())
     }
-    assert naming == {"rfmeta_dist/config/methods.py"}
+    assert naming == {"rfmeta_dist/config/methods/paper.py"}
 
 
 RFMETA = ("-c", "from rfmeta_dist.cli import main; main()")
@@ -145,7 +145,7 @@ def test_a_rule_in_three_places_is_held_to_the_contract_of_all(planted: Path):
     }
     assert changed == {
         "rfmeta_dist/methods/rules/whole.py",
-        "rfmeta_dist/config/methods.py",
+        "rfmeta_dist/config/methods/paper.py",
         "tests/reference.py",
     }
     code, said = ran(

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from rfmeta_dist.config.methods import METHODS as FACTS
+from rfmeta_dist.config.methods import RULES as FACTS
 from rfmeta_dist.methods import METHODS
 from tests import episodes
 from tests.methods.test_gradient import computed

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rfmeta_dist.config.methods import METHODS as FACTS
+from rfmeta_dist.config.methods import RULES as FACTS
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of

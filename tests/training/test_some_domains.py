@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rfmeta_dist.config.load import check
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import RULES as METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.data.reading.local import LocalBatches

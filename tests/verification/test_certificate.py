@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import RULES as METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import VerificationError
 from rfmeta_dist.core.types import Peers

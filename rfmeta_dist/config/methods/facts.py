@@ -1,8 +1,4 @@
-"""Describe every learning rule, for the configuration, for planning and for the registry of rules.
-
-To add a rule, add its file in methods/rules/, an entry here, and an independent computation of it in
-tests/reference.py. This module does not import the rules, so processes that plan or read do not load torch.
-"""
+"""Define the facts of a method that configuration, planning and reports need. Nothing here loads torch."""
 
 from __future__ import annotations
 
@@ -10,30 +6,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import Field
-
+Kind = Literal["gradient", "features"]
 Tasks = Literal["pairs", "domains", "one"]
 MetaTestMode = Literal["shard", "replicate"]
 OwnField = tuple[Any, Any]  # a type, and pydantic's `Field`, which claims to be a value of that type
 
+FIRST_PHASE = "first_phase"  # the own field that divides the steps of a method with two phases
+# Why a rule that takes other steps than one of Adam on all parameters refuses this strategy.
+OWN_STEPS: Mapping[str, str] = {
+    "deepspeed": "DeepSpeed takes one step of Adam on all parameters together, and this method takes other ones"
+}
+
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """The facts of a learning rule that are known without loading its code.
+    """The facts of a method that are known without loading its code.
 
     Attributes:
-        rule: the rule's class, as `package.module:Class`.
+        rule: the class, as `package.module:Class`: a learning rule, or an extractor of features.
         tasks: number of tasks in an episode of N domains. `pairs`: N − 1, one for each meta-train domain.
             `domains`: N, one for each domain. `one`: a single task for all domains.
         meta_test: True if the last domain of an episode is a meta-test domain, on which all tasks are judged.
         adapts: networks that the inner update changes: `M`, or `all` of F, M and D. For `all`, F and D are
             differentiated by autograd, and each worker computes the whole meta-test batch.
-        fields: the rule's own fields in the configuration's `method` section: name → type and pydantic `Field`
-            with default, bounds and description. A field that two rules share must be the same object in both.
+        fields: the method's own fields in the configuration's `method` section: name → type and pydantic
+            `Field` with default, bounds and description. A field that two methods share must be the same object
+            in both.
         refuses: strategies that cannot train the rule, each with the reason.
         unused: fields of the configuration's `method` section on which its weights do not depend.
         equal_on_one_pair: the rule that trains the same weights if an episode has one meta-train domain: there
             is nothing to aggregate then. Empty if there is none.
+        kind: `gradient` for a learning rule, `features` for hand-made features and a classifier.
+        title: the name of the method in the table of the RFMeta paper, or in its own paper.
+        phases: names of its phases, each of which begins where the one before ended. If there are two, the
+            method has the own field `first_phase`.
+        turns: the most optimiser steps that a training step consists of, one after another.
+        preset: settings that the method is trained with unless the configuration says otherwise: dotted field →
+            value.
     """
 
     rule: str
@@ -44,10 +53,17 @@ class MethodFacts:
     refuses: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     equal_on_one_pair: str = ""
+    kind: Kind = "gradient"
+    title: str = ""
+    phases: tuple[str, ...] = ("training",)
+    turns: int = 1
+    preset: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.tasks != "one" and self.meta_test != (self.tasks == "pairs"):
             raise ValueError(f"{self.rule}: tasks 'pairs' have a meta-test domain, tasks 'domains' have none")
+        if len(self.phases) > 1 and FIRST_PHASE not in self.fields:
+            raise ValueError(f"{self.rule}: a method with two phases needs the own field {FIRST_PHASE}")
 
     @property
     def second_order(self) -> bool:
@@ -72,53 +88,13 @@ class MethodFacts:
             return tuple(range(domains - 1 if self.meta_test else domains))
         return (task,)
 
+    def ends(self, steps: int, first_phase: float | None) -> tuple[int, ...]:
+        """Return the step at which each phase ends; the last one is `steps`.
 
-METHODS: Mapping[str, MethodFacts] = {
-    "rfmeta": MethodFacts("rfmeta_dist.methods.rules.rfmeta:RFMeta", "pairs"),
-    "first_order": MethodFacts("rfmeta_dist.methods.rules.first_order:FirstOrder", "pairs"),
-    "aggregate": MethodFacts(
-        "rfmeta_dist.methods.rules.aggregate:Aggregate",
-        "one",
-        fields={
-            "aggregation": (
-                Literal["mean", "sum"],
-                Field("mean", description="take the mean or the sum of the losses of the meta-train domains"),
-            ),
-            "aggregation_batch_norm": (
-                Literal["domain", "joint"],
-                Field(
-                    "domain",
-                    description="take batch-norm statistics over each meta-train domain alone, or over all "
-                    "of them jointly",
-                ),
-            ),
-        },
-        equal_on_one_pair="rfmeta",
-    ),
-    "no_meta": MethodFacts(
-        "rfmeta_dist.methods.rules.no_meta:NoMeta",
-        "domains",
-        meta_test=False,
-        unused=("inner_learning_rate", "inner_steps", "meta_test_weight"),
-    ),
-    "no_depth": MethodFacts("rfmeta_dist.methods.rules.no_depth:NoDepth", "pairs", unused=("depth_weight",)),
-}
-
-
-def own_fields() -> dict[str, OwnField]:
-    """Return the fields of `method` that belong to single learning rules only, by name.
-
-    Raises:
-        ValueError: two rules define a field of the same name differently.
-    """
-    found: dict[str, OwnField] = {}
-    for name, facts in METHODS.items():
-        for key, spec in facts.fields.items():
-            if found.setdefault(key, spec) is not spec:
-                raise ValueError(f"field {key} of method {name} is not the same object as another rule's field")
-    return found
-
-
-def owners(key: str) -> list[str]:
-    """Return the names of the rules that have the field `method.KEY`; none if no rule has it."""
-    return [name for name, facts in METHODS.items() if key in facts.fields]
+        Args:
+            steps: `training.steps`.
+            first_phase: the share of the steps in the first of two phases; not read for a single phase.
+        """
+        if len(self.phases) == 1 or first_phase is None:
+            return (steps,)
+        return max(1, min(steps - 1, round(steps * first_phase))), steps

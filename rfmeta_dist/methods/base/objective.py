@@ -30,6 +30,7 @@ from rfmeta_dist.methods.base.turns import Setting, Turn
 from rfmeta_dist.models.networks import Features, Networks
 
 Work = Sequence[tuple[Episode, WorkerShare]]
+Shape = tuple[int, ...]
 
 
 class Judged(NamedTuple):
@@ -66,6 +67,7 @@ class Objective(nn.Module):
         EARLIER: the rules of the phases that come before this one.
         SCORE: what `score` computes, in words.
         SCORED: the networks that `score` runs, of `F`, `M` and `D`; their statistics are recalibrated.
+        GATHERS: True if a turn uses `gathered`. Workers without a task then take part in it too.
         facts: facts about the rule: how many tasks an episode has, and which batches each task needs.
     """
 
@@ -73,6 +75,7 @@ class Objective(nn.Module):
     EARLIER: ClassVar[tuple[type[Objective], ...]] = ()
     SCORE: str = "sigmoid(M(F(x)))"
     SCORED: tuple[str, ...] = ("F", "M")
+    GATHERS: bool = False
 
     def __init__(
         self,
@@ -148,7 +151,7 @@ class Objective(nn.Module):
         loss = next(self.parameters()).new_zeros(())
         parts = [loss] * len(now.parts)
         for episode, part in work:
-            if part.idle:
+            if part.idle and not self.GATHERS:
                 continue
             seen.start = part.episode * positions
             value, shares = now.share(episode, part, seen)
@@ -177,7 +180,7 @@ class Objective(nn.Module):
         """
         return torch.Generator().manual_seed(derive_seed(self.setting.seed, "rule", episode.number, *names))
 
-    def gathered(self, episode: Episode, part: WorkerShare, own: Sequence[Tensor]) -> Tensor:
+    def gathered(self, episode: Episode, part: WorkerShare, own: Sequence[Tensor], shape: Shape) -> Tensor:
         """Return the tensors of all domains of an episode, in the order of positions, with their gradients.
 
         For rules with a task for each domain whose loss compares domains. Every worker of the episode's group
@@ -187,12 +190,14 @@ class Objective(nn.Module):
         Args:
             episode: the episode.
             part: this worker's part.
-            own: a tensor for each of this worker's tasks, all of one shape.
+            own: a tensor for each of this worker's tasks; none if it has no task.
+            shape: the shape of each of these tensors, which a worker without a task must know too.
 
         Returns:
-            N×…, one row for each of the N positions.
+            N×shape, one row for each of the N positions.
         """
-        rows = torch.stack(list(own))
+        one = next(p for p in self.parameters() if p.requires_grad)
+        rows = torch.stack(list(own)) if own else one.new_zeros(0, *shape) + 0 * one.sum()
         if self.peers is None:
             return rows
         return gather_places(rows, part.tasks, len(episode.batches), self.peers)
@@ -217,6 +222,13 @@ class Objective(nn.Module):
         dep = self._depth(features, batch, None)
         seen.note(i, "F", "M", "D")
         return Judged(deep, cls, dep)
+
+    def depth(self, episode: Episode, i: int, seen: BatchNormStats) -> Tensor:
+        """Compute L_dep of the domain at position i with θ, without M."""
+        batch = batch_at(episode, i)
+        dep = self._depth(self._features(batch, None), batch, None)
+        seen.note(i, "F", "D")
+        return dep
 
     def meta_test(
         self, episode: Episode, part: WorkerShare, seen: BatchNormStats, *, depth: bool = True

@@ -41,8 +41,9 @@ def phase_of(config: Config, step: int) -> int:
 
 def setting(config: Config, phase: int = 0) -> Setting:
     """Return what the rule of a phase knows of the run."""
-    last = (0, *ends(config))
-    return Setting(len(config.data.sources), max(1, last[phase + 1] - last[phase]), config.training.seed)
+    last, training = (0, *ends(config)), config.training
+    steps = max(1, last[phase + 1] - last[phase])
+    return Setting(len(config.data.sources), steps, training.seed, training.learning_rate)
 
 
 def networks(config: Config, phase: int = 0) -> Networks:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rfmeta_dist.config.methods.facts import MethodFacts
+from pydantic import Field
+
+from rfmeta_dist.config.methods.facts import FIRST_PHASE, OWN_STEPS, MethodFacts, OwnField
 
 INNER = ("inner_learning_rate", "inner_steps")  # the fields of an inner update, which most of these lack
+FIRST_PHASE_FIELD = (
+    float,
+    Field(0.5, gt=0, lt=1, description="share of training.steps in the first of the method's two phases"),
+)
+
+
+def _weight(default: float, what: str) -> OwnField:
+    return float, Field(default, ge=0, le=1e4, description=f"weight of {what}")
+
 
 RIVALS: Mapping[str, MethodFacts] = {
     "binary_cnn": MethodFacts(
@@ -22,5 +33,49 @@ RIVALS: Mapping[str, MethodFacts] = {
         meta_test=False,
         unused=(*INNER, "depth_weight", "meta_test_weight"),
         title="Auxiliary (depth only)",
+    ),
+    "mmd_aae": MethodFacts(
+        "rfmeta_dist.methods.rules.mmd_aae:MMDAAE",
+        "domains",
+        meta_test=False,
+        fields={
+            "reconstruction_weight": _weight(1.0, "the decoder's mean squared error"),
+            "mmd_weight": _weight(1.0, "the differences between the features of domains"),
+            "prior_weight": _weight(1.0, "the features' difference from their prior, which a critic judges"),
+        },
+        refuses=OWN_STEPS,
+        unused=(*INNER, "depth_weight", "meta_test_weight"),
+        title="MMD-AAE",
+        turns=2,
+        preset={"training.learning_rate": 1e-4},
+    ),
+    "ssdg": MethodFacts(
+        "rfmeta_dist.methods.rules.ssdg:SSDG",
+        "domains",
+        meta_test=False,
+        fields={
+            "adversarial_weight": _weight(0.5, "the loss of the classifier of domains"),
+            "triplet_weight": _weight(1.0, "the triplet loss"),
+        },
+        unused=(*INNER, "depth_weight", "meta_test_weight"),
+        title="SSDG",
+    ),
+    "maddg": MethodFacts(
+        "rfmeta_dist.methods.rules.maddg:MADDG",
+        "domains",
+        meta_test=False,
+        fields={
+            FIRST_PHASE: FIRST_PHASE_FIELD,
+            "adversarial_learning_rate": (
+                float,
+                Field(1e-5, gt=0, le=1, description="learning rate of the shared features against the critics"),
+            ),
+        },
+        refuses=OWN_STEPS,
+        unused=(*INNER, "depth_weight", "meta_test_weight"),
+        title="MADDG",
+        phases=("extractors", "shared"),
+        turns=3,
+        preset={"training.learning_rate": 1e-4},
     ),
 }

@@ -23,11 +23,13 @@ class Setting:
         domains: number of source domains.
         steps: number of training steps of the rule's phase, at least 1.
         seed: the run's seed, from which all random draws of the rule are derived.
+        rate: the run's learning rate, for optimisers of the rule that shall follow it.
     """
 
     domains: int = 0
     steps: int = 1
     seed: int = 0
+    rate: float = 1e-3
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,12 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rfmeta_dist.config.methods import RULES as FACTS
-from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.schema import Method, Model
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of
-from rfmeta_dist.methods import METHODS
+from rfmeta_dist.methods import METHODS, phases
 from rfmeta_dist.methods.base.objective import Work
+from rfmeta_dist.methods.base.turns import Setting
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.strategy import groups
 from rfmeta_dist.strategy.api import Adam
@@ -45,7 +46,8 @@ class Counted(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         on_device = bool(args) and isinstance(args[0], Tensor) and args[0].is_meta
-        if torch.Tag.nondeterministic_seeded in function.tags:
+        # A generator that is passed explicitly is made anew for each draw (`Objective.random`).
+        if torch.Tag.nondeterministic_seeded in function.tags and kwargs.get("generator") is None:
             self.found["draws"] += 1
         if function.namespace == "c10d":
             self.found["exchanges"] += 1
@@ -81,24 +83,27 @@ def pair() -> Iterator[None]:
     dist.destroy_process_group()
 
 
-def counted(world: int, domains: int, method: str = "rfmeta", clip: float | None = None) -> Counter[str]:
-    """Return the counts of one step."""
-    rule = Method.model_validate({"name": method})
-    facts = FACTS[method]
+def counted(
+    world: int, domains: int, method: str = "rfmeta", clip: float | None = None, phase: int = -1
+) -> Counter[str]:
+    """Return the counts of one step, and its number of turns."""
+    rule, kind = Method.model_validate({"name": method}), phases(method)[phase]
+    facts, setting = FACTS[method], Setting(domains=domains)
     split = WorkSplit(
         world, 1, facts.count(domains), ROWS, cost=len(facts.needs(0, domains)), tested=facts.meta_test
     )
     part = parts_of(0, split)[0]
-    nets = Networks(0.05, second_order=rule.facts.second_order).to("meta")
+    extra = kind.extra_modules(Model(width=0.05), rule, setting)
+    nets = Networks(0.05, second_order=rule.facts.second_order, extra=extra).to("meta")
     strategy = FirstOfTwo() if world == 2 else Single()
-    trainer = Trainer(METHODS[method](nets, rule), strategy, Adam(1e-3, clip), split)
+    trainer = Trainer(kind(nets, rule, setting=setting), strategy, Adam(1e-3, clip), split)
     tested = len(part.rows) if facts.meta_test else ROWS
     batches = [batch(rows) for rows in (*[ROWS] * (domains - 1), tested)]
-    work: Work = [(Episode(tuple(batches)), part)]
+    work: Work = [(Episode(tuple(batches), tuple(range(domains))), part)]
     with Counted() as counter:
         parts = trainer.step(work)
     assert parts.keys() > {"loss", "gradient_norm"}
-    return counter.found
+    return counter.found | Counter(turns=trainer.turns)
 
 
 def batch(rows: int) -> Batch:
@@ -108,11 +113,13 @@ def batch(rows: int) -> Batch:
     return Batch(*made)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_step_of_every_method_waits_once_and_draws_nothing(method: str):
+@pytest.mark.parametrize(
+    ("method", "phase"), [(name, phase) for name in METHODS for phase in range(len(phases(name)))]
+)
+def test_each_turn_of_every_method_waits_once_and_draws_nothing(method: str, phase: int):
     """As nothing is drawn, a checkpoint needs no state of the device's random numbers."""
-    found = counted(1, 3, method)
-    assert (found["waits"], found["draws"]) == (1, 0)
+    found = counted(1, 3, method, phase=phase)
+    assert (found["waits"], found["draws"]) == (found["turns"], 0)
 
 
 @pytest.mark.parametrize("domains", [3, 8, 40])

@@ -61,7 +61,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp
 
 
 def test_every_run_is_a_cell_of_the_json_output(config):
-    failed, done = targets_of(load_config(config, DOMAINS), [], [3], ["A", "C"])
+    failed, done = targets_of(load_config(config, DOMAINS), [], [3], ["A", "C"]).runs
     video = {"HTER": {"value": 0.2}, "AUC": {"value": 0.9}}
     found = as_dict(
         [

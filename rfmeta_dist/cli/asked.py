@@ -59,6 +59,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             notes=made.notes,
             refused=made.refused,
             tables=f"{read.run.name}-tables.html" if several else "",
+            limited=read.evaluation.protocol == "limited-source",
             others=companions(read, methods, chosen.seeds, settings) if several else (),
         )
     if chosen.targets or chosen.sources:

@@ -138,11 +138,16 @@ class Plan:
         return target, ", ".join(shown), str(run.training.seed)
 
     @property
+    def workers(self) -> int:
+        """Return the largest number of workers of a run."""
+        return max(run.training.workers for run in self.runs)
+
+    @property
     def at_once(self) -> int | None:
         """Return how many runs can train at once on the local cluster, or None on another cluster."""
         if self.slots is None:
             return None
-        return min(len(self.runs), max(1, self.slots // self.runs[0].training.workers))
+        return min(len(self.runs), max(1, self.slots // self.workers))
 
     @property
     def finished(self) -> int | None:
@@ -174,7 +179,8 @@ class Plan:
         counts = [(len(set(values)), kind) for kind, values in kinds]
         sign = " × " if math.prod(count for count, _ in counts) == len(self.runs) else ", "
         parts = [f"{_many(len(self.runs), 'run')} ({sign.join(_many(*count) for count in counts)})"]
-        parts[0] += f" with {_many(self.runs[0].training.workers, 'worker')} each"
+        most = "" if all(run.training.workers == self.workers for run in self.runs) else "at most "
+        parts[0] += f" with {most}{_many(self.workers, 'worker')} each"
         at_once = f"at most {self.at_once} at once" if self.at_once else "as many at once as the cluster holds"
         parts.append(at_once)
         if self.problem:
@@ -192,7 +198,7 @@ class Plan:
         """Return the plan as values that JSON can represent."""
         return {
             "runs": len(self.runs),
-            "workers": self.runs[0].training.workers,
+            "workers": self.workers,
             "at_once": self.at_once,
             "finished": self.finished,
             "seconds": self.expected,

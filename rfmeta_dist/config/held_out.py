@@ -28,6 +28,7 @@ class Asked:
         protocol: the official protocol whose folds the runs are, such as `O/3`; empty for another protocol.
         refused: runs that cannot be made.
         tables: file name of the page with the paper's tables, beside `page`; empty if there is none.
+        limited: True if the runs are those of the protocol with limited sources.
         others: the runs of the other protocol with the same methods and seeds. The paper's tables show those
             that are finished.
     """
@@ -40,6 +41,7 @@ class Asked:
     protocol: str = ""
     refused: Sequence[Refused] = ()
     tables: str = ""
+    limited: bool = False
     others: Sequence[Config] = ()
 
     def labels_of(self, run: Config) -> Sequence[str]:

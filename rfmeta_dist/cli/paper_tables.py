@@ -1,0 +1,96 @@
+"""The tables that `rfmeta leave-one-out` makes of several methods: written beside the runs, and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rfmeta_dist.cli.terminal import plain_table, say, show, show_rich
+from rfmeta_dist.core.errors import RunError
+
+if TYPE_CHECKING:
+    from rfmeta_dist.config.held_out import Asked
+    from rfmeta_dist.config.made import Refused
+    from rfmeta_dist.report.paper_table import Results
+    from rfmeta_dist.report.table import Missing
+
+LIMITED = "limited-source"
+PLAIN = "leave-one-out"
+HINT = (
+    "for the table of limited sources, give the command again with --set evaluation.protocol=limited-source "
+    "--sources M,I"
+)
+
+
+def missing_of(refused: Sequence[Refused]) -> list[Missing]:
+    """Return the runs that could not be made, as the tables show them."""
+    from rfmeta_dist.report.table import Missing
+
+    return [Missing(lost.target, lost.sources, lost.method, lost.seed, lost.error.problem) for lost in refused]
+
+
+def read(asked: Asked, reasons: Mapping[str, str]) -> dict[str, Results]:
+    """Return the results by protocol: those of the runs that were asked for, and what is there of the others.
+
+    Args:
+        asked: what was asked for.
+        reasons: why runs failed, by the run's name, as far as it is known.
+    """
+    from rfmeta_dist.report import paper_table
+
+    own = LIMITED if asked.limited else PLAIN
+    found = {own: paper_table.read(asked.runs, reasons, missing_of(asked.refused))}
+    if asked.others:
+        found[PLAIN if asked.limited else LIMITED] = paper_table.read(asked.others)
+    return {name: results for name in (PLAIN, LIMITED) if (results := found.get(name))}
+
+
+def write(asked: Asked, results: Mapping[str, Results]) -> tuple[str, str]:
+    """Write the tables as a page and as Markdown beside the runs' folders. Return the places of both.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    from rfmeta_dist.report import paper_table_page, paper_table_text
+    from rfmeta_dist.storage.store import open_store
+
+    folder = open_store(asked.runs[0].run.folder)
+    plain = asked.tables.removesuffix(".html") + ".md"
+    folder.write(asked.tables, paper_table_page.page(results).encode())
+    folder.write(plain, paper_table_text.markdown(results).encode())
+    return f"{folder.url}/{asked.tables}", f"{folder.url}/{plain}"
+
+
+def as_dict(results: Mapping[str, Results], places: tuple[str, str]) -> dict[str, Any]:
+    """Return the tables as values that JSON can represent, with the places of the page and of the Markdown."""
+    from rfmeta_dist.report import paper_table_text
+
+    return paper_table_text.as_dict(results) | {"page": places[0], "markdown": places[1]}
+
+
+def print_tables(results: Mapping[str, Results]) -> None:
+    """Print the tables on stdout, and what limits them on stderr."""
+    from rfmeta_dist.report import paper_table_text as text
+
+    for protocol, some in results.items():
+        columns = [head for head in text.heads(some) if head != "seeds"]
+        for title, rows in text.tables(some, protocol).items():
+            show(f"{text.PROTOCOLS[protocol]}. {title}")
+            show_rich(plain_table(columns, [[row[0], *row[2:]] for row in rows], padding=(0, 1)))
+        if verdicts := text.difference_rows(some):
+            show_rich(plain_table(text.DIFFERENCES, verdicts, padding=(0, 1)))
+    say(text.CAPTION, text.PUBLISHED, *(f"{note}." for note in text.notes(results)))
+
+
+def report(asked: Asked) -> dict[str, Results]:
+    """Return the results of the runs that are finished, for a command that trains nothing.
+
+    Raises:
+        RunError: no run is finished.
+    """
+    if results := read(asked, {}):
+        return results
+    raise RunError(
+        f"none of the {len(asked.runs)} runs is trained and judged",
+        "give the command without --report first",
+    )

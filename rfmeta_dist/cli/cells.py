@@ -9,11 +9,12 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.cli.live import DONE, FAILED, JUDGING, TRAINED, WAITING, News, duration
-from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import S3Store
@@ -114,6 +115,7 @@ class Plan:
         seconds: seconds for which one finished run of each method was trained, by the method.
         problem: why the folders cannot be read; empty if they can.
         labels: names under which a run's figures are shown in place of its method's, by the run's name.
+        kept: True if runs that are finished are left as they are; False if they are judged again.
     """
 
     runs: Sequence[Config]
@@ -122,6 +124,7 @@ class Plan:
     seconds: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
     labels: Labels = field(default_factory=dict)
+    kept: bool = False
 
     @property
     def columns(self) -> tuple[str, str, str]:
@@ -163,6 +166,18 @@ class Plan:
         work = [self.seconds.get(r.method.name, usual) for r in self.runs if self._state(r) == WAITING]
         return max([sum(work) / self.at_once, *work])
 
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Return the content of evaluation.json of each finished run, by its name, as far as it can be read."""
+        from rfmeta_dist.report.records import require_target
+
+        read: dict[str, dict[str, Any]] = {}
+        for run in self.runs:
+            with suppress(ValueError, KeyError, TypeError, RunError):  # it is judged again, then
+                found = json.loads(self.found.get(run.run.name, Found()).evaluation)
+                require_target(found, run, run.run.name)
+                read[run.run.name] = found
+        return read
+
     def _state(self, run: Config) -> str:
         return self.found.get(run.run.name, Found()).state
 
@@ -187,7 +202,8 @@ class Plan:
             parts.append(f"whether some are finished is not known, because {self.problem}")
         elif self.finished:
             are = "is" if self.finished == 1 else "are"
-            parts.append(f"{self.finished} of them {are} finished, and {are} only judged again")
+            then = "kept" if self.kept else "only judged again"
+            parts.append(f"{self.finished} of them {are} finished, and {are} {then}")
         if self.expected:
             parts.append(f"about {duration(self.expected)} of training are left, as the finished runs took")
         elif self.seconds and self.expected is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -145,9 +145,13 @@ def leave_one_out(
 
     lost = _pin(asked)
     plan = cells.planned([run for run in asked.runs if run.run.name not in lost], count, address, asked.labels)
+    plan = replace(plan, kept=bool(asked.tables))
     say(plan.sentence())
     notices = Notices()
-    outcomes = _with_lost(asked.runs, _train(plan, count, address, notices, quiet=json), lost)
+    kept = plan.evaluations() if plan.kept else {}
+    left = replace(plan, runs=[run for run in plan.runs if run.run.name not in kept])
+    trained = _train(left, count, address, notices, quiet=json) if left.runs else []
+    outcomes = _joined(asked.runs, trained, kept, lost)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
     failed |= {f"{r.method}, target {r.target}, seed {r.seed}": r.error for r in asked.refused}
     judged, missing = results(asked, outcomes)
@@ -207,14 +211,27 @@ def _pin(asked: Asked) -> dict[str, RfmetaError]:
     return lost
 
 
-def _with_lost(
-    runs: Sequence[Config], outcomes: Sequence[Outcome], lost: Mapping[str, RfmetaError]
+def _joined(
+    runs: Sequence[Config],
+    trained: Sequence[Outcome],
+    kept: Mapping[str, dict[str, Any]],
+    lost: Mapping[str, RfmetaError],
 ) -> list[Outcome]:
-    """Return the outcome of each run, in the order of `runs`; those that could not start have failed."""
+    """Return the outcome of each run, in the order of `runs`.
+
+    Args:
+        runs: all runs.
+        trained: the outcomes of those that were trained or judged.
+        kept: the evaluations of those that were finished before, by name.
+        lost: the errors of those that could not start, by name.
+    """
     from rfmeta_dist.cluster.leave_one_out import Outcome
 
-    found = {outcome.config.run.name: outcome for outcome in outcomes}
-    return [found.get(run.run.name) or Outcome(run, error=lost[run.run.name]) for run in runs]
+    found = {outcome.config.run.name: outcome for outcome in trained}
+    return [
+        found.get(name) or Outcome(run, evaluation=kept.get(name, {}), error=lost.get(name))
+        for name, run in ((run.run.name, run) for run in runs)
+    ]
 
 
 def _print_plan(plan: cells.Plan, asked: Asked, json: bool) -> None:

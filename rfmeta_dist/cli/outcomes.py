@@ -68,7 +68,9 @@ def as_dict(outcomes: Sequence[Outcome], asked: Asked | None = None) -> dict[str
     done, labels = [o for o in outcomes if o.error is None], asked.labels if asked else {}
     return {
         "evaluations": [o.evaluation for o in done],
-        "times": {o.config.run.name: {"started": o.started, "ended": o.ended} for o in done},
+        "times": {
+            o.config.run.name: {"started": o.started, "ended": o.ended} for o in done if not math.isnan(o.ended)
+        },
         "failed": {o.config.run.name: str(o.error) for o in outcomes if o.error is not None},
         "cells": [
             *(_cell(outcome) | cells.labelled(outcome.config, labels) for outcome in outcomes),
@@ -106,7 +108,7 @@ def print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missing
     from rfmeta_dist.cluster.leave_one_out import timeline
     from rfmeta_dist.report import table
 
-    for line in timeline(outcomes):
+    for line in timeline([outcome for outcome in outcomes if not math.isnan(outcome.ended)]):
         say(line)
     if judged:
         rows = table.rows([run.evaluation for run in judged], missing=missing)

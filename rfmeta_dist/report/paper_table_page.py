@@ -57,4 +57,5 @@ def _section(protocol: str, results: Results) -> dict[str, Any]:
         "verdicts": text.difference_rows(results),
         "rows": [astuple(row) for row in text.figure_rows(results)],
         "missing": text.missing_lines(results),
+        "lost": len(results.missing),
     }

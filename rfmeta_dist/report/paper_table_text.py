@@ -107,9 +107,13 @@ def figure_rows(results: Results) -> list[table.Row]:
 
 def notes(results: Mapping[str, Results]) -> list[str]:
     """Return sentences about what limits the tables, without full stops."""
-    found = [note for some in results.values() for note in (some.comparison.notes if some.comparison else ())]
+    found = [
+        f"{PROTOCOLS[protocol]}: {note}"
+        for protocol, some in results.items()
+        for note in (some.comparison.notes if some.comparison else ())
+    ]
     found += [text for protocol, some in results.items() if (text := _smallest(some, PROTOCOLS[protocol]))]
-    return [*dict.fromkeys(found), *published.NOTES]
+    return [*found, *published.NOTES]
 
 
 def _smallest(results: Results, protocol: str) -> str:

@@ -35,7 +35,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
         StorageError: the domain's manifest cannot be read.
     """
     from rfmeta_dist.config.held_out import Asked, companions, folds_of, summary_name, targets_of
-    from rfmeta_dist.config.load import load_settings
+    from rfmeta_dist.config.load import config_of, load_settings
     from rfmeta_dist.config.methods.tables import in_order
 
     if config is None:
@@ -48,7 +48,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
         )
     settings = load_settings(config, overrides)
-    read = settings.config()
+    read = config_of(settings)
     methods = in_order() if list(chosen.methods) == [ALL] else chosen.methods
     if not read.data.within:
         made = targets_of(read, methods, chosen.seeds, chosen.targets, chosen.sources, settings)

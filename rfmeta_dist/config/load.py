@@ -45,7 +45,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: the file is missing or not YAML; or a field is unknown, of the wrong type or out of range.
     """
-    return load_settings(path, overrides).config()
+    return config_of(load_settings(path, overrides))
 
 
 def load_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -55,6 +55,15 @@ def load_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         ConfigError: the file is missing or not YAML; or its section `methods` is wrong.
     """
     return _settings(read_mapping(path), str(path), overrides)
+
+
+def config_of(settings: Settings) -> Config:
+    """Return the configuration of a file's own method.
+
+    Raises:
+        ConfigError: a field is wrong; the error names the field, its value and a remedy.
+    """
+    return check(settings.tree(), settings.origin)
 
 
 def parse_config(text: str, where: str, overrides: Sequence[str] = ()) -> Config:
@@ -72,7 +81,7 @@ def parse_config(text: str, where: str, overrides: Sequence[str] = ()) -> Config
         words = read_words(text) or {}
     if not isinstance(words, dict):
         raise ConfigError(f"configuration {where} is not a mapping", COMPARE)
-    return _settings(words, where, overrides).config()
+    return config_of(_settings(words, where, overrides))
 
 
 def _settings(words: Mapping[str, Any], where: str, overrides: Sequence[str]) -> Settings:

@@ -26,7 +26,6 @@ from pydantic import ValidationError
 
 from rfmeta_dist.config import presets
 from rfmeta_dist.config.fields import is_section, kind_of, read
-from rfmeta_dist.config.load import check
 from rfmeta_dist.config.methods import METHODS, own_fields, owners
 from rfmeta_dist.config.mistakes import did_you_mean, mistakes
 from rfmeta_dist.config.schema import Config
@@ -74,14 +73,6 @@ class Settings:
     def of(cls, config: Config) -> Settings:
         """Return the settings of a file that says what a configuration says, in every field."""
         return cls(config.model_dump(mode="json"), f"of {config.run.name}")
-
-    def config(self) -> Config:
-        """Return the configuration of the file's own method.
-
-        Raises:
-            ConfigError: a field is wrong; the error names the field, its value and a remedy.
-        """
-        return check(self.tree(), self.origin)
 
     def tree(self, method: str | None = None) -> dict[str, Any]:
         """Return the configuration of a method as a mapping, not checked yet.

@@ -1,4 +1,4 @@
-"""`rfmeta loo --methods all`, trained for real: one cell fails and costs no other, and nothing is done twice."""
+"""`rfmeta loo --methods all`, trained: one cell fails and costs no other, and nothing is done twice."""
 
 from __future__ import annotations
 

@@ -11,7 +11,15 @@ import pytest
 import yaml
 
 from rfmeta_dist.config.held_out import targets_of
-from rfmeta_dist.config.load import check, dump, fields_that_differ, load_config, load_settings, parse_config
+from rfmeta_dist.config.load import (
+    check,
+    config_of,
+    dump,
+    fields_that_differ,
+    load_config,
+    load_settings,
+    parse_config,
+)
 from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.retrain import load_retraining
 from rfmeta_dist.config.settings import Settings, require_own
@@ -49,7 +57,7 @@ def write(tmp_path: Path):
 def trained(path: Path, methods: list[str], *overrides: str) -> dict[str, Any]:
     """Return learning rate and clip of the run of each method of a leave-one-out."""
     settings = load_settings(path, overrides)
-    made = targets_of(settings.config(), methods, [], ["D"], settings=settings)
+    made = targets_of(config_of(settings), methods, [], ["D"], settings=settings)
     return {run.method.name: (run.training.learning_rate, run.training.clip) for run in made.runs}
 
 
@@ -108,7 +116,7 @@ def test_what_a_run_stores_is_resolved_and_read_back_unchanged(write):
 
 def test_without_presets_and_section_the_runs_are_those_of_the_file(write):
     file = load_settings(write(method={"name": "aggregate", "aggregation": "sum"}))
-    config = file.config()
+    config = config_of(file)
     names = ["aggregate", "rfmeta", "no_meta"]
     made, same = (targets_of(config, names, [0, 1], settings=s).runs for s in (file, Settings.of(config)))
     assert list(map(dump, made)) == list(map(dump, same))

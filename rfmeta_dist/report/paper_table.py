@@ -166,13 +166,17 @@ def _judged(run: Config) -> Contestant:
 
 
 def _hours(folder: Store) -> list[float]:
-    """Return the hours for which a run was trained, in a list; [] if it did not record them."""
+    """Return the hours for which a run was trained, in a list; [] if it did not record them.
+
+    A run of a learning rule has the seconds of each step; the model of hand-made features those of its fit.
+    """
     try:
-        rows = [json.loads(line) for line in folder.read("metrics.jsonl").splitlines()]
-        seconds = sum(float(row["seconds"]) for row in rows)
-    except (MissingError, ValueError, KeyError, TypeError):  # a method without steps, or a damaged file
+        if folder.exists("metrics.jsonl"):
+            rows = [json.loads(line) for line in folder.read("metrics.jsonl").splitlines()]
+            return [sum(float(row["seconds"]) for row in rows) / 3600]
+        return [float(json.loads(folder.read(MODEL))["classifier"]["seconds"]) / 3600]
+    except (MissingError, ValueError, KeyError, TypeError):  # an earlier version's, or damaged
         return []
-    return [seconds / 3600] if rows else []
 
 
 def _splits(found: Sequence[Contestant], missing: Sequence[Missing]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             summary_name(read),
             notes=made.notes,
             refused=made.refused,
-            tables=f"{read.run.name}-tables.html" if several else "",
+            tables=f"{read.run.name}-paper_tables.html" if several else "",
             limited=read.evaluation.protocol == "limited-source",
             others=companions(read, methods, chosen.seeds, settings) if several else (),
         )

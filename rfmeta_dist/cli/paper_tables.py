@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from rich.table import Column
 
 from rfmeta_dist.cli.terminal import plain_table, say, show, show_rich
 from rfmeta_dist.core.errors import RunError
@@ -16,10 +19,7 @@ if TYPE_CHECKING:
 
 LIMITED = "limited-source"
 PLAIN = "leave-one-out"
-HINT = (
-    "for the table of limited sources, give the command again with --set evaluation.protocol=limited-source "
-    "--sources M,I"
-)
+DEVIATION = re.compile(r" ± [\d.]+")
 
 
 def missing_of(refused: Sequence[Refused]) -> list[Missing]:
@@ -69,16 +69,27 @@ def as_dict(results: Mapping[str, Results], places: tuple[str, str]) -> dict[str
 
 
 def print_tables(results: Mapping[str, Results]) -> None:
-    """Print the tables on stdout, and what limits them on stderr."""
+    """Print the tables on stdout, and what limits them on stderr.
+
+    A terminal has room for means alone. The page has deviations and notes in the tables, too.
+    """
     from rfmeta_dist.report import paper_table_text as text
 
     for protocol, some in results.items():
-        columns = [head for head in text.heads(some) if head != "seeds"]
+        heads = text.heads(some)
         for title, rows in text.tables(some, protocol).items():
-            show(f"{text.PROTOCOLS[protocol]}. {title}")
-            show_rich(plain_table(columns, [[row[0], *row[2:]] for row in rows], padding=(0, 1)))
-        if verdicts := text.difference_rows(some):
-            show_rich(plain_table(text.DIFFERENCES, verdicts, padding=(0, 1)))
+            show(f"{text.PROTOCOLS[protocol]}. {title}. HTER/AUC in percent")
+            # A column of rich belongs to one table.
+            columns: list[str | Column] = [heads[0], *(Column(head, no_wrap=True) for head in heads[2:-1])]
+            body = [
+                [row[0], *(DEVIATION.sub("", cell).replace(" / ", "/") for cell in row[2:-1])] for row in rows
+            ]
+            show_rich(plain_table(columns, body, padding=(0, 1, 0, 0)))
+            show(*(f"  {row[0]}: {row[-1]}" for row in rows if row[-1]))
+        verdicts = [[*row[:3], *row[5:]] for row in text.difference_rows(some)]
+        if verdicts:
+            heads = [*text.DIFFERENCES[:3], *text.DIFFERENCES[5:]]
+            show_rich(plain_table(heads, verdicts, padding=(0, 1, 0, 0)))
     say(text.CAPTION, text.PUBLISHED, *(f"{note}." for note in text.notes(results)))
 
 

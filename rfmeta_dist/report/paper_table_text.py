@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.methods.tables import CAPTIONS, PAPERS_OWN, TABLES, title_of
 from rfmeta_dist.report import published, table
 from rfmeta_dist.report.comparison import MEAN
@@ -113,8 +114,19 @@ def notes(results: Mapping[str, Results]) -> list[str]:
         for protocol, some in results.items()
         for note in (some.comparison.notes if some.comparison else ())
     ]
+    found += [text for protocol, some in results.items() if (text := _equal(some, PROTOCOLS[protocol]))]
     found += [text for protocol, some in results.items() if (text := _smallest(some, PROTOCOLS[protocol]))]
     return [*found, *published.NOTES]
+
+
+def _equal(results: Results, protocol: str) -> str:
+    """Say which methods train the same weights as another one, if an episode has two domains."""
+    if any(len(one.sources) != 2 for one in results.found):
+        return ""
+    judged = dict.fromkeys(one.method for one in results.found)
+    equal = {name: METHODS[name].equal_on_one_pair for name in judged if name in METHODS}
+    pairs = [f"{title_of(name)} trains the same weights as {title_of(to)}" for name, to in equal.items() if to]
+    return f"{protocol}: with two sources, {', and '.join(pairs)}" if pairs else ""
 
 
 def _smallest(results: Results, protocol: str) -> str:
@@ -123,7 +135,8 @@ def _smallest(results: Results, protocol: str) -> str:
     This is half of the difference's interval, plus 0.84 standard errors: the estimate is at most that far below
     the true difference four times out of five.
     """
-    found = [d for d in decided(results) if d.figure == FIGURES[0]]
+    # A method with the same weights as the paper's own differs by exactly 0, which says nothing about others.
+    found = [d for d in decided(results) if d.figure == FIGURES[0] and d.estimate.error]
     needed = [(d.interval[1] - d.interval[0]) / 2 + POWER_80 * d.estimate.error for d in found]
     if not needed:
         return ""

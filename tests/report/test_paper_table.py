@@ -106,7 +106,8 @@ def test_the_tables_are_printed_and_one_method_has_none(rfmeta, file):
     ended = rfmeta("loo", file, "--methods", "rfmeta,no_meta", "--seeds", "0,1", "--report", *LIMITED)
     assert ended.code == 0, ended.err
     assert "Leave one domain out. Table 1" in ended.out
-    assert "it was left out" in " ".join(ended.out.split())
+    assert "  RFMeta without depth: not run: it was left out" in ended.out
+    assert "RFMeta, aggregated trains" not in ended.err  # it was not judged
     refused = rfmeta("loo", file, "--methods", "rfmeta", "--report")
     assert (refused.code, "one method is given" in refused.error) == (2, True)
     nothing = rfmeta("loo", file, "--methods", "all", "--report", "--set", "run.name=new")

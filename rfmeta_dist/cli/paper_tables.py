@@ -82,7 +82,8 @@ def print_tables(results: Mapping[str, Results]) -> None:
             # A column of rich belongs to one table.
             columns: list[str | Column] = [heads[0], *(Column(head, no_wrap=True) for head in heads[2:-1])]
             body = [
-                [row[0], *(DEVIATION.sub("", cell).replace(" / ", "/") for cell in row[2:-1])] for row in rows
+                [_short(row[0]), *(DEVIATION.sub("", cell).replace(" / ", "/") for cell in row[2:-1])]
+                for row in rows
             ]
             show_rich(plain_table(columns, body, padding=(0, 1, 0, 0)))
             show(*(f"  {row[0]}: {row[-1]}" for row in rows if row[-1]))
@@ -91,6 +92,13 @@ def print_tables(results: Mapping[str, Results]) -> None:
             heads = [*text.DIFFERENCES[:3], *text.DIFFERENCES[5:]]
             show_rich(plain_table(heads, verdicts, padding=(0, 1, 0, 0)))
     say(text.CAPTION, text.PUBLISHED, *(f"{note}." for note in text.notes(results)))
+
+
+def _short(name: str) -> str:
+    """Return the name of a row; that of a row with published figures without its method, which is above it."""
+    if not name.endswith("(published)"):
+        return name
+    return "  re-run, published" if "re-run" in name else "  published"
 
 
 def report(asked: Asked) -> dict[str, Results]:

@@ -171,8 +171,10 @@ def leave_one_out(
             say(*asked.notes)
         if tables:
             paper_tables.print_tables(found)
-        for place in (*([page] if page else ()), *(tables or ())):
-            say(f"wrote the page {place}")
+        if page:
+            say(f"wrote the page {page}")
+        for place in tables or ():
+            say(f"wrote {place}")
     raise_first(failed)
 
 
@@ -190,7 +192,7 @@ def _report(asked: Asked, json: bool) -> None:
         return
     paper_tables.print_tables(found)
     for place in places:
-        say(f"wrote the page {place}")
+        say(f"wrote {place}")
 
 
 def _pin(asked: Asked) -> dict[str, RfmetaError]:

@@ -45,27 +45,33 @@ def read(asked: Asked, reasons: Mapping[str, str]) -> dict[str, Results]:
     return {name: results for name in (PLAIN, LIMITED) if (results := found.get(name))}
 
 
-def write(asked: Asked, results: Mapping[str, Results]) -> tuple[str, str]:
-    """Write the tables as a page and as Markdown beside the runs' folders. Return the places of both.
+def write(asked: Asked, results: Mapping[str, Results]) -> list[str]:
+    """Write the tables as a page, and as Markdown with a drawing, beside the runs' folders. Return the places.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     from rfmeta_dist.report import paper_table_page, paper_table_text
+    from rfmeta_dist.report.bars import ablation
     from rfmeta_dist.storage.store import open_store
 
+    name, picture = asked.tables.removesuffix(".html"), ""
+    files = {asked.tables: paper_table_page.page(results)}
+    if PLAIN in results and (drawn := ablation(results[PLAIN], "bars")):
+        picture = f"{name}.svg"
+        files[picture] = drawn
+    files[f"{name}.md"] = paper_table_text.markdown(results, picture)
     folder = open_store(asked.runs[0].run.folder)
-    plain = asked.tables.removesuffix(".html") + ".md"
-    folder.write(asked.tables, paper_table_page.page(results).encode())
-    folder.write(plain, paper_table_text.markdown(results).encode())
-    return f"{folder.url}/{asked.tables}", f"{folder.url}/{plain}"
+    for file, text in files.items():
+        folder.write(file, text.encode())
+    return [f"{folder.url}/{file}" for file in files]
 
 
-def as_dict(results: Mapping[str, Results], places: tuple[str, str]) -> dict[str, Any]:
-    """Return the tables as values that JSON can represent, with the places of the page and of the Markdown."""
+def as_dict(results: Mapping[str, Results], places: Sequence[str]) -> dict[str, Any]:
+    """Return the tables as values that JSON can represent, with the places of page and files."""
     from rfmeta_dist.report import paper_table_text
 
-    return paper_table_text.as_dict(results) | {"page": places[0], "markdown": places[1]}
+    return paper_table_text.as_dict(results) | {"page": places[0], "files": list(places[1:])}
 
 
 def print_tables(results: Mapping[str, Results]) -> None:
@@ -98,7 +104,7 @@ def _short(name: str) -> str:
     """Return the name of a row; that of a row with published figures without its method, which is above it."""
     if not name.endswith("(published)"):
         return name
-    return "  re-run, published" if "re-run" in name else "  published"
+    return "re-run, published" if "re-run" in name else "published"
 
 
 def report(asked: Asked) -> dict[str, Results]:

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 HATCHES = ("", "///", "...", "xx")  # so that bars can be told apart without their colours
 
 
+def ablation(results: Results, name: str) -> str:
+    """Draw the paper's Figure 5: its method, and what is left if a part is left out. "" without two of these.
+
+    Args:
+        results: the results of a protocol.
+        name: prefix of this plot's ids, different from that of other plots on the page.
+    """
+    lines = ablated(results)
+    return bars(results, lines, name) if len(lines) > 1 else ""
+
+
+def ablated(results: Results) -> list[Line]:
+    """Return the methods of the paper's Figure 5 that have results."""
+    return [line for line in results.of("Figure 5") if line.figures]
+
+
 def bars(results: Results, lines: Sequence[Line], name: str) -> str:
     """Draw HTER and AUC of some methods on each target and their means, with ± one deviation over seeds.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rfmeta_dist import __version__
 from rfmeta_dist.core.trace import trace_id
 from rfmeta_dist.report import paper_table_text, published, table
-from rfmeta_dist.report.bars import bars
+from rfmeta_dist.report.bars import ablated, ablation
 from rfmeta_dist.report.comparison_text import DIFFERENCES_CAPTION
 from rfmeta_dist.report.page import environment
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rfmeta_dist.report.paper_table import Results
-
-ABLATION = "Figure 5"
 
 
 def page(results: Mapping[str, Results]) -> str:
@@ -46,13 +44,12 @@ def page(results: Mapping[str, Results]) -> str:
 
 def _section(protocol: str, results: Results) -> dict[str, Any]:
     text = paper_table_text
-    drawn = [line for line in results.of(ABLATION) if line.figures]
-    words = "; ".join(f"{line.title}: {text.mean_words(results, line)}" for line in drawn)
+    words = "; ".join(f"{line.title}: {text.mean_words(results, line)}" for line in ablated(results))
     return {
         "name": text.PROTOCOLS[protocol],
         "heads": text.heads(results),
         "tables": text.tables(results, protocol),
-        "plot": bars(results, drawn, f"bars-{protocol}") if len(drawn) > 1 else "",
+        "plot": ablation(results, f"bars-{protocol}"),
         "words": f"HTER and AUC with parts of the method left out, HTER / AUC in percent. {words}",
         "verdicts": text.difference_rows(results),
         "rows": [astuple(row) for row in text.figure_rows(results)],

@@ -161,14 +161,21 @@ def missing_lines(results: Results) -> list[str]:
     return lines
 
 
-def markdown(results: Mapping[str, Results]) -> str:
-    """Return all tables as Markdown."""
+def markdown(results: Mapping[str, Results], picture: str = "") -> str:
+    """Return all tables as Markdown.
+
+    Args:
+        results: the results by protocol.
+        picture: name of the file with the drawing of Figure 5; empty for none.
+    """
     parts = []
     for protocol, some in results.items():
         parts.append(f"## {PROTOCOLS[protocol]}")
         for title, body in tables(some, protocol).items():
             parts += [f"### {title}", _markdown(heads(some), body)]
         parts += [CAPTION, PUBLISHED]
+        if picture and protocol == "leave-one-out":
+            parts.append(f"![HTER and AUC of the paper's method, and with parts of it left out]({picture})")
         if body := difference_rows(some):
             parts += [f"### Differences from {OWN}", _markdown(DIFFERENCES, body), DIFFERENCES_CAPTION]
         parts += ["### All figures", table.markdown(figure_rows(some)).rstrip()]

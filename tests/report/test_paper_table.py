@@ -97,7 +97,10 @@ def test_the_command_makes_the_tables_of_finished_runs_without_training(rfmeta, 
     assert html.count("<svg") == 2
     assert "Auxiliary (all) empty" in html
     assert "<script" not in html
-    text = Path(found["markdown"]).read_text()
+    picture, markdown = map(Path, found["files"])
+    assert "<svg" in picture.read_text()
+    text = markdown.read_text()
+    assert f"]({picture.name})" in text
     assert "| RFMeta (published) |" in text
     assert "| M&I→C | M&I→O |" in text
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.mistakes import did_you_mean
 from rfmeta_dist.config.presets import with_fields
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.settings import Settings
@@ -81,6 +82,10 @@ def make(
     """
     whole = Made()
     for method in dict.fromkeys(methods or [config.method.name]):
+        if method not in METHODS:
+            raise ConfigError(
+                f'method.name="{method}": there is no method {method}', did_you_mean(method, list(METHODS))
+            )
         made = Made()
         for seed in dict.fromkeys(seeds or [config.training.seed]):
             for data, name in choices:
@@ -90,7 +95,7 @@ def make(
                 # The protocol of a single run is that of a plain configuration.
                 shared = {"evaluation.protocol": "leave-one-out", "training.seed": seed}
                 _add(made, with_fields(tree, shared), method, seed)
-        if made.refused and (made.runs or method not in METHODS):
+        if made.refused and made.runs:
             raise made.refused[0].error
         whole.runs += made.runs
         whole.refused += made.refused

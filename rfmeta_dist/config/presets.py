@@ -38,10 +38,11 @@ def filled(tree: dict[str, Any]) -> dict[str, Any]:
 
 def for_method(tree: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return a configuration with another method's name, without fields of `method` that this method lacks."""
-    given = tree.get("method")
+    section = tree.get("method")
+    given = section if isinstance(section, Mapping) else {}
     theirs = METHODS[method].fields if method in METHODS else {}
     foreign = own_fields().keys() - theirs.keys()
-    kept = {key: value for key, value in (given or {}).items() if key not in foreign}
+    kept = {key: value for key, value in given.items() if key not in foreign}
     return {**tree, "method": {**kept, "name": method}}
 
 
@@ -60,6 +61,8 @@ def has(tree: Mapping[str, Any], name: str) -> bool:
 def with_fields(tree: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with other values of some fields.
 
+    A field of a section that is no mapping is left out: the section is a mistake, which the check reports.
+
     Args:
         tree: the configuration, which is not changed.
         fields: dotted field → value.
@@ -67,10 +70,13 @@ def with_fields(tree: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str,
     new = deepcopy(dict(tree))
     for name, value in fields.items():
         *sections, field = name.split(".")
-        here = new
+        here: Any = new
         for section in sections:
-            if not isinstance(here.get(section), dict):
-                here[section] = dict(here.get(section) or {})
+            if here.get(section) is None:
+                here[section] = {}
             here = here[section]
-        here[field] = value
+            if not isinstance(here, dict):
+                break
+        else:
+            here[field] = value
     return new

@@ -197,6 +197,23 @@ def test_a_method_that_does_not_go_with_the_settings_costs_no_other(write, monke
         targets_of(config, ["no_depth"], [])
 
 
+def test_a_section_that_is_no_mapping_is_told_and_not_replaced(write):
+    for section in ("method", "training"):
+        path = write(
+            **{section: "rfmeta"}, methods={"no_depth": {"training.steps": 3}, "rfmeta": {"training.clip": 1}}
+        )
+        with pytest.raises(ConfigError, match=rf"configuration field {section}=.* is a section"):
+            load_config(path)
+
+
+def test_an_unknown_method_of_a_list_is_named_with_a_suggestion(write):
+    config = load_config(write())
+    with pytest.raises(
+        ConfigError, match=r'method\.name="no_dept": there is no method no_dept; did you mean no_depth'
+    ):
+        targets_of(config, ["rfmeta", "no_dept"], [])
+
+
 @pytest.mark.parametrize("load", [load_study, load_retraining])
 def test_a_base_is_of_one_method(tmp_path, load):
     base = {"data": FILE["data"], "methods": {"no_depth": {"training.steps": 3}}}

@@ -29,6 +29,7 @@ KINDS = [
     ("aggregate", {"aggregation": "sum"}),
     ("aggregate", {"aggregation_batch_norm": "joint"}),
     ("aggregate", {"aggregation_batch_norm": "joint", "aggregation": "sum", "inner_steps": 2}),
+    ("metareg", {"inner_steps": 5}),
 ]
 # Each with the phase and the turn whose gradient is compared.
 TURNS = [(method, changes, *at) for method, changes in KINDS for at in turns_of(method)]
@@ -105,7 +106,8 @@ def test_value_gradient_and_statistics_match_the_reference(
 
 @pytest.mark.parametrize(("method", "changes", "phase", "turn"), SLOPES)
 def test_gradient_matches_finite_differences(method, changes, phase, turn):
-    objective = episodes.objective(method, phase=phase, **changes)
+    smooth = references.SMOOTH.get(method, {})
+    objective = episodes.objective(method, phase=phase, **{**changes, **smooth})
     episode = episodes.episode(3)
     computed(objective, episode, turn)
     slope = _slope(objective, episode, lambda *given: computed_loss(*given, turn))

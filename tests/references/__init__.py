@@ -1,8 +1,8 @@
 """Second computations of the learning rules: the paper's own in tests/reference.py, others each in a file here.
 
 A file has METHODS, by the name of the method; of a method with phases or turns by `name/phase/turn`, counted
-from 0. SURROGATES names those whose gradient is not the slope of their value. SMOOTH has the settings with which
-finite differences of a method are taken, where those of the other tests make them meet a kink.
+from 0. SURROGATES names those whose gradient is not the slope of their value. SMOOTH has the settings with
+which finite differences of a method are taken, where those of the other tests make them meet a kink.
 """
 
 from importlib import import_module

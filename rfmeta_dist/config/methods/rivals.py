@@ -38,7 +38,9 @@ RIVALS: Mapping[str, MethodFacts] = {
         fields={
             "mldg_order": (
                 Literal["second", "first"],
-                Field("second", description="differentiate through the inner gradient, or take it as a constant"),
+                Field(
+                    "second", description="differentiate through the inner gradient, or take it as a constant"
+                ),
             )
         },
         unused=("depth_weight",),

@@ -64,19 +64,23 @@ class MetaRegFirst(Objective):
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """Compute this worker's domains, and its fraction of the term of φ, which every worker computes."""
-        heads = self.nets.X["heads"]
+        weight, bias = self._heads()
         cls = next(self.parameters()).new_zeros(())
         rows = []
         for i in part.tasks:
             batch = batch_at(episode, i)
-            pooled = self._pooled(batch_at(episode, i))
+            pooled = self._pooled(batch)
             seen.note(i, "F", "M")
-            cls = cls + liveness_loss(heads(pooled)[:, episode.domains[i]], batch.label)
+            cls = cls + liveness_loss(f.linear(pooled, weight, bias)[:, episode.domains[i]], batch.label)
             rows.append(torch.cat([pooled, batch.label[:, None]], dim=1).detach())
-        shape = (part.total, heads.in_features + 1)
+        shape = (part.total, weight.shape[1] + 1)
         every = self.gathered(episode, part, rows, shape).detach()
         other = self._other(episode, every) * self.part_of(episode, part)
         return cls + other, [cls, other]
+
+    def _heads(self) -> tuple[Tensor, Tensor]:
+        """Return weights and biases of all θ_i, one row and one number for each source."""
+        return self.nets.get_parameter("X.heads.weight"), self.nets.get_parameter("X.heads.bias")
 
     def _pooled(self, batch: Batch) -> Tensor:
         deep = self._features(batch, None).deep.to(batch.label.dtype)
@@ -84,11 +88,11 @@ class MetaRegFirst(Objective):
 
     def _other(self, episode: Episode, rows: Tensor) -> Tensor:
         """Compute L_b(ψ, β_l) from the pooled features and labels of all domains, N×B×(C + 1)."""
-        heads, phi = self.nets.X["heads"], self.nets.X["regulariser"].phi
+        (weight, bias), phi = self._heads(), self.nets.get_parameter("X.regulariser.phi")
         a = episode.domains[0]
-        beta = torch.cat([heads.weight[a], heads.bias[a, None]]).detach().requires_grad_()
+        beta = torch.cat([weight[a], bias[a, None]]).detach().requires_grad_()
         for _ in range(self.rule.inner_steps):
-            loss = _loss(rows[0], beta) + (phi * beta.abs()).sum()
+            loss = _loss(rows[0], beta) + _penalty(phi, beta)
             (gradient,) = torch.autograd.grad(loss, beta, create_graph=True)
             beta = beta - self.rule.inner_learning_rate * gradient
         return _loss(rows[-1], beta)
@@ -97,6 +101,11 @@ class MetaRegFirst(Objective):
 def _loss(rows: Tensor, beta: Tensor) -> Tensor:
     """Return the mean loss of a linear classifier on B×(C + 1) features and labels."""
     return liveness_loss(f.linear(rows[:, :-1], beta[None, :-1], beta[-1:])[:, 0], rows[:, -1])
+
+
+def _penalty(phi: Tensor, beta: Tensor) -> Tensor:
+    """Return R_φ(β)."""
+    return (phi * beta.abs()).sum()
 
 
 class MetaReg(Objective):
@@ -117,14 +126,15 @@ class MetaReg(Objective):
 
     def begin_from(self, before: Networks) -> None:
         """Take over φ. All other weights begin anew."""
-        self.nets.X["regulariser"].load_state_dict(before.X["regulariser"].state_dict())
+        phi = before.get_parameter("X.regulariser.phi").detach()
+        self.nets.get_buffer("X.regulariser.phi").copy_(phi)
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """Compute the terms of this worker's domains."""
-        last, phi = self.nets.M.fc2_1, self.nets.X["regulariser"].phi
+        last, phi = self.nets.M.fc2_1, self.nets.get_buffer("X.regulariser.phi")
         beta = torch.cat([last.weight[0], last.bias])
         cls = next(self.parameters()).new_zeros(())
         for i in part.tasks:
             cls = cls + self.meta_train(episode, i, seen, depth=False).cls
-        penalty = (phi.clamp(min=0) * beta.abs()).sum() * len(part.tasks)
+        penalty = _penalty(phi.clamp(min=0), beta) * len(part.tasks)
         return cls + penalty, [cls, penalty]

@@ -1,4 +1,4 @@
-"""Define meta-learning for domain generalisation (MLDG; Li, Yang, Song & Hospedales, AAAI 2018, Algorithm 1)."""
+"""Define meta-learning for domain generalisation (MLDG; Li, Yang, Song & Hospedales, AAAI 2018)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import WorkerShare
-from rfmeta_dist.methods.base.inner import forward_adapted
+from rfmeta_dist.methods.base.inner import Weights, forward_adapted
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.methods.base.objective import Objective, batch_at
 from rfmeta_dist.methods.base.statistics import BatchNormStats
@@ -38,7 +38,7 @@ class Reptile(Objective):
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002
         """Compute the inner steps of an episode. They follow each other, so one worker takes them all."""
         learner, rate = Whole(self.nets, self.bf16), self.rule.inner_learning_rate
-        start = dict(learner.named_parameters())
+        start: Weights = dict(learner.named_parameters())
         weights, losses = start, []
         for i in range(len(episode.batches)):
             batch = batch_at(episode, i)
@@ -50,6 +50,6 @@ class Reptile(Objective):
             steps = zip(weights.items(), gradients, strict=True)
             weights = {name: w - rate * gradient for (name, w), gradient in steps}
             losses.append(loss.detach())
-        outer = sum(((w - weights[name]).detach() * w).sum() for name, w in start.items())
+        outer = torch.stack([((w - weights[name]).detach() * w).sum() for name, w in start.items()]).sum()
         mean = torch.stack(losses).mean()
         return mean + (outer - outer.detach()), [mean]

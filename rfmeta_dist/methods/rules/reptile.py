@@ -32,7 +32,7 @@ class Reptile(Objective):
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the outer step."""
-        outer = Optimiser(1.0, "sgd", trains=("F.", "M."), linear=self.setting.steps)
+        outer = Optimiser(1.0, "sgd", linear=self.setting.steps)
         return (Turn(self.share, self.PARTS, outer),)
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002

@@ -7,14 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from rfmeta_dist.config.methods.facts import FIRST_PHASE, OWN_STEPS, MethodFacts, OwnField
+from rfmeta_dist.config.methods.facts import FIRST_PHASE, OWN_STEPS, MethodFacts
 
 INNER = ("inner_learning_rate", "inner_steps")  # the fields of an inner update, which most of these lack
 
-# Shared by all methods with two phases.
-DIVIDED: Mapping[str, OwnField] = {
-    FIRST_PHASE: (float, Field(0.5, gt=0, lt=1, description="share of the steps in the first of two phases"))
-}
+FIRST_PHASE_FIELD = (
+    float,
+    Field(0.5, gt=0, lt=1, description="share of training.steps in the first of the method's two phases"),
+)
 
 RIVALS: Mapping[str, MethodFacts] = {
     "binary_cnn": MethodFacts(
@@ -59,7 +59,7 @@ RIVALS: Mapping[str, MethodFacts] = {
         "rfmeta_dist.methods.rules.metareg:MetaReg",
         "domains",
         meta_test=False,
-        fields=DIVIDED,
+        fields={FIRST_PHASE: FIRST_PHASE_FIELD},
         unused=("depth_weight", "meta_test_weight"),
         title="MetaReg",
         phases=("regulariser", "training"),

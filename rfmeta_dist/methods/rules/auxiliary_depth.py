@@ -14,19 +14,21 @@ from rfmeta_dist.models.networks import Networks
 class AuxiliaryDepth(Objective):
     """A rule whose task i is the depth loss of domain i. M is never run and keeps its initial weights.
 
-    J = Σ_i L_dep(T_i; θF, θD) over all N domains. The score is the mean of the predicted depth, which is that
-    of a face for live, and zero everywhere for an attack.
+    J = Σ_i L_dep(T_i; θF, θD) over all N domains. The depth of an attack is zero everywhere, and that of a live
+    face is not. So the mean d of the predicted depth tells them apart. It is at least 0, and d / (1 + d) brings
+    it to [0, 1) without changing the order of faces.
     """
 
     PARTS = ("dep",)
-    SCORE = "mean(D(F(x))), at most 1"
+    SCORE = "d / (1 + d), where d is the mean of D(F(x))"
     SCORED = ("F", "D")
 
     @staticmethod
     def score(nets: Networks, image: Tensor) -> Tensor:
-        """Return the mean predicted depth of B×6×S×S: B numbers in [0, 1], float64."""
+        """Return d / (1 + d) for the mean predicted depth d of B×6×S×S: B numbers in [0, 1], float64."""
         depth: Tensor = nets.D(nets.F(image).shallow)
-        return depth.double().mean(dim=(1, 2, 3)).clamp(max=1)
+        d = depth.double().mean(dim=(1, 2, 3))
+        return d / (1 + d)
 
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """Compute the depth losses of this worker's domains."""

@@ -62,12 +62,8 @@ def test_no_model_is_made_in_the_first_phase(name: str):
 @pytest.mark.parametrize("name", PHASES)
 def test_a_study_judges_no_candidate_in_the_first_phase(name: str, tmp_path: Path):
     base = configured(name, steps=100).model_dump(mode="json")
-    study = {
-        "name": "s",
-        "folder": str(tmp_path),
-        "base": base,
-        "space": {"model.width": {"choice": [0.1, 0.2]}},
-    }
+    space = {"model.width": {"choice": [0.1, 0.2]}}
+    study = {"name": "s", "folder": str(tmp_path), "base": base, "space": space}
     assert Study.model_validate({**study, "search": {"candidates": 2, "rungs": [26]}})
     with pytest.raises(ConfigError, match=r"search.rungs: at step 25 .* ends at step 25"):
         Study.model_validate({**study, "search": {"candidates": 2, "rungs": [25]}})

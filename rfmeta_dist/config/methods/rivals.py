@@ -10,7 +10,6 @@ from pydantic import Field
 from rfmeta_dist.config.methods.facts import FIRST_PHASE, OWN_STEPS, MethodFacts
 
 INNER = ("inner_learning_rate", "inner_steps")  # the fields of an inner update, which most of these lack
-
 FIRST_PHASE_FIELD = (
     float,
     Field(0.5, gt=0, lt=1, description="share of training.steps in the first of the method's two phases"),

@@ -25,6 +25,9 @@ def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **option
         for parameter in nets.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             parameter.add_(0.05 * noise)
+        for network in nets.extra.values():
+            for constant in network.buffers():
+                constant.add_(0.05 * torch.randn(constant.shape, generator=generator, dtype=torch.float64))
     return nets
 
 
@@ -48,7 +51,8 @@ def work_split(
 ) -> WorkSplit:
     facts = objective.facts
     cost, tasks, tested = len(facts.needs(0, domains)), facts.count(domains), facts.meta_test
-    return WorkSplit(world, episodes, tasks, size, cost=cost, tested=tested, **more)
+    whole = {"meta_test": "replicate"} if facts.second_order else {}
+    return WorkSplit(world, episodes, tasks, size, cost=cost, tested=tested, **{**more, **whole})
 
 
 def work(work_split: WorkSplit, rank: int, domains: int, seed: int = 0) -> Work:

@@ -20,7 +20,8 @@ ALL = {**COMMON, "aggregation": "mean", "aggregation_batch_norm": "domain"}  # a
 
 def configured(**method):
     data = {"prefix": "faces", "sources": ["O", "C", "I"], "target": "M"}
-    return check({"run": {"name": "a"}, "data": data, "method": method}, "config.yaml")
+    tree = {"run": {"name": "a"}, "data": data, "training": {"workers": 1}, "method": method}
+    return check(tree, "config.yaml")
 
 
 @pytest.mark.parametrize("name", METHODS)

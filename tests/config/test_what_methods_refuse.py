@@ -24,7 +24,8 @@ assert set(TURNS) <= set(OWN_STEPS)
 def configured(name: str, **training: Any) -> Config:
     data = {"prefix": "faces", "sources": ["O", "C", "I"], "target": "M"}
     method = {"name": name, **({"first_phase": 0.25} if name in PHASES else {})}
-    return check({"run": {"name": "a"}, "data": data, "method": method, "training": training}, "config.yaml")
+    tree = {"run": {"name": "a"}, "data": data, "method": method, "training": {"workers": 1, **training}}
+    return check(tree, "config.yaml")
 
 
 @pytest.mark.parametrize("name", TURNS)

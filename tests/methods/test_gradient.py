@@ -21,14 +21,16 @@ def turns_of(method: str) -> list[tuple[int, int]]:
 
 KINDS = [
     *((name, {}) for name in METHODS),
+    # Several large steps of the whole network multiply rounding errors beyond the limits of these tests.
     *(
-        (name, {"inner_steps": 3, "inner_learning_rate": 0.03})
+        (name, {"inner_steps": 3, "inner_learning_rate": 1e-3 if facts.second_order else 0.03})
         for name, facts in FACTS.items()
         if facts.meta_test
     ),
     ("aggregate", {"aggregation": "sum"}),
     ("aggregate", {"aggregation_batch_norm": "joint"}),
     ("aggregate", {"aggregation_batch_norm": "joint", "aggregation": "sum", "inner_steps": 2}),
+    ("metareg", {"inner_steps": 5}),
 ]
 # Each with the phase and the turn whose gradient is compared.
 TURNS = [(method, changes, *at) for method, changes in KINDS for at in turns_of(method)]
@@ -105,7 +107,8 @@ def test_value_gradient_and_statistics_match_the_reference(
 
 @pytest.mark.parametrize(("method", "changes", "phase", "turn"), SLOPES)
 def test_gradient_matches_finite_differences(method, changes, phase, turn):
-    objective = episodes.objective(method, phase=phase, **changes)
+    smooth = references.SMOOTH.get(method, {})
+    objective = episodes.objective(method, phase=phase, **{**changes, **smooth})
     episode = episodes.episode(3)
     computed(objective, episode, turn)
     slope = _slope(objective, episode, lambda *given: computed_loss(*given, turn))

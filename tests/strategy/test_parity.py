@@ -108,6 +108,7 @@ CASES = st.builds(
     activation_checkpointing=st.booleans(),
     joint=st.booleans(),
     seed=st.integers(0, 99),
+    phase=st.sampled_from([0, -1]),
 )
 
 
@@ -115,6 +116,7 @@ CASES = st.builds(
 @settings(max_examples=3, deadline=None)
 @given(case=CASES)
 @example(case=Case(domains=2, size=6, episodes=2))  # the meta-test batch is shared unevenly by three
+@example(case=Case("metareg", domains=2, phase=0))  # it gathers; the third worker has no task
 def test_workers_agree_with_a_single_process(world, case):
     assert_agree(alone(case), team(world).run(run_with, "ddp", case))
 

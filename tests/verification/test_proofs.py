@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rfmeta_dist.cli.verify import verify
+from rfmeta_dist.config.methods import RULES
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.config.training import Training
 from rfmeta_dist.core.errors import ConfigError, VerificationError
@@ -31,9 +32,10 @@ def test_the_defaults_prove_every_method_and_strategy_with_nobody_idle():
         for workers in (2, 3)
         for method in METHODS
         for manner in ("ddp, shard", "ddp, replicate", "deepspeed ZeRO-1, shard", "deepspeed ZeRO-2, shard")
+        if not any(manner.startswith(strategy) for strategy in RULES[method].refuses)
     }
     assert {len(c.data.sources) for c in cases if c.training.strategy == "ddp"} == {3, 4}
-    assert len(set(cases)) == len(cases) == 60
+    assert len(set(cases)) == len(cases)
 
 
 def test_an_episode_of_some_domains_keeps_all_workers_busy_and_is_proved(capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -77,5 +78,39 @@ RIVALS: Mapping[str, MethodFacts] = {
         phases=("extractors", "shared"),
         turns=3,
         preset={"training.learning_rate": 1e-4},
+    ),
+    "mldg": MethodFacts(
+        "rfmeta_dist.methods.rules.mldg:MLDG",
+        "one",
+        adapts="all",
+        fields={
+            "mldg_order": (
+                Literal["second", "first"],
+                Field(
+                    "second", description="differentiate through the inner gradient, or take it as a constant"
+                ),
+            )
+        },
+        unused=("depth_weight",),
+        title="MLDG",
+    ),
+    "reptile": MethodFacts(
+        "rfmeta_dist.methods.rules.reptile:Reptile",
+        "one",
+        meta_test=False,
+        refuses=OWN_STEPS,
+        unused=("inner_steps", "depth_weight", "meta_test_weight"),
+        title="Reptile",
+        preset={"method.inner_learning_rate": 0.03},  # of plain SGD, which Adam's 1e-3 does not suit
+    ),
+    "metareg": MethodFacts(
+        "rfmeta_dist.methods.rules.metareg:MetaReg",
+        "domains",
+        meta_test=False,
+        fields={FIRST_PHASE: FIRST_PHASE_FIELD},
+        unused=("depth_weight", "meta_test_weight"),
+        title="MetaReg",
+        phases=("regulariser", "training"),
+        preset={"method.inner_steps": 5},
     ),
 }

@@ -8,5 +8,6 @@
     specular.py      separate specular from diffuse light (Tan and Ikeuchi, PAMI 2005)
     distortion.py    the features of IDA, image distortion analysis (Wen et al., IEEE TIFS 2015)
     classifier.py    scale features, compute margins of support vector machines, map them to scores
+    detector.py      extractor and classifier as a detector, and its files
     api.py           the interface of an extractor
 """

@@ -37,7 +37,8 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.output.generate import generate
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 
 CPU = torch.device("cpu")
 SIZE = 64

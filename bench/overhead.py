@@ -55,7 +55,8 @@ from rfmeta_dist.storage.embedded import embedded_s3
 from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from rfmeta_dist.training.step import Trainer
 
 PREFIX, SOURCES = "s3://bench/faces", "OCI"

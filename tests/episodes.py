@@ -5,18 +5,19 @@ import torch
 
 from rfmeta_dist.config.methods import RULES as METHOD_FACTS
 from rfmeta_dist.config.methods import own_fields
-from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.schema import Method, Model
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkSplit, parts_of
-from rfmeta_dist.methods import METHODS
+from rfmeta_dist.methods import phases
 from rfmeta_dist.methods.base.objective import Objective, Work
+from rfmeta_dist.methods.base.turns import Setting
 from rfmeta_dist.models.networks import Networks
 
 SIZE = 32
 WEIGHTS = {"inner_learning_rate": 0.1, "depth_weight": 10.0, "meta_test_weight": 0.7}
 
 
-def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options: bool) -> Networks:
+def networks(seed: int = 0, width: float = 0.05, momentum: float = 0.3, **options) -> Networks:
     """Make narrow networks, perturbed so that no batch norm is the identity."""
     nets = Networks(width, momentum, **options).initialise(seed).double()
     generator = torch.Generator().manual_seed(seed)
@@ -33,10 +34,13 @@ def owned(method: dict) -> dict:
     return {name: value for name, value in method.items() if name not in foreign}
 
 
-def objective(method: str, seed: int = 0, checkpointing: bool = False, **changes) -> Objective:
-    rule = Method(**owned({"name": method, **WEIGHTS, **changes}))
-    nets = networks(seed, checkpointing=checkpointing, second_order=rule.facts.second_order)
-    return METHODS[method](nets, rule)
+def objective(method: str, seed: int = 0, checkpointing: bool = False, phase: int = -1, **changes) -> Objective:
+    """Make the objective of a method's phase, by default its last one, for up to five source domains."""
+    rule, kind = Method(**owned({"name": method, **WEIGHTS, **changes})), phases(method)[phase]
+    setting = Setting(domains=5, steps=10, seed=seed)
+    extra = kind.extra_modules(Model(width=0.05), rule, setting)
+    nets = networks(seed, checkpointing=checkpointing, second_order=rule.facts.second_order, extra=extra)
+    return kind(nets, rule, setting=setting)
 
 
 def work_split(
@@ -51,8 +55,11 @@ def work(work_split: WorkSplit, rank: int, domains: int, seed: int = 0) -> Work:
     """Return a worker's parts of a step with their episodes; batches that it does not need are None."""
     result = []
     for part in parts_of(rank, work_split):
-        *train, test = episode(domains, work_split.episodes * seed + part.episode, work_split.batch).batches
-        result.append((Episode((*train, test.rows(part.rows) if work_split.tested else test)), part))
+        number = work_split.episodes * seed + part.episode
+        whole = episode(domains, number, work_split.batch)
+        *train, test = whole.batches
+        given = (*train, test.rows(part.rows) if work_split.tested else test)
+        result.append((Episode(given, whole.domains, number, step=seed), part))
     return result
 
 
@@ -65,7 +72,7 @@ def batch(seed: int, size: int = 4) -> Batch:
 
 
 def episode(domains: int, seed: int = 0, size: int = 4) -> Episode:
-    return Episode(tuple(batch(1000 * seed + d, size) for d in range(domains)))
+    return Episode(tuple(batch(1000 * seed + d, size) for d in range(domains)), tuple(range(domains)), seed)
 
 
 def gradient(nets: Networks) -> torch.Tensor:

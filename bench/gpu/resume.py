@@ -16,7 +16,8 @@ from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint, kept
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from rfmeta_dist.training.precision import set_up
 
 STEPS, EVERY, KILLED = 12, 4, 6  # of the run; between checkpoints; steps that are done when it is killed

@@ -23,7 +23,7 @@ from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import parts_of
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.strategy.single import Single
-from rfmeta_dist.training.loop import build
+from rfmeta_dist.training.course import build
 from rfmeta_dist.training.precision import set_up
 from rfmeta_dist.training.step import Trainer
 

@@ -32,8 +32,9 @@ from rfmeta_dist.strategy.choose import make
 from rfmeta_dist.training import checkpoint, kept, precision
 from rfmeta_dist.training.begin import begin
 from rfmeta_dist.training.checkpoint import Progress
+from rfmeta_dist.training.course import Course, phase_of, train_phases
 from rfmeta_dist.training.kept import Found
-from rfmeta_dist.training.loop import Hooks, Keys, build, train
+from rfmeta_dist.training.loop import Hooks, Keys
 from rfmeta_dist.training.step import Trainer
 from rfmeta_dist.verification.certificate import Proofs
 
@@ -165,10 +166,11 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
     precision.set_up(config.training)
     device = device_of(config)
     certificate = proofs.of(config, device)
-    trainer = build(config, make(config.training), device)
-    news = News(task, trainer)
-    progress = _resume(task, trainer, device, news)
-    if trainer.strategy.rank == 0:
+    course = Course(config, lambda: make(config.training), device)
+    rank = course.trainer.strategy.rank
+    news = News(task, rank)
+    progress = _resume(task, course, device, news)
+    if rank == 0:
         lease.require(task.leased, task.lease)
         folder.write("certificate.json", certificate)
         versions = {"torch": torch.__version__, "ray": ray.__version__}
@@ -180,7 +182,7 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
                 f"this start of the run differs from the one before: {differing}. Results stay the same up to "
                 "rounding"
             )
-    meter = TrainMeter(config, task.study, _begun(task, trainer, progress.step))
+    meter = TrainMeter(config, task.study, _begun(task, course.trainer, progress.step))
 
     def after_step(row: StepRow) -> None:
         news.tell(row)
@@ -188,17 +190,17 @@ def train_on(task: Assignment, proofs: Proofs) -> tuple[Trainer, int]:
 
     def save(done: Progress) -> None:
         began = time.monotonic()
-        _save(task, trainer, done)
+        _save(task, course.trainer, done)
         meter.checkpoint(time.monotonic() - began)
 
     def not_finite(step: int, keys: Keys) -> str:
         meter.not_finite()
-        return _note(task, trainer, step, keys)
+        return _note(task, rank, step, keys)
 
     hooks = Hooks(after_step=after_step, checkpoint=save, not_finite=not_finite)
     with meter.at_work():
-        train(config, trainer, RayBatches(task.streams), hooks, progress, device, task.until)
-    return trainer, progress.step
+        train_phases(config, course, RayBatches(task.streams), hooks, progress, device, task.until)
+    return course.trainer, progress.step
 
 
 def _begun(task: Assignment, trainer: Trainer, step: int) -> Begun:
@@ -208,13 +210,13 @@ def _begun(task: Assignment, trainer: Trainer, step: int) -> Begun:
     return Begun(strategy.rank, strategy.world, step, begun)
 
 
-def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News) -> Progress:
+def _resume(task: Assignment, course: Course, device: torch.device, news: News) -> Progress:
     """Load the newest intact checkpoint, which the first worker chooses, and return its progress.
 
     Without a checkpoint, a run with `training.start` loads the weights of that model. Each worker reads them
     and checks their hash, so all begin with the same bits.
     """
-    folder, strategy = open_folder(task.config), trainer.strategy
+    folder, strategy = open_folder(task.config), course.trainer.strategy
     found = kept.newest(folder, task.until) if strategy.rank == 0 else Found(None)
     step = found.saved.progress.step if found.saved else 0
     (chosen,) = strategy.sum(torch.tensor([step], dtype=torch.float64, device=device)).tolist()
@@ -222,15 +224,17 @@ def _resume(task: Assignment, trainer: Trainer, device: torch.device, news: News
         news.notice(str(found))
     if not chosen:
         if task.config.training.start:
-            begin(trainer, start.read_weights(task.config, folder))
+            begin(course.trainer, start.read_weights(task.config, folder))
         return Progress()
+    if phase := phase_of(task.config, int(chosen) - 1):
+        course.enter(phase)
     saved = found.saved or checkpoint.read(folder.sub(kept.folder_name(int(chosen))), int(chosen))
-    return checkpoint.restore(saved, trainer, task.fingerprints)
+    return checkpoint.restore(saved, course.trainer, task.fingerprints)
 
 
-def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> str:
+def _note(task: Assignment, rank: int, step: int, keys: Keys) -> str:
     """Write the keys of this worker's samples to a file, whose folder is returned, as a loss is not finite."""
-    folder, name = open_folder(task.config), f"step-{step:07d}-worker-{trainer.strategy.rank}.json"
+    folder, name = open_folder(task.config), f"step-{step:07d}-worker-{rank}.json"
     folder.write(f"not_finite/{name}", json.dumps(keys, indent=1).encode())
     return f"{folder.url}/not_finite/"
 
@@ -238,9 +242,9 @@ def _note(task: Assignment, trainer: Trainer, step: int, keys: Keys) -> str:
 class News:
     """Sends rows and messages to the monitor, from the first worker only; several short steps at once."""
 
-    def __init__(self, task: Assignment, trainer: Trainer) -> None:
+    def __init__(self, task: Assignment, rank: int) -> None:
         self._task = task
-        self._silent = trainer.strategy.rank != 0
+        self._silent = rank != 0
         self._rows: list[StepRow] = []
         self._sent = time.monotonic()
 

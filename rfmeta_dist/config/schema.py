@@ -18,6 +18,7 @@ from rfmeta_dist.config import within as one_domain
 from rfmeta_dist.config.augmentation import Augmentation
 from rfmeta_dist.config.evaluation import Evaluation, require_candidates
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
+from rfmeta_dist.config.refusals import require_possible
 from rfmeta_dist.config.section import Name, Place, Section
 from rfmeta_dist.config.tracking import Tracking
 from rfmeta_dist.config.training import EpisodeChoice, Training
@@ -287,12 +288,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _strategy_can(self) -> Config:
-        refused = self.method.facts.refuses
-        if self.training.strategy in refused:
-            others = [s for s in ("ddp", "deepspeed", "single") if s not in refused]
-            raise ValueError(
-                f"strategy '{self.training.strategy}' cannot train {self.method.name}: "
-                f"{refused[self.training.strategy]}; set training.strategy={others[0]}"
-            )
+    def _method_can(self) -> Config:
+        require_possible(self.method.name, self.method.facts, self.training)
         return self

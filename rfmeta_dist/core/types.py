@@ -115,9 +115,15 @@ class Episode:
     Attributes:
         batches: one batch for each domain of the episode; `None` if no task of this worker needs it. The batch
             of the meta-test domain has only the rows that this worker forwards.
+        domains: for each batch the index of its domain among the run's sources; empty if nobody asks.
+        number: number of the episode within the run, from 0.
+        step: the training step that the episode belongs to, from 0.
     """
 
     batches: tuple[Batch | None, ...]
+    domains: tuple[int, ...] = ()
+    number: int = 0
+    step: int = 0
 
 
 class Peers(Protocol):

@@ -38,12 +38,18 @@ class Plan:
         needs: for each part, the rows that it needs at each position of the episode; None if it needs none.
         meta_test: the meta-test domains of all episodes of the step, separated by commas.
         domains: the domains of each episode in order, such as `O&C&I`; episodes are separated by commas.
+        orders: for each part, the indices of the episode's domains among the sources, in order.
+        numbers: for each part, the number of the episode within the run, from 0.
+        step: the training step, from 0.
     """
 
     parts: tuple[WorkerShare, ...]
     needs: tuple[tuple[Need | None, ...], ...]
     meta_test: str
     domains: str
+    orders: tuple[tuple[int, ...], ...]
+    numbers: tuple[int, ...]
+    step: int
 
 
 def work_split(config: Config) -> WorkSplit:
@@ -71,7 +77,15 @@ def plan(config: Config, rank: int, step: int) -> Plan:
     parts = parts_of(rank, work_split(config))
     needs = tuple(_needs(config, part, orders[part.episode]) for part in parts)
     names = [[sources[turn.domain] for turn in order] for order in orders]
-    return Plan(parts, needs, ",".join(order[-1] for order in names), ",".join(map("&".join, names)))
+    return Plan(
+        parts,
+        needs,
+        ",".join(order[-1] for order in names),
+        ",".join(map("&".join, names)),
+        orders=tuple(tuple(turn.domain for turn in orders[part.episode]) for part in parts),
+        numbers=tuple(step * config.training.episodes + part.episode for part in parts),
+        step=step,
+    )
 
 
 def images_of_step(config: Config) -> int:

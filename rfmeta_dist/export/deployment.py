@@ -61,7 +61,8 @@ def export(order: Order, out: Store, tell: Tell) -> dict[str, Any]:
     stacks, words = work.crops()
     tell("converting the model to ONNX")
     view = trained.view
-    model = to_onnx(PixelScorer(trained.detector.nets, view.image_size, view.patches))
+    detector = trained.detector
+    model = to_onnx(PixelScorer(detector.nets, view.image_size, view.patches, detector.rule))
     exported = OnnxDetector(model, torch.get_num_threads())
     decided, int8 = decisions.Decisions.of(order.model), None
     found = check.compare(trained.detector, exported, stacks, view, decided.cuts, tell)

@@ -2,6 +2,8 @@
 
     uint8 crops B×H×W×3 → (patches) → RGB and HSV → F → M → sigmoid → (mean over patches) → B scores
 
+A learning rule may score in another way than by M and the sigmoid (`Objective.score`).
+
 A model for whole faces takes crops of exactly its size. A model for patches takes square crops of any side from
 that of a patch on, because faces keep the pixels of the picture and therefore have different sizes.
 """
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from rfmeta_dist.data.shards.decode import MAX_SIDE
+from rfmeta_dist.methods.base.objective import Objective
 from rfmeta_dist.models.preprocess import channels
 
 if TYPE_CHECKING:
@@ -40,10 +43,14 @@ class PixelScorer(nn.Module):
         nets: networks with final running statistics.
         side: side in pixels of the square that the networks see: a whole crop, or a patch.
         patches: how patches are cut out and their scores combined; None if the networks see whole crops.
+        rule: the learning rule, which says how faces are scored.
     """
 
-    def __init__(self, nets: Networks, side: int, patches: Patches | None) -> None:
+    def __init__(
+        self, nets: Networks, side: int, patches: Patches | None, rule: type[Objective] = Objective
+    ) -> None:
         super().__init__()
+        self.rule = rule
         self.nets = nets
         self.side = side
         self.patches = patches
@@ -56,15 +63,11 @@ class PixelScorer(nn.Module):
 
     def score(self, image: Tensor) -> Tensor:
         """Convert B×S×S×3 uint8 RGB to B float64 scores."""
-        return self.squash(self.nets.logits(self.channels(image)))
+        return self.rule.score(self.nets, self.channels(image))
 
     def channels(self, image: Tensor) -> Tensor:
         """Convert B×S×S×3 uint8 RGB to the networks' input, B×6×S×S."""
         return channels(image)
-
-    def squash(self, logits: Tensor) -> Tensor:
-        """Convert logits to scores, in float64 as judging does."""
-        return torch.sigmoid(logits.double())
 
     def _pooled(self, image: Tensor, patches: Patches) -> Tensor:
         """Return the mean score of the distinct patches of each crop, in float64.

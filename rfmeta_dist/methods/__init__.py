@@ -20,3 +20,9 @@ def _rule(path: str) -> type[Objective]:
 
 
 METHODS: dict[str, type[Objective]] = {name: _rule(known.rule) for name, known in facts.RULES.items()}
+
+
+def phases(name: str) -> tuple[type[Objective], ...]:
+    """Return the rules of a method's phases, in order; the last one is the method's own."""
+    rule = METHODS[name]
+    return (*rule.EARLIER, rule)

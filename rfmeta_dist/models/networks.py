@@ -9,6 +9,7 @@ number of channels except the 6 inputs and the single outputs; 1 is the paper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -181,6 +182,7 @@ class Networks(nn.Module):
         second_order: compute F and D with autograd, so that their gradients can be differentiated, at twice the
             memory. If False, a second derivative through F or D raises RunError. Second derivatives through M
             are always possible.
+        extra: networks of a learning rule by name; they become `X`, and exist in training alone.
     """
 
     def __init__(
@@ -191,11 +193,19 @@ class Networks(nn.Module):
         extractor: nn.Module | None = None,
         checkpointing: bool = False,
         second_order: bool = False,
+        extra: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.F = extractor or Extractor(width, checkpointing, second_order)
         self.M = MetaLearner(width, meta_learner_momentum)
         self.D = DepthEstimator(width, checkpointing, second_order)
+        if extra:
+            self.X = nn.ModuleDict(dict(extra))
+
+    @property
+    def extra(self) -> dict[str, nn.Module]:
+        """Return the networks of the learning rule by name; empty if it has none."""
+        return dict(self.X.items()) if hasattr(self, "X") else {}
 
     def logits(self, image: Tensor) -> Tensor:
         """Convert B×6×S×S to B logits. Their sigmoid is the score, the probability of live. D is not used."""
@@ -206,18 +216,21 @@ class Networks(nn.Module):
     def initialise(self, seed: int) -> Networks:
         """Draw all weights; each tensor depends on (seed, name) alone. Return the networks.
 
-        Weights are Xavier normal, biases are zero, and batch norm has scale 1 and shift 0. If the extractor has
-        a method `initialise`, its weights are drawn by that method instead.
+        Weights are Xavier normal, biases are zero, and batch norm has scale 1 and shift 0. If the extractor or
+        a network of `X` has a method `initialise`, its weights are drawn by that method instead.
         """
 
         def draw(name: str) -> torch.Generator:
             return torch.Generator().manual_seed(derive_seed(seed, "initialise", name))
 
-        own = getattr(self.F, "initialise", None)
-        if own is not None:
-            own(lambda name: draw(f"F.{name}"))
+        drawn = []
+        for prefix, network in (("F.", self.F), *((f"X.{n}.", x) for n, x in self.extra.items())):
+            own = getattr(network, "initialise", None)
+            if own is not None:
+                own(lambda name, prefix=prefix: draw(f"{prefix}{name}"))
+                drawn.append(prefix)
         for name, parameter in self.named_parameters():
-            if own is not None and name.startswith("F."):
+            if name.startswith(tuple(drawn)):
                 continue
             if parameter.ndim > 1:
                 nn.init.xavier_normal_(parameter, generator=draw(name))

@@ -22,6 +22,8 @@ from rfmeta_dist.data.reading.stream import DomainStream
 from rfmeta_dist.detectors.api import Inside, ScoreError
 from rfmeta_dist.detectors.package import Contents, damaged
 from rfmeta_dist.detectors.start import open_start
+from rfmeta_dist.methods import METHODS
+from rfmeta_dist.methods.base.objective import Objective
 from rfmeta_dist.models.activation import STRIDE
 from rfmeta_dist.models.activation import inside as look_inside
 from rfmeta_dist.models.build import build as build_networks
@@ -30,11 +32,13 @@ from rfmeta_dist.models.preprocess import to_input
 from rfmeta_dist.recipes.api import Context
 from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import Store
+from rfmeta_dist.strategy.api import Tensors
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.begin import WEIGHTS, begin
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.checkpoint import read as read_checkpoint
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import Course, train_phases
+from rfmeta_dist.training.loop import Hooks
 from rfmeta_dist.training.step import Trainer
 
 CPU = torch.device("cpu")
@@ -42,19 +46,22 @@ PREPROCESSING = "RGB and HSV (hue a full circle), six channels in [0, 1], no mea
 
 
 class GradientDetector:
-    """A detector with the score σ(M(F(x))), where F and M are trained networks.
+    """A detector of trained networks. Its score is σ(M(F(x))), unless the learning rule says otherwise.
 
     Args:
         nets: networks with final (recalibrated) running statistics; they are put into evaluation mode.
         model: configuration from which the networks were built.
         device: device to compute on.
+        method: name of the learning rule; "" for one with the usual score.
     """
 
     kind = "gradient"
     wants: Literal["frame", "clip"] = "frame"
 
-    def __init__(self, nets: Networks, model: Model, device: torch.device = CPU) -> None:
+    def __init__(self, nets: Networks, model: Model, device: torch.device = CPU, method: str = "") -> None:
         self.nets = nets.to(device).eval()
+        self.rule: type[Objective] = METHODS[method] if method else Objective
+        self._method = method if self.rule.SCORE != Objective.SCORE else ""
         self._model = model
         self._device = device
 
@@ -65,9 +72,8 @@ class GradientDetector:
         Raises:
             ScoreError: a score is not a number, because the training diverged.
         """
-        logits = self.nets.logits(to_input(faces, self._device))
-        scores: NDArray[np.float64] = torch.sigmoid(logits.double()).cpu().numpy()
-        # A NaN fails both comparisons. A sigmoid stays within [0, 1], so nothing else can fail.
+        scores: NDArray[np.float64] = self.rule.score(self.nets, to_input(faces, self._device)).cpu().numpy()
+        # A NaN fails both comparisons. A score stays within [0, 1], so nothing else can fail.
         bad = ~((scores >= 0) & (scores <= 1))
         if bad.any():
             raise self._diverged(int(np.flatnonzero(bad)[0]))
@@ -75,7 +81,17 @@ class GradientDetector:
 
     @torch.no_grad()
     def inside(self, faces: NDArray[np.uint8]) -> Inside:
-        """Return class activation, pooled features and predicted depth of B×S×S×3 RGB crops, as float64."""
+        """Return class activation, pooled features and predicted depth of B×S×S×3 RGB crops, as float64.
+
+        Raises:
+            RunError: the score does not come from M, so it has no class activation.
+        """
+        if self._method:
+            raise RunError(
+                f"the score of a model of {self._method} is {self.rule.SCORE}, and a class activation explains "
+                "the classifier M alone",
+                "explain a run of another method",
+            )
         found = look_inside(self.nets, to_input(faces, self._device))
         return Inside(
             logit=_array(found.logit),
@@ -93,7 +109,8 @@ class GradientDetector:
         return {
             "networks": self._model.model_dump(mode="json"),
             "preprocessing": PREPROCESSING,
-            "score": "sigmoid(M(F(x)))",
+            "score": self.rule.SCORE,
+            **({"method": self._method} if self._method else {}),
             "torch": torch.__version__,
         }
 
@@ -130,13 +147,13 @@ class GradientRecipe:
         one = {"workers": 1, "strategy": "single"}  # this process computes every task of an episode
         training = context.config.training.model_copy(update=one)
         config = context.config.model_copy(update={"training": training})
-        trainer = build(config, Single(), self._device)
+        course = Course(config, Single, self._device)
         if config.training.start:
-            begin(trainer, open_start(config))
+            begin(course.trainer, open_start(config))
         batches = LocalBatches(sources.store, sources.manifests, config.data, config.training.seed)
         hooks = Hooks(context.after_step, checkpoint=lambda _: None, not_finite=lambda *_: None)
-        train(config, trainer, batches, hooks, Progress(), self._device)
-        detector, _ = from_trainer(trainer, config, sources, self._device)
+        train_phases(config, course, batches, hooks, Progress(), self._device)
+        detector, _ = from_trainer(course.trainer, config, sources, self._device)
         return detector
 
 
@@ -165,9 +182,8 @@ def from_checkpoint(
             f"checkpoint {saved.url} holds no average of the weights",
             "restore the checkpoint from a backup, or start a new run with --set run.name=…",
         )
-    nets = build_networks(config.model)
-    nets.load_state_dict({**saved.weights, **(saved.average if averaged else {})})
-    return recalibrated(nets.to(device), config, sources, device)
+    weights = {**saved.weights, **(saved.average if averaged else {})}
+    return recalibrated(_networks(config.model, weights).to(device), config, sources, device)
 
 
 def from_trainer(
@@ -178,18 +194,24 @@ def from_trainer(
     It has the average of the weights if `evaluation.checkpoint` says so, else the present ones.
     """
     averaged = config.evaluation.checkpoint == "average" and trainer.average
-    nets = build_networks(config.model)
-    nets.load_state_dict({**trainer.objective.nets.state_dict(), **(averaged.state() if averaged else {})})
-    return recalibrated(nets.to(device), config, sources, device)
+    weights = {**trainer.objective.nets.state_dict(), **(averaged.state() if averaged else {})}
+    return recalibrated(_networks(config.model, weights).to(device), config, sources, device)
+
+
+def _networks(model: Model, weights: Tensors) -> Networks:
+    """Return F, M and D with weights of a training, without the networks that its learning rule had beside."""
+    nets = build_networks(model)
+    nets.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("X.")})
+    return nets
 
 
 def recalibrated(
     nets: Networks, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
     """Recalibrate networks on their device, and return a detector and a text, as `from_checkpoint` does."""
-    count = recalibrate(nets, _batches(config, sources), device)
+    count = recalibrate(nets, _batches(config, sources), device, METHODS[config.method.name])
     words = f"batch-norm statistics pooled over {count} training batches of {', '.join(sources.manifests)}"
-    return GradientDetector(nets, config.model, device), words
+    return GradientDetector(nets, config.model, device, config.method.name), words
 
 
 def read_detector(contents: Contents, device: str) -> GradientDetector:
@@ -202,9 +224,9 @@ def read_detector(contents: Contents, device: str) -> GradientDetector:
         model = Model(**{**contents.detector["networks"], "weights": None})
         nets = build_networks(model)
         nets.load_state_dict(parse_tensors(contents.files[WEIGHTS]))
+        return GradientDetector(nets, model, torch.device(device), contents.detector.get("method", ""))
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise damaged(contents.url, error) from error
-    return GradientDetector(nets, model, torch.device(device))
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float64]:

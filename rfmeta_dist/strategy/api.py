@@ -14,9 +14,11 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.methods.base.turns import Optimiser
 
 Tensors = Mapping[str, Tensor]
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's first and second moment; keys are like `exp_avg.F.conv1_1.weight`
+MOMENTUM = ("momentum_buffer",)  # what SGD with momentum keeps
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,13 @@ class Adam:
 
     def rate_after(self, updates: int) -> float:
         """Return the learning rate of the step that follows so many steps (Loshchilov & Hutter, ICLR 2017)."""
+        return self.rate * self.decay_after(updates)
+
+    def decay_after(self, updates: int) -> float:
+        """Return the factor in [0, 1] to which the learning rate has fallen after so many steps."""
         if self.cosine is None:
-            return self.rate
-        return self.rate * (1 + math.cos(math.pi * min(1.0, updates / self.cosine))) / 2
+            return 1.0
+        return (1 + math.cos(math.pi * min(1.0, updates / self.cosine))) / 2
 
 
 class Strategy(Protocol):
@@ -52,10 +58,19 @@ class Strategy(Protocol):
     rank: int
     world: int
 
-    def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Wrap the objective, make the optimiser of its networks, and return the wrapped module.
+    def prepare(
+        self, objective: nn.Module, nets: nn.Module, adam: Adam, optimisers: Sequence[Optimiser] = ()
+    ) -> nn.Module:
+        """Wrap the objective, make the optimisers of its networks, and return the wrapped module.
 
         The training loop must call the wrapped module. The bare module would not reduce gradients.
+
+        Args:
+            objective: the objective.
+            nets: its networks.
+            adam: settings of the run's optimiser.
+            optimisers: one for each turn of a step. If there are none, a step is one of Adam on all parameters.
+                A parameter that none of them updates is frozen.
         """
 
     def peers(self, groups: Sequence[range]) -> Peers | None:
@@ -76,33 +91,39 @@ class Strategy(Protocol):
         Every worker must call this together.
         """
 
-    def gradient_norm(self) -> Tensor:
+    def gradient_norm(self, turn: int = 0) -> Tensor:
         """Return the 2-norm of the gradient after `backward`, before clipping: a scalar on the device.
 
-        It is equal on every worker.
+        It is equal on every worker. It is the norm over the parameters that the turn's optimiser updates.
 
         Every worker must call this together.
         """
 
-    def update(self, rate: float) -> None:
-        """Clip the gradient if configured, do one step of Adam on all parameters, and clear the gradient.
+    def update(self, rate: float, turn: int = 0) -> None:
+        """Clip the gradient if configured, do one step of the turn's optimiser, and clear all gradients.
 
         Args:
             rate: learning rate of this step.
+            turn: number of the turn.
         """
 
     def discard(self) -> None:
         """Clear the gradient without a step."""
 
     def moments(self) -> dict[str, Tensor]:
-        """Return Adam's complete moments, keyed `moment.parameter`. Every worker must call this together."""
+        """Return the optimisers' complete moments by key and parameter, such as `exp_avg.F.conv1_1.weight`.
+
+        The keys of later turns have their number, as in `exp_avg@1.F.conv1_1.weight`.
+
+        Every worker must call this together.
+        """
 
     def restore(self, moments: Tensors, updates: int) -> None:
         """Continue training after parameters were loaded into the networks.
 
         Args:
-            moments: Adam's moments, from `moments`.
-            updates: number of steps of Adam that were done before.
+            moments: the moments, from `moments`.
+            updates: number of steps that were done before.
         """
 
     def sum(self, record: Tensor) -> Tensor:

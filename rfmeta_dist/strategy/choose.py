@@ -7,9 +7,14 @@ from rfmeta_dist.strategy.api import Adam, Strategy
 from rfmeta_dist.strategy.single import Single
 
 
-def adam(training: Training) -> Adam:
-    """Return the settings of the optimiser."""
-    cosine = training.steps if training.decay == "cosine" else None
+def adam(training: Training, steps: int | None = None) -> Adam:
+    """Return the settings of the run's optimiser.
+
+    Args:
+        training: the configuration's `training` section.
+        steps: number of steps over which the learning rate falls; `training.steps` if not given.
+    """
+    cosine = (steps or training.steps) if training.decay == "cosine" else None
     return Adam(training.learning_rate, training.clip, cosine)
 
 

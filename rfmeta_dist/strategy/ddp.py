@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.methods.base.turns import Optimiser
 from rfmeta_dist.strategy import groups as teams
 from rfmeta_dist.strategy.api import Adam
-from rfmeta_dist.strategy.whole import WholeAdam
+from rfmeta_dist.strategy.whole import WholeOptimisers
 
 
-class DDP(WholeAdam):
+class DDP(WholeOptimisers):
     """The strategy `ddp`, for the workers of an initialised process group (gloo or NCCL).
 
     Args:
@@ -29,7 +30,9 @@ class DDP(WholeAdam):
         self.world = dist.get_world_size()
         self._bf16_reduce = bf16_reduce
 
-    def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
+    def prepare(
+        self, objective: nn.Module, nets: nn.Module, adam: Adam, optimisers: Sequence[Optimiser] = ()
+    ) -> nn.Module:
         """Wrap the objective; see `Strategy`.
 
         Buffers are not broadcast, because running statistics are computed from the observations of all workers,
@@ -37,7 +40,7 @@ class DDP(WholeAdam):
         norm are not trained. It also keeps DDP from rebuilding its buckets after the first step, which would
         change the order of summation in a resumed run.
         """
-        self.own(nets, adam)
+        self.own(nets, adam, optimisers)
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
         module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
         if self._bf16_reduce:

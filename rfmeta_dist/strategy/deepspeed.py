@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.core.types import Peers
+from rfmeta_dist.methods.base.turns import Optimiser
 from rfmeta_dist.strategy import groups as teams
 from rfmeta_dist.strategy.api import Adam, Tensors
 from rfmeta_dist.strategy.deepspeed_state import PartedAdam, Stage0Adam
@@ -59,12 +60,17 @@ class DeepSpeed:
         self._bf16_reduce = bf16_reduce
         self._adam = PartedAdam() if zero else Stage0Adam()
 
-    def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
+    def prepare(
+        self, objective: nn.Module, nets: nn.Module, adam: Adam, optimisers: Sequence[Optimiser] = ()
+    ) -> nn.Module:
         """Wrap the objective in DeepSpeed's engine; see `Strategy`.
 
         Raises:
             ConfigError: DeepSpeed is not installed.
+            ValueError: the rule names optimisers of its own. Its facts should refuse this strategy.
         """
+        if optimisers:
+            raise ValueError("DeepSpeed takes one step of Adam on all parameters")
         self._adam.own(nets, adam)
         parameter = next(nets.parameters())
         engine = _engine(objective, self._adam.optimiser, self._settings(), parameter.device)
@@ -105,11 +111,11 @@ class DeepSpeed:
         """See `Strategy`."""
         return self._adam.gradient()
 
-    def gradient_norm(self) -> Tensor:
+    def gradient_norm(self, turn: int = 0) -> Tensor:  # noqa: ARG002  there is one turn
         """See `Strategy`."""
         return self._adam.gradient_norm()
 
-    def update(self, rate: float) -> None:
+    def update(self, rate: float, turn: int = 0) -> None:  # noqa: ARG002
         """See `Strategy`."""
         self._adam.update(rate)
 
@@ -132,7 +138,7 @@ class DeepSpeed:
 
 
 def _engine(
-    objective: nn.Module, optimiser: torch.optim.Adam, settings: dict[str, Any], device: torch.device
+    objective: nn.Module, optimiser: torch.optim.Optimizer, settings: dict[str, Any], device: torch.device
 ) -> Any:
     """Return DeepSpeed's engine, which prints nothing and compiles nothing while it is made."""
     os.environ.setdefault("DS_ACCELERATOR", device.type)  # otherwise DeepSpeed searches, and warns without one

@@ -19,19 +19,19 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from rfmeta_dist.strategy.api import MOMENTS, Adam, Tensors
-from rfmeta_dist.strategy.whole import BETAS, WholeAdam, set_rate
+from rfmeta_dist.strategy.whole import BETAS, WholeOptimisers, set_rate
 
 
-class Stage0Adam(WholeAdam):
+class Stage0Adam(WholeOptimisers):
     """Optimiser of `training.zero=0`, in which nothing is split among the workers.
 
     DeepSpeed's engine only sums the workers' gradients. Every worker does Adam's step on all parameters.
     """
 
     @property
-    def optimiser(self) -> torch.optim.Adam:
+    def optimiser(self) -> torch.optim.Optimizer:
         """Return the optimiser to pass to the engine."""
-        return self._adam
+        return self._turns[0].optimiser
 
     def attach(self, engine: Any, reduced: torch.dtype) -> None:
         """Store the engine, and set the precision `reduced` in which it sends gradients."""

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from rfmeta_dist.methods.base.turns import Optimiser
 from rfmeta_dist.strategy.api import Adam
-from rfmeta_dist.strategy.whole import WholeAdam
+from rfmeta_dist.strategy.whole import WholeOptimisers
 
 
-class Single(WholeAdam):
+class Single(WholeOptimisers):
     """The strategy `single`, for one worker without a process group."""
 
     rank = 0
     world = 1
 
-    def prepare(self, objective: nn.Module, nets: nn.Module, adam: Adam) -> nn.Module:
-        """Make the optimiser, and return the objective itself, because nothing needs to be reduced."""
-        self.own(nets, adam)
+    def prepare(
+        self, objective: nn.Module, nets: nn.Module, adam: Adam, optimisers: Sequence[Optimiser] = ()
+    ) -> nn.Module:
+        """Make the optimisers, and return the objective itself, because nothing needs to be reduced."""
+        self.own(nets, adam, optimisers)
         return objective
 
     def peers(self, groups: Sequence[range]) -> None:

@@ -32,7 +32,9 @@ def begin(trainer: Trainer, model: Contents) -> None:
         raise ConfigError(
             f"training.start: the model at {model.url} has no readable {WEIGHTS}", "give another model"
         ) from error
-    if strange := misfit(nets, weights, {}, "model"):
+    # A package has no networks of a rule alone; these keep their initial weights.
+    own = {name: tensor for name, tensor in nets.state_dict().items() if name.startswith("X.")}
+    if strange := misfit(nets, {**weights, **own}, {}, "model"):
         raise ConfigError(
             f"training.start: the model at {model.url} has other networks than the run: {strange}",
             "set model.backbone and model.width to those of the model, or give another model",
@@ -43,5 +45,5 @@ def begin(trainer: Trainer, model: Contents) -> None:
             "diverged",
             "give another model",
         )
-    nets.load_state_dict(weights)
+    nets.load_state_dict({**weights, **own})
     trainer.strategy.restore({}, 0)

@@ -2,11 +2,12 @@
 
     step-0000100/
       model.safetensors       parameters and running statistics
-      optimizer.safetensors   Adam's two moments of each parameter
+      optimizer.safetensors   the optimisers' moments of each parameter
       average.safetensors     the average of the weights, if `training.average` asks for it
       metrics.jsonl           one line for each step so far
-      state.json              the next step, the number of Adam's steps, the fingerprint of configuration and
-                              data, and the SHA-256 of all files and of itself; written last
+      state.json              the next step, the number of steps in its phase, the phase if the method has
+                              several, the fingerprint of configuration and data, and the SHA-256 of all files
+                              and of itself; written last
 
 The schedule and the streams are pure functions of (seed, step), so nothing else is needed to resume exactly.
 Tensors are complete and stored by parameter name, so a run can resume with any strategy and number of workers.
@@ -56,13 +57,14 @@ class Saved:
     Attributes:
         url: the checkpoint's folder.
         progress: the run's progress when it was written.
-        updates: number of Adam's steps.
+        updates: number of optimiser steps in the phase.
         fingerprint: fingerprint of the configuration and data that it was made with.
         versions: versions of the code and of PyTorch that wrote it, by name; empty in checkpoints without
             hashes.
         weights: parameters and running statistics by name.
-        moments: Adam's moments, by `MOMENTS` and parameter name.
+        moments: the optimisers' moments, as `Strategy.moments` returns them.
         average: the average of the weights by parameter name; empty if the run keeps none.
+        phase: name of the phase that made it; empty if the method has one phase.
     """
 
     url: str
@@ -73,6 +75,7 @@ class Saved:
     weights: Tensors
     moments: Tensors
     average: Tensors
+    phase: str = ""
 
 
 class DamagedError(RunError):
@@ -116,6 +119,7 @@ def save(folder: Store, trainer: Trainer, moments: Tensors, progress: Progress, 
         "code": __version__,
         "torch": torch.__version__,
         "files": {name: digest(data) for name, data in files.items()},
+        **({"phase": trainer.phase} if trainer.phase else {}),
     }
     # The folder may have a damaged checkpoint of the same step. Delete its state.json first, so that it never
     # lies beside the new files.
@@ -150,6 +154,7 @@ def read(folder: Store, step: int | None = None) -> Saved:
             weights=parse_tensors(files[_WEIGHTS]),
             moments=parse_tensors(files[_MOMENTS]),
             average=parse_tensors(files[_AVERAGE]) if _AVERAGE in files else {},
+            phase=str(state.get("phase", "")),
         )
         _agree(saved)
     except MissingError as error:
@@ -181,7 +186,10 @@ def restore(saved: Saved, trainer: Trainer, fingerprints: Collection[str]) -> Pr
             "start a new run with --set run.name=…",
         )
     nets = trainer.objective.nets
-    if strange := misfit(nets, saved.weights, saved.moments):
+    strange = misfit(nets, saved.weights, saved.moments)
+    if saved.phase != trainer.phase:
+        strange = f"it is of phase {saved.phase or 'training'}, and this is {trainer.phase or 'training'}"
+    if strange:
         wrote = " and ".join(f"{name} {version}" for name, version in saved.versions.items())
         raise RunError(
             f"checkpoint {saved.url} holds other networks than this code builds: {strange}. It was written by "

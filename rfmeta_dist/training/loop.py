@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Protocol
 
@@ -17,13 +17,8 @@ import torch
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DivergedError
 from rfmeta_dist.core.types import RawBatch, StepRow
-from rfmeta_dist.episode.plan import PREFETCH, Need, Plan, plan, work_split
-from rfmeta_dist.methods import METHODS
+from rfmeta_dist.episode.plan import PREFETCH, Need, Plan, plan
 from rfmeta_dist.methods.base.objective import Work
-from rfmeta_dist.models.build import start
-from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.strategy.choose import adam
-from rfmeta_dist.training.average import Average
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.feed import Feed, Sent
 from rfmeta_dist.training.step import Trainer, finite
@@ -55,26 +50,6 @@ class Hooks:
     after_step: Callable[[StepRow], None]
     checkpoint: Callable[[Progress], None]
     not_finite: Callable[[int, Keys], str | None]
-
-
-def build(config: Config, strategy: Strategy, device: torch.device) -> Trainer:
-    """Build networks, objective and optimiser as configured.
-
-    Raises:
-        ConfigError: `model.weights` cannot be used.
-    """
-    training = config.training
-    # The weights of `training.start` are loaded later, and only if there is no checkpoint (begin.py).
-    model = config.model.model_copy(update={"weights": None}) if training.start else config.model
-    nets = start(
-        model,
-        training.seed,
-        checkpointing=training.activation_checkpointing,
-        second_order=config.method.facts.second_order,
-    ).to(device)
-    objective = METHODS[config.method.name](nets, config.method, bf16=training.precision == "bf16")
-    average = Average(nets, training.average) if training.average and strategy.rank == 0 else None
-    return Trainer(objective, strategy, adam(training), work_split(config), average)
 
 
 # Number of consecutive skipped steps after which training stops. If ten batches in a row give no finite loss,
@@ -149,7 +124,11 @@ class _Ready:
 
     def work(self) -> Work:
         """Return this worker's episodes, each with its part in them."""
-        return list(zip(self.sent.receive(), self.plan.parts, strict=True))
+        given = zip(self.sent.receive(), self.plan.orders, self.plan.numbers, self.plan.parts, strict=True)
+        return [
+            (replace(episode, domains=order, number=number, step=self.plan.step), part)
+            for episode, order, number, part in given
+        ]
 
 
 def _prepared(

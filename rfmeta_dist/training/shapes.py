@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
-from rfmeta_dist.strategy.api import MOMENTS, Tensors
+from rfmeta_dist.strategy.api import MOMENTS, MOMENTUM, Tensors
 
 
 def misfit(nets: nn.Module, weights: Tensors, moments: Tensors, of: str = "checkpoint") -> str:
@@ -13,13 +13,18 @@ def misfit(nets: nn.Module, weights: Tensors, moments: Tensors, of: str = "check
     Args:
         nets: the networks that are to hold the weights.
         weights: tensors by name, as in the networks' `state_dict`.
-        moments: Adam's moments, by `MOMENTS` and parameter name. A parameter that never had a gradient has no
-            moments; every other one must have both.
+        moments: the optimisers' moments, as `Strategy.moments` returns them. A parameter that never had a
+            gradient has none; every other one must have all that its optimiser keeps.
         of: what the tensors are stored in, as a noun of the clause.
     """
     parameters = dict(nets.named_parameters())
-    having = {name.partition(".")[2] for name in moments}
-    own = {f"{key}.{name}": parameters[name] for key in MOMENTS for name in having if name in parameters}
+    own: dict[str, Tensor] = {}
+    for given in moments:
+        key, _, name = given.partition(".")
+        moment, at, turn = key.partition("@")
+        together = next((keys for keys in (MOMENTS, MOMENTUM) if moment in keys), ())
+        if name in parameters:
+            own |= {f"{one}{at}{turn}.{name}": parameters[name] for one in together}
     return _first_difference(nets.state_dict(), weights, of) or _first_difference(own, moments, of)
 
 

@@ -6,6 +6,7 @@ Weights and images are random. Plan, method, strategy and optimiser are the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -14,13 +15,11 @@ from rfmeta_dist.config.schema import Config, Data, Method, Model, Run
 from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.seeds import generator
 from rfmeta_dist.core.types import Batch, Episode
-from rfmeta_dist.episode.plan import Need, plan, work_split
-from rfmeta_dist.methods import METHODS
+from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.methods.base.objective import Work
-from rfmeta_dist.models.build import build
+from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.strategy.choose import adam
-from rfmeta_dist.training.step import Trainer
+from rfmeta_dist.training.course import assemble, ends, networks
 
 KINDS = ("gradient", "parameters", "statistics", "losses")
 WIDTH, RATE = 0.03, 1e-3
@@ -77,40 +76,54 @@ def alone(config: Config) -> Config:
 
 
 def compute(config: Config, strategy: Strategy, device: torch.device) -> Figures:
-    """Compute the configuration's steps. All workers must call this together.
+    """Compute the configuration's steps, through all phases of its method. All workers must call this together.
 
     Returns:
-        Flat tensors on the CPU: the whole `gradient` of each step; `parameters` and running `statistics` after
-        the last step; `losses`, which are J, its parts and the norm of the gradient of each step.
+        Flat tensors on the CPU: the whole `gradient` of each turn of each step; `parameters` and running
+        `statistics` after the last step of each phase; `losses`, which are J, its parts and the norm of the
+        gradient of each step.
     """
-    training = config.training
-    second_order = config.method.facts.second_order
-    nets = build(config.model, checkpointing=training.activation_checkpointing, second_order=second_order)
-    nets = nets.initialise(training.seed).double()
-    with torch.no_grad():  # add noise, because initial scales 1 and shifts 0 of batch norm could hide errors
-        for name, parameter in nets.named_parameters():
-            noise = generator(training.seed, "proof", name).standard_normal(tuple(parameter.shape))
-            parameter.add_(0.05 * torch.from_numpy(noise))
-    objective = METHODS[config.method.name](nets.to(device), config.method)
-    trainer = Trainer(objective, strategy, adam(training), work_split(config))
     gradients: list[Tensor] = []
     losses: list[float] = []
-    for step in range(training.steps):
-        losses += trainer.gradient(_work(config, strategy.rank, step, device)).values()
-        gradients += [tensor for _, tensor in sorted(strategy.gradient().items())]
-        trainer.update()
+    ended: list[Networks] = []
+    begun = (0, *ends(config))
+
+    def look() -> None:
+        gradients.extend(tensor for _, tensor in sorted(strategy.gradient().items()))
+
+    for phase, steps in enumerate(pairwise(begun)):
+        trainer = assemble(config, _networks(config, phase).to(device), strategy, phase)
+        if ended:
+            trainer.objective.begin_from(ended[-1])
+        for step in range(*steps):
+            losses += trainer.step(_work(config, strategy.rank, step, device), look).values()
+        ended.append(trainer.objective.nets)
     return {
         "gradient": _flat(gradients),
-        "parameters": _flat(nets.parameters()),
-        "statistics": _flat(nets.buffers()),
+        "parameters": _flat(tensor for nets in ended for tensor in nets.parameters()),
+        "statistics": _flat(tensor for nets in ended for tensor in nets.buffers()),
         "losses": torch.tensor(losses, dtype=torch.float64),
     }
+
+
+def _networks(config: Config, phase: int) -> Networks:
+    """Return the networks of a phase in float64.
+
+    They have some noise, because initial scales 1 and shifts 0 of batch norm could hide errors.
+    """
+    nets = networks(config, phase).double()
+    with torch.no_grad():
+        for name, parameter in nets.named_parameters():
+            noise = generator(config.training.seed, "proof", name).standard_normal(tuple(parameter.shape))
+            parameter.add_(0.05 * torch.from_numpy(noise))
+    return nets
 
 
 def _work(config: Config, rank: int, step: int, device: torch.device) -> Work:
     now = plan(config, rank, step)
     given = [[_batch(config, need, device) if need else None for need in needs] for needs in now.needs]
-    return [(Episode(tuple(batches)), part) for batches, part in zip(given, now.parts, strict=True)]
+    each = zip(given, now.orders, now.numbers, now.parts, strict=True)
+    return [(Episode(tuple(batches), order, number, step), part) for batches, order, number, part in each]
 
 
 def _batch(config: Config, need: Need, device: torch.device) -> Batch:

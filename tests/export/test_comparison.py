@@ -46,15 +46,15 @@ class BlueFirst(PixelScorer):
 class HardSigmoid(PixelScorer):
     """The piecewise linear sigmoid."""
 
-    def squash(self, logits: Tensor) -> Tensor:
-        return torch.clamp(0.2 * logits.double() + 0.5, 0, 1)
+    def score(self, image: Tensor) -> Tensor:
+        return torch.clamp(0.2 * self.nets.logits(self.channels(image)).double() + 0.5, 0, 1)
 
 
 class Warmer(PixelScorer):
     """A sigmoid whose argument is wrong by one percent."""
 
-    def squash(self, logits: Tensor) -> Tensor:
-        return super().squash(1.01 * logits)
+    def score(self, image: Tensor) -> Tensor:
+        return torch.sigmoid(1.01 * self.nets.logits(self.channels(image)).double())
 
 
 class Corner(PixelScorer):

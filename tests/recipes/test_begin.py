@@ -31,7 +31,7 @@ from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.begin import begin
-from rfmeta_dist.training.loop import build
+from rfmeta_dist.training.course import build
 from rfmeta_dist.training.step import Trainer
 from tests.stored import BEFORE, SHARDS
 

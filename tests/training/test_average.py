@@ -22,7 +22,8 @@ from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint
 from rfmeta_dist.training.average import Average
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from tests.stored import SHARDS
 
 CPU = torch.device("cpu")

@@ -15,7 +15,8 @@ from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint, kept
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from tests.stored import SHARDS
 
 CPU = torch.device("cpu")

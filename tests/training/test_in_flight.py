@@ -13,7 +13,8 @@ from rfmeta_dist.core.types import RawBatch
 from rfmeta_dist.episode.plan import IN_FLIGHT, PREFETCH, Need
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 
 
 class Counted:

@@ -18,7 +18,8 @@ from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from tests.stored import SHARDS
 
 STEPS = 6

@@ -21,7 +21,8 @@ from rfmeta_dist.storage.store import Store, open_store
 from rfmeta_dist.strategy.single import Single
 from rfmeta_dist.training import checkpoint
 from rfmeta_dist.training.checkpoint import Progress
-from rfmeta_dist.training.loop import Hooks, build, train
+from rfmeta_dist.training.course import build
+from rfmeta_dist.training.loop import Hooks, train
 from rfmeta_dist.training.step import Trainer
 from tests.stored import SHARDS
 

@@ -81,9 +81,9 @@ class AveragesRecords(DDP):
 class StepsApart(DDP):
     """A wrong strategy: rank 1 does not clip the gradient."""
 
-    def update(self, rate: float) -> None:
+    def update(self, rate: float, turn: int = 0) -> None:
         self._clip = None if self.rank == 1 else self._clip
-        super().update(rate)
+        super().update(rate, turn)
 
 
 class Rounding:

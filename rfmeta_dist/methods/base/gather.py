@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rfmeta_dist.core.types import SharedBatch
+from rfmeta_dist.core.types import Peers, SharedBatch
 from rfmeta_dist.models.derivatives import differentiable_once
 
 
@@ -26,7 +27,24 @@ def gather(x: Tensor, shared: SharedBatch) -> Tensor:
     Returns:
         shared.total×…, the same on every worker.
     """
-    result: Tensor = _Gather.apply(x, shared)  # type: ignore[no-untyped-call]
+    rows = slice(shared.rows.start, shared.rows.stop)
+    result: Tensor = _Gather.apply(x, rows, shared.total, shared.peers)  # type: ignore[no-untyped-call]
+    return result
+
+
+def gather_places(x: Tensor, places: Sequence[int], total: int, peers: Peers) -> Tensor:
+    """Join this worker's rows with those of its peers, as `gather` does, where rows may lie apart.
+
+    Args:
+        x: this worker's rows, len(places)×….
+        places: the positions of these rows in the whole.
+        total: number of rows of the whole.
+        peers: the workers that hold the other rows, and this one.
+
+    Returns:
+        total×…, the same on every worker.
+    """
+    result: Tensor = _Gather.apply(x, list(places), total, peers)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -35,17 +53,17 @@ class _Gather(torch.autograd.Function):
     # size, and it is exact, because adding zeros changes no bit.
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shared: SharedBatch) -> Tensor:
-        ctx.shared = shared
-        full = x.new_zeros(shared.total, *x.shape[1:])
-        full[shared.rows.start : shared.rows.stop] = x
-        return shared.peers.sum(full)
+    def forward(ctx: Any, x: Tensor, rows: slice | list[int], total: int, peers: Peers) -> Tensor:
+        ctx.rows, ctx.peers = rows, peers
+        full = x.new_zeros(total, *x.shape[1:])
+        full[rows] = x
+        return peers.sum(full)
 
     @staticmethod
     @differentiable_once(
-        "the gradient of the shared meta-test batch's features",
+        "the gradient of gathered features",
         "set training.meta_test=replicate, with which every worker forwards the whole batch",
     )
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        whole = ctx.shared.peers.sum(gradient.clone(memory_format=torch.contiguous_format))
-        return whole[ctx.shared.rows.start : ctx.shared.rows.stop], None
+        whole = ctx.peers.sum(gradient.clone(memory_format=torch.contiguous_format))
+        return whole[ctx.rows], None, None, None

@@ -12,23 +12,25 @@ The objective of a step with several episodes (a meta-batch) is the mean of the 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from rfmeta_dist.config.schema import Method
+from rfmeta_dist.config.schema import Method, Model
+from rfmeta_dist.core.seeds import seed as derive_seed
 from rfmeta_dist.core.types import Batch, Episode, Peers, SharedBatch
 from rfmeta_dist.episode.assign import WorkerShare
-from rfmeta_dist.methods.base.gather import gather
+from rfmeta_dist.methods.base.gather import gather, gather_places
 from rfmeta_dist.methods.base.losses import depth_loss, liveness_loss
 from rfmeta_dist.methods.base.statistics import BatchNormStats, Layout
+from rfmeta_dist.methods.base.turns import Setting, Turn
 from rfmeta_dist.models.networks import Features, Networks
 
 Work = Sequence[tuple[Episode, WorkerShare]]
+Shape = tuple[int, ...]
 
 
 class Judged(NamedTuple):
@@ -50,29 +52,74 @@ class MetaTest(NamedTuple):
 class Objective(nn.Module):
     """The base class of learning rules.
 
+    A rule defines `share` and `PARTS`. All else has a default: one turn, one phase, the run's Adam on all
+    parameters of F, M and D, and the score σ(M(F(x))).
+
     Args:
-        nets: the networks F, M and D.
+        nets: the networks F, M and D, and the rule's own as `nets.X`.
         rule: the configuration's `method` section: α, λ, μ and the other settings.
         bf16: True to run F and D under bf16 autocast; M, the inner update and the losses keep their precision.
         peers: the workers that share an episode with this one; None without a process group.
+        setting: what the rule knows of the run.
 
     Attributes:
         PARTS: names of the unweighted loss terms that `share` returns, in order.
+        EARLIER: the rules of the phases that come before this one.
+        SCORE: what `score` computes, in words.
+        SCORED: the networks that `score` runs, of `F`, `M` and `D`; their statistics are recalibrated.
+        GATHERS: True if a turn uses `gathered`. Workers without a task then take part in it too.
         facts: facts about the rule: how many tasks an episode has, and which batches each task needs.
     """
 
     PARTS: tuple[str, ...]
+    EARLIER: ClassVar[tuple[type[Objective], ...]] = ()
+    SCORE: str = "sigmoid(M(F(x)))"
+    SCORED: tuple[str, ...] = ("F", "M")
+    GATHERS: bool = False
 
-    def __init__(self, nets: Networks, rule: Method, *, bf16: bool = False, peers: Peers | None = None) -> None:
+    def __init__(
+        self,
+        nets: Networks,
+        rule: Method,
+        *,
+        bf16: bool = False,
+        peers: Peers | None = None,
+        setting: Setting | None = None,
+    ) -> None:
         super().__init__()
         self.nets = nets
         self.rule = rule
         self.facts = rule.facts
         self.bf16 = bf16
         self.peers = peers
+        self.setting = setting or Setting()
         self._layout = Layout(nets)
 
-    @abstractmethod
+    @classmethod
+    def extra_modules(cls, model: Model, rule: Method, setting: Setting) -> dict[str, nn.Module]:  # noqa: ARG003
+        """Return the networks that the rule needs beside F, M and D, by name. They become `nets.X[name]`.
+
+        Their weights are drawn as those of F, M and D are (`Networks.initialise`).
+
+        Args:
+            model: the configuration's `model` section.
+            rule: its `method` section.
+            setting: what the rule knows of the run.
+        """
+        return {}
+
+    def begin_from(self, before: Networks) -> None:
+        """Take over what this phase needs from the networks of the phase before. By default that is nothing."""
+
+    @staticmethod
+    def score(nets: Networks, image: Tensor) -> Tensor:
+        """Return the scores of B×6×S×S: B numbers in [0, 1], float64; higher means more live."""
+        return torch.sigmoid(nets.logits(image).double())
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the optimiser steps of a training step, in order. By default that is one, on `share`."""
+        return (Turn(self.share, self.PARTS),)
+
     def share(self, episode: Episode, part: WorkerShare, seen: BatchNormStats) -> tuple[Tensor, list[Tensor]]:
         """Compute the share of J that comes from one worker's part of an episode.
 
@@ -84,27 +131,30 @@ class Objective(nn.Module):
         Returns:
             The share of J (scalar, differentiable), and the share of each of the `PARTS`.
         """
+        raise NotImplementedError
 
-    def forward(self, work: Work, episodes: int) -> tuple[Tensor, Tensor]:
-        """Compute this worker's share of a step.
+    def forward(self, work: Work, episodes: int, turn: int = 0) -> tuple[Tensor, Tensor]:
+        """Compute this worker's share of a turn of a step.
 
         Args:
             work: the worker's parts, each with its episode.
             episodes: number of episodes in the step, over all workers.
+            turn: number of the turn.
 
         Returns:
             The share of J (scalar, differentiable), and a flat float64 record without gradient. The records of
             all workers must be summed; `losses` and `fold` take the sum.
         """
+        now = self.turns()[turn]
         positions = len(work[0][0].batches)
         seen = BatchNormStats(self._layout, episodes * positions)
         loss = next(self.parameters()).new_zeros(())
-        parts = [loss] * len(self.PARTS)
+        parts = [loss] * len(now.parts)
         for episode, part in work:
-            if part.idle:
+            if part.idle and not self.GATHERS:
                 continue
             seen.start = part.episode * positions
-            value, shares = self.share(episode, part, seen)
+            value, shares = now.share(episode, part, seen)
             loss = loss + value / episodes
             parts = [p + s.detach() / episodes for p, s in zip(parts, shares, strict=True)]
         # A worker without work must take part in the strategy's reduction too, with gradients of zero.
@@ -113,13 +163,49 @@ class Objective(nn.Module):
         values = torch.stack([value.detach().double() for value in (loss, *parts)])
         return loss, torch.cat([values, seen.table.flatten()])
 
-    def losses(self, record: Tensor) -> dict[str, Tensor]:
+    def losses(self, record: Tensor, turn: int = 0) -> dict[str, Tensor]:
         """Return J (as `loss`) and its parts by name, float64 scalars on the device, from the summed record."""
-        return dict(zip(("loss", *self.PARTS), record[: 1 + len(self.PARTS)], strict=True))
+        parts = self.turns()[turn].parts
+        return dict(zip(("loss", *parts), record[: 1 + len(parts)], strict=True))
 
-    def fold(self, record: Tensor) -> None:
+    def fold(self, record: Tensor, turn: int = 0) -> None:
         """Update the networks' running statistics with the batch statistics in the summed record."""
-        self._layout.fold(record[1 + len(self.PARTS) :].view(-1, sum(self._layout.sizes)))
+        parts = self.turns()[turn].parts
+        self._layout.fold(record[1 + len(parts) :].view(-1, sum(self._layout.sizes)))
+
+    def random(self, episode: Episode, *names: str | int) -> torch.Generator:
+        """Return a generator on the CPU whose draws depend on the run's seed, the episode and names alone.
+
+        So they are the same on every worker and after every resume. Draw on the CPU and move the result.
+        """
+        return torch.Generator().manual_seed(derive_seed(self.setting.seed, "rule", episode.number, *names))
+
+    def gathered(self, episode: Episode, part: WorkerShare, own: Sequence[Tensor], shape: Shape) -> Tensor:
+        """Return the tensors of all domains of an episode, in the order of positions, with their gradients.
+
+        For rules with a task for each domain whose loss compares domains. Every worker of the episode's group
+        gets the same tensor. A loss on it must be multiplied by `part_of(episode, part)`, so that the workers'
+        shares sum to the loss. Call it at most once in a turn, on every worker.
+
+        Args:
+            episode: the episode.
+            part: this worker's part.
+            own: a tensor for each of this worker's tasks; none if it has no task.
+            shape: the shape of each of these tensors, which a worker without a task must know too.
+
+        Returns:
+            N×shape, one row for each of the N positions.
+        """
+        one = next(p for p in self.parameters() if p.requires_grad)
+        rows = torch.stack(list(own)) if own else one.new_zeros(0, *shape) + 0 * one.sum()
+        if self.peers is None:
+            return rows
+        return gather_places(rows, part.tasks, len(episode.batches), self.peers)
+
+    @staticmethod
+    def part_of(episode: Episode, part: WorkerShare) -> float:
+        """Return this worker's fraction of an episode's domains; the fractions of a group sum to 1."""
+        return len(part.tasks) / len(episode.batches)
 
     def meta_train(self, episode: Episode, i: int, seen: BatchNormStats, *, depth: bool = True) -> Judged:
         """Compute L_cls and L_dep of the domain at position i with θ."""
@@ -136,6 +222,13 @@ class Objective(nn.Module):
         dep = self._depth(features, batch, None)
         seen.note(i, "F", "M", "D")
         return Judged(deep, cls, dep)
+
+    def depth(self, episode: Episode, i: int, seen: BatchNormStats) -> Tensor:
+        """Compute L_dep of the domain at position i with θ, without M."""
+        batch = batch_at(episode, i)
+        dep = self._depth(self._features(batch, None), batch, None)
+        seen.note(i, "F", "D")
+        return dep
 
     def meta_test(
         self, episode: Episode, part: WorkerShare, seen: BatchNormStats, *, depth: bool = True

@@ -87,6 +87,8 @@ class FeatureRecipe:
         """
         order = Order.of(context.config)
         found = self.gather(order, sources)
+        for text in frames.lossy(list(sources.manifests.values())):
+            self._say(text)
         scaling = Scaling.of(found.features)
         data = Data(scaling.apply(found.features).astype(np.float32), found.labels)
         method, seed = context.config.method, context.config.training.seed
@@ -107,15 +109,15 @@ class FeatureRecipe:
             for label in (1, 0):
                 manifest.stream("train", label)  # raises an error if a class is missing
             chosen[name] = frames.chosen(manifest, order.frames)
-        for text in frames.lossy(chosen):
-            self._say(text)
         count = min(len(of_class) for classes in chosen.values() for of_class in classes.values())
         rows, taken = [], list[tuple[str, int, Frame]]()
         for name, classes in chosen.items():
             features = self._of_domain(order, sources, name)
             first = len(classes[1])  # the first attack
             rows += [features[:count], features[first : first + count]]
-            taken += [(name, turn, frame) for label in (1, 0) for turn, frame in enumerate(classes[label][:count])]
+            taken += [
+                (name, turn, frame) for label in (1, 0) for turn, frame in enumerate(classes[label][:count])
+            ]
         return Found(
             np.concatenate(rows),
             np.array([frame.label for *_, frame in taken], np.int64),
@@ -136,7 +138,10 @@ class FeatureRecipe:
     def _machines(self, order: Order, data: Data, found: Found, exact: int, seed: int) -> dict[str, Machine]:
         kernel = order.extractor.kernel
         rows = dict(_rows(found, by_attack=order.extractor.by_attack))
-        grid = {name: machines.folds(kernel, _some(of, found), data.labels, found.videos, seed) for name, of in rows.items()}
+        grid = {
+            name: machines.folds(kernel, _some(of, found), data.labels, found.videos, seed)
+            for name, of in rows.items()
+        }
         items = [(name, fold) for name, folds in grid.items() for fold in folds]
         scores = self._spread(machines.judged, data, [fold for _, fold in items])
         fits = []
@@ -169,7 +174,11 @@ def _some(rows: NDArray[np.intp], found: Found) -> NDArray[np.intp]:
 
 def _words(name: str, kernel: Kernel, setting: machines.Setting, auc: float, frames: int) -> str:
     gamma = f" and γ = {setting.gamma:g}" if kernel == "rbf" else ""
-    how = "as given, because there are too few videos to choose" if np.isnan(auc) else f"AUC {auc:.3f} on other videos"
+    how = (
+        "as given, because there are too few videos to choose"
+        if np.isnan(auc)
+        else f"AUC {auc:.3f} on other videos"
+    )
     return f"classifier of {name} on {frames:,} frames: C = {setting.cost:g}{gamma} ({how})"
 
 

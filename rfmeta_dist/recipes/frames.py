@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice, zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,12 @@ class Order:
 
     def name(self, manifest: Manifest) -> str:
         """Return the beginning of the name under which the features of a domain are kept."""
-        depends = {**asdict(self), "manifest": manifest.fingerprint, "part": manifest.protocol, "version": VERSION}
+        depends = {
+            **asdict(self),
+            "manifest": manifest.fingerprint,
+            "part": manifest.protocol,
+            "version": VERSION,
+        }
         del depends["cache_gb"]
         return f"{manifest.domain}-{digest(json.dumps(depends, sort_keys=True).encode())[:16]}-"
 
@@ -83,7 +88,6 @@ class Frame:
     label: int
     video: str
     attack_type: str
-    image_ext: str
 
 
 def chosen(manifest: Manifest, most: int) -> dict[int, list[Frame]]:
@@ -92,11 +96,11 @@ def chosen(manifest: Manifest, most: int) -> dict[int, list[Frame]]:
     Videos take turns in a random order, and give their frames in a random order. So the first n frames are what
     would be chosen for `most` = n, and come from as many videos as possible.
     """
-    columns = ["key", "label", "video_id", "attack_type", "image_ext", "split"]
+    columns = ["key", "label", "video_id", "attack_type", "split"]
     videos: dict[int, dict[str, list[Frame]]] = {1: {}, 0: {}}
     for row in manifest.samples.select(columns).to_pylist():
         if row["split"] == "train":
-            frame = Frame(row["key"], row["label"], row["video_id"], row["attack_type"], row["image_ext"])
+            frame = Frame(row["key"], row["label"], row["video_id"], row["attack_type"])
             videos[frame.label].setdefault(frame.video, []).append(frame)
     return {
         label: list(islice(_in_turn(_shuffled(list(found.values()), manifest.domain, label)), most))
@@ -107,7 +111,10 @@ def chosen(manifest: Manifest, most: int) -> dict[int, list[Frame]]:
 def _shuffled(videos: Sequence[list[Frame]], domain: str, label: int) -> list[list[Frame]]:
     order = seeds.permutation(len(videos), "features", domain, label).tolist()
     return [
-        [videos[i][j] for j in seeds.permutation(len(videos[i]), "features", domain, videos[i][0].video).tolist()]
+        [
+            videos[i][j]
+            for j in seeds.permutation(len(videos[i]), "features", domain, videos[i][0].video).tolist()
+        ]
         for i in order
     ]
 
@@ -230,17 +237,9 @@ def _parsed(data: bytes) -> Features | None:
         return None
 
 
-def lossy(frames: Mapping[str, Mapping[int, Sequence[Frame]]]) -> list[str]:
-    """Return a warning about the domains whose crops are stored as JPEG; [] if none is.
-
-    Args:
-        frames: from `chosen`, by domain.
-    """
-    named = [
-        domain
-        for domain, classes in frames.items()
-        if any(frame.image_ext != "png" for frame in chain(*classes.values()))
-    ]
+def lossy(manifests: Sequence[Manifest]) -> list[str]:
+    """Return a warning about the domains of which crops are stored as JPEG; [] if there are none."""
+    named = [m.domain for m in manifests if m.samples["image_ext"].unique().to_pylist() != ["png"]]
     if not named:
         return []
     return [

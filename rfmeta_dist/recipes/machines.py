@@ -185,7 +185,9 @@ def _approximate(features: Features, labels: Labels, order: Fit) -> Machine:
     usable = values > LEAST_EIGENVALUE * values.max()
     root = vectors[:, usable] / np.sqrt(values[usable])
     mapped = _kernel(_before_gamma("rbf", features, landmarks), gamma) @ root
-    solved = LinearSVC(C=order.setting.cost, class_weight="balanced", dual=False, random_state=0).fit(mapped, labels)
+    solved = LinearSVC(C=order.setting.cost, class_weight="balanced", dual=False, random_state=0).fit(
+        mapped, labels
+    )
     return Machine(landmarks, root @ solved.coef_[0], float(solved.intercept_[0]), gamma)
 
 

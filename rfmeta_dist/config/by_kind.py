@@ -1,0 +1,30 @@
+"""Check that the settings of a run make sense for the kind of its method."""
+
+from __future__ import annotations
+
+from rfmeta_dist.config.methods import MethodFacts
+
+
+def require_of_kind(name: str, facts: MethodFacts, start: str | None, view: str) -> None:
+    """Check that a method of hand-made features is not asked for what only a training by gradient has.
+
+    Args:
+        name: name of the method.
+        facts: its facts.
+        start: `training.start`.
+        view: `data.view`.
+
+    Raises:
+        ValueError: it is.
+    """
+    if facts.kind != "features":
+        return
+    if start is not None:
+        raise ValueError(
+            f"training.start={start}, but method {name} has no weights to begin with: its classifier is fitted "
+            "anew; remove training.start"
+        )
+    if view != "face":
+        raise ValueError(
+            f"data.view={view}, but method {name} computes its features of whole faces; remove data.view"
+        )

@@ -77,6 +77,8 @@ def fit(config: Config, folder: Store, say: Say) -> None:
     """
     if fitted.is_whole(folder):
         return
+    import sklearn  # noqa: F401  so that a missing package is reported before features are computed
+
     sources, context = Sources.of(config, folder), Context.of(config)
     recipe = FeatureRecipe(open_store(config.run.folder), extracted, _spread, say)
     room.wait_for_room(room.for_tasks(f"fitting {config.run.name}"), say, config.training.wait_s)

@@ -41,8 +41,8 @@ def finish(config: Config, folder: Store, device: str) -> None:
     if config.method.facts.kind == "features":
         from rfmeta_dist.recipes import fitted
 
-        detector, facts = fitted.read(folder)
-        judge.finish(config, folder, detector, sources, facts)
+        made, about = fitted.read(folder)
+        judge.finish(config, folder, made, sources, about)
         fitted.remove(folder)
         return
     from rfmeta_dist.training import kept

@@ -1,4 +1,4 @@
-"""Fit a detector of hand-made features and support vector machines, or load one. Neither Ray nor torch is needed.
+"""Fit a detector of hand-made features and support vector machines, or load one, without Ray and torch.
 
 The features of the sources' training frames are scaled, the settings of each machine are chosen by
 cross-validation grouped by video, and the machine is fitted to all frames. A method of several machines has one
@@ -94,10 +94,9 @@ class FeatureRecipe:
         method, seed = context.config.method, context.config.training.seed
         exact = getattr(method, "exact_frames", 0)
         fitted = self._machines(order, data, found, exact, seed)
-        classifier = Classifier(scaling, fitted, 1.0)
-        least = np.min([machine.margins(data.features) for machine in fitted.values()], axis=0)
+        least = np.min([one.margins(data.features.astype(np.float64)) for one in fitted.values()], axis=0)
         unit = float(np.abs(least).mean()) or 1.0
-        return FeatureDetector(order.rule, order.extractor, Classifier(scaling, classifier.machines, unit))
+        return FeatureDetector(order.rule, order.extractor, Classifier(scaling, fitted, unit))
 
     def gather(self, order: Order, sources: Sources) -> Found:
         """Return the training frames of all sources, equally many of each domain and class, with features.

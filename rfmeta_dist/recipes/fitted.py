@@ -1,4 +1,4 @@
-"""Keep the fitted classifier of a run until its model is made, so that an interrupted run does not fit it again.
+"""Keep the fitted classifier of a run until its model is made, so that an interrupted run need not fit again.
 
 fitted/classifier.safetensors, fitted/fitted.json    in the run's folder; the second is written last
 """
@@ -57,8 +57,9 @@ def read(folder: Store) -> tuple[FeatureDetector, Mapping[str, Any]]:
     try:
         about = json.loads(place.read(ABOUT))
         files = {name: place.read(name) for name in about["files"]}
-        if not digest_holds(about) or {name: digest(data) for name, data in files.items()} != about["files"]:
-            raise ValueError("a file does not match its SHA-256")
+        whole = digest_holds(about) and all(digest(files[name]) == sha for name, sha in about["files"].items())
+        if not whole:
+            raise ValueError("a file does not match its SHA-256")  # noqa: TRY301
         return FeatureDetector.of(about["detector"], files), {"classifier": about["facts"]}
     except (MissingError, ValueError, KeyError, TypeError) as error:
         raise RunError(

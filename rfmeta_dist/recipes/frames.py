@@ -3,7 +3,7 @@
 Which frames of a domain are taken depends on its manifest alone, and so do their features, apart from the
 extractor. Runs with other targets and other seeds therefore share them:
 
-.features/{domain}-{key}-{sha256[:12]}.safetensors    beside the folders of the runs; key hashes all they depend on
+.features/{domain}-{key}-{sha256[:12]}.safetensors    beside the runs' folders; key hashes all they depend on
 """
 
 from __future__ import annotations
@@ -243,7 +243,6 @@ def lossy(manifests: Sequence[Manifest]) -> list[str]:
     if not named:
         return []
     return [
-        f"the crops of {', '.join(named)} are stored as JPEG, which removes part of the fine texture that these "
-        "features measure; for figures to be compared with those of a paper, ingest the domains again with "
-        "--lossless"
+        f"the crops of {', '.join(named)} are stored as JPEG, which removes part of the fine texture that the "
+        "features measure; to compare figures with those of a paper, ingest the domains again with --lossless"
     ]

@@ -192,7 +192,7 @@ def _approximate(features: Features, labels: Labels, order: Fit) -> Machine:
 
 
 def _before_gamma(kernel: Kernel, one: Features, other: Features) -> NDArray[np.float64]:
-    """Return squared distances for the RBF kernel, and products for the linear one: n×m, in double precision."""
+    """Return squared distances for the RBF kernel, and products for the linear one: n×m, as float64."""
     right = other.astype(np.float64)
     rows = (one[start : start + ROWS].astype(np.float64) for start in range(0, len(one), ROWS))
     parts = [squared_distances(some, right) if kernel == "rbf" else some @ right.T for some in rows]

@@ -15,7 +15,6 @@ class Extractor(Protocol):
     """An object that computes the features of face crops. Its class names how they are classified.
 
     Attributes:
-        length: d, the number of features of a crop.
         kernel: kernel of the support vector machine that suits the features.
         by_attack: True if one classifier is fitted for each attack type, and the least of their margins counts.
     """
@@ -24,7 +23,9 @@ class Extractor(Protocol):
     by_attack: ClassVar[bool]
 
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """Return d, the number of features of a crop."""
+        ...
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -32,7 +33,7 @@ class Extractor(Protocol):
         ...
 
     def features(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the features of B×S×S×3 RGB crops: B×d finite numbers. A crop's do not depend on the others."""
+        """Return the features of B×S×S×3 RGB crops: B×d finite numbers, each crop's independent of others."""
         ...
 
 

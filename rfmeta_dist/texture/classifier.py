@@ -1,9 +1,8 @@
 """Classify features with a support vector machine that is stored as plain arrays.
 
-A margin is positive for live faces. It is mapped to a score by s(m) = 1/2 + m / (2 (c + |m|)), where c > 0 is the
-mean absolute margin of the sources' training features. The map is strictly increasing, so no order is lost, and
-unlike a logistic function it does not become 1 for large margins: doubles tell scores apart up to margins of
-about 1e7 times c. A score is no probability.
+A margin is positive for live faces. It is mapped to a score by s(m) = 1/2 + m / (2 (c + |m|)), where c > 0 is
+the mean absolute margin of the sources' training features. The map is strictly increasing, so no order is lost,
+and unlike a logistic function it does not become 1 for large margins. A score is no probability.
 """
 
 from __future__ import annotations

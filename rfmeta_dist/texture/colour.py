@@ -23,7 +23,7 @@ SCALES = ((1, 2), (2, 4), (4, 8))  # radius of the patterns and interval of the 
 
 @dataclass(frozen=True)
 class ColourTexture:
-    """19,968 features of a colour crop of 64×64: co-occurring patterns at three scales and phases of 6 channels.
+    """19,968 features of a 64×64 crop: co-occurring patterns at three scales and phases of six channels.
 
     Attributes:
         lbp_only: True for 354 features instead: the histogram of LBP^{u2}_{8,1} of each channel.
@@ -35,10 +35,12 @@ class ColourTexture:
 
     @property
     def length(self) -> int:
+        """Return 19,968, or 354 with `lbp_only`."""
         return 6 * (bins(8) if self.lbp_only else 1024 * len(SCALES) + 256)
 
     @property
     def settings(self) -> dict[str, Any]:
+        """Return `lbp_only`."""
         return {"lbp_only": self.lbp_only}
 
     def features(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ class FeatureDetector:
         self._rule = rule
 
     def score(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the scores of B×S×S×3 RGB crops: B numbers in [0, 1], higher is more live; no probabilities."""
+        """Return the scores of B×S×S×3 RGB crops: B numbers in [0, 1], where higher means more live."""
         return self.classifier.scores(self.extractor.features(faces))
 
     def save(self, folder: Store) -> dict[str, Any]:

@@ -27,17 +27,19 @@ GROUP = 16  # crops whose highlights are separated together
 
 @dataclass(frozen=True)
 class Distortion:
-    """121 features of a colour crop: 3 of highlights, 15 of colour, 101 of the diversity of colours, 2 of blur."""
+    """121 features of a crop: 3 of highlights, 15 of colour, 101 of the diversity of colours, 2 of blur."""
 
     kernel: ClassVar[Kernel] = "rbf"
     by_attack: ClassVar[bool] = True
 
     @property
     def length(self) -> int:
+        """Return 121."""
         return 3 + 15 + COLOURS + 1 + 2
 
     @property
     def settings(self) -> dict[str, Any]:
+        """Return no settings."""
         return {}
 
     def features(self, faces: NDArray[np.uint8]) -> Floats:
@@ -177,7 +179,7 @@ def _run_start(values: NDArray[np.int64]) -> NDArray[np.intp]:
 
 
 def _run_end(values: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return for each pixel the column at which the slope to its right ends; the last one in the last column."""
+    """Return for each pixel the column at which the slope to its right ends; the last in the last column."""
     last: int = values.shape[2] - 1
     end: NDArray[np.intp] = last - _run_start(values[..., ::-1])[..., ::-1]
     return end

@@ -28,8 +28,9 @@ def _weights(before: int, after: int) -> NDArray[np.float64]:
     edges = np.arange(after + 1) * (before / after)
     first, last = edges[:-1, None], edges[1:, None]
     pixel = np.arange(before)[None, :]
-    shared: NDArray[np.float64] = np.clip(np.minimum(last, pixel + 1) - np.maximum(first, pixel), 0, None)
-    return shared / shared.sum(axis=1, keepdims=True)
+    shared = np.clip(np.minimum(last, pixel + 1) - np.maximum(first, pixel), 0, None)
+    weights: NDArray[np.float64] = shared / shared.sum(axis=1, keepdims=True)
+    return weights
 
 
 def grey(faces: Pixels) -> Pixels:

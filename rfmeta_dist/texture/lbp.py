@@ -37,7 +37,8 @@ def lbp(images: NDArray[np.uint8], points: int, radius: int) -> NDArray[np.intp]
 
     Returns:
         …×(H − 2·radius)×(W − 2·radius) labels in 0 … points·(points − 1) + 2. The last label is that of all
-        patterns with more than two changes around the circle. The order is that of scikit-image's `nri_uniform`.
+        patterns with more than two changes around the circle. The order is that of scikit-image's
+        `nri_uniform`.
     """
     values = images.astype(np.float64)
     height, width = (size - 2 * radius for size in values.shape[-2:])
@@ -79,7 +80,7 @@ def uniform_labels(points: int) -> NDArray[np.intp]:
     # If neighbour 0 is set, the run of ones may begin before it: then it begins after the last zero.
     first_one = bits.argmax(axis=1)
     turned = np.where(first_one == 0, ones - (1 - bits).argmax(axis=1), points - first_one)
-    labels = 1 + (ones - 1) * points + turned
+    labels: NDArray[np.intp] = 1 + (ones - 1) * points + turned
     labels[ones == 0] = 0
     labels[ones == points] = points * (points - 1) + 1
     labels[changes > 2] = points * (points - 1) + 2
@@ -112,10 +113,12 @@ class MultiscaleLbp:
 
     @property
     def length(self) -> int:
+        """Return 833."""
         return 9 * bins(8) + bins(8) + bins(16)
 
     @property
     def settings(self) -> dict[str, Any]:
+        """Return no settings."""
         return {}
 
     def features(self, faces: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from rfmeta_dist.texture.lbp import histograms
 
 WINDOW = 7  # pixels; the lowest frequency is 1 / WINDOW
 CORRELATION = 0.9  # of neighbouring pixels, in the model by which the coefficients are decorrelated
-# A coefficient over pixels of one value is 0 except for rounding, which differs between processors. It counts as
-# positive.
+# A coefficient over pixels of one value is 0 except for rounding, which differs between processors. It counts
+# as positive.
 ROUNDING = 1e-8
 # Parity of the coefficients' filters in x and y: even-even, odd-odd, odd in x, odd in y.
 GROUPS = ((0, 1, 2), (3,), (4, 5), (6, 7))
@@ -45,8 +45,8 @@ def fourier(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     values = images.astype(np.float64)
     flat, cosine, sine = _filters()
     across = {name: _along(values, weights, -1) for name, weights in (("1", flat), ("c", cosine), ("s", sine))}
-    order = (("c", flat), ("1", cosine), ("c", cosine), ("s", sine))
-    order += (("s", flat), ("s", cosine), ("1", sine), ("c", sine))
+    even = (("c", flat), ("1", cosine), ("c", cosine))
+    order = (*even, ("s", sine), ("s", flat), ("s", cosine), ("1", sine), ("c", sine))
     return np.stack([_along(across[name], weights, -2) for name, weights in order])
 
 
@@ -69,16 +69,16 @@ def whitening() -> NDArray[np.float64]:
     """Return the 8×8 matrix that decorrelates the coefficients of `fourier` in the model of the paper.
 
     The model correlates pixels at distance r by CORRELATION^r. Coefficients of different parity are not
-    correlated, so each group is decorrelated alone. A decomposition of all eight together, as in other code, has
-    pairs of equal eigenvalues and so no unique result: its codes differ between machines. Rows are in the order
-    of the groups, then of falling eigenvalues; the first entry of each row that is not 0 is positive.
+    correlated, so each group is decorrelated alone. A decomposition of all eight together, as in other code,
+    has pairs of equal eigenvalues and so no unique result: its codes differ between machines. Rows are in the
+    order of the groups, then of falling eigenvalues; the first entry of each row that is not 0 is positive.
     """
     offset = np.arange(WINDOW)
     y, x = (grid.ravel() for grid in np.meshgrid(offset, offset, indexing="ij"))
     distance = np.hypot(y[:, None] - y, x[:, None] - x)
     flat, cosine, sine = _filters()
-    pairs = ((flat, cosine), (cosine, flat), (cosine, cosine), (sine, sine))
-    pairs += ((flat, sine), (cosine, sine), (sine, flat), (sine, cosine))
+    even = ((flat, cosine), (cosine, flat), (cosine, cosine))
+    pairs = (*even, (sine, sine), (flat, sine), (cosine, sine), (sine, flat), (sine, cosine))
     filters = np.stack([np.outer(down, across).ravel() for down, across in pairs])
     # The coefficients at (a, a) and (a, −a) are sums and differences of two of these. With both scaled by √2,
     # that change is a rotation, and rotations keep what is decorrelated.

@@ -1,13 +1,13 @@
 """Separate the specular from the diffuse part of colour images.
 
-Tan and Ikeuchi, "Separating reflection components of textured surfaces using a single image", PAMI 2005: a pixel
-whose brightness falls to its neighbour otherwise than in the image without highlights is specular. It gets the
-chromaticity of its neighbour, and is diffuse from then on.
+Tan and Ikeuchi, "Separating reflection components of textured surfaces using a single image", PAMI 2005. A
+pixel is specular if the step of brightness to its neighbour differs from that in the image without highlights.
+The pixel or the neighbour then gets the chromaticity of the other, and both are diffuse from then on.
 
-The algorithm visits the pixels row by row and changes each visited pixel or its neighbour. Here it visits them by
-diagonals, for many images at a time. The result is the same: a pixel and its neighbours to the right and below
-are changed by pixels of its own diagonal only, and there the order is kept (first those that change what is
-below).
+The algorithm visits the pixels row by row. Here they are visited by diagonals, in many images at a time. The
+result is the same: a visit changes the pixel itself, the one to its right or the one below, and two pixels can
+change the same one out of order only if both lie on one diagonal. There the upper one, which changes what is
+below, goes first, as in the order by rows.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _Separation:
         ]
 
     def lower_to(self, threshold: float) -> None:
-        """Make pixels diffuse whose brightness falls otherwise by more than a threshold, until none gets fewer."""
+        """Make specular pixels diffuse, at one threshold, as long as their number falls."""
         left = np.arange(len(self.rgb))
         count = self._label(left, threshold)
         while len(left):

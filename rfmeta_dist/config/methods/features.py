@@ -14,8 +14,8 @@ _FRAMES = (
         1000,
         ge=8,
         le=100_000,
-        description="largest number of frames of each class of each source domain that the classifier is fitted "
-        "to, spread over the videos; all domains and classes give equally many",
+        description="largest number of frames of each class of each source domain that the classifier is "
+        "fitted to, spread over the videos; all domains and classes give equally many",
     ),
 )
 _EXACT = (
@@ -24,7 +24,7 @@ _EXACT = (
         6000,
         ge=16,
         le=20_000,
-        description="largest number of frames for which the kernel of the classifier is exact; beyond it, it is "
+        description="largest number of frames for which the kernel of the classifier is exact; for more, it is "
         "approximated with 1000 landmarks (Nyström)",
     ),
 )

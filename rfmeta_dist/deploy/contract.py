@@ -1,4 +1,4 @@
-"""Say what an exported model takes: the input contract of a deployment package."""
+"""Say what a deployed model takes: the input contract of a deployment package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute the textures and the separation of light a second time: pixel by pixel, from the papers' definitions."""
+"""Compute textures and the separation of light a second time: pixel by pixel, from the papers' definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def uniform_label(bits: list[int]) -> int:
-    """Return the label of a pattern: 0, then by number of ones and the place where they begin, then all others."""
+    """Return the label of a pattern: by number of ones and where they begin; the last for all others."""
     points, ones = len(bits), sum(bits)
     changes = sum(bits[i] != bits[i - 1] for i in range(points))
     if changes > 2:
@@ -80,7 +80,7 @@ SPECULAR_X, SPECULAR_Y, SETTLED = "x", "y", ("diffuse", "boundary", "noise", "da
 
 
 def specular(face: np.ndarray) -> np.ndarray:
-    """Return the specular light of an H×W×3 image: the method of Tan and Ikeuchi, pixel by pixel, row by row."""
+    """Return the specular light of an H×W×3 image: the method of Tan and Ikeuchi, pixel by pixel."""
     height, width = face.shape[:2]
     rgb = face.astype(float)
     free = _free(rgb)

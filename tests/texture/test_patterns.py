@@ -14,8 +14,8 @@ from rfmeta_dist.texture.lbp import MultiscaleLbp, bins, lbp, uniform_labels
 from rfmeta_dist.texture.lpq import fourier, lpq, whitening
 from tests import texture_reference as reference
 
-# Labels that scikit-image 0.26.0 gives: local_binary_pattern(IMAGE, points, radius, method="nri_uniform"), without
-# the border of `radius` pixels.
+# Labels that scikit-image 0.26.0 gives: local_binary_pattern(IMAGE, points, radius, method="nri_uniform"),
+# without the border of `radius` pixels.
 SKIMAGE = {
     (
         8,

@@ -1,4 +1,4 @@
-"""Runs of hand-made features under Ray: a killed one goes on, several share features, and a failure stays alone."""
+"""Runs of hand-made features under Ray: a killed one goes on, several share features, one fails alone."""
 
 from __future__ import annotations
 

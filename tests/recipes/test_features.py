@@ -1,4 +1,4 @@
-"""A recipe of hand-made features fits the same detector, however often it is interrupted, and needs no torch."""
+"""A recipe of hand-made features fits the same detector after an interruption, and needs no torch."""
 
 from __future__ import annotations
 

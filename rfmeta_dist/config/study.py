@@ -16,12 +16,14 @@ from rfmeta_dist.config import based
 from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.fitting import require_fitting
 from rfmeta_dist.config.load import explain, overridden, read_mapping
+from rfmeta_dist.config.methods.facts import FIRST_PHASE
 from rfmeta_dist.config.mistakes import did_you_mean, first
+from rfmeta_dist.config.phases import require_last_phase
 from rfmeta_dist.config.points import read_points, require_points
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.search import MOST_CANDIDATES, Budget, Search, Seed
 from rfmeta_dist.config.section import Name, Place, Section
-from rfmeta_dist.config.space import read_space, require_possible, size_of_grid
+from rfmeta_dist.config.space import extremes, read_space, require_possible, size_of_grid
 from rfmeta_dist.config.ties import require_different_weights
 from rfmeta_dist.config.words import typed
 from rfmeta_dist.core.errors import ConfigError
@@ -186,6 +188,11 @@ class Study(Section):
                 f"search.rungs: step {rungs[-1]} is not before the end of a training, which has {steps} steps",
                 "give smaller steps, or raise base.training.steps",
             )
+        field = f"method.{FIRST_PHASE}"
+        shares = extremes(field, self.space[field]) if field in self.space else ()
+        share = max(shares, default=getattr(self.base.method, FIRST_PHASE, None))
+        named = self.space.get("method.name")
+        require_last_phase(rungs, steps, named.values if named else (self.base.method.name,), share)
 
     def _require_domains(self) -> None:
         if self.base.data.within:

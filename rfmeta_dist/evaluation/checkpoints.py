@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import stdev
 from typing import Any
 
+from rfmeta_dist.config.phases import ends
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import RunError
 from rfmeta_dist.evaluation import figures, rates, thresholds
@@ -54,8 +55,9 @@ def candidates(config: Config, there: Mapping[int, str]) -> list[Candidate]:
         config: the run's.
         there: names of the folders of the checkpoints that exist, by step.
     """
-    last = config.training.steps
-    steps = sorted(step for step in there if step <= last)[-config.evaluation.candidates :]
+    # A checkpoint of an earlier phase of the method is no model that could be judged.
+    *before, last = (0, *ends(config))
+    steps = sorted(step for step in there if before[-1] < step <= last)[-config.evaluation.candidates :]
     average = [Candidate(AVERAGE, last, averaged=True)] if config.training.average else []
     return [Candidate(there[step], step) for step in steps] + average
 

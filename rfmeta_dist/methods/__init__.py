@@ -1,7 +1,7 @@
 """Define the learning rules: one file for each in `rules/`; interface in `base/`, facts in config/methods/.
 
 To add a rule: write its file with a subclass of `Objective`, add its entry to config/methods/, and add a
-second, independent computation of the rule to tests/reference.py. The contract, parity and proof tests run over
+second, independent computation of the rule to tests/references/. The contract, parity and proof tests run over
 all entries, so they test the new rule too.
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from rfmeta_dist.config.methods.facts import FIRST_PHASE
+from rfmeta_dist.config.phases import ends
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.episode.plan import work_split
 from rfmeta_dist.methods import phases
@@ -24,13 +24,6 @@ from rfmeta_dist.training.average import Average
 from rfmeta_dist.training.checkpoint import Progress
 from rfmeta_dist.training.loop import BatchSource, Hooks, train
 from rfmeta_dist.training.step import Trainer
-
-
-def ends(config: Config) -> tuple[int, ...]:
-    """Return the step at which each phase of a run ends; the last one is `training.steps`."""
-    method = config.method
-    share = getattr(method, FIRST_PHASE) if FIRST_PHASE in method.facts.fields else None
-    return method.facts.ends(config.training.steps, share)
 
 
 def phase_of(config: Config, step: int) -> int:

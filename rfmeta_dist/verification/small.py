@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from rfmeta_dist.config.phases import ends
 from rfmeta_dist.config.schema import Config, Data, Method, Model, Run
 from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.core.seeds import generator
@@ -19,7 +20,7 @@ from rfmeta_dist.episode.plan import Need, plan
 from rfmeta_dist.methods.base.objective import Work
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.strategy.api import Strategy
-from rfmeta_dist.training.course import assemble, ends, networks
+from rfmeta_dist.training.course import assemble, networks
 
 KINDS = ("gradient", "parameters", "statistics", "losses")
 WIDTH, RATE = 0.03, 1e-3

@@ -1,7 +1,7 @@
 """Describe every method, for the configuration, for planning and for the registry of learning rules.
 
 To add a learning rule, add its file in methods/rules/, an entry here, and an independent computation of it in
-tests/reference.py. Nothing here imports the rules, so processes that plan or read do not load torch.
+tests/references/. Nothing here imports the rules, so processes that plan or read do not load torch.
 
     paper.py     the paper's method and its ablations
     rivals.py    other learning rules

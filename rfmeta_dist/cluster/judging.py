@@ -35,6 +35,7 @@ def finish(config: Config, folder: Store, device: str) -> None:
     Raises:
         RfmetaError: the checkpoint or a source is damaged, or the scores are not numbers.
     """
+    _set_up(config)
     from rfmeta_dist.evaluation import judge
 
     sources = Sources.of(config, folder)
@@ -47,7 +48,6 @@ def finish(config: Config, folder: Store, device: str) -> None:
         return
     from rfmeta_dist.training import kept
 
-    _set_up(config)
     found = checkpoints.candidates(config, {step: kept.folder_name(step) for step in kept.written(folder)})
     if len(found) == 1:
         detector, facts = _made_of(found[0], config, folder, sources, device)
@@ -126,10 +126,10 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     Raises:
         RfmetaError: the model or the target is damaged, or the scores are not numbers.
     """
+    _set_up(config)  # imports torch if it is needed, so that its absence is what an error names
     from rfmeta_dist.evaluation import judge
     from rfmeta_dist.recipes.load import load_model
 
-    _set_up(config)
     model = load_model(folder.sub("model"), device)
     others = {}
     for name in checkpoints.others(model.about):

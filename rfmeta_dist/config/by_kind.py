@@ -1,8 +1,10 @@
-"""Check that the settings of a run make sense for the kind of its method."""
+"""Say what the kind of a method means for its settings and for the files of its runs."""
 
 from __future__ import annotations
 
-from rfmeta_dist.config.methods import MethodFacts
+import yaml
+
+from rfmeta_dist.config.methods import METHODS, MethodFacts
 
 
 def require_of_kind(name: str, facts: MethodFacts, start: str | None, view: str) -> None:
@@ -28,3 +30,15 @@ def require_of_kind(name: str, facts: MethodFacts, start: str | None, view: str)
         raise ValueError(
             f"data.view={view}, but method {name} computes its features of whole faces; remove data.view"
         )
+
+
+def in_steps(data: bytes) -> bool:
+    """Return True if a run is trained in steps, and so has metrics of them and streams.
+
+    Args:
+        data: the run's config.yaml. If it names no method, the answer is True, so missing files are reported.
+    """
+    try:
+        return METHODS[yaml.safe_load(data)["method"]["name"]].kind == "gradient"
+    except (yaml.YAMLError, KeyError, TypeError):
+        return True

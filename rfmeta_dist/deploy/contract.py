@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.detectors.api import View
 from rfmeta_dist.ingest.models import SHA256
+
+if TYPE_CHECKING:
+    from rfmeta_dist.data.shards.manifest import Manifest
 
 
 def contract(view: View, sources: Sequence[Manifest]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.by_kind import in_steps
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.detectors import package
 from rfmeta_dist.evaluation import examples
@@ -228,22 +226,12 @@ def _training(read: Callable[[str], bytes]) -> dict[str, Any]:
     """Return the fields of a `TrainingRecord` without `streams`, which is read last: a page needs it least."""
     return {
         "config": _text(read, "config.yaml"),
-        "metrics": _rows(read, "metrics.jsonl", ("step", "seconds")) if _in_steps(read) else [],
+        "metrics": _rows(read, "metrics.jsonl", ("step", "seconds"))
+        if _parsed(read, "config.yaml", in_steps)
+        else [],
         "ledger": _rows(read, "ledger.jsonl", _READ),
         "traces": _traces(read),
     }
-
-
-def _in_steps(read: Callable[[str], bytes]) -> bool:
-    """Return True if the run's method is trained in steps, and so has metrics of them and reads streams."""
-
-    def parse(data: bytes) -> bool:
-        try:
-            return METHODS[yaml.safe_load(data)["method"]["name"]].kind == "gradient"
-        except (yaml.YAMLError, KeyError, TypeError):
-            return True  # the page shows the file as it is; what is missing is reported
-
-    return _parsed(read, "config.yaml", parse)
 
 
 def _traces(read: Callable[[str], bytes]) -> list[str]:
@@ -255,7 +243,7 @@ def _traces(read: Callable[[str], bytes]) -> list[str]:
 
 def _streams(read: Callable[[str], bytes]) -> dict[str, Row]:
     name = "streams.json"
-    if not _in_steps(read):
+    if not _parsed(read, "config.yaml", in_steps):
         return {}
     found = _with_fields(name, _parsed(read, name, json.loads), ())
     return {domain: _with_fields(name, done, _STREAM) for domain, done in found.items()}

@@ -27,8 +27,7 @@ def configured(**method):
 def test_a_file_with_the_fields_of_all_methods_opens_and_keeps_its_own(name):
     config = configured(name=name, **ALL)
     written = yaml.safe_load(dump(config))
-    own = {"aggregation", "aggregation_batch_norm"} if name == "aggregate" else set()
-    assert written["method"].keys() == {"name", *COMMON, *own}
+    assert written["method"].keys() == {"name", *COMMON, *METHODS[name].fields}
     assert fields_that_differ(check(written, "again"), config) == []
     assert config.method.aggregation == "mean"
 

@@ -15,6 +15,7 @@ import pytest
 from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.config.load import check
 from rfmeta_dist.config.methods.features import FEATURES
+from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.ties import require_different_weights
 from rfmeta_dist.core.errors import ConfigError, RunError
@@ -207,4 +208,6 @@ def test_what_only_a_training_by_gradient_has_is_refused(name: str, tmp_path: Pa
     config = check(given, "test")
     with pytest.raises(ConfigError, match=f"method {name} is not trained in steps"):
         require_different_weights(config, {})
+    with pytest.raises(ConfigError, match=rf"base\.method\.name={name}: a retraining trains networks"):
+        Retraining.model_validate({"name": "x", "base": given})
     assert not open_folder(config).list()

@@ -90,11 +90,11 @@ class FeatureRecipe:
         for text in frames.lossy(list(sources.manifests.values())):
             self._say(text)
         scaling = Scaling.of(found.features)
-        data = Data(scaling.apply(found.features).astype(np.float32), found.labels)
+        data = Data(machines.scaled(found.features, scaling), found.labels)
         method, seed = context.config.method, context.config.training.seed
         exact = getattr(method, "exact_frames", 0)
         fitted = self._machines(order, data, found, exact, seed)
-        least = np.min([one.margins(data.features.astype(np.float64)) for one in fitted.values()], axis=0)
+        least = np.min([one.margins(data.features) for one in fitted.values()], axis=0)
         unit = float(np.abs(least).mean()) or 1.0
         return FeatureDetector(order.rule, order.extractor, Classifier(scaling, fitted, unit))
 

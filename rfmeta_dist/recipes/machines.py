@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rfmeta_dist.core import seeds
 from rfmeta_dist.texture.api import Kernel
-from rfmeta_dist.texture.classifier import Machine, squared_distances
+from rfmeta_dist.texture.classifier import Machine, Scaling, squared_distances
 
 # Settings that are tried: those of bob.pad.face for the RBF kernel, and of this project for the linear one.
 COSTS = {"rbf": tuple(2.0**e for e in range(-3, 14, 2)), "linear": tuple(2.0**e for e in range(-5, 6))}
@@ -83,6 +83,12 @@ class Data:
 
     features: Features
     labels: Labels
+
+
+def scaled(features: Features, scaling: Scaling) -> Features:
+    """Return n×d scaled features in single precision, without a copy of all of them in double precision."""
+    rows = range(0, len(features), ROWS)
+    return np.concatenate([scaling.apply(features[start : start + ROWS]).astype(np.float32) for start in rows])
 
 
 def settings(kernel: Kernel) -> list[Setting]:

@@ -59,9 +59,10 @@ class Machine:
     bias: float
     gamma: float
 
-    def margins(self, features: Floats) -> Floats:
+    def margins(self, features: NDArray[np.floating]) -> Floats:
         """Return the margins of n×d scaled features: n numbers, positive for live."""
-        parts = [self._some(features[start : start + ROWS]) for start in range(0, len(features), ROWS)]
+        rows = (features[start : start + ROWS] for start in range(0, len(features), ROWS))
+        parts = [self._some(some.astype(np.float64)) for some in rows]
         return np.concatenate([np.zeros(0), *parts])
 
     def _some(self, features: Floats) -> Floats:

@@ -27,7 +27,7 @@ from rfmeta_dist.texture.detector import KIND, FeatureDetector
 
 __all__ = ["KIND", "FeatureRecipe", "Found", "read_detector"]
 
-GRID_FRAMES = 2000  # frames among which settings are chosen; more take long and hardly change the choice
+GRID_FRAMES = 1000  # frames among which settings are chosen; more take long and hardly change the choice
 ATTACK = "attack"  # names the machine of a method that has one for all attacks
 
 Extract = Callable[[Order, Sources, str], Parts]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test coverage check docs reference drill bench gpu shift study why transfer golden clean
+.PHONY: help setup lock demo test coverage check docs reference drill bench gpu shift study table why transfer golden clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,14 @@ shift: setup  ## measure how the generated domains differ: train on each, test o
 
 study: setup  ## compare the learning rules on generated domains; continues if interrupted (about 3 hours)
 	$(BIN)/python -m bench.study
+
+table: setup  ## train and judge all methods and make the paper's tables; continues if interrupted (several hours)
+	$(BIN)/rfmeta synth --out runs/table/data --scale study --rho 0
+	@status=0; \
+	$(BIN)/rfmeta leave-one-out jobs/configs/table.yaml --methods all --seeds 0,1,2 || status=$$?; \
+	$(BIN)/rfmeta leave-one-out jobs/configs/table.yaml --methods all --seeds 0,1,2 \
+		--set evaluation.protocol=limited-source --sources M,I || status=$$?; \
+	exit $$status
 
 why: setup  ## after the study: effect of the inner update, longer training, other inner rates (about 40 minutes)
 	$(BIN)/python -m bench.why

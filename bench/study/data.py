@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.study.design import DOMAINS, data_folder, drawn_names
+from rfmeta_dist.cli.scales import KNOWN
 from rfmeta_dist.cli.synth import Planned, generate_domains
 from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.core.types import Split
@@ -16,27 +17,22 @@ from rfmeta_dist.data.shards.manifest import Manifest, versions
 from rfmeta_dist.storage.store import open_store
 from rfmeta_dist.synth.domains.card import DOMAINS as CARDS
 from rfmeta_dist.synth.domains.drawn import drawn as draw
-from rfmeta_dist.synth.domains.scale import SCALES, Scale
+from rfmeta_dist.synth.domains.scale import Scale
 from rfmeta_dist.synth.output.generate import contract, plan
 
-# The study has many people with few frames each, because networks of this size overfit to as few people as the
-# real data sets have. The seed is the same at every rho, so that only the spurious cues differ.
-STUDY: Mapping[Split, int] = {"train": 150, "validation": 30, "test": 30}
+# The seed is the same at every rho, so that only the spurious cues differ.
 SEED = 0
 
 
 def scale_of(name: str, size: int) -> Scale:
-    """Return how much to generate: `study`, or one of `rfmeta synth`'s scales at this image size.
+    """Return how much to generate: one of `rfmeta synth`'s scales at this image size.
 
     Raises:
         ConfigError: there is no such scale.
     """
-    if name == "study":
-        return Scale("study", size, {"*": STUDY}, videos=2, frames=2)
-    if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"choose from study, {', '.join(SCALES)}")
-    known = SCALES[name]
-    return Scale(name, size, known.subjects, known.videos, known.frames, known.every_attack)
+    if name not in KNOWN:
+        raise ConfigError(f"there is no scale {name!r}", f"choose from {', '.join(KNOWN)}")
+    return replace(KNOWN[name], size=size)
 
 
 def with_drawn(scale: Scale, count: int) -> Scale:

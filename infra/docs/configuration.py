@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
@@ -36,6 +37,13 @@ file is read. The message names the field and a value that is allowed.
 def schema() -> str:
     """Return the JSON schema of a configuration file as text."""
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    entry = {"type": ["object", "null"], "propertyNames": {"pattern": r"^\w+(\.\w+)+$"}}
+    whole["properties"]["methods"] = {
+        "description": "settings of single methods: dotted field and value",
+        "type": ["object", "null"],
+        "properties": dict.fromkeys(METHODS, entry),
+        "additionalProperties": False,
+    }
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -52,7 +60,43 @@ def page() -> str:
             meaning = facts.get("description", "").replace("|", "\\|")
             parts.append(f"| `{field}` | {_kind(facts, name + field)} | {default} | {meaning} |")
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, METHODS_HEAD, *_presets(), ""])
+
+
+def _presets() -> list[str]:
+    """Return the presets of all methods in Markdown."""
+    shown = {
+        name: ", ".join(f"`{field}: {json.dumps(value)}`" for field, value in facts.preset.items())
+        for name, facts in METHODS.items()
+        if facts.preset
+    }
+    if not shown:
+        return ["No method has a preset."]
+    return ["| method | preset |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in shown.items())]
+
+
+METHODS_HEAD = """## methods
+
+Settings of single methods, for files with which several methods are trained (`rfmeta leave-one-out --methods`):
+
+```yaml
+methods:
+  no_depth: {training.learning_rate: 5e-4, training.steps: 2000}
+```
+
+The fields have dots in their names. All entries are checked when the file is read. The section belongs to the
+file alone: a run's folder has the resolved values. A field gets its value from the first of these places that
+sets it:
+
+1. `--set methods.NAME.FIELD=VALUE`, for the method NAME
+2. `--set FIELD=VALUE`, for every method
+3. the section `methods`, for its method
+4. for the file's own method, `method.name`: the file, then the method's preset. For another method, which is
+   chosen with `--methods`: the method's preset, then the file
+5. the default
+
+A preset is what a method is trained with unless the configuration says otherwise.
+"""
 
 
 STUDY_HEAD = """# Study file

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rfmeta_dist.config.held_out import Asked
 
 
+ALL = "all"  # in place of a list of methods
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The options that choose runs; each is empty if it was not given."""
@@ -31,8 +34,9 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
         DataError: it names an official protocol that the domain lacks.
         StorageError: the domain's manifest cannot be read.
     """
-    from rfmeta_dist.config.held_out import Asked, folds_of, summary_name, targets_of
-    from rfmeta_dist.config.load import load_config
+    from rfmeta_dist.config.held_out import Asked, companions, folds_of, summary_name, targets_of
+    from rfmeta_dist.config.load import config_of, load_settings
+    from rfmeta_dist.config.methods.tables import in_order
 
     if config is None:
         raise ConfigError(
@@ -43,10 +47,21 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             "--with-base is given without --tuned, and only a study has a base",
             "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
         )
-    read = load_config(config, overrides)
+    settings = load_settings(config, overrides)
+    read = config_of(settings)
+    methods = in_order() if list(chosen.methods) == [ALL] else chosen.methods
     if not read.data.within:
-        runs = targets_of(read, chosen.methods, chosen.seeds, chosen.targets, chosen.sources)
-        return Asked(runs, summary_name(read))
+        made = targets_of(read, methods, chosen.seeds, chosen.targets, chosen.sources, settings)
+        several = len(set(methods)) > 1
+        return Asked(
+            made.runs,
+            summary_name(read),
+            notes=made.notes,
+            refused=made.refused,
+            tables=f"{read.run.name}-paper_tables.html" if several else "",
+            limited=read.evaluation.protocol == "limited-source",
+            others=companions(read, methods, chosen.seeds, settings) if several else (),
+        )
     if chosen.targets or chosen.sources:
         raise ConfigError(
             f"--targets and --sources choose domains, but data.within={read.data.within} has one domain",
@@ -54,8 +69,9 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
         )
     from rfmeta_dist.data.reading.parts import folds
 
-    runs = folds_of(read, folds(read.data), chosen.methods, chosen.seeds)
-    return Asked(runs, summary_name(read), protocol=read.data.within)
+    made = folds_of(read, folds(read.data), methods, chosen.seeds, settings)
+    within, page = read.data.within, summary_name(read)
+    return Asked(made.runs, page, notes=made.notes, protocol=within, refused=made.refused)
 
 
 def of_study(

@@ -9,11 +9,12 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.cli.live import DONE, FAILED, JUDGING, TRAINED, WAITING, News, duration
-from rfmeta_dist.core.errors import StorageError
+from rfmeta_dist.core.errors import RunError, StorageError
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.errors import MissingError
 from rfmeta_dist.storage.s3 import S3Store
@@ -114,6 +115,7 @@ class Plan:
         seconds: seconds for which one finished run of each method was trained, by the method.
         problem: why the folders cannot be read; empty if they can.
         labels: names under which a run's figures are shown in place of its method's, by the run's name.
+        kept: True if runs that are finished are left as they are; False if they are judged again.
     """
 
     runs: Sequence[Config]
@@ -122,6 +124,7 @@ class Plan:
     seconds: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
     labels: Labels = field(default_factory=dict)
+    kept: bool = False
 
     @property
     def columns(self) -> tuple[str, str, str]:
@@ -138,11 +141,16 @@ class Plan:
         return target, ", ".join(shown), str(run.training.seed)
 
     @property
+    def workers(self) -> int:
+        """Return the largest number of workers of a run."""
+        return max(run.training.workers for run in self.runs)
+
+    @property
     def at_once(self) -> int | None:
         """Return how many runs can train at once on the local cluster, or None on another cluster."""
         if self.slots is None:
             return None
-        return min(len(self.runs), max(1, self.slots // self.runs[0].training.workers))
+        return min(len(self.runs), max(1, self.slots // self.workers))
 
     @property
     def finished(self) -> int | None:
@@ -157,6 +165,18 @@ class Plan:
         usual = sum(self.seconds.values()) / len(self.seconds)
         work = [self.seconds.get(r.method.name, usual) for r in self.runs if self._state(r) == WAITING]
         return max([sum(work) / self.at_once, *work])
+
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Return the content of evaluation.json of each finished run, by its name, as far as it can be read."""
+        from rfmeta_dist.report.records import require_target
+
+        read: dict[str, dict[str, Any]] = {}
+        for run in self.runs:
+            with suppress(ValueError, KeyError, TypeError, RunError):  # it is judged again, then
+                found = json.loads(self.found.get(run.run.name, Found()).evaluation)
+                require_target(found, run, run.run.name)
+                read[run.run.name] = found
+        return read
 
     def _state(self, run: Config) -> str:
         return self.found.get(run.run.name, Found()).state
@@ -174,14 +194,16 @@ class Plan:
         counts = [(len(set(values)), kind) for kind, values in kinds]
         sign = " × " if math.prod(count for count, _ in counts) == len(self.runs) else ", "
         parts = [f"{_many(len(self.runs), 'run')} ({sign.join(_many(*count) for count in counts)})"]
-        parts[0] += f" with {_many(self.runs[0].training.workers, 'worker')} each"
+        most = "" if all(run.training.workers == self.workers for run in self.runs) else "at most "
+        parts[0] += f" with {most}{_many(self.workers, 'worker')} each"
         at_once = f"at most {self.at_once} at once" if self.at_once else "as many at once as the cluster holds"
         parts.append(at_once)
         if self.problem:
             parts.append(f"whether some are finished is not known, because {self.problem}")
         elif self.finished:
             are = "is" if self.finished == 1 else "are"
-            parts.append(f"{self.finished} of them {are} finished, and {are} only judged again")
+            then = "kept" if self.kept else "only judged again"
+            parts.append(f"{self.finished} of them {are} finished, and {are} {then}")
         if self.expected:
             parts.append(f"about {duration(self.expected)} of training are left, as the finished runs took")
         elif self.seconds and self.expected is None:
@@ -192,7 +214,7 @@ class Plan:
         """Return the plan as values that JSON can represent."""
         return {
             "runs": len(self.runs),
-            "workers": self.runs[0].training.workers,
+            "workers": self.workers,
             "at_once": self.at_once,
             "finished": self.finished,
             "seconds": self.expected,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rfmeta_dist.cli import cells
+from rfmeta_dist.cli import cells, paper_tables
 from rfmeta_dist.cli.asked import Chosen, of_config, of_study
 from rfmeta_dist.cli.lists import names, numbers
-from rfmeta_dist.cli.live import DONE, FAILED, live_table
+from rfmeta_dist.cli.live import live_table
+from rfmeta_dist.cli.outcomes import (
+    as_dict,
+    means_of,
+    print_means,
+    print_results,
+    raise_first,
+    refused_cell,
+    results,
+    write_page,
+)
 from rfmeta_dist.cli.run import slots_for
 from rfmeta_dist.cli.terminal import (
     Address,
@@ -23,17 +32,14 @@ from rfmeta_dist.cli.terminal import (
     Slots,
     print_json,
     say,
-    show_rich,
     show_table,
 )
-from rfmeta_dist.core.errors import RfmetaError
+from rfmeta_dist.core.errors import ConfigError, RfmetaError
 
 if TYPE_CHECKING:
     from rfmeta_dist.cluster.leave_one_out import Outcome
     from rfmeta_dist.config.held_out import Asked
-    from rfmeta_dist.report.folds import Means
-    from rfmeta_dist.report.leave_one_out import Judged
-    from rfmeta_dist.report.table import Missing
+    from rfmeta_dist.config.schema import Config
 
 EXAMPLES = """
 [bold]Examples[/]
@@ -43,6 +49,10 @@ EXAMPLES = """
   rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --dry-run     [dim]# the plan alone[/]
 
   rfmeta leave-one-out oci_to_m.yaml --methods rfmeta,no_meta --seeds 0,1,2 --address auto
+
+  rfmeta leave-one-out oci_to_m.yaml --methods all --seeds 0,1,2     [dim]# the paper's tables[/]
+
+  rfmeta leave-one-out oci_to_m.yaml --methods all --seeds 0,1,2 --report    [dim]# without training[/]
 
   rfmeta leave-one-out oci_to_m.yaml --targets M --methods rfmeta,no_meta     [dim]# one target alone[/]
 
@@ -77,7 +87,11 @@ def leave_one_out(
         ),
     ] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Methods to compare, separated by commas; method.name if not given.")
+        str | None,
+        typer.Option(
+            help="Methods to compare, separated by commas, or all; method.name if not given. Several methods "
+            "are also arranged as the tables of the RFMeta paper."
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Seeds to run, separated by commas; training.seed if not given.")
@@ -101,6 +115,12 @@ def leave_one_out(
             "--dry-run", help="Print the runs, how many train at once and which are finished, and do nothing."
         ),
     ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report", help="With several methods: train and judge nothing, make the tables of finished runs."
+        ),
+    ] = False,
     slots: Slots = None,
     address: Address = None,
     json: Json = False,
@@ -115,44 +135,117 @@ def leave_one_out(
         asked = of_config(config, chosen, overrides or (), with_base=with_base)
     else:
         asked = of_study(tuned, config, chosen, overrides or (), with_base=with_base)
-    runs = asked.runs
-    count = slots_for(runs[0], slots)
+    if report:
+        _report(asked, json)
+        return
+    count = slots_for(max(asked.runs, key=lambda run: run.training.workers), slots)
     if dry_run:
-        _print_plan(cells.planned(runs, count, address, asked.labels), json)
+        _print_plan(cells.planned(asked.runs, count, address, asked.labels), asked, json)
         return
 
-    from rfmeta_dist.cluster.prepare import pin_together
-
-    for note in pin_together(runs):  # reports a mistake in the data before Ray is imported, which takes seconds
-        say(note)
-    plan = cells.planned(runs, count, address, asked.labels)
+    lost = _pin(asked)
+    plan = cells.planned([run for run in asked.runs if run.run.name not in lost], count, address, asked.labels)
+    plan = replace(plan, kept=bool(asked.tables))
     say(plan.sentence())
     notices = Notices()
-    outcomes = _train(plan, count, address, notices, quiet=json)
+    kept = plan.evaluations() if plan.kept else {}
+    left = replace(plan, runs=[run for run in plan.runs if run.run.name not in kept])
+    trained = _train(left, count, address, notices, quiet=json) if left.runs else []
+    outcomes = _joined(asked.runs, trained, kept, lost)
     failed = {o.config.run.name: o.error for o in outcomes if o.error is not None}
-    judged, missing = _results(asked, outcomes)
-    means = _means(asked, judged, missing)
+    failed |= {f"{r.method}, target {r.target}, seed {r.seed}": r.error for r in asked.refused}
+    judged, missing = results(asked, outcomes)
+    means = means_of(asked, judged, missing)
     asked = replace(asked, notes=[*asked.notes, *(found.sentence() for found in means)])
-    page = _write_page(asked, judged, missing) if judged else None
+    page = write_page(asked, judged, missing) if judged else None
+    found = paper_tables.read(asked, {n: e.problem for n, e in failed.items()}) if asked.tables else {}
+    tables = paper_tables.write(asked, found) if found else None
     if json:
         folds = {"protocol": [found.as_dict() for found in means]} if means else {}
-        print_json(as_dict(outcomes, asked) | folds | {"page": page, "notices": notices})
+        said = {"tables": paper_tables.as_dict(found, tables)} if tables else {}
+        print_json(as_dict(outcomes, asked) | folds | said | {"page": page, "notices": notices})
     else:
-        _print_results(outcomes, judged, missing)
-        _print_means(means)
+        print_results(outcomes, judged, missing)
+        print_means(means)
         if judged:
             say(*asked.notes)
+        if tables:
+            paper_tables.print_tables(found)
         if page:
             say(f"wrote the page {page}")
-    _raise_first(failed)
+        for place in tables or ():
+            say(f"wrote {place}")
+    raise_first(failed)
 
 
-def _print_plan(plan: cells.Plan, json: bool) -> None:
+def _report(asked: Asked, json: bool) -> None:
+    """Make the tables of the runs that are finished."""
+    if not asked.tables:
+        raise ConfigError(
+            "--report makes the tables of several methods, and one method is given",
+            "add --methods all, or a list of methods",
+        )
+    found = paper_tables.report(asked)
+    places = paper_tables.write(asked, found)
     if json:
-        print_json(plan.as_dict())
+        print_json({"tables": paper_tables.as_dict(found, places)})
+        return
+    paper_tables.print_tables(found)
+    for place in places:
+        say(f"wrote {place}")
+
+
+def _pin(asked: Asked) -> dict[str, RfmetaError]:
+    """Check and pin the data of the runs. Return the error of each run that cannot start, by its name.
+
+    A mistake in the data is reported before Ray is imported, which takes seconds.
+
+    Raises:
+        RfmetaError: no run can start, or a run of the only method cannot.
+    """
+    from rfmeta_dist.cluster.prepare import pin_together
+
+    lost: dict[str, RfmetaError] = {}
+    for note in pin_together(asked.runs, lost if asked.tables else None):
+        say(note)
+    if len(lost) == len(asked.runs):
+        raise next(iter(lost.values()))
+    return lost
+
+
+def _joined(
+    runs: Sequence[Config],
+    trained: Sequence[Outcome],
+    kept: Mapping[str, dict[str, Any]],
+    lost: Mapping[str, RfmetaError],
+) -> list[Outcome]:
+    """Return the outcome of each run, in the order of `runs`.
+
+    Args:
+        runs: all runs.
+        trained: the outcomes of those that were trained or judged.
+        kept: the evaluations of those that were finished before, by name.
+        lost: the errors of those that could not start, by name.
+    """
+    from rfmeta_dist.cluster.leave_one_out import Outcome
+
+    found = {outcome.config.run.name: outcome for outcome in trained}
+    return [
+        found.get(name) or Outcome(run, evaluation=kept.get(name, {}), error=lost.get(name))
+        for name, run in ((run.run.name, run) for run in runs)
+    ]
+
+
+def _print_plan(plan: cells.Plan, asked: Asked, json: bool) -> None:
+    if json:
+        print_json(
+            plan.as_dict() | ({"refused": [refused_cell(r) for r in asked.refused]} if asked.refused else {})
+        )
         return
     show_table([*plan.columns[:2], "seeds", "finished"], plan.rows())
-    say(plan.sentence())
+    say(plan.sentence(), *asked.notes)
+    for lost in asked.refused:
+        say(f"{lost.method}, target {lost.target}, seed {lost.seed} cannot be trained: {lost.error}")
 
 
 def _train(
@@ -174,107 +267,3 @@ def _train(
     batches = (plan.at_once or 0) * max(map(in_flight, plan.runs))  # of no use on a cluster that runs already
     with session(slots, address, batches=batches, say=say) as local, shown as show:
         return run(plan.runs, show, on_notice=notices.tell, local=local)
-
-
-def _results(asked: Asked, outcomes: Sequence[Outcome]) -> tuple[list[Judged], list[Missing]]:
-    """Return the runs that were judged, with the scores of their targets, and the runs that failed.
-
-    A run with several labels is returned once for each.
-    """
-    from rfmeta_dist.evaluation.scores import Scores
-    from rfmeta_dist.report.leave_one_out import Judged, of_target
-    from rfmeta_dist.report.table import Missing
-    from rfmeta_dist.runs.folder import open_folder
-
-    judged, missing = [], []
-    for outcome in outcomes:
-        run, labels = outcome.config, asked.labels_of(outcome.config)
-        if outcome.error is not None:
-            target, sources = str(run.data.target), list(run.data.sources)
-            reason = outcome.error.problem
-            missing += [Missing(target, sources, label, run.training.seed, reason) for label in labels]
-            continue
-        videos = None
-        try:
-            scores = Scores.from_parquet(open_folder(run).read("scores.parquet"))
-            videos = of_target(scores, outcome.evaluation["target"])
-        except RfmetaError as error:  # the figures are known, so the table and the other curves are shown
-            say(f"the page lacks the ROC curve of run {run.run.name}: {error}")
-        judged += [Judged({**outcome.evaluation, "method": label}, videos) for label in labels]
-    return judged, missing
-
-
-def _write_page(asked: Asked, judged: Sequence[Judged], missing: Sequence[Missing]) -> str:
-    """Write the summary page beside the runs' folders and return its URL or path."""
-    from rfmeta_dist.report import leave_one_out as report
-    from rfmeta_dist.storage.store import open_store
-
-    folder = open_store(asked.runs[0].run.folder)
-    folder.write(asked.page, report.page(judged, missing, asked.notes).encode())
-    return f"{folder.url}/{asked.page}"
-
-
-def as_dict(outcomes: Sequence[Outcome], asked: Asked | None = None) -> dict[str, Any]:
-    """Return the runs of a leave-one-out as values that JSON can represent.
-
-    Args:
-        outcomes: what became of each run.
-        asked: what was asked for. If its runs have labels, each cell has them as `configuration`.
-    """
-    done, labels = [o for o in outcomes if o.error is None], asked.labels if asked else {}
-    return {
-        "evaluations": [o.evaluation for o in done],
-        "times": {o.config.run.name: {"started": o.started, "ended": o.ended} for o in done},
-        "failed": {o.config.run.name: str(o.error) for o in outcomes if o.error is not None},
-        "cells": [_cell(outcome) | cells.labelled(outcome.config, labels) for outcome in outcomes],
-        **(asked.about if asked else {}),
-    }
-
-
-def _cell(outcome: Outcome) -> dict[str, Any]:
-    run, seconds = outcome.config, outcome.ended - outcome.started
-    video = outcome.evaluation["figures"]["video"] if outcome.error is None else {}
-    return {
-        "run": run.run.name,
-        "target": run.data.target,
-        "method": run.method.name,
-        "seed": run.training.seed,
-        "state": DONE if outcome.error is None else FAILED,
-        "reason": None if outcome.error is None else str(outcome.error),
-        "seconds": None if math.isnan(seconds) else seconds,
-        "hter": video["HTER"]["value"] if video else None,
-        "auc": video["AUC"]["value"] if video else None,
-    }
-
-
-def _print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missing: Sequence[Missing]) -> None:
-    from rfmeta_dist.cluster.leave_one_out import timeline
-    from rfmeta_dist.report import table
-
-    for line in timeline(outcomes):
-        say(line)
-    if judged:
-        rows = table.rows([run.evaluation for run in judged], missing=missing)
-        show_rich(table.rich_table(rows))
-
-
-def _means(asked: Asked, judged: Sequence[Judged], missing: Sequence[Missing]) -> list[Means]:
-    """Return for each method its error rates over the folds of an official protocol; [] without one."""
-    from rfmeta_dist.report.folds import means
-
-    return means(asked.protocol, [run.evaluation for run in judged], missing) if asked.protocol else []
-
-
-def _print_means(means: Sequence[Means]) -> None:
-    from rfmeta_dist.report.folds import COLUMNS
-
-    if means:
-        show_table(COLUMNS, [found.row() for found in means])
-
-
-def _raise_first(failed: Mapping[str, RfmetaError]) -> None:
-    """Print each run that failed, and raise the error of the first one, which sets the exit code."""
-    for name, error in failed.items():
-        say(f"failed: {name}: {error}")
-    if failed:
-        raise next(iter(failed.values()))

@@ -86,7 +86,8 @@ def synth(
     scale: Annotated[
         str,
         typer.Option(
-            help="How much data to generate: tiny or small (64×64 pixels), demo (80×80) or full (256×256)."
+            help="How much data to generate: tiny, small or study (64×64 pixels), demo (80×80) or full "
+            "(256×256)."
         ),
     ] = "small",
     seed: Seed = 0,
@@ -275,11 +276,11 @@ def rate_column() -> Any:
 
 
 def _scale(name: str) -> Scale:
-    from rfmeta_dist.synth.domains.scale import SCALES
+    from rfmeta_dist.cli.scales import KNOWN
 
-    if name not in SCALES:
-        raise ConfigError(f"there is no scale {name!r}", f"choose from {', '.join(SCALES)}")
-    return SCALES[name]
+    if name not in KNOWN:
+        raise ConfigError(f"there is no scale {name!r}", f"choose from {', '.join(KNOWN)}")
+    return KNOWN[name]
 
 
 def _write_sheet(path: Path, plans: Mapping[str, Planned]) -> None:

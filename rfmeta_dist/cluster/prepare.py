@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from rfmeta_dist.config.schema import Config
-from rfmeta_dist.core.errors import RunError
+from rfmeta_dist.core.errors import RfmetaError, RunError
 from rfmeta_dist.data.reading import domains
 from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.detectors import start
@@ -118,11 +119,16 @@ def prepare(config: Config) -> Prepared:
     return found
 
 
-def pin_together(configs: Sequence[Config]) -> list[str]:
+def pin_together(configs: Sequence[Config], lost: dict[str, RfmetaError] | None = None) -> list[str]:
     """Check the domains of runs that will be compared, and pin all runs to the same manifest of each domain.
 
     If a run is pinned already, the others follow it; otherwise the newest manifest is chosen. Without this,
     runs that start before and after new data are published would train on different data.
+
+    Args:
+        configs: the runs.
+        lost: if given, the error of a run that cannot be used is added here by the run's name, and the others
+            are pinned all the same.
 
     Returns:
         Messages for the user.
@@ -132,20 +138,35 @@ def pin_together(configs: Sequence[Config]) -> list[str]:
     """
     chosen: dict[str, str] = {}
     notes: list[str] = []
+    able = []
     for config in configs:
-        folder = runs.open_folder(config)
-        runs.is_started(folder, config)
-        for name, state in pins.read(folder).items():
-            if chosen.setdefault(name, state) != state:
-                notes.append(
-                    f"run {config.run.name} was started on other data of domain {name} than the other runs"
-                )
-    for config in configs:
-        found = look(config, chosen)
-        chosen = {**found.pins, **chosen}
-        notes += found.notes
-        require_put_if_absent(found.folder)
-        pins.add(found.folder, found.pins, replace=found.deleted)
-        if found.start:
-            start.add(found.folder, found.start)
+        with _kept(config, lost):
+            folder = runs.open_folder(config)
+            runs.is_started(folder, config)
+            for name, state in pins.read(folder).items():
+                if chosen.setdefault(name, state) != state:
+                    notes.append(
+                        f"run {config.run.name} was started on other data of domain {name} than the other runs"
+                    )
+            able.append(config)
+    for config in able:
+        with _kept(config, lost):
+            found = look(config, chosen)
+            chosen = {**found.pins, **chosen}
+            notes += found.notes
+            require_put_if_absent(found.folder)
+            pins.add(found.folder, found.pins, replace=found.deleted)
+            if found.start:
+                start.add(found.folder, found.start)
     return list(dict.fromkeys(notes))
+
+
+@contextmanager
+def _kept(config: Config, lost: dict[str, RfmetaError] | None) -> Iterator[None]:
+    """Keep an error about a run instead of raising it, if `lost` is given."""
+    try:
+        yield
+    except RfmetaError as error:
+        if lost is None:
+            raise
+        lost[config.run.name] = error

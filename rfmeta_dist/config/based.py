@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rfmeta_dist.config.load import nested, overridden, read_mapping
 from rfmeta_dist.config.renamed import renamed
+from rfmeta_dist.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,18 @@ def read_base(given: Any, file: Path) -> Any:
 
 
 def named_base(given: Any) -> Any:
-    """Give the base a run's name and folder if it has none: who reads the base names its runs itself."""
+    """Give the base a run's name and folder if it has none: who reads the base names its runs itself.
+
+    Raises:
+        ConfigError: the base has settings for single methods.
+    """
     base = given.get("base") if isinstance(given, Mapping) else None
+    if isinstance(base, Mapping) and "methods" in base:
+        raise ConfigError(
+            "base.methods: a base is the configuration of one method, so settings for single methods have no "
+            "place in it",
+            "remove base.methods, and write the settings of the base's own method into its sections",
+        )
     if not isinstance(base, Mapping) or "run" in base or "name" not in given:
         return given
     run = {key: given[key] for key in ("name", "folder") if key in given}

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from rfmeta_dist.config.load import check
+from rfmeta_dist.config.made import Made, Refused, make
+from rfmeta_dist.config.methods.tables import LIMITED_SOURCES
 from rfmeta_dist.config.schema import Config
+from rfmeta_dist.config.settings import Settings
 from rfmeta_dist.core.errors import ConfigError
 
 
@@ -24,6 +26,11 @@ class Asked:
         notes: sentences about all runs, for the page and the terminal.
         about: what the output as JSON says beside the runs.
         protocol: the official protocol whose folds the runs are, such as `O/3`; empty for another protocol.
+        refused: runs that cannot be made.
+        tables: file name of the page with the paper's tables, beside `page`; empty if there is none.
+        limited: True if the runs are those of the protocol with limited sources.
+        others: the runs of the other protocol with the same methods and seeds. The paper's tables show those
+            that are finished.
     """
 
     runs: Sequence[Config]
@@ -32,6 +39,10 @@ class Asked:
     notes: Sequence[str] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     protocol: str = ""
+    refused: Sequence[Refused] = ()
+    tables: str = ""
+    limited: bool = False
+    others: Sequence[Config] = ()
 
     def labels_of(self, run: Config) -> Sequence[str]:
         """Return the names under which a run's figures are shown."""
@@ -44,7 +55,8 @@ def targets_of(
     seeds: Sequence[int],
     targets: Sequence[str] = (),
     sources: Sequence[str] = (),
-) -> list[Config]:
+    settings: Settings | None = None,
+) -> Made:
     """Return a configuration for each target, method and seed. Its sources are all other domains.
 
     If evaluation.protocol is limited-source, there is a configuration for every two other domains.
@@ -55,10 +67,13 @@ def targets_of(
         seeds: seeds of training; the seed of `config` if empty.
         targets: domains to hold out; each domain in turn if empty.
         sources: the two sources of all runs, for limited-source; every two domains if empty.
+        settings: what the file of `config` says, from which the configurations of other methods are made; if
+            None, it says what `config` says.
 
     Raises:
         ConfigError: there are fewer than three domains, a target or source is none of them, a method is
-            unknown, a seed is out of range, or sources are given for another protocol.
+            unknown, a seed is out of range, sources are given for another protocol, or no method goes with the
+            settings.
     """
     domains = sorted(config.data.domains)
     if len(domains) < 3:
@@ -83,12 +98,16 @@ def targets_of(
         for target in sorted(set(targets)) or domains
         for chosen in _sources_of(config, target, domains, sources)
     ]
-    return _runs(config, methods, seeds, found)
+    return make(config, settings or Settings.of(config), methods, seeds, found)
 
 
 def folds_of(
-    config: Config, folds: Sequence[str], methods: Sequence[str], seeds: Sequence[int]
-) -> list[Config]:
+    config: Config,
+    folds: Sequence[str],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    settings: Settings | None = None,
+) -> Made:
     """Return a configuration for each fold of an official protocol, method and seed.
 
     Args:
@@ -96,12 +115,40 @@ def folds_of(
         folds: values of data.within, one for each fold, such as `O/3_1`.
         methods: names of learning rules; the method of `config` if empty.
         seeds: seeds of training; the seed of `config` if empty.
+        settings: see `targets_of`.
 
     Raises:
-        ConfigError: a method is unknown or cannot train on one domain, or a seed is out of range.
+        ConfigError: a method is unknown, no method can train on one domain, or a seed is out of range.
     """
     found = [({"within": fold, "target": fold}, fold.replace("/", "-")) for fold in folds]
-    return _runs(config, methods, seeds, found)
+    return make(config, settings or Settings.of(config), methods, seeds, found)
+
+
+def companions(
+    config: Config, methods: Sequence[str], seeds: Sequence[int], settings: Settings
+) -> Sequence[Config]:
+    """Return the runs of the other protocol, with the same methods and seeds.
+
+    Those with limited sources have the two sources of the papers. There are none if the configuration lacks
+    these domains, or no method goes with the settings.
+
+    Args:
+        config: the configuration, whose field evaluation.protocol names the protocol that was asked for.
+        methods: names of methods; the method of `config` if empty.
+        seeds: seeds of training; the seed of `config` if empty.
+        settings: what the file of `config` says.
+    """
+    limited = config.evaluation.protocol == "leave-one-out"
+    other = "limited-source" if limited else "leave-one-out"
+    if limited and not set(LIMITED_SOURCES) < set(config.data.domains):
+        return ()
+    changed = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"protocol": other})})
+    try:
+        return targets_of(
+            changed, methods, seeds, sources=LIMITED_SOURCES if limited else (), settings=settings
+        ).runs
+    except ConfigError:
+        return ()
 
 
 def summary_name(config: Config) -> str:
@@ -136,24 +183,3 @@ def _name_of(config: Config, target: str, sources: Sequence[str]) -> str:
     return (
         f"to_{target}" if config.evaluation.protocol == "leave-one-out" else f"{'_'.join(sources)}-to_{target}"
     )
-
-
-def _runs(
-    config: Config,
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    found: Sequence[tuple[Mapping[str, Any], str]],
-) -> list[Config]:
-    """Return a configuration for each method and seed, and each change of the section `data` with its name."""
-    runs = []
-    for method in dict.fromkeys(methods or [config.method.name]):
-        for seed in dict.fromkeys(seeds or [config.training.seed]):
-            for data, name in found:
-                tree = config.model_dump(mode="json")
-                tree["data"] |= data
-                tree["method"] = config.method.renamed(method)
-                tree["evaluation"]["protocol"] = "leave-one-out"  # the run is that of a plain configuration
-                tree["training"]["seed"] = seed
-                tree["run"]["name"] = f"{config.run.name}-{method}-{name}-s{seed}"
-                runs.append(check(tree, f"for target {data['target']}"))
-    return runs

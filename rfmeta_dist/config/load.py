@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
     from rfmeta_dist.config.schema import Config
+    from rfmeta_dist.config.settings import Settings
 
 START = "write one to start from with: rfmeta example demo > demo.yaml"
 COMPARE = "correct the file; to compare with, this prints a complete one: rfmeta example demo"
@@ -44,7 +45,25 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: the file is missing or not YAML; or a field is unknown, of the wrong type or out of range.
     """
-    return _loaded(read_mapping(path), str(path), overrides)
+    return config_of(load_settings(path, overrides))
+
+
+def load_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a YAML file and apply overrides, for the configurations of several methods; see `load_config`.
+
+    Raises:
+        ConfigError: the file is missing or not YAML; or its section `methods` is wrong.
+    """
+    return _settings(read_mapping(path), str(path), overrides)
+
+
+def config_of(settings: Settings) -> Config:
+    """Return the configuration of a file's own method.
+
+    Raises:
+        ConfigError: a field is wrong; the error names the field, its value and a remedy.
+    """
+    return check(settings.tree(), settings.origin)
 
 
 def parse_config(text: str, where: str, overrides: Sequence[str] = ()) -> Config:
@@ -62,13 +81,23 @@ def parse_config(text: str, where: str, overrides: Sequence[str] = ()) -> Config
         words = read_words(text) or {}
     if not isinstance(words, dict):
         raise ConfigError(f"configuration {where} is not a mapping", COMPARE)
-    return _loaded(words, where, overrides)
+    return config_of(_settings(words, where, overrides))
 
 
-def _loaded(words: Mapping[str, Any], where: str, overrides: Sequence[str]) -> Config:
+def _settings(words: Mapping[str, Any], where: str, overrides: Sequence[str]) -> Settings:
+    from rfmeta_dist.config.settings import SECTION, Settings, own_settings
+
     new = renamed(words, where)
     new = overridden(new, overrides, f"configuration {where}", lambda *override: [_layer(*override)])
-    return check(typed(new, _schema()), where)
+    methods = own_settings(new.pop(SECTION, None))
+    names = [_split(override)[0].split(".", 2) for override in overrides]
+    return Settings(
+        typed(new, _schema()),
+        where,
+        [".".join(parts) for parts in names if parts[0] != SECTION],
+        methods,
+        frozenset((parts[1], parts[2]) for parts in names if parts[0] == SECTION and len(parts) == 3),
+    )
 
 
 def read_mapping(path: Path, what: str = "configuration") -> dict[str, Any]:
@@ -149,6 +178,10 @@ def nested(name: str, value: Any) -> dict[str, Any]:
 
 
 def _layer(name: str, value: Any) -> dict[str, Any]:
+    methods, _, rest = name.partition(".")
+    method, _, field = rest.partition(".")
+    if methods == "methods" and field:
+        return {methods: {method: {field: value}}}  # the fields of this section have dots in their names
     return renamed(nested(name, value), f"--set {name}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 LONGEST = 60  # characters of a value that a message shows
@@ -41,7 +42,15 @@ class Mistake:
 
 def first(error: ValidationError) -> Mistake:
     """Return the mistake to report: an unknown field first, since a misspelt field also counts as missing."""
-    found = min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN)
+    return _mistake(min(error.errors(), key=lambda e: e["type"] not in _UNKNOWN))
+
+
+def mistakes(error: ValidationError) -> list[Mistake]:
+    """Return all mistakes that pydantic found, in its order."""
+    return [_mistake(found) for found in error.errors()]
+
+
+def _mistake(found: ErrorDetails) -> Mistake:
     location: Location = found["loc"]
     name = ".".join(str(part) for part in location if part != "[key]")
     value, kind = json.dumps(found["input"], default=str), found["type"]

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from rfmeta_dist.config import presets
 from rfmeta_dist.config import within as one_domain
 from rfmeta_dist.config.augmentation import Augmentation
 from rfmeta_dist.config.by_kind import require_of_kind
@@ -251,8 +252,8 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _test_part(cls, given: Any) -> Any:
-        return one_domain.judged_on_test(given) if isinstance(given, dict) else given
+    def _filled(cls, given: Any) -> Any:
+        return one_domain.judged_on_test(presets.filled(given)) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _within_is_possible(self) -> Config:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from rfmeta_dist.config.distribution import Distribution
+from rfmeta_dist.config.fields import is_section, kind_of, read, without_none
 from rfmeta_dist.config.load import explain
 from rfmeta_dist.config.mistakes import did_you_mean, first
-from rfmeta_dist.config.renamed import RENAMED
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.searchable import reason_against
-from rfmeta_dist.config.words import typed
 from rfmeta_dist.core.errors import ConfigError
 
 
@@ -81,9 +79,9 @@ def _typed(entry: Any, kind: Any, kinds: Mapping[str, Any]) -> Any:
         return entry
     converted = dict(entry)
     if isinstance(entry.get("choice"), list | tuple):
-        converted["choice"] = [_value(value, kind) for value in entry["choice"]]
+        converted["choice"] = [read(value, kind) for value in entry["choice"]]
     if isinstance(entry.get("when"), Mapping):
-        converted["when"] = {f: _value(value, kinds.get(f, str)) for f, value in entry["when"].items()}
+        converted["when"] = {f: read(value, kinds.get(f, str)) for f, value in entry["when"].items()}
     return converted
 
 
@@ -95,15 +93,9 @@ def read_value(name: str, value: Any) -> Any:
         value: the value, as written in a file.
     """
     try:
-        return _value(value, _kind_of(name))
+        return read(value, _kind_of(name))
     except ConfigError:
         return value
-
-
-def _value(value: Any, kind: Any) -> Any:
-    if kind is bool and isinstance(value, str):
-        return {"true": True, "false": False}.get(value.lower(), value)
-    return typed(value, kind)
 
 
 def _kind_of(name: str) -> Any:
@@ -112,38 +104,17 @@ def _kind_of(name: str) -> Any:
     Raises:
         ConfigError: there is no such field; or a search over it would be wrong.
     """
+    kind = kind_of(name, "space")
     section, _, field = name.partition(".")
-    kind: Any = Config
-    parts = name.split(".")
-    for position, part in enumerate(parts):
-        section_type = _without_none(kind)
-        known = section_type.model_fields if _is_section(section_type) else {}
-        if part not in known:
-            before = ".".join(parts[:position])
-            remedy = (
-                did_you_mean(part, list(known)) if known else f"write {before}, which has no fields of its own"
-            )
-            if name in RENAMED:
-                remedy = f"write {section}.{RENAMED[name]}, its present name"
-            raise ConfigError(f"space.{name}: the configuration has no field {name}", remedy)
-        kind = known[part].annotation
     if reason := reason_against(section, field):
         raise ConfigError(
             f"space.{name}: a study must not search over this field, because {reason[0]}", reason[1]
         )
-    if _is_section(kind):
+    if is_section(kind):
         raise ConfigError(
             f"space.{name} is a section of the configuration", f"give one of its fields, as {name}.…"
         )
     return kind
-
-
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _without_none(kind: Any) -> Any:
-    return next((option for option in get_args(kind) if option is not NoneType), kind)
 
 
 def _require_apart(names: list[str]) -> None:
@@ -233,7 +204,7 @@ def extremes(name: str, distribution: Distribution) -> Iterator[Any]:
     if distribution.kind == "choice":
         yield from distribution.values
         return
-    if distribution.continuous and _without_none(_kind_of(name)) is int:
+    if distribution.continuous and without_none(_kind_of(name)) is int:
         raise ConfigError(
             f"space.{name}: {distribution.kind} gives fractions, but the field takes whole numbers",
             f"write {{int: [{distribution.values[0]:.0f}, {distribution.values[1]:.0f}]}}",

@@ -154,7 +154,7 @@ def compare(
     of = {method: [one for one in found if one.method == method] for method in methods}
     differences = [d for name in names for d in _differences(of, couples, name)]
     shown = [*targets, MEAN] if len(targets) > 1 else targets
-    figures = [_figure(of[m], name, m, t, targets) for name in names for m in methods for t in shown]
+    figures = [figure_of(of[m], name, m, t, targets) for name in names for m in methods for t in shown]
     return Comparison(
         methods=methods,
         targets=shown,
@@ -226,10 +226,18 @@ def _differences(
     return found
 
 
-def _figure(
+def figure_of(
     runs: Sequence[Contestant], name: str, method: str, target: str, targets: Sequence[str]
 ) -> Figure | None:
-    """Return a method's figure on a target or over all targets; None if it lacks runs."""
+    """Return a method's figure on a target or over all targets; None if it lacks runs.
+
+    Args:
+        runs: the method's runs.
+        name: the figure, one of `paired.FIGURES`.
+        method: name of the method.
+        target: name of the target, or MEAN.
+        targets: all targets.
+    """
     import numpy as np
 
     by_target = [{o.run.seed: o.run.value[name] for o in runs if o.run.target == t} for t in targets]

@@ -93,14 +93,21 @@ def read(given: Sequence[str], labels: Sequence[str] = ()) -> list[Contestant]:
         if url in seen:
             raise ConfigError(f"run {path} is given twice", "give each run's folder once")
         seen[url] = path
-    found = _named([_contestant(path) for path in given])
+    found = _named([contestant(path) for path in given])
     found = _labelled(found, labels)
     _require_distinct(found)
     _require_same_samples(found)
     return found
 
 
-def _contestant(given: str) -> Contestant:
+def contestant(given: str) -> Contestant:
+    """Read one run from its folder, given as a path or URL; its method has the name that the run says.
+
+    Raises:
+        RunError: the run was not judged, or a file is damaged.
+        DataError: the target lacks a class, or one person shows all of it.
+        StorageError: the folder cannot be read.
+    """
     folder = open_store(given)
     config = read_config(folder)
     record = read_judged(folder)
@@ -203,10 +210,16 @@ def _require_same_samples(found: Iterable[Contestant]) -> None:
     for one in found:
         other = first.setdefault(one.run.target, one)
         if other is not one:
-            _require_same(other, one)
+            require_same(other, one)
 
 
-def _require_same(one: Contestant, other: Contestant) -> None:
+def require_same(one: Contestant, other: Contestant) -> None:
+    """Check that two runs were judged on the same samples of the same state of their target.
+
+    Raises:
+        RunError: they were not; the error says what differs.
+        DataError: a sample is named twice.
+    """
     target, remedy = one.run.target, _AGAIN
     splits = [found.record.evaluation.get("target_split", "all") for found in (one, other)]
     if splits[0] != splits[1]:

@@ -23,7 +23,7 @@ OPTIONS = ("--methods", "rfmeta,no_meta", "--seeds", "0,1")
 @pytest.fixture
 def runs(config: Path) -> list:
     """Sixteen runs: four targets, two methods, two seeds. No folder and no data is there."""
-    return targets_of(load_config(config), ["rfmeta", "no_meta"], [0, 1])
+    return targets_of(load_config(config), ["rfmeta", "no_meta"], [0, 1]).runs
 
 
 def finish(run, seconds: float, evaluation: bytes = b"{}") -> Store:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from rfmeta_dist.cli import paper_tables
 from rfmeta_dist.cli.leave_one_out import as_dict
 from rfmeta_dist.cluster.leave_one_out import Outcome
-from rfmeta_dist.config.held_out import targets_of
+from rfmeta_dist.config.held_out import Asked, targets_of
 from rfmeta_dist.config.load import load_config
+from rfmeta_dist.config.made import Refused
 from rfmeta_dist.core.errors import ConfigError, DataError, RunError, StorageError
 from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import open_store
@@ -61,7 +63,7 @@ def test_a_run_that_fails_is_named_and_the_others_are_judged(rfmeta, config, tmp
 
 
 def test_every_run_is_a_cell_of_the_json_output(config):
-    failed, done = targets_of(load_config(config, DOMAINS), [], [3], ["A", "C"])
+    failed, done = targets_of(load_config(config, DOMAINS), [], [3], ["A", "C"]).runs
     video = {"HTER": {"value": 0.2}, "AUC": {"value": 0.9}}
     found = as_dict(
         [
@@ -75,6 +77,22 @@ def test_every_run_is_a_cell_of_the_json_output(config):
     ]
     assert list(found["times"]) == ["r-rfmeta-to_C-s3"]
     assert list(found["failed"]) == ["r-rfmeta-to_A-s3"]
+
+
+def test_a_run_that_cannot_be_made_is_a_failed_cell_with_its_reason(config):
+    (done,) = targets_of(load_config(config, DOMAINS), [], [3], ["A"]).runs
+    refused = Refused("C", ["A", "B"], "no_depth", 3, ConfigError("it cannot", "set this"))
+    asked = Asked([done], "page.html", refused=[refused], tables="tables.html")
+    video = {"HTER": {"value": 0.2}, "AUC": {"value": 0.9}}
+    kept = Outcome(done, evaluation={"figures": {"video": video}})  # it was finished before
+    found = as_dict([kept], asked)
+    assert [(cell["method"], cell["state"], cell["reason"]) for cell in found["cells"]] == [
+        ("rfmeta", "done", None),
+        ("no_depth", "failed", "it cannot; set this"),
+    ]
+    assert (found["times"], found["failed"]) == ({}, {})
+    (missing,) = paper_tables.missing_of(asked.refused)
+    assert (missing.split, missing.reason) == ("A&B→C", "it cannot")
 
 
 @pytest.mark.drill

@@ -136,7 +136,7 @@ LIMITED = ("evaluation.protocol=limited-source",)
 
 
 def test_limited_source_trains_on_every_two_others(config: Path):
-    runs = targets_of(load_config(config, LIMITED), [], [])
+    runs = targets_of(load_config(config, LIMITED), [], []).runs
     assert len(runs) == len({run.run.name for run in runs}) == 4 * 3
     for run in runs:
         assert len(run.data.sources) == 2
@@ -171,6 +171,6 @@ def test_sources_that_do_not_fit_are_refused(rfmeta, config: Path, options: tupl
 
 
 def test_a_configuration_that_names_no_protocol_gives_the_runs_that_it_always_gave(config: Path):
-    runs = targets_of(load_config(config), [], [])
+    runs = targets_of(load_config(config), [], []).runs
     assert [run.run.name for run in runs] == [f"r-rfmeta-to_{target}-s0" for target in "ABCD"]
     assert {run.data.within for run in runs} == {None}

@@ -64,8 +64,8 @@ def test_runs_that_fail_keep_their_errors_and_the_others_finish(
 
 def test_each_domain_or_those_named_are_held_out(configure: Any):
     config = configure("loo")
-    assert [run.data.target for run in targets_of(config, [], [])] == ["C", "I", "M", "O"]
-    runs = targets_of(config, ["rfmeta", "no_meta", "rfmeta"], [0, 1, 1], ["I", "I"])  # repeated by mistake
+    assert [run.data.target for run in targets_of(config, [], []).runs] == ["C", "I", "M", "O"]
+    runs = targets_of(config, ["rfmeta", "no_meta", "rfmeta"], [0, 1, 1], ["I", "I"]).runs  # repeated
     assert [(run.method.name, run.training.seed) for run in runs] == [
         ("rfmeta", 0),
         ("rfmeta", 1),

@@ -54,7 +54,7 @@ def test_an_own_field_is_checked_and_a_misspelt_one_suggested():
 def test_methods_side_by_side_each_take_the_fields_that_are_theirs():
     runs = targets_of(
         configured(name="aggregate", **(ALL | {"aggregation": "sum"})), ["aggregate", "rfmeta"], [0]
-    )
+    ).runs
     assert [(run.method.name, run.method.aggregation) for run in runs] == [("aggregate", "sum")] * 4 + [
         ("rfmeta", "mean")
     ] * 4

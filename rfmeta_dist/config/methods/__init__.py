@@ -6,6 +6,7 @@ tests/references/. Nothing here imports the rules, so processes that plan or rea
     paper.py     the paper's method and its ablations
     rivals.py    other learning rules
     features.py  hand-made features and a classifier
+    tables.py    in which tables of the paper each stands
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ def extracted(order: Order, sources: Sources, domain: str) -> Parts:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     manifest = sources.manifests[domain]
-    shards = [shard.name for shard, _ in frames.wanted(manifest, order.frames)]
-    given = ray.put((order, sources.store, manifest))
+    shards = {shard.name: (shard, keys) for shard, keys in frames.wanted(manifest, order.frames)}
+    given = ray.put((order, sources.store, manifest, shards))
     with warnings.catch_warnings():
         # The pinned Ray 2.60 has only one way to set the options of tasks, and warns that it is deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -117,10 +117,9 @@ def _extract(batch: dict[str, Any], given: list[Any]) -> dict[str, Any]:
     import cv2
 
     cv2.setNumThreads(1)  # a task has one CPU
-    order, store, manifest = got(given[0])
+    order, store, manifest, shards = got(given[0])
     (name,) = batch["shard"]
-    shard, keys = next(one for one in frames.wanted(manifest, order.frames) if one[0].name == name)
-    found, features = frames.of_shard(order, store, manifest, shard, keys)
+    found, features = frames.of_shard(order, store, manifest, *shards[name])
     return {"key": np.array(found), "features": features}
 
 

@@ -78,7 +78,7 @@ def test_runs_share_features_and_one_that_fails_costs_no_other(configure, tmp_pa
     base = fitted(configure, "loo", tmp_path, "color_texture")
     tree = base.model_dump(mode="json")
     tree["method"]["lbp_only"] = True
-    runs = targets_of(check(tree, "test"), [], [0, 1], ["M", "O"])
+    runs = targets_of(check(tree, "test"), [], [0, 1], ["M", "O"]).runs
     runs.append(fitted(configure, "no-domain", tmp_path, "ms_lbp", sources=["O", "C", "X"]))
     news: list[dict[str, Any]] = []
     said: list[str] = []

@@ -65,6 +65,7 @@ bench: setup  ## run the benchmarks; each prints ratios measured in one run (abo
 	$(BIN)/python -m bench.batch_norm --out bench/results/batch_norm.json
 	$(BIN)/python -m bench.manifest --out bench/results/manifest.json
 	$(BIN)/python -m bench.comparison --out bench/results/comparison.json
+	$(BIN)/python -m bench.features --out bench/results/features.json
 
 gpu: setup  ## prove and time the engine on one NVIDIA GPU in at most 8 minutes; says what is missing without one
 	$(BIN)/python -m bench.gpu --device cuda --out bench/results/gpu.json

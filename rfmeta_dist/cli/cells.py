@@ -282,8 +282,17 @@ def _measured(runs: Sequence[Config], found: Mapping[str, Found]) -> dict[str, f
         if found[run.run.name].state == WAITING or run.method.name in measured:
             continue
         try:
-            rows = [json.loads(line) for line in _read(_hasty(run), "metrics.jsonl").splitlines()]
-            measured[run.method.name] = sum(float(row["seconds"]) for row in rows)
+            measured[run.method.name] = _seconds(run)
         except (ValueError, KeyError, TypeError):  # damaged: the plan does without it
             continue
     return {method: seconds for method, seconds in measured.items() if seconds}
+
+
+def _seconds(run: Config) -> float:
+    """Return the seconds of a run's training: the sum over its steps, or those of fitting its classifier."""
+    if run.method.facts.kind == "features":
+        from rfmeta_dist.runs.folder import MODEL
+
+        return float(json.loads(_read(_hasty(run), MODEL))["classifier"]["seconds"])
+    rows = [json.loads(line) for line in _read(_hasty(run), "metrics.jsonl").splitlines()]
+    return sum(float(row["seconds"]) for row in rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rfmeta_dist.cli.terminal import Json, print_json, say
-from rfmeta_dist.core.errors import ConfigError
+from rfmeta_dist.core.errors import ConfigError, PackageError
 
 if TYPE_CHECKING:
     from rfmeta_dist.storage.store import Store
@@ -67,6 +67,11 @@ def export(
     deployment.require_empty(target)  # before PyTorch is imported, which takes seconds
     folder = model_folder(model)
     found = package.read(folder)
+    if found.kind == "features":
+        raise PackageError(
+            f"the model at {folder.url} is a classifier of hand-made features, but export writes networks",
+            f"it needs no export: score with the model itself, rfmeta score {folder.url} FOLDER",
+        )
     run: Store | None = given if folder.url != given.url else None
 
     from rfmeta_dist.export.deployment import export as make

@@ -108,7 +108,8 @@ def train(
         from rfmeta_dist.cluster.object_store import in_flight
         from rfmeta_dist.cluster.session import session
 
-        ready = session(slots_for(chosen, slots), address, torch=True, batches=in_flight(chosen), say=say)
+        networks = chosen.method.facts.kind == "gradient"
+        ready = session(slots_for(chosen, slots), address, torch=networks, batches=in_flight(chosen), say=say)
         with ready as local, training_display(json) as show:
             from rfmeta_dist.cluster.train import train_run
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 DeploymentPackage = Annotated[
     str,
     typer.Argument(
-        help="Folder that `rfmeta export` wrote; a path or s3://….", metavar="PACKAGE", show_default=False
+        help="Folder that `rfmeta export` wrote, or of a run of hand-made features; a path or s3://….",
+        metavar="PACKAGE",
+        show_default=False,
     ),
 ]
 PackagePoint = Annotated[

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def finish(config: Config, folder: Store, device: str) -> None:
     """Make the model of a run that is trained: recalibrate batch norm, set the thresholds, write the package.
 
+    The classifier of hand-made features has been fitted already (recipes/fitted.py) and has no batch norm.
+
     If the run has several candidates, such a model is made of each of them, and one becomes the run's. Reads
     source domains only.
 
@@ -33,20 +35,36 @@ def finish(config: Config, folder: Store, device: str) -> None:
     Raises:
         RfmetaError: the checkpoint or a source is damaged, or the scores are not numbers.
     """
-    import torch
-
+    _set_up(config)
     from rfmeta_dist.evaluation import judge
-    from rfmeta_dist.training import kept, precision
 
-    torch.set_num_threads(config.training.threads)
-    precision.set_up(config.training)
     sources = Sources.of(config, folder)
+    if config.method.facts.kind == "features":
+        from rfmeta_dist.recipes import fitted
+
+        made, about = fitted.read(folder)
+        judge.finish(config, folder, made, sources, about)
+        fitted.remove(folder)
+        return
+    from rfmeta_dist.training import kept
+
     found = checkpoints.candidates(config, {step: kept.folder_name(step) for step in kept.written(folder)})
     if len(found) == 1:
         detector, facts = _made_of(found[0], config, folder, sources, device)
         judge.finish(config, folder, detector, sources, facts)
     else:
         _choose(found, config, folder, sources, device)
+
+
+def _set_up(config: Config) -> None:
+    """Prepare torch for networks. A detector of hand-made features is judged without torch."""
+    if config.method.facts.kind == "gradient":
+        import torch
+
+        from rfmeta_dist.training import precision
+
+        torch.set_num_threads(config.training.threads)
+        precision.set_up(config.training)
 
 
 def _choose(found: Sequence[Candidate], config: Config, folder: Store, sources: Sources, device: str) -> None:
@@ -108,14 +126,10 @@ def evaluate(config: Config, folder: Store, device: str) -> dict[str, Any]:
     Raises:
         RfmetaError: the model or the target is damaged, or the scores are not numbers.
     """
-    import torch
-
+    _set_up(config)  # imports torch if it is needed, so that its absence is what an error names
     from rfmeta_dist.evaluation import judge
     from rfmeta_dist.recipes.load import load_model
-    from rfmeta_dist.training import precision
 
-    torch.set_num_threads(config.training.threads)
-    precision.set_up(config.training)
     model = load_model(folder.sub("model"), device)
     others = {}
     for name in checkpoints.others(model.about):
@@ -137,8 +151,13 @@ def evaluate_here(config: Config, folder: Store) -> dict[str, Any]:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: see `evaluate`.
     """
+    with lease.held(folder, "judged"):
+        return evaluate(config, folder, _device(config))
+
+
+def _device(config: Config) -> str:
+    if not config.training.gpus or config.method.facts.kind == "features":
+        return "cpu"
     import torch
 
-    with lease.held(folder, "judged"):
-        gpu = config.training.gpus > 0 and torch.cuda.is_available()
-        return evaluate(config, folder, "cuda" if gpu else "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"

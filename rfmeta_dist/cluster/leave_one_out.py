@@ -11,14 +11,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from rfmeta_dist.cluster import streams, whole_run
+from rfmeta_dist.cluster import features, room, streams, whole_run
 from rfmeta_dist.cluster.dispatch import dispatch
-from rfmeta_dist.cluster.errors import led
-from rfmeta_dist.cluster.monitor import DONE, FAILED, News, log_notice, watched
+from rfmeta_dist.cluster.errors import explained, led
+from rfmeta_dist.cluster.monitor import DONE, FAILED, JUDGING, News, log_notice, watched
 from rfmeta_dist.cluster.monitor import start as start_monitor
 from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.cluster.room import at_once
@@ -78,20 +79,55 @@ def leave_one_out(
         ClusterError: the cluster can never hold even one run, or has no slots for one within
             `training.wait_s` seconds.
     """
-    together = at_once(runs, on_notice)
+    learned = [run for run in runs if run.method.facts.kind == "gradient"]
+    made = [run for run in runs if run.method.facts.kind == "features"]
+    together = at_once(learned, on_notice) if learned else 0
     monitor, clock = start_monitor(), time.time()
-    actors = streams.start(runs, min(together, len(runs)))
+    actors = streams.start(learned, min(together, len(learned))) if learned else {}
     found: dict[str, Outcome] = {}
     labelled = {run.run.name: run for run in runs}
     with followed(labelled, on_news, on_notice) as shown, watched(monitor, shown, on_notice):
-        for alike in _by_workers(runs):
+        for alike in _by_workers(learned):
             with closing(WholeRuns(alike, actors, monitor, clock)) as work:
                 try:
                     dispatch(work, work.orders(), together, on_notice, local=local)
                 except RfmetaError as error:  # no lane could be started any more
                     work.give_up(error)
                 found |= work.outcomes
+        found |= _fitted(made, monitor, clock, on_notice)
     return [found[run.run.name] for run in runs]
+
+
+def _fitted(
+    runs: Sequence[Config], monitor: Any, clock: float, on_notice: Callable[[str], None]
+) -> dict[str, Outcome]:
+    """Fit and judge runs of hand-made features, as many at once as the cluster has CPUs.
+
+    They need no lanes, because tasks do their work; this process only hands it out.
+    """
+    if not runs:
+        return {}
+
+    def tell(name: str, row: News) -> None:
+        monitor.push.remote([{"label": name, **row}])
+
+    def one(run: Config) -> Outcome:
+        name, started = run.run.name, time.time()
+        try:
+            with explained(f"run {name} failed"):
+                result = features.whole_run(
+                    run,
+                    lambda text: on_notice(f"{name}: {text}"),
+                    lambda: tell(name, {"state": JUDGING}),
+                )
+        except RfmetaError as error:
+            tell(name, {"state": FAILED, "reason": error.problem})
+            return Outcome(run, error=error)
+        tell(name, {"state": DONE, "validation": result["figures"]["video"]["source_validation_EER"]})
+        return Outcome(run, started - clock, time.time() - clock, result)
+
+    with ThreadPoolExecutor(min(len(runs), max(1, room.most(room.SLOT)))) as pool:
+        return {outcome.config.run.name: outcome for outcome in pool.map(one, runs)}
 
 
 def _by_workers(runs: Sequence[Config]) -> Iterator[list[Config]]:

@@ -130,7 +130,7 @@ def for_judging(config: Config, say: Callable[[str], None] = LOG.warning) -> Ask
     depend on the device. `say` is then called with a message for the user.
     """
     ask = for_tasks("judging")
-    if not config.training.gpus:
+    if not config.training.gpus or config.method.facts.kind == "features":
         return ask
     with_gpu = replace(ask, each={**SLOT, "GPU": config.training.gpus})
     if most(with_gpu.each):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ray
-
-from rfmeta_dist.cluster import judging, room, streams, whole_run, worker
+from rfmeta_dist.cluster import features, judging, room, streams, whole_run, worker
 from rfmeta_dist.cluster import monitor as monitors
-from rfmeta_dist.cluster.errors import got
+from rfmeta_dist.cluster.apart import in_task
 from rfmeta_dist.cluster.fit import fit
 from rfmeta_dist.cluster.monitor import News
 from rfmeta_dist.cluster.prepare import prepare
@@ -61,6 +59,10 @@ def train_run(
             followed({label: config}, on_news, on_notice) as shown,
             monitors.watched(monitor, shown, on_notice),
         ):
+            if config.method.facts.kind == "features":
+                features.fit(config, folder, say)
+                in_task(config, say, folder, right, judging.finish)
+                return folder
             room.wait_for_room(room.for_training(config), say, config.training.wait_s)
             actors = streams.start([config])
             task = whole_run.assignment(config, manifests, right.token, label, monitor, actors)
@@ -69,7 +71,7 @@ def train_run(
             if local and not config.training.gpus:
                 judging.finish(config, folder, "cpu")  # this process is idle, and has imported torch
             else:
-                _judging(config, say, folder, right, judging.finish)
+                in_task(config, say, folder, right, judging.finish)
     return folder
 
 
@@ -91,25 +93,8 @@ def evaluate_run(
         RfmetaError: anything else failed.
     """
     with lease.held(folder, "judged") as right:
-        result: dict[str, Any] = _judging(config, on_notice, folder, right, judging.evaluate)
+        result: dict[str, Any] = in_task(config, on_notice, folder, right, judging.evaluate)
     return result
-
-
-def _judging(
-    config: Config,
-    say: Callable[[str], None],
-    folder: Store,
-    right: lease.Lease,
-    work: Callable[..., Any],
-    *given: Any,
-) -> Any:
-    """Call `work(config, folder, *given, device)` in a process on any machine of the cluster."""
-    ask = room.for_judging(config, say)
-    room.wait_for_room(ask, say)
-    gpus = ask.each.get("GPU", 0)
-    # If a Tune trial calls this, it has reserved no slots, so the task must not join its placement group.
-    task = ray.remote(num_cpus=1, num_gpus=gpus, scheduling_strategy="DEFAULT")(worker.judge)
-    return got(task.remote(work, config, folder, right.token, *given, "cuda" if gpus else "cpu"))
 
 
 def _fit(task: worker.Assignment, folder: Store, say: Callable[[str], None], local: bool) -> None:

@@ -177,6 +177,12 @@ class Retraining(Section):
                 "champion, or with random ones",
                 "remove base.training.start, and set challenger.start to champion or afresh",
             )
+        if self.base.method.facts.kind == "features":
+            raise ConfigError(
+                f"base.method.name={self.base.method.name}: a retraining trains networks further, and this "
+                "method has none",
+                "set base.method.name to a learning rule",
+            )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":
             raise ConfigError(
                 "base.evaluation.checkpoint: the best of several checkpoints is not chosen in a retraining",

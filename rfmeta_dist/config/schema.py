@@ -17,6 +17,7 @@ from pydantic import (
 from rfmeta_dist.config import presets
 from rfmeta_dist.config import within as one_domain
 from rfmeta_dist.config.augmentation import Augmentation
+from rfmeta_dist.config.by_kind import require_of_kind
 from rfmeta_dist.config.evaluation import Evaluation, require_candidates
 from rfmeta_dist.config.methods import METHODS, MethodFacts, own_fields, owners
 from rfmeta_dist.config.refusals import require_possible
@@ -291,4 +292,5 @@ class Config(Section):
     @model_validator(mode="after")
     def _method_can(self) -> Config:
         require_possible(self.method.name, self.method.facts, self.training)
+        require_of_kind(self.method.name, self.method.facts, self.training.start, self.data.view)
         return self

@@ -26,6 +26,13 @@ def require_different_weights(fold: Config, space: Mapping[str, Distribution]) -
     if fold.episode_domains == 2 and "episode.domains" not in space:
         _require_nothing_to_aggregate(space)
     rules = space["method.name"].values if "method.name" in space else (fold.method.name,)
+    for rule in rules:
+        if METHODS[rule].kind == "features":
+            raise ConfigError(
+                f"method {rule} is not trained in steps, so there is nothing to compare on the way; it chooses "
+                "its settings itself, by cross-validation on its sources",
+                f"search with another method.name, and train {rule} with rfmeta train",
+            )
     for name, distribution in space.items():
         under = (distribution.when["method.name"],) if "method.name" in distribution.when else rules
         for rule in under:

@@ -27,6 +27,7 @@ BROUGHT_ALONG = {
     "fsspec": "train",
     "h11": "serve",
     "sqlalchemy": "train",
+    "threadpoolctl": "report",
 }
 
 _TRAINING = ("ray", "torch", "pyarrow")

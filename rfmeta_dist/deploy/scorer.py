@@ -14,9 +14,10 @@ from rfmeta_dist.core.errors import ConfigError, DataError, PictureError
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.deploy.cutting import Cut, Cutter
 from rfmeta_dist.deploy.network import Network
-from rfmeta_dist.deploy.package import MODEL, Deployment, read
+from rfmeta_dist.deploy.package import MODEL, ONNX, Deployment
 from rfmeta_dist.deploy.policy import LEAST_FRAMES
 from rfmeta_dist.deploy.results import REASONS, Decision, Refused, Result, Scored, VideoResult
+from rfmeta_dist.deploy.trained import Features, open_package
 from rfmeta_dist.ingest.face import Faces
 from rfmeta_dist.ingest.orientation import Orientation
 from rfmeta_dist.ingest.still import HEAD, MAX_PIXELS, is_still
@@ -40,7 +41,8 @@ class Scorer:
     """A deployed model. One object may be used by several threads at the same time.
 
     Args:
-        package: folder of the deployment package, as a path or `s3://` URL; or a package that was read.
+        package: folder of the deployment package, or of a trained model of hand-made features or its run, as a
+            path or `s3://` URL; or a package that was read.
         threads: threads that the model uses for one call. Finding a face takes one; OpenCV may use more to
             shrink a large picture, unless the program calls `cv2.setNumThreads(1)`.
         operating_point: name of the need that the threshold meets, such as `bpcer@apcer5`; None for the
@@ -69,10 +71,14 @@ class Scorer:
         *,
         upright: bool = False,
     ) -> None:
-        self.package = package if isinstance(package, Deployment) else read(open_store(str(package)))
+        self.package = package if isinstance(package, Deployment) else open_package(open_store(str(package)))
         where = self.package.url
         self._cutter = Cutter.of(self.package.input, where, upright=upright)
-        self._network = Network(self.package.files[MODEL], self._cutter.size, threads, where)
+        self._network: Network | Features = (
+            Network(self.package.files[MODEL], self._cutter.size, threads, where)
+            if self.package.kind == ONNX
+            else Features(self.package)
+        )
         self._decisions = {unit: decision(self.package, unit, operating_point) for unit in UNITS}
         self.note, self.upright = self._cutter.note, upright
         # LiteRT's models serve one thread at a time, so each call takes models from here, or loads its own.

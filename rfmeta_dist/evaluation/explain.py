@@ -68,7 +68,7 @@ class Side:
             raise RunError(
                 f"the model of run {self.folder.url} is a detector of kind {self.model.detector.kind}, which "
                 "gives a score and does not show how the score comes about",
-                "explain a run whose detector has the method `inside`, such as each that rfmeta train makes",
+                "explain a run of a learning rule: its detector has the method `inside`",
             )
         return self.model.detector
 

@@ -44,7 +44,8 @@ def finish(
         folder: the run's folder.
         detector: a detector that was fitted on the sources.
         sources: the run's source domains.
-        facts: facts about the fitting: `step`, and `recalibration` in words.
+        facts: facts about the fitting: `step`, and `recalibration` in words, if the detector was trained in
+            steps; `classifier` if it is one of hand-made features.
 
     Raises:
         DataError: a source has one class only in its validation split, or is damaged.
@@ -124,9 +125,7 @@ def evaluate(
         "sources": list(config.data.sources),
         "method": config.method.name,
         "seed": config.training.seed,
-        "step": model.about["step"],
-        "selection": checkpoints.WORDS[choice["rule"]],
-        "recalibration": model.about["recalibration"],
+        **_of_kind(model.about, choice["rule"]),
         "figures": figures.compute(validation, target, config.training.seed),
     }
     if model.view.patches:
@@ -144,6 +143,14 @@ def evaluate(
     folder.write("examples.parquet", _pictures(faces, picked))
     folder.write("evaluation.json", json.dumps(result, indent=1, ensure_ascii=False).encode())
     return result
+
+
+def _of_kind(about: Mapping[str, Any], rule: str) -> dict[str, Any]:
+    """Return what evaluation.json says about how a detector was made."""
+    if "step" not in about:  # it was fitted at once, and has neither checkpoints nor batch norm
+        return {"selection": "the classifier that was fitted", "classifier": about["classifier"]}
+    words = checkpoints.WORDS[rule]
+    return {"step": about["step"], "selection": words, "recalibration": about["recalibration"]}
 
 
 def whole(view: View, manifest: Manifest) -> View:

@@ -15,11 +15,11 @@ from rfmeta_dist.core.errors import PackageError
 from rfmeta_dist.core.types import UNITS
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.deploy import package as deployment
+from rfmeta_dist.deploy.contract import contract
 from rfmeta_dist.detectors.api import stored_points
 from rfmeta_dist.export import check, crops, decisions
 from rfmeta_dist.export.card import Facts, card
 from rfmeta_dist.export.card_page import page
-from rfmeta_dist.export.contract import contract
 from rfmeta_dist.export.graph import PixelScorer, opset_of, to_onnx
 from rfmeta_dist.export.session import OnnxDetector
 from rfmeta_dist.export.work import FP32, INT8, Order, Tell, Work

@@ -70,7 +70,8 @@ def stand(folder: Store, names: Sequence[str], holders: Holders) -> Standing:
 def _planned(folder: str, content: bytes) -> tuple[str, int]:  # noqa: ARG001
     """Return target and number of steps of a run. A configuration that has not changed is not checked again."""
     config = read_config(open_store(folder))
-    return config.data.target or "", config.training.steps
+    steps = config.training.steps if config.method.facts.kind == "gradient" else 0  # others have no steps
+    return config.data.target or "", steps
 
 
 def one(name: str, folder: Store, names: Sequence[str], holders: Holders) -> list[Sample]:

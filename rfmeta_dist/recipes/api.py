@@ -42,7 +42,7 @@ class Context:
 
 
 class Recipe(Protocol):
-    """Code that fits a detector to the source domains. `GradientRecipe` is the one that comes with rfmeta."""
+    """Code that fits a detector to the source domains, such as `GradientRecipe` and `FeatureRecipe`."""
 
     def fit(self, sources: Sources, context: Context) -> Detector:
         """Fit a detector to the sources' training splits, and return it.

@@ -10,7 +10,10 @@ from rfmeta_dist.detectors.package import Contents, Package
 from rfmeta_dist.storage.store import Store
 
 # kind → `module:function`. The function makes a detector from a package's contents and the name of a device.
-LOADERS = {"gradient": "rfmeta_dist.recipes.gradient:read_detector"}
+LOADERS = {
+    "gradient": "rfmeta_dist.recipes.gradient:read_detector",
+    "features": "rfmeta_dist.recipes.features:read_detector",
+}
 
 
 def load_model(folder: Store, device: str = "cpu") -> Package:

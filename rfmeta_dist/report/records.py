@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rfmeta_dist.config.by_kind import in_steps
 from rfmeta_dist.core.errors import DataError, RunError
 from rfmeta_dist.detectors import package
 from rfmeta_dist.evaluation import examples
@@ -42,7 +43,8 @@ REMEDIES = {
     "scores.parquet": _JUDGE,
     "examples.parquet": _JUDGE,
 }
-_EVALUATION = ("target", "sources", "method", "seed", "step", "figures", "recalibration")
+_EVALUATION = ("target", "sources", "method", "seed", "figures")
+_TRAINED = ("step", "recalibration")  # in evaluation.json, unless the model was fitted at once, without steps
 _STREAM = ("bytes_read", "shards_read", "cache_hits", "retries", "samples")
 _READ = ("time", "domain", "split", "samples", "manifest", "sealed")
 
@@ -54,7 +56,7 @@ class TrainingRecord:
     Attributes:
         config: the configuration file as text.
         metrics: one row for each training step, in order: `step`, `loss`, its parts, `seconds`, and more. A
-            skipped step has no loss.
+            skipped step has no loss. There are none if the method is not trained in steps.
         ledger: one row for each read of data: `time`, `command` or `purpose`, `domain`, `split`, `samples`,
             `manifest` (SHA-256 in hex) and `sealed` (True for the sealed evaluation of the target).
         streams: for each domain, what was read and how long training waited for it (core/totals.py).
@@ -224,7 +226,9 @@ def _training(read: Callable[[str], bytes]) -> dict[str, Any]:
     """Return the fields of a `TrainingRecord` without `streams`, which is read last: a page needs it least."""
     return {
         "config": _text(read, "config.yaml"),
-        "metrics": _rows(read, "metrics.jsonl", ("step", "seconds")),
+        "metrics": _rows(read, "metrics.jsonl", ("step", "seconds"))
+        if _parsed(read, "config.yaml", in_steps)
+        else [],
         "ledger": _rows(read, "ledger.jsonl", _READ),
         "traces": _traces(read),
     }
@@ -239,6 +243,8 @@ def _traces(read: Callable[[str], bytes]) -> list[str]:
 
 def _streams(read: Callable[[str], bytes]) -> dict[str, Row]:
     name = "streams.json"
+    if not _parsed(read, "config.yaml", in_steps):
+        return {}
     found = _with_fields(name, _parsed(read, name, json.loads), ())
     return {domain: _with_fields(name, done, _STREAM) for domain, done in found.items()}
 
@@ -278,6 +284,7 @@ def _rows(read: Callable[[str], bytes], name: str, required: tuple[str, ...]) ->
 def _evaluation(read: Callable[[str], bytes]) -> Row:
     name = "evaluation.json"
     evaluation = _with_fields(name, _parsed(read, name, json.loads), _EVALUATION)
+    _with_fields(name, evaluation, () if "classifier" in evaluation else _TRAINED)
     _with_fields(name, evaluation["figures"], ("frame", "video"))
     return evaluation
 

@@ -12,6 +12,7 @@ metrics.jsonl       a line for each step, written when training ends
 streams.json        what was read for each domain and how long training waited, summed over all starts that
                     were not killed
 model/              the package (detectors/package.py)
+fitted/             the fitted classifier of a run without steps, until its model is made (recipes/fitted.py)
 evaluation.json, scores.parquet, examples.parquet, report.html
 tensorboard/        event files, if `tracking.tensorboard` asks for them (tracking/tensorboard.py)
 """

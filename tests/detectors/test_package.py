@@ -149,7 +149,7 @@ def test_another_kind_of_detector_is_named(folder):
     about = json.loads(folder.read("package.json"))
     del about["sha256"]
     folder.write("package.json", json.dumps(with_digest({**about, "kind": "crystal"})).encode())
-    with pytest.raises(RunError, match=r"kind crystal, but this .* can only load gradient; .*that made it"):
+    with pytest.raises(RunError, match=r"kind crystal, but this .* can only load gradient, features; .*that"):
         load_model(folder)
 
 

@@ -1,13 +1,15 @@
-"""Say what an exported model takes: the input contract of a deployment package."""
+"""Say what a deployed model takes: the input contract of a deployment package."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rfmeta_dist.data.shards.manifest import Manifest
 from rfmeta_dist.detectors.api import View
 from rfmeta_dist.ingest.models import SHA256
+
+if TYPE_CHECKING:
+    from rfmeta_dist.data.shards.manifest import Manifest
 
 
 def contract(view: View, sources: Sequence[Manifest]) -> dict[str, Any]:

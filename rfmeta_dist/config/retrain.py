@@ -183,6 +183,12 @@ class Retraining(Section):
                 "method has none",
                 "set base.method.name to a learning rule",
             )
+        if len(self.base.method.facts.phases) > 1 and self.challenger.start == "champion":
+            raise ConfigError(
+                f"base.method.name={self.base.method.name}: this method begins each of its phases with new "
+                "networks, so a challenger cannot begin with the champion's weights",
+                "set challenger.start=afresh, or base.method.name to another learning rule",
+            )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":
             raise ConfigError(
                 "base.evaluation.checkpoint: the best of several checkpoints is not chosen in a retraining",

@@ -16,6 +16,7 @@ from rfmeta_dist.config.distribution import Distribution
 from rfmeta_dist.config.fields import is_section, kind_of, read, without_none
 from rfmeta_dist.config.load import explain
 from rfmeta_dist.config.mistakes import did_you_mean, first
+from rfmeta_dist.config.presets import preset_of, with_fields
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.searchable import reason_against
 from rfmeta_dist.core.errors import ConfigError
@@ -26,7 +27,8 @@ def apply(base: Config, values: Mapping[str, Any]) -> Config:
 
     Args:
         base: the study's base.
-        values: dotted field → value. For another `method.name`, fields that the method lacks are dropped.
+        values: dotted field → value. For another `method.name`, fields that the method lacks are dropped, and
+            its preset stands over the base, as in a comparison of methods.
 
     Raises:
         ConfigError: a value is not allowed, or does not fit another field; the error names the field.
@@ -42,8 +44,9 @@ def apply(base: Config, values: Mapping[str, Any]) -> Config:
 
 def _applied(base: Config, values: Mapping[str, Any]) -> Config:
     tree = base.model_dump(mode="json")
-    if isinstance(rule := values.get("method.name"), str):
+    if isinstance(rule := values.get("method.name"), str) and rule != base.method.name:
         tree["method"] = base.method.renamed(rule)
+        tree = with_fields(tree, preset_of(rule))
     for name, value in values.items():
         *sections, field = name.split(".")
         here = tree

@@ -109,7 +109,9 @@ def read(
     Returns:
         The results; None if no run was judged.
     """
-    runs = _of_one_choice(runs)
+    if _of_several_choices(runs):
+        runs = [run for run in runs if set(run.data.sources) == set(LIMITED_SOURCES)]
+        refused = [lost for lost in refused if set(lost.sources) == set(LIMITED_SOURCES)]
     found: list[Contestant] = []
     missing = list(refused)
     hours: dict[str, list[float]] = {}
@@ -136,14 +138,12 @@ def read(
     return Results(splits, lines, found, missing, _compared(found), seeds)
 
 
-def _of_one_choice(runs: Sequence[Config]) -> Sequence[Config]:
-    """Return the runs with the papers' limited sources alone if the runs of a target differ in sources."""
+def _of_several_choices(runs: Sequence[Config]) -> bool:
+    """Return True if the runs of a target differ in sources. Those with the papers' alone are then shown."""
     choices: dict[str | None, set[frozenset[str]]] = {}
     for run in runs:
         choices.setdefault(run.data.target, set()).add(frozenset(run.data.sources))
-    if all(len(some) == 1 for some in choices.values()):
-        return runs
-    return [run for run in runs if set(run.data.sources) == set(LIMITED_SOURCES)]
+    return any(len(some) > 1 for some in choices.values())
 
 
 def _judged(run: Config) -> Contestant:

@@ -190,3 +190,16 @@ def test_a_run_that_was_judged_on_other_samples_or_is_damaged_is_missing(runs, t
 
 def test_no_finished_run_gives_no_tables(runs):
     assert paper_table.read([replace_name(runs[0], "nothing")]) is None
+
+
+def test_runs_with_other_sources_than_the_papers_add_no_column_even_if_they_cannot_be_made(file):
+    settings = load_settings(file, ["evaluation.protocol=limited-source"])
+    runs = targets_of(config_of(settings), ["rfmeta"], (0,), settings=settings).runs
+    refused = [Missing(str(run.data.target), run.data.sources, "mmd_aae", 0, "no") for run in runs]
+    assert {lost.target for lost in refused} == {"C", "I", "M", "O"}
+    results = paper_table.read(runs, {}, refused)
+    assert results is not None
+    assert results.splits == {"C": "M&I→C", "O": "M&I→O"}
+    assert sorted(lost.split for lost in results.missing) == ["I&M→C", "I&M→O"]
+    (line,) = (line for line in results.lines if line.method == "rfmeta")
+    assert ("HTER", MEAN) in line.figures

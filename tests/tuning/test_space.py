@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rfmeta_dist.config.load import check, fields_that_differ
+from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.tuning.space import Distribution, apply, point
@@ -93,6 +94,17 @@ def test_another_rule_drops_the_fields_that_it_lacks():
     aggregate = base(method={"name": "aggregate", "aggregation": "sum", "depth_weight": 2})
     changed = apply(aggregate, {"method.name": "no_meta"})
     assert (changed.method.name, changed.method.depth_weight) == ("no_meta", 2)
+
+
+def test_another_rule_brings_its_preset_and_the_candidates_own_values_stand_over_it():
+    one: dict[str, Any] = {"training": {"workers": 1}}
+    changed = apply(base(**one), {"method.name": "reptile"})
+    assert changed == base(method={"name": "reptile"}, **one)
+    assert changed.method.inner_learning_rate == METHODS["reptile"].preset["method.inner_learning_rate"]
+    searched = apply(base(), {"method.name": "mmd_aae", "training.learning_rate": 0.5})
+    assert searched.training.learning_rate == 0.5
+    own = base(method={"name": "reptile", "inner_learning_rate": 0.5}, **one)
+    assert apply(own, {"method.name": "reptile"}) == own
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
     """
     from rfmeta_dist.config.held_out import Asked, companions, folds_of, summary_name, targets_of
     from rfmeta_dist.config.load import config_of, load_settings
+    from rfmeta_dist.config.made import Made
     from rfmeta_dist.config.methods.tables import in_order
 
     if config is None:
@@ -60,7 +61,7 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             refused=made.refused,
             tables=f"{read.run.name}-paper_tables.html" if several else "",
             limited=read.evaluation.protocol == "limited-source",
-            others=companions(read, methods, chosen.seeds, settings) if several else (),
+            others=companions(read, methods, chosen.seeds, settings) if several else Made(),
         )
     if chosen.targets or chosen.sources:
         raise ConfigError(

@@ -40,8 +40,10 @@ def read(asked: Asked, reasons: Mapping[str, str]) -> dict[str, Results]:
 
     own = LIMITED if asked.limited else PLAIN
     found = {own: paper_table.read(asked.runs, reasons, missing_of(asked.refused))}
-    if asked.others:
-        found[PLAIN if asked.limited else LIMITED] = paper_table.read(asked.others)
+    others = asked.others
+    if others.runs:
+        other = PLAIN if asked.limited else LIMITED
+        found[other] = paper_table.read(others.runs, refused=missing_of(others.refused))
     return {name: results for name in (PLAIN, LIMITED) if (results := found.get(name))}
 
 

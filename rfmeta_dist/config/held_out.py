@@ -30,7 +30,7 @@ class Asked:
         tables: file name of the page with the paper's tables, beside `page`; empty if there is none.
         limited: True if the runs are those of the protocol with limited sources.
         others: the runs of the other protocol with the same methods and seeds. The paper's tables show those
-            that are finished.
+            that are finished, and why others cannot be made.
     """
 
     runs: Sequence[Config]
@@ -42,7 +42,7 @@ class Asked:
     refused: Sequence[Refused] = ()
     tables: str = ""
     limited: bool = False
-    others: Sequence[Config] = ()
+    others: Made = field(default_factory=Made)
 
     def labels_of(self, run: Config) -> Sequence[str]:
         """Return the names under which a run's figures are shown."""
@@ -124,9 +124,7 @@ def folds_of(
     return make(config, settings or Settings.of(config), methods, seeds, found)
 
 
-def companions(
-    config: Config, methods: Sequence[str], seeds: Sequence[int], settings: Settings
-) -> Sequence[Config]:
+def companions(config: Config, methods: Sequence[str], seeds: Sequence[int], settings: Settings) -> Made:
     """Return the runs of the other protocol, with the same methods and seeds.
 
     Those with limited sources have the two sources of the papers. There are none if the configuration lacks
@@ -141,14 +139,14 @@ def companions(
     limited = config.evaluation.protocol == "leave-one-out"
     other = "limited-source" if limited else "leave-one-out"
     if limited and not set(LIMITED_SOURCES) < set(config.data.domains):
-        return ()
+        return Made()
     changed = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"protocol": other})})
     try:
         return targets_of(
             changed, methods, seeds, sources=LIMITED_SOURCES if limited else (), settings=settings
-        ).runs
+        )
     except ConfigError:
-        return ()
+        return Made()
 
 
 def summary_name(config: Config) -> str:

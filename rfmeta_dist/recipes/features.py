@@ -138,7 +138,7 @@ class FeatureRecipe:
         kernel = order.extractor.kernel
         rows = dict(_rows(found, by_attack=order.extractor.by_attack))
         grid = {
-            name: machines.folds(kernel, _some(of, found), data.labels, found.videos, seed)
+            name: machines.folds(kernel, first_of_each(of, found), data.labels, found.videos, seed)
             for name, of in rows.items()
         }
         items = [(name, fold) for name, folds in grid.items() for fold in folds]
@@ -163,12 +163,21 @@ def _rows(found: Found, *, by_attack: bool) -> Iterator[tuple[str, NDArray[np.in
         yield kind, np.flatnonzero(live | (found.types == kind))
 
 
-def _some(rows: NDArray[np.intp], found: Found) -> NDArray[np.intp]:
-    """Return the rows among which settings are chosen: the first frames of each domain and class."""
-    most = len(found.turn)
-    while most > 1 and (found.turn[rows] < most).sum() > GRID_FRAMES:
-        most -= 1
-    return rows[found.turn[rows] < most]
+def first_of_each(rows: NDArray[np.intp], found: Found) -> NDArray[np.intp]:
+    """Return the rows among which settings are chosen: the first frames of each domain and class.
+
+    Args:
+        rows: rows of `found`.
+        found: the training frames.
+
+    Returns:
+        Of `rows`, those of as many frames of each domain and class as make at most GRID_FRAMES rows, but at
+        least the first ones.
+    """
+    turn = found.turn[rows]
+    if len(turn) <= GRID_FRAMES:
+        return rows
+    return rows[turn < max(1, np.partition(turn, GRID_FRAMES)[GRID_FRAMES])]
 
 
 def _words(name: str, kernel: Kernel, setting: machines.Setting, auc: float, frames: int) -> str:

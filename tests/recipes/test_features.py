@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from rfmeta_dist.core.errors import ConfigError, RunError
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.recipes import fitted, frames, machines
 from rfmeta_dist.recipes.api import Context
-from rfmeta_dist.recipes.features import FeatureRecipe
+from rfmeta_dist.recipes.features import FeatureRecipe, Found, first_of_each
 from rfmeta_dist.recipes.frames import Kept, Order
 from rfmeta_dist.recipes.load import load_model
 from rfmeta_dist.report import page
@@ -179,6 +180,19 @@ def test_all_domains_and_classes_give_equally_many_frames_of_as_many_videos_as_t
     }
     assert len(set(counts.values())) == 1
     assert (found.types[found.labels == 1] == "live").all()
+
+
+def test_settings_are_chosen_among_at_most_1000_frames_however_many_there_are() -> None:
+    turn = np.tile(np.arange(20_000), 6)  # of three domains and two classes
+    none = np.empty(len(turn), str)
+    found = Found(np.empty((len(turn), 0), np.float32), turn, none, none, turn)
+    rows = np.arange(len(turn))
+    began = time.monotonic()
+    few = first_of_each(rows, found)
+    assert time.monotonic() - began < 5
+    assert np.bincount(turn[few]).tolist() == [6] * 166
+    assert first_of_each(rows[:1000], found).tolist() == list(range(1000))
+    assert first_of_each(rows[turn < 1], found).tolist() == rows[turn < 1].tolist()
 
 
 def test_kept_features_are_used_for_the_same_order_and_state_alone(tmp_path: Path) -> None:

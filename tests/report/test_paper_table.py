@@ -203,3 +203,12 @@ def test_runs_with_other_sources_than_the_papers_add_no_column_even_if_they_cann
     assert sorted(lost.split for lost in results.missing) == ["I&M→C", "I&M→O"]
     (line,) = (line for line in results.lines if line.method == "rfmeta")
     assert ("HTER", MEAN) in line.figures
+
+
+def test_a_method_that_cannot_be_trained_has_its_reason_in_the_tables_of_both_protocols(rfmeta, file):
+    override = ("--set", "training.strategy=deepspeed")
+    ended = rfmeta("loo", file, "--methods", "rfmeta,mmd_aae", "--seeds", "0", "--report", "--json", *override)
+    assert ended.code == 0, ended.err
+    for some in json.loads(ended.out)["tables"]["protocols"].values():
+        (line,) = (line for line in some["methods"] if line["method"] == "mmd_aae")
+        assert "strategy 'deepspeed' cannot train mmd_aae" in line["reason"]

@@ -56,6 +56,15 @@ def test_a_field_that_the_base_s_rule_does_not_use_is_refused(tmp_path, rule):
         require_refused(path, f"space.{field}: the rule {rule} does not use this field")
 
 
+def test_a_field_of_another_section_that_the_base_s_rule_does_not_use_is_refused(tmp_path):
+    path = written(
+        tmp_path,
+        base=base(method={"name": "reptile"}, training={"workers": 1}),
+        space={"training.learning_rate": {"loguniform": [1e-4, 1e-2]}},
+    )
+    require_refused(path, "space.training.learning_rate: the rule reptile does not use this field")
+
+
 def test_rules_that_differ_if_there_is_something_to_aggregate_may_be_searched(tmp_path):
     rules = {RULE: {"choice": ["rfmeta", "aggregate"]}}
     five = base(data={"sources": ["O", "C", "I", "N"]})

@@ -33,7 +33,8 @@ class MethodFacts:
             `Field` with default, bounds and description. A field that two methods share must be the same object
             in both.
         refuses: strategies that cannot train the rule, each with the reason.
-        unused: fields of the configuration's `method` section on which its weights do not depend.
+        unused: fields of the configuration's `method` section on which its weights do not depend; of another
+            section with its name, such as `training.decay`.
         equal_on_one_pair: the rule that trains the same weights if an episode has one meta-train domain: there
             is nothing to aggregate then. Empty if there is none.
         kind: `gradient` for a learning rule, `features` for hand-made features and a classifier.

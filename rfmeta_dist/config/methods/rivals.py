@@ -99,7 +99,13 @@ RIVALS: Mapping[str, MethodFacts] = {
         "one",
         meta_test=False,
         refuses=OWN_STEPS,
-        unused=("inner_steps", "depth_weight", "meta_test_weight"),
+        unused=(
+            "inner_steps",
+            "depth_weight",
+            "meta_test_weight",
+            "training.learning_rate",
+            "training.decay",
+        ),
         title="Reptile",
         preset={"method.inner_learning_rate": 0.03},  # of plain SGD, which Adam's 1e-3 does not suit
     ),

@@ -33,7 +33,7 @@ from rfmeta_dist.storage import lease
 from rfmeta_dist.storage.store import Store, open_store
 
 Say = Callable[[str], None]
-_GATHERING = threading.Lock()  # runs at the same time must not compute the same features twice
+GATHERING = threading.Lock()  # runs at the same time must not compute the same features twice
 
 
 def whole_run(config: Config, say: Say, on_judging: Callable[[], None]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def fit(config: Config, folder: Store, say: Say) -> None:
     recipe = FeatureRecipe(open_store(config.run.folder), extracted, _spread, say)
     room.wait_for_room(room.for_tasks(f"fitting {config.run.name}"), say, config.training.wait_s)
     began = time.monotonic()
-    with _GATHERING:
+    with GATHERING:
         recipe.gather(Order.of(context.config), sources)
     fitted.write(folder, recipe.fit(sources, context), time.monotonic() - began)
 

@@ -177,7 +177,8 @@ def first_of_each(rows: NDArray[np.intp], found: Found) -> NDArray[np.intp]:
     turn = found.turn[rows]
     if len(turn) <= GRID_FRAMES:
         return rows
-    return rows[turn < max(1, np.partition(turn, GRID_FRAMES)[GRID_FRAMES])]
+    chosen: NDArray[np.intp] = rows[turn < max(1, np.partition(turn, GRID_FRAMES)[GRID_FRAMES])]
+    return chosen
 
 
 def _words(name: str, kernel: Kernel, setting: machines.Setting, auc: float, frames: int) -> str:

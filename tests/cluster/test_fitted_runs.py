@@ -7,18 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rfmeta_dist.cluster import features
 from rfmeta_dist.cluster.leave_one_out import leave_one_out
+from rfmeta_dist.cluster.prepare import prepare
 from rfmeta_dist.cluster.train import train_run
 from rfmeta_dist.config.held_out import targets_of
 from rfmeta_dist.config.load import check, dump
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.errors import DataError
+from rfmeta_dist.recipes import fitted as kept_fit
 from rfmeta_dist.recipes.api import Context
 from rfmeta_dist.recipes.features import FeatureRecipe
 from rfmeta_dist.storage.store import open_store
@@ -99,3 +103,15 @@ def test_runs_share_features_and_one_that_fails_costs_no_other(configure, tmp_pa
         assert outcome.evaluation["method"] == "color_texture"
     again = leave_one_out(runs[:1], news.append, local=True)  # it has a model, and is only judged again
     assert again[0].evaluation["figures"] == done[0].evaluation["figures"]
+
+
+def test_the_time_for_which_a_run_waits_for_the_features_of_others_is_not_its_own(configure, tmp_path):
+    config = fitted(configure, "timed", tmp_path, "ms_lbp")
+    folder = prepare(config).folder
+    began, held = time.monotonic(), 15.0
+    features.GATHERING.acquire()
+    threading.Timer(held, features.GATHERING.release).start()
+    features.fit(config, folder, lambda _: None)
+    whole = time.monotonic() - began
+    assert whole > held
+    assert kept_fit.read(folder)[1]["classifier"]["seconds"] <= whole - held + 0.1

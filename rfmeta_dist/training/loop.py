@@ -184,9 +184,11 @@ def _not_finite(config: Config, hooks: Hooks, step: int, ready: _Ready, before: 
         "or method.inner_learning_rate, or with a limit on the gradient such as training.clip=1"
     )
     if config.training.not_finite == "stop":
+        # A method of several turns refuses to skip (config/refusals.py).
+        skip = ", or with training.not_finite=skip, which leaves out such steps"
         raise DivergedError(
             f"loss or gradient is not finite at step {step}, {listed}",
-            f"{anew}, or with training.not_finite=skip, which leaves out such steps",
+            anew if config.method.facts.turns > 1 else f"{anew}{skip}",
         )
     skipped = 1 + sum(1 for _ in takewhile(lambda row: row.get("skipped"), reversed(before)))
     if skipped >= min(GIVE_UP, config.training.steps):

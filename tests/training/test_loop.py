@@ -102,6 +102,14 @@ def test_a_nan_stops_the_run_and_names_step_and_samples(faces):
     assert (step, keys) == (3, expected)
 
 
+@pytest.mark.parametrize(("method", "skips"), [("ssdg", True), ("mmd_aae", False)])
+def test_a_method_of_several_turns_is_not_told_to_skip_steps_which_it_refuses(faces, method, skips):
+    tree = configuration(faces).model_dump(mode="json")
+    *_, error = run(check({**tree, "method": {"name": method}}, "test"), poison_step_3)
+    assert error is not None
+    assert ("training.not_finite=skip" in error.remedy) == skips
+
+
 def test_a_nan_is_skipped_if_told_so(faces):
     rows, notes, trainer, error = run(configuration(faces, not_finite="skip"), poison_step_3)
     assert error is None

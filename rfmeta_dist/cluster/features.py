@@ -82,8 +82,8 @@ def fit(config: Config, folder: Store, say: Say) -> None:
     sources, context = Sources.of(config, folder), Context.of(config)
     recipe = FeatureRecipe(open_store(config.run.folder), extracted, _spread, say)
     room.wait_for_room(room.for_tasks(f"fitting {config.run.name}"), say, config.training.wait_s)
-    began = time.monotonic()
     with GATHERING:
+        began = time.monotonic()  # what other runs took before is no time of this one
         recipe.gather(Order.of(context.config), sources)
     fitted.write(folder, recipe.fit(sources, context), time.monotonic() - began)
 

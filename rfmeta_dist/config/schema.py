@@ -275,11 +275,12 @@ class Config(Section):
     def _enough_tasks(self) -> Config:
         training, facts = self.training, self.method.facts
         most = facts.most_workers(self.episode_domains, training.meta_test)
+        allowed = "1" if training.episodes * most == 1 else f"{training.episodes * most} or less"
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers}, but {self.method.name} on "
                 f"{self.shown_domains} source domains has work for at most {most} worker(s) per episode; "
-                f"set training.workers to {training.episodes * most} or less, "
+                f"set training.workers to {allowed}, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
             )
         return self

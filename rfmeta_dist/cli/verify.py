@@ -169,8 +169,8 @@ def _methods(given: Names) -> list[str]:
     for name in (name for part in given or () for name in names(part)):
         if name in METHODS and name not in RULES:
             raise ConfigError(
-                f"--method {name}: its classifier is fitted to hand-made features in one process, so there are no "
-                "training steps to compare",
+                f"--method {name}: its classifier is fitted to hand-made features in one process, so there are "
+                "no training steps to compare",
                 f"choose from {', '.join(RULES)}",
             )
     return pick("method", given, list(RULES))

@@ -55,8 +55,8 @@ class Made:
     def notes(self) -> list[str]:
         """Return a sentence for the user about each method in `fewer`, without a full stop."""
         return [
-            f"{method} has work for {_counted(workers)} at most, so its runs get no more. The number of workers "
-            "changes no result"
+            f"{method} has work for {_counted(workers)} at most, so its runs get no more. The number of "
+            "workers changes no result"
             for method, workers in self.fewer.items()
         ]
 

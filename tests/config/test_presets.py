@@ -141,7 +141,7 @@ WRONG = {
     "methods.no_depth.training.step: the configuration has no field training.step; did you mean steps": {
         "no_depth": {"training.step": 1}
     },
-    "methods.no_depth.training is a section of the configuration; write its fields with dots, as training.steps": {
+    "methods.no_depth.training is a section of the configuration; write its fields with dots, as training.steps": {  # noqa: E501
         "no_depth": {"training": {"steps": 1}}
     },
     "methods.no_depth.training.steps=0: Input should be greater than or equal to 1": {

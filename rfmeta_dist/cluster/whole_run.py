@@ -72,7 +72,7 @@ def finish_training(task: worker.Assignment, say: Callable[[str], None]) -> None
     lease.require(folder, task.lease)
     end = kept.folder_name(last)
     trained = checkpoint.read(folder.sub(end), last)
-    if line := trend.no_better(trained.progress.metrics):
+    if line := trend.of_run(task.config, trained.progress.metrics):
         say(line)
     folder.write("metrics.jsonl", folder.read(f"{end}/metrics.jsonl"))
 

@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from rfmeta_dist.config.phases import ends
+from rfmeta_dist.config.schema import Config
 from rfmeta_dist.core.types import StepRow
 
 FEWEST = 20  # with fewer steps, the noise between batches is larger than the trend, and nothing is said
 PART = 10  # the first tenth of the steps is compared with the last tenth
 LOWER = 0.95  # the loss counts as lower if it ends below this fraction; a smaller fall may be noise
+
+
+def of_run(config: Config, rows: Sequence[StepRow]) -> str:
+    """Return `no_better` of a run's last phase, because phases have different losses.
+
+    It is empty for a method whose step has several turns. There one turn's loss is what another one works
+    against, so their sum need not fall.
+
+    Args:
+        config: the run's.
+        rows: one row for each of its steps.
+    """
+    begun = (0, *ends(config))[-2]
+    return no_better(rows[begun:]) if config.method.facts.turns == 1 else ""
 
 
 def no_better(rows: Sequence[StepRow]) -> str:

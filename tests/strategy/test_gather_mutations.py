@@ -29,7 +29,7 @@ def mutated(name: str, case: Case) -> dict[str, Any]:
         return run_with("ddp", case)
 
 
-@pytest.mark.parametrize(("method", "name"), zip(["mmd_aae", "ssdg"], MISTAKES, strict=True))
+@pytest.mark.parametrize(("method", "name"), [*zip(["mmd_aae", "ssdg"], MISTAKES, strict=True)])
 def test_a_mistake_in_the_gather_shows(method, name):
     case = Case(method, seed=1)
     with pytest.raises(AssertionError):

@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from rfmeta_dist.training.trend import no_better
+from rfmeta_dist.config.load import check
+from rfmeta_dist.config.methods import RULES
+from rfmeta_dist.training.trend import no_better, of_run
 
 
 def rows(losses) -> list[dict]:
@@ -49,3 +51,13 @@ def test_a_loss_that_ends_no_lower_is_told(losses):
 )
 def test_a_loss_that_falls_or_cannot_be_judged_is_not(losses):
     assert no_better(rows(losses)) == ""
+
+
+def test_only_the_last_phase_is_judged_and_no_adversary():
+    """The loss falls in each half, and begins higher in the second one."""
+    losses = rows([scale * math.exp(-s / 20) for scale in (1, 9) for s in range(40)])
+    data = {"prefix": "faces", "sources": ["O", "C", "I"], "target": "M"}
+    tree = {"run": {"name": "a"}, "data": data, "training": {"steps": 80, "workers": 1}}
+    for name, facts in RULES.items():
+        line = of_run(check({**tree, "method": {"name": name}}, "test"), losses)
+        assert bool(line) == (len(facts.phases) == 1 and facts.turns == 1), name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class Whole(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Convert B×6×S×S to B logits."""
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(image.device.type, torch.bfloat16) if self.bf16 else nullcontext():
             deep = self.F(image).deep
         logit: Tensor = self.M(deep.to(image.dtype))
         return logit

@@ -181,7 +181,7 @@ class Retraining(Section):
             raise ConfigError(
                 f"base.method.name={self.base.method.name}: a retraining trains networks further, and this "
                 "method has none",
-                "set base.method.name to a learning rule",
+                "set base.method.name to a method that is trained in steps",
             )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":
             raise ConfigError(

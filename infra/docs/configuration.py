@@ -90,8 +90,8 @@ def _names() -> list[str]:
     return ["| `method.name` | title | what is trained |", "|---|---|---|", *rows]
 
 
-NAMES_HEAD = """What they compute: [RFMeta and its variants](../explanation/engine.md#methods), [rivals of the paper's
-method](../explanation/rivals.md) and [hand-made features](../explanation/features.md).
+NAMES_HEAD = """What the methods compute: [RFMeta and its variants](../explanation/engine.md#methods),
+[rivals](../explanation/rivals.md) and [hand-made features](../explanation/features.md).
 """
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rfmeta_dist.config.methods import METHODS
+from rfmeta_dist.config.methods import METHODS, owners
+from rfmeta_dist.config.methods.tables import in_order
 from rfmeta_dist.config.retrain import Retraining
 from rfmeta_dist.config.schema import Config
 from rfmeta_dist.config.study import Study
@@ -58,8 +59,12 @@ def page() -> str:
         for field, facts in section["properties"].items():
             default = "required" if field in required else _value(facts.get("default"))
             meaning = facts.get("description", "").replace("|", "\\|")
+            if name == "method" and owners(field):
+                meaning += f". Only for {' and '.join(f'`{owner}`' for owner in owners(field))}"
             parts.append(f"| `{field}` | {_kind(facts, name + field)} | {default} | {meaning} |")
         parts.append("")
+        if name == "method":
+            parts += [NAMES_HEAD, *_names(), ""]
     return "\n".join([*parts, METHODS_HEAD, *_presets(), ""])
 
 
@@ -73,6 +78,21 @@ def _presets() -> list[str]:
     if not shown:
         return ["No method has a preset."]
     return ["| method | preset |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in shown.items())]
+
+
+def _names() -> list[str]:
+    """Return a table of all methods in Markdown, in the order of the paper's tables."""
+    kinds = {
+        "gradient": "networks, in steps",
+        "features": "a classifier of hand-made features",
+    }
+    rows = [f"| `{name}` | {METHODS[name].title} | {kinds[METHODS[name].kind]} |" for name in in_order()]
+    return ["| `method.name` | title | what is trained |", "|---|---|---|", *rows]
+
+
+NAMES_HEAD = """What the methods compute: [RFMeta and its variants](../explanation/engine.md#methods),
+[rivals](../explanation/rivals.md) and [hand-made features](../explanation/features.md).
+"""
 
 
 METHODS_HEAD = """## methods

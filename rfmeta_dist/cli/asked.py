@@ -48,9 +48,14 @@ def of_config(config: Path | None, chosen: Chosen, overrides: Sequence[str], *, 
             "--with-base is given without --tuned, and only a study has a base",
             "leave --with-base out, or give a study's folder with --tuned instead of a configuration",
         )
+    if ALL in chosen.methods and len(set(chosen.methods)) > 1:
+        raise ConfigError(
+            f"--methods {','.join(chosen.methods)} names methods beside {ALL}, which stands for every method",
+            f"write --methods {ALL}, or a list without {ALL}",
+        )
     settings = load_settings(config, overrides)
     read = config_of(settings)
-    methods = in_order() if list(chosen.methods) == [ALL] else chosen.methods
+    methods = in_order() if ALL in chosen.methods else chosen.methods
     if not read.data.within:
         made = targets_of(read, methods, chosen.seeds, chosen.targets, chosen.sources, settings)
         several = len(set(methods)) > 1

@@ -19,6 +19,7 @@ from rfmeta_dist.cli.outcomes import (
     print_means,
     print_results,
     raise_first,
+    refusals,
     refused_cell,
     results,
     write_page,
@@ -244,8 +245,7 @@ def _print_plan(plan: cells.Plan, asked: Asked, json: bool) -> None:
         return
     show_table([*plan.columns[:2], "seeds", "finished"], plan.rows())
     say(plan.sentence(), *asked.notes)
-    for lost in asked.refused:
-        say(f"{lost.method}, target {lost.target}, seed {lost.seed} cannot be trained: {lost.error}")
+    say(*refusals(asked.refused))
 
 
 def _train(

@@ -103,6 +103,18 @@ def refused_cell(lost: Refused) -> dict[str, Any]:
     return found | said | dict.fromkeys(("seconds", "hter", "auc"))
 
 
+def refusals(lost: Sequence[Refused]) -> list[str]:
+    """Return a sentence, without a full stop, about each method whose runs cannot be made, and why."""
+    runs: dict[tuple[str, str], int] = {}
+    for run in lost:
+        reason = run.method, str(run.error)
+        runs[reason] = runs.get(reason, 0) + 1
+    return [
+        f"{method} cannot be trained, which leaves out {count} run{'s' if count > 1 else ''}: {error}"
+        for (method, error), count in runs.items()
+    ]
+
+
 def print_results(outcomes: Sequence[Outcome], judged: Sequence[Judged], missing: Sequence[Missing]) -> None:
     """Print when the runs began and ended, and the table of those that were judged."""
     from rfmeta_dist.cluster.leave_one_out import timeline

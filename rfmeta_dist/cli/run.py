@@ -38,6 +38,8 @@ TRAIN_EXAMPLES = """
 
   rfmeta train oci_to_m.yaml --set training.seed=1 --set run.name=oci_to_m-1
 
+  rfmeta train oci_to_m.yaml --set method.name=no_meta --set run.name=oci_to_m-no_meta
+
   rfmeta train oci_to_m.yaml --address auto     [dim]# on the cluster this machine belongs to[/]
 
 If training is interrupted, give the same command again: the run continues from its newest checkpoint, on the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from rfmeta_dist.cli.lists import numbers, pick
+from rfmeta_dist.cli.lists import names, numbers, pick
 from rfmeta_dist.cli.terminal import Json, print_json, progress, say, show_table
 from rfmeta_dist.core.errors import ConfigError, VerificationError
 
@@ -77,10 +77,11 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check on this machine that several processes compute the same training step as one, in float64.
+    """Check on this machine that several processes compute the same training steps as one, in float64.
 
-    Small random networks are trained for one step in local processes. Gradients, parameters after the update,
+    Small random networks are trained for three steps in local processes. Gradients, parameters after the steps,
     running statistics and losses are compared. The exit code is 1 if a relative difference is more than 1e-9.
+    Methods of hand-made features are not trained in steps, so there is nothing to compare for them.
     """
     if golden is not None:
         options = {"method": method, "domains": domains, "episode-domains": episode_domains, "seed": seed}
@@ -96,12 +97,12 @@ def verify(
     usual = f"{episode_domains + 1},{episode_domains + 2}" if episode_domains else "3,4"
     sources = sorted({*numbers("domains", domains or usual, least=episode_domains or 2)})
 
-    from rfmeta_dist.config.methods import RULES
     from rfmeta_dist.verification import parity
 
-    methods = pick("method", method, list(RULES))
+    methods = _methods(method)
     meta_tests = pick("meta-test", meta_test, parity.META_TESTS)
     strategies = _strategies(strategy)
+    refused = _refused(methods, strategies)
     cases = parity.cases(counts, methods, strategies, meta_tests, sources, seed or 0, domains=episode_domains)
     results = []
     with progress(json) as bar:
@@ -115,7 +116,8 @@ def verify(
             {"tolerance": parity.TOLERANCE, "largest": worst.largest, "proofs": [_row(r) for r in results]}
         )
     else:
-        _print_table(results)
+        print_table(results)
+        say(*refused)
         say(
             f"{len(results)} proofs; largest relative difference {worst.largest:.1e} "
             f"({parity.describe(worst.config)})"
@@ -156,6 +158,43 @@ def _golden(path: Path, workers: str, strategy: list[str], meta_test: list[str],
             )
 
 
+def _methods(given: Names) -> list[str]:
+    """Return the learning rules asked for; all of them if none is named.
+
+    Raises:
+        ConfigError: a name is no method, or that of a method that is not trained in steps.
+    """
+    from rfmeta_dist.config.methods import METHODS, RULES
+
+    for name in (name for part in given or () for name in names(part)):
+        if name in METHODS and name not in RULES:
+            raise ConfigError(
+                f"--method {name}: its classifier is fitted to hand-made features in one process, so there are "
+                "no training steps to compare",
+                f"choose from {', '.join(RULES)}",
+            )
+    return pick("method", given, list(RULES))
+
+
+def _refused(methods: Sequence[str], strategies: Sequence[Distributed]) -> list[str]:
+    """Return a sentence, without a full stop, about each method and each strategy that cannot train it.
+
+    Raises:
+        ConfigError: none of the strategies can train any of the methods.
+    """
+    from rfmeta_dist.config.methods import RULES
+
+    pairs = [(name, how) for name in methods for how in strategies]
+    found = [
+        f"{name} is not checked with {how}: {RULES[name].refuses[how]}"
+        for name, how in pairs
+        if how in RULES[name].refuses
+    ]
+    if len(found) == len(pairs):
+        raise ConfigError(found[0], "add --strategy ddp")
+    return found
+
+
 def _strategies(given: Names) -> list[Distributed]:
     """Return the strategies asked for; all that are installed if none is named.
 
@@ -191,25 +230,40 @@ def _row(result: Result) -> dict[str, Any]:
     }
 
 
-def _print_table(results: Sequence[Result]) -> None:
-    """Print a table of the largest relative differences: workers and strategy down, methods across."""
+def print_table(results: Sequence[Result]) -> None:
+    """Print a table of the largest relative differences: methods and workers down, strategies across.
+
+    A cell has a dash if the strategy cannot train the method.
+    """
     from rich.table import Column
     from rich.text import Text
 
     from rfmeta_dist.verification.parity import TOLERANCE, manner
 
-    cells: dict[tuple[str, str], float] = {}
-    for result in results:
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for result in sorted(results, key=lambda r: r.config.training.workers):
         training = result.config.training
-        place = f"{training.workers} × {manner(training)}", result.config.method.name
-        cells[place] = max(cells.get(place, 0.0), result.largest)
-    methods = list(dict.fromkeys(method for _, method in cells))
+        row = found.setdefault((result.config.method.name, training.workers), {})
+        row[manner(training)] = max(row.get(manner(training), 0.0), result.largest)
+    ways = list(dict.fromkeys(way for row in found.values() for way in row))
+    methods = list(dict.fromkeys(method for method, _ in found))
 
-    def cell(value: float) -> Text:
+    def cell(value: float | None) -> Text:
+        if value is None:
+            return Text("–")
         return Text(f"{value:.1e}", "green" if value <= TOLERANCE else "bold red")
 
     show_table(
-        (Column("workers × strategy", no_wrap=True), *(Column(method, justify="right") for method in methods)),
-        ((row, *(cell(cells[row, m]) for m in methods)) for row in dict.fromkeys(row for row, _ in cells)),
+        (
+            Column("method", no_wrap=True),
+            Column("workers", justify="right"),
+            *(Column(way, justify="right") for way in ways),
+        ),
+        (
+            (method, str(workers), *(cell(row.get(way)) for way in ways))
+            for method in methods
+            for (name, workers), row in found.items()
+            if name == method
+        ),
         title=f"Largest relative difference from one process (at most {TOLERANCE:.0e})",
     )

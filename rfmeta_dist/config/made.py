@@ -55,9 +55,14 @@ class Made:
     def notes(self) -> list[str]:
         """Return a sentence for the user about each method in `fewer`, without a full stop."""
         return [
-            f"{method} has work for {workers} worker(s) at most, so its runs get no more; no result changes"
+            f"{method} has work for {_counted(workers)} at most, so its runs get no more. The number of "
+            "workers changes no result"
             for method, workers in self.fewer.items()
         ]
+
+
+def _counted(workers: int) -> str:
+    return "one worker" if workers == 1 else f"{workers} workers"
 
 
 def make(
@@ -84,7 +89,7 @@ def make(
     for method in dict.fromkeys(methods or [config.method.name]):
         if method not in METHODS:
             raise ConfigError(
-                f'method.name="{method}": there is no method {method}', did_you_mean(method, list(METHODS))
+                f"--methods names {method!r}, and there is no such method", did_you_mean(method, list(METHODS))
             )
         made = Made()
         for seed in dict.fromkeys(seeds or [config.training.seed]):

@@ -181,13 +181,13 @@ class Retraining(Section):
             raise ConfigError(
                 f"base.method.name={self.base.method.name}: a retraining trains networks further, and this "
                 "method has none",
-                "set base.method.name to a learning rule",
+                "set base.method.name to a method that is trained in steps",
             )
         if len(self.base.method.facts.phases) > 1 and self.challenger.start == "champion":
             raise ConfigError(
                 f"base.method.name={self.base.method.name}: this method begins each of its phases with new "
                 "networks, so a challenger cannot begin with the champion's weights",
-                "set challenger.start=afresh, or base.method.name to another learning rule",
+                "set challenger.start=afresh, or base.method.name to another method that is trained in steps",
             )
         if self.base.evaluation.checkpoint == "best" and self.challenger.start == "champion":
             raise ConfigError(

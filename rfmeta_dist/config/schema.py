@@ -27,7 +27,7 @@ from rfmeta_dist.config.training import EpisodeChoice, Training
 from rfmeta_dist.config.within import Target, Within
 from rfmeta_dist.core.patches import Patches
 
-NAMED = "the learning rule"  # describes method.name
+NAMED = "the method that is trained"  # describes method.name
 PATCH_SIDE = 64  # in pixels, if data.image_size is not given
 
 
@@ -221,7 +221,7 @@ else:
         "Method",
         __base__=_Method,
         __module__=__name__,
-        __doc__="The learning rule, with the fields of all rules; those of other rules stay at their defaults.",
+        __doc__="The method, and fields of single methods. Those of other methods must have their defaults.",
         name=(Literal[tuple(METHODS)], Field("rfmeta", description=NAMED)),
         **own_fields(),
     )
@@ -275,11 +275,12 @@ class Config(Section):
     def _enough_tasks(self) -> Config:
         training, facts = self.training, self.method.facts
         most = facts.most_workers(self.episode_domains, training.meta_test)
+        allowed = "1" if training.episodes * most == 1 else f"{training.episodes * most} or less"
         if training.workers > training.episodes * most:
             raise ValueError(
                 f"training.workers={training.workers}, but {self.method.name} on "
                 f"{self.shown_domains} source domains has work for at most {most} worker(s) per episode; "
-                f"set training.workers to {training.episodes * most} or less, "
+                f"set training.workers to {allowed}, "
                 f"or training.episodes to {-(-training.workers // most)} or more"
             )
         return self

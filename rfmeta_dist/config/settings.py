@@ -143,17 +143,18 @@ def _entry(method: str, fields: Any) -> dict[str, Any]:
         raise ConfigError(
             f"{where} is not a mapping of fields", f"write {method}: {{training.steps: 2000}}, fields with dots"
         )
-    for name in map(str, fields):
-        require_own(method, name)
+    for name, value in fields.items():
+        require_own(method, str(name), value)
     return {str(name): read(value, kind_of(str(name), where)) for name, value in fields.items()}
 
 
-def require_own(method: str, name: str) -> None:
+def require_own(method: str, name: str, value: Any = None) -> None:
     """Check that a method can have a field for itself, in its preset or in the section `methods`.
 
     Args:
         method: name of the method.
         name: dotted name of the field.
+        value: what is written for it. Of a section, the error names the first field that is written there.
 
     Raises:
         ConfigError: there is no such field, it is a section or a field of another method, or it must be the
@@ -168,9 +169,10 @@ def require_own(method: str, name: str) -> None:
                 f"remove {where}.{name}",
             )
     if is_section(kind):
+        written = value if isinstance(value, Mapping) and value else kind.model_fields
         raise ConfigError(
             f"{where}.{name} is a section of the configuration",
-            f"write its fields with dots, as {name}.{next(iter(kind.model_fields))}: VALUE",
+            f"write its fields with dots, as {name}.{next(iter(written))}: VALUE",
         )
     section, _, key = name.partition(".")
     if section == "method" and key in own_fields() and method not in owners(key):

@@ -66,9 +66,9 @@ class Side:
         """
         if not isinstance(self.model.detector, Explained):
             raise RunError(
-                f"the model of run {self.folder.url} is a detector of kind {self.model.detector.kind}, which "
-                "gives a score and does not show how the score comes about",
-                "explain a run of a learning rule: its detector has the method `inside`",
+                f"the model of run {self.folder.url} is of kind {self.model.detector.kind}, which has no "
+                "activation maps and no depth to show",
+                "give a run whose method is trained in steps",
             )
         return self.model.detector
 

@@ -186,9 +186,10 @@ def _words(name: str, kernel: Kernel, setting: machines.Setting, auc: float, fra
     how = (
         "as given, because there are too few videos to choose"
         if np.isnan(auc)
-        else f"AUC {auc:.3f} on other videos"
+        else f"chosen by cross-validation, where its mean AUC is {auc:.3f}"
     )
-    return f"classifier of {name} on {frames:,} frames: C = {setting.cost:g}{gamma} ({how})"
+    attacks = "all attacks" if name == ATTACK else f"attacks of type {name}"
+    return f"classifier of live faces against {attacks}, {frames:,} frames: C = {setting.cost:g}{gamma} ({how})"
 
 
 def read_detector(contents: Contents, device: str) -> FeatureDetector:  # noqa: ARG001 - numpy computes on the CPU

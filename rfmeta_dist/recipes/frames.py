@@ -244,5 +244,5 @@ def lossy(manifests: Sequence[Manifest]) -> list[str]:
         return []
     return [
         f"the crops of {', '.join(named)} are stored as JPEG, which removes part of the fine texture that the "
-        "features measure; to compare figures with those of a paper, ingest the domains again with --lossless"
+        "features measure; to keep it, ingest the domains again with --lossless"
     ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rfmeta_dist.core import seeds
 from rfmeta_dist.texture.api import Kernel
-from rfmeta_dist.texture.classifier import Machine, Scaling, squared_distances
+from rfmeta_dist.texture.classifier import Machine, Scaling, as_scores, squared_distances
 
 # Settings that are tried: those of bob.pad.face for the RBF kernel, and of this project for the linear one.
 COSTS = {"rbf": tuple(2.0**e for e in range(-3, 14, 2)), "linear": tuple(2.0**e for e in range(-5, 6))}
@@ -125,7 +125,11 @@ def folds(kernel: Kernel, rows: Index, labels: Labels, videos: NDArray[Any], see
 
 
 def judged(data: Data, fold: Fold) -> NDArray[np.float64]:
-    """Return the AUC of each of `settings` on the test rows of a fold."""
+    """Return the AUC of each of `settings` on the test rows of a fold.
+
+    The AUC is that of the scores and not of the margins. With many features and a large γ, the kernel of two
+    different frames is 1e-40 or so. Such margins still have an order, but they all have the same score.
+    """
     from sklearn.metrics import roc_auc_score
     from threadpoolctl import threadpool_limits
 
@@ -138,8 +142,9 @@ def judged(data: Data, fold: Fold) -> NDArray[np.float64]:
             one, other = _kernel(inner, gamma), _kernel(outer, gamma)
             for cost in COSTS[fold.kernel]:
                 machine = _solver(cost).fit(one, data.labels[fold.train])
-                margins = machine.decision_function(other)
-                found[Setting(cost, gamma)] = roc_auc_score(data.labels[fold.test], margins)
+                unit = float(np.abs(machine.decision_function(one)).mean()) or 1.0
+                scores = as_scores(machine.decision_function(other), unit)
+                found[Setting(cost, gamma)] = roc_auc_score(data.labels[fold.test], scores)
     return np.array([found[setting] for setting in settings(fold.kernel)])
 
 

@@ -1,8 +1,9 @@
 """Classify features with a support vector machine that is stored as plain arrays.
 
 A margin is positive for live faces. It is mapped to a score by s(m) = 1/2 + m / (2 (c + |m|)), where c > 0 is
-the mean absolute margin of the sources' training features. The map is strictly increasing, so no order is lost,
-and unlike a logistic function it does not become 1 for large margins. A score is no probability.
+the mean absolute margin of the sources' training features. The map keeps the order of margins, and unlike a
+logistic function it does not become 1 for large margins. Margins that differ by less than the rounding of c get
+the same score. A score is no probability.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ def rbf(one: Floats, other: Floats, gamma: float) -> Floats:
     return found
 
 
+def as_scores(margins: Floats, unit: float) -> Floats:
+    """Return the scores in [0, 1] of n margins, where `unit` is c of the map, positive."""
+    found: Floats = 0.5 + 0.5 * margins / (unit + np.abs(margins))
+    return found
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Scores features.
@@ -101,9 +108,7 @@ class Classifier:
 
     def scores(self, features: Floats) -> Floats:
         """Return the scores of n×d features, not scaled: n numbers in [0, 1], higher means more live."""
-        margin = self.margins(features)
-        found: Floats = 0.5 + 0.5 * margin / (self.unit + np.abs(margin))
-        return found
+        return as_scores(self.margins(features), self.unit)
 
     def margins(self, features: Floats) -> Floats:
         """Return the least margin of each of n×d features, not scaled."""

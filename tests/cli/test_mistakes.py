@@ -85,7 +85,7 @@ COMMANDS = [
     ("train missing.yaml", ["missing.yaml does not exist", "rfmeta example demo"], CONFIG),
     ("loo run.yaml --seeds a,b", ["--seeds 'a,b'", "write --seeds 0,1"], CONFIG),
     ("loo run.yaml --seeds -1", ["--seeds '-1'"], CONFIG),
-    ("loo run.yaml --methods sgd", ["method.name", "'aggregate'"], CONFIG),
+    ("loo run.yaml --methods sgd", ["--methods names 'sgd'", "use one of: rfmeta"], CONFIG),
     ("loo run.yaml --set data.target=E", ["no domain 'E'", "A, B, C, D"], DATA),
     ("demo run.yaml", ["data.prefix", "is not an S3 address", "set data.prefix=s3://bucket/name"], CONFIG),
     ("train run.yaml --address nonsense", ["nonsense", "check the address"], CLUSTER),

@@ -60,7 +60,7 @@ def test_methods_side_by_side_each_take_the_fields_that_are_theirs():
         ("rfmeta", "mean")
     ] * 4
     assert all(run.method.inner_steps == 2 for run in runs)
-    with pytest.raises(ConfigError, match=r'method\.name="nope"'):
+    with pytest.raises(ConfigError, match="--methods names 'nope'"):
         targets_of(configured(), ["nope"], [0])
 
 

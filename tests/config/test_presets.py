@@ -141,7 +141,7 @@ WRONG = {
     "methods.no_depth.training.step: the configuration has no field training.step; did you mean steps": {
         "no_depth": {"training.step": 1}
     },
-    "methods.no_depth.training is a section of the configuration; write its fields with dots": {
+    "methods.no_depth.training is a section of the configuration; write its fields with dots, as training.steps": {  # noqa: E501
         "no_depth": {"training": {"steps": 1}}
     },
     "methods.no_depth.training.steps=0: Input should be greater than or equal to 1": {
@@ -192,7 +192,7 @@ def test_a_method_that_does_not_go_with_the_settings_costs_no_other(write, monke
     assert "strategy 'deepspeed' cannot train no_depth" in made.refused[0].error.problem
     assert [run.training.workers for run in made.runs[::8]] == [3, 2]
     (note,) = made.notes
-    assert note.startswith("aggregate has work for 2 worker(s) at most")
+    assert note.startswith("aggregate has work for 2 workers at most")
     with pytest.raises(ConfigError, match="cannot train no_depth"):
         targets_of(config, ["no_depth"], [])
 
@@ -209,7 +209,7 @@ def test_a_section_that_is_no_mapping_is_told_and_not_replaced(write):
 def test_an_unknown_method_of_a_list_is_named_with_a_suggestion(write):
     config = load_config(write())
     with pytest.raises(
-        ConfigError, match=r'method\.name="no_dept": there is no method no_dept; did you mean no_depth'
+        ConfigError, match="--methods names 'no_dept', and there is no such method; did you mean no_depth"
     ):
         targets_of(config, ["rfmeta", "no_dept"], [])
 

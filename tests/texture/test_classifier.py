@@ -117,3 +117,13 @@ def test_the_setting_that_tells_other_videos_best_is_chosen() -> None:
     one, two = np.full(len(grid), 0.6), np.full(len(grid), 0.7)
     one[5], two[5], one[9], two[9] = 0.9, 0.8, 0.8, 0.9  # equally good on average
     assert machines.best("rbf", [one, two], 50) == (grid[5], pytest.approx(0.85))
+
+
+def test_a_setting_that_gives_all_frames_the_same_score_is_no_better_than_guessing() -> None:
+    labels = np.arange(80) % 2  # with classes of the same size, the bias is about 0
+    wide = np.random.default_rng(0).normal(size=(80, 400)) + labels[:, None]
+    data = Data(Scaling.of(wide).apply(wide).astype(np.float32), labels)
+    (fold, *_) = folds("rbf", np.arange(80), labels, np.arange(80), 0)
+    found = dict(zip(machines.settings("rbf"), machines.judged(data, fold), strict=True))
+    assert found[Setting(2.0, 0.5)] == 0.5
+    assert found[Setting(2.0, 2.0**-9)] > 0.9

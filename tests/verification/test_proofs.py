@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rfmeta_dist.cli.verify import verify
+from rfmeta_dist.cli.verify import print_table, verify
 from rfmeta_dist.config.methods import RULES
 from rfmeta_dist.config.schema import Method
 from rfmeta_dist.config.training import Training
@@ -64,6 +64,15 @@ def test_proofs_come_as_json_and_one_beyond_the_tolerance_is_an_error(monkeypatc
     assert 0 < max(proof["differences"].values()) < 1e-11
 
 
+def test_a_strategy_that_cannot_train_a_method_leaves_a_dash_in_the_table(capsys):
+    cases = parity.cases([2], ["no_meta", "reptile"], parity.STRATEGIES, ["shard"], [3], 0)
+    print_table([parity.Result(case, {"losses": 2e-15}) for case in cases])
+    told = "".join(capsys.readouterr())
+    rows = {line.split()[1]: line for line in told.splitlines() if "2.0e-15" in line}
+    counts = {name: (line.count("2.0e-15"), line.count("–")) for name, line in rows.items()}
+    assert counts == {"no_meta": (3, 0), "reptile": (1, 2)}
+
+
 def test_the_step_on_one_domain_is_proved_for_workers_with_an_episode_each():
     training = Training(workers=2, episodes=2, steps=2, strategy="ddp")
     (result,) = parity.prove_locally([small(Method(name="no_meta"), training, 1, batch=4)])
@@ -82,6 +91,11 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang():
     ("wrong", "words"),
     [
         ({"method": ["rfmeta,sgd"]}, "'sgd' is no value of --method; choose from rfmeta"),
+        ({"method": ["ms_lbp"]}, "--method ms_lbp: .* hand-made features .* choose from rfmeta"),
+        (
+            {"method": ["reptile,maddg"], "strategy": ["deepspeed"]},
+            "maddg is not checked .* add --strategy ddp",
+        ),
         ({"strategy": ["zero"]}, "'zero' is no value of --strategy; choose from ddp, deepspeed"),
         ({"meta_test": ["both"]}, "'both' is no value of --meta-test; choose from shard, replicate"),
         ({"workers": "0"}, "--workers '0'"),

@@ -32,6 +32,10 @@ from rfmeta_dist.tracking.follow import followed
 from rfmeta_dist.tuning.orders import Order
 from rfmeta_dist.tuning.results import RESTARTS
 
+# Runs of hand-made features that are fitted at the same time. Each holds its features in this process, about a
+# gigabyte, and spreads its fits over the cluster in any case.
+FITTED_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -126,7 +130,7 @@ def _fitted(
         tell(name, {"state": DONE, "validation": result["figures"]["video"]["source_validation_EER"]})
         return Outcome(run, started - clock, time.time() - clock, result)
 
-    with ThreadPoolExecutor(min(len(runs), max(1, room.most(room.SLOT)))) as pool:
+    with ThreadPoolExecutor(min(FITTED_AT_ONCE, len(runs), max(1, room.most(room.SLOT)))) as pool:
         return {outcome.config.run.name: outcome for outcome in pool.map(one, runs)}
 
 

@@ -8,12 +8,13 @@ from pydantic import Field
 
 from rfmeta_dist.config.methods.facts import MethodFacts
 
+# A linear machine is solved on the products of all pairs of frames: 30,000² numbers at the bound with three sources.
 _FRAMES = (
     int,
     Field(
         1000,
         ge=8,
-        le=100_000,
+        le=5_000,
         description="largest number of frames of each class of each source domain that the classifier is "
         "fitted to, spread over the videos; all domains and classes give equally many",
     ),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rfmeta_dist.config.methods.facts import MethodFacts
 
-# A linear machine is solved on the products of all pairs of frames: 30,000² numbers at the bound with three sources.
+# A linear machine is solved on the products of all pairs of frames: 30,000² numbers with three sources.
 _FRAMES = (
     int,
     Field(

@@ -60,7 +60,7 @@ def page() -> str:
             default = "required" if field in required else _value(facts.get("default"))
             meaning = facts.get("description", "").replace("|", "\\|")
             if name == "method" and owners(field):
-                meaning += f". Only for {' and '.join(f'`{owner}`' for owner in owners(field))}"
+                meaning += f". Only for {', '.join(f'`{owner}`' for owner in owners(field))}"
             parts.append(f"| `{field}` | {_kind(facts, name + field)} | {default} | {meaning} |")
         parts.append("")
         if name == "method":

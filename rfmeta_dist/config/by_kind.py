@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import yaml
-
 from rfmeta_dist.config.methods import METHODS, MethodFacts
 
 
@@ -38,6 +36,8 @@ def in_steps(data: bytes) -> bool:
     Args:
         data: the run's config.yaml. If it names no method, the answer is True, so missing files are reported.
     """
+    import yaml
+
     try:
         return METHODS[yaml.safe_load(data)["method"]["name"]].kind == "gradient"
     except (yaml.YAMLError, KeyError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import PackageError
@@ -34,11 +35,17 @@ def open_package(folder: Store) -> Deployment:
     """
     if not folder.exists(package.ABOUT):
         for place in (folder, folder.sub("model")):
-            if place.exists(models.ABOUT):
-                found = models.read(place)
-                if found.kind == KIND:
-                    return _deployed(found)
+            if place.exists(models.ABOUT) and _kind(place.read(models.ABOUT)) == KIND:
+                return _deployed(models.read(place))
     return package.read(folder)
+
+
+def _kind(about: bytes) -> str:
+    """Return the kind of a trained model, and "" if its package.json does not say: then it is none of ours."""
+    try:
+        return str(json.loads(about)["kind"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _deployed(model: models.Contents) -> Deployment:

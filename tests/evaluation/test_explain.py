@@ -145,7 +145,7 @@ def test_a_detector_that_cannot_be_looked_into_is_refused(prefix: str, run: Stor
     model = replace(load_model(run.sub("model")), detector=Constant())
     scores = Scores.from_parquet(run.read("scores.parquet"))
     target = scores.select(scores.domain == "D")
-    with pytest.raises(RunError, match="of kind constant, which gives a score and does not show"):
+    with pytest.raises(RunError, match="of kind constant, which has no activation maps"):
         explain([Side("r", run, read_config(run), model, target)])
     assert reads(run) == []
 

@@ -164,7 +164,8 @@ def test_it_is_proved_across_workers_and_where_it_refuses_a_strategy_it_is_left_
     code, said = ran(planted, *RFMETA, "verify", "--method", "whole", "--workers", "2", "--domains", "3")
     assert code == 0, said
     assert "ddp, shard" in said
-    assert "deepspeed" not in said
+    assert "deepspeed ZeRO" not in said
+    assert "deepspeed: it was never tried" in said
 
 
 CONFIG = """

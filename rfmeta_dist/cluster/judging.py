@@ -151,13 +151,19 @@ def evaluate_here(config: Config, folder: Store) -> dict[str, Any]:
         RunError: another process is training or judging this run; both would write its ledger.
         RfmetaError: see `evaluate`.
     """
+    device = _device(config)  # an error about a package that is missing comes before anything is written
     with lease.held(folder, "judged"):
-        return evaluate(config, folder, _device(config))
+        return evaluate(config, folder, device)
 
 
 def _device(config: Config) -> str:
-    if not config.training.gpus or config.method.facts.kind == "features":
+    """Return the name of the device to judge on.
+
+    Raises:
+        ModuleNotFoundError: PyTorch, which the run's model needs, is not installed.
+    """
+    if config.method.facts.kind == "features":
         return "cpu"
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if config.training.gpus and torch.cuda.is_available() else "cpu"

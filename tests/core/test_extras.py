@@ -77,6 +77,7 @@ def test_a_command_names_the_extra_that_it_lacks(arguments, extra):
     assert re.search(rf"^error .*not installed; .*rfmeta_dist\[{extra}\]", ended.stderr, re.M), ended.stderr
     assert "Traceback" not in ended.stderr
     assert extra in extras_of(NEEDS["leave-one-out" if arguments[0] == "loo" else arguments[0]])
+    assert not (FINISHED / "runs/finished/lease.json").exists(), "the run's folder was written to"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ run's folder. A command that is interrupted loses the domain that is in work, or
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import warnings
@@ -17,7 +16,7 @@ import numpy as np
 import ray
 import ray.data
 
-from rfmeta_dist.cluster import judging, room
+from rfmeta_dist.cluster import judging, ray_data, room
 from rfmeta_dist.cluster.apart import in_task
 from rfmeta_dist.cluster.errors import explained, got
 from rfmeta_dist.cluster.prepare import prepare
@@ -94,11 +93,7 @@ def extracted(order: Order, sources: Sources, domain: str) -> Parts:
     Raises:
         RfmetaError: a task raised this error, or Ray failed.
     """
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints a traceback of every error
-    context = ray.data.DataContext.get_current()
-    context.raise_original_map_exception = True  # otherwise only the text of an RfmetaError arrives
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+    ray_data.quiet()
     manifest = sources.manifests[domain]
     shards = {shard.name: (shard, keys) for shard, keys in frames.wanted(manifest, order.frames)}
     given = ray.put((order, sources.store, manifest, shards))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 import ray
 import ray.data
 
+from rfmeta_dist.cluster import ray_data
 from rfmeta_dist.cluster.errors import explained
 from rfmeta_dist.cluster.ingest_order import Order, extract
 from rfmeta_dist.cluster.room import workers_for
@@ -29,11 +29,7 @@ def extracted(order: Order, pending: Mapping[str, Recording], workers: int | Non
     Raises:
         RfmetaError: a task raised this error, or Ray failed.
     """
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it prints a traceback of every error
-    context = ray.data.DataContext.get_current()
-    context.raise_original_map_exception = True  # otherwise only the text of an RfmetaError arrives
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
+    ray_data.quiet()
     rows = [{"name": name, "recording": _text(r)} for name, r in pending.items()]
     tasks = max(1, min(workers_for("ingest", workers), len(rows)))
     with warnings.catch_warnings():

@@ -17,6 +17,8 @@ from rfmeta_dist.methods.base.objective import Objective, batch_at
 from rfmeta_dist.methods.base.statistics import BatchNormStats
 from rfmeta_dist.models.networks import META_LEARNER, scaled
 
+NEAREST = 1e-12  # squared distance below which two samples count as equal
+
 
 class Embedded(NamedTuple):
     """The forward pass of a domain: `deep` features, M's `pooled` ones (B×C), and the classification loss."""
@@ -78,6 +80,11 @@ def perceptron(inputs: int, outputs: int) -> nn.Module:
     """Return two linear layers with ReLU between them: …×inputs → …×inputs → …×outputs."""
     layers = {"fc1": nn.Linear(inputs, inputs), "relu": nn.ReLU(), "fc2": nn.Linear(inputs, outputs)}
     return nn.Sequential(OrderedDict(layers))
+
+
+def distances(x: Tensor) -> Tensor:
+    """Return the n×n distances between the rows of x, n×C, at least 1e-6: a root has no slope at 0."""
+    return squared_distances(x).clamp_min(NEAREST).sqrt()
 
 
 def squared_distances(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rfmeta_dist.config.schema import Method, Model
 from rfmeta_dist.core.types import Batch, Episode
 from rfmeta_dist.episode.assign import WorkerShare
-from rfmeta_dist.methods.base.embedding import Embedding, squared_distances
+from rfmeta_dist.methods.base.embedding import Embedding, distances
 from rfmeta_dist.methods.base.losses import depth_loss
 from rfmeta_dist.methods.base.objective import Objective, batch_at
 from rfmeta_dist.methods.base.statistics import BatchNormStats
@@ -27,7 +27,6 @@ from rfmeta_dist.models.norm import BatchNorm2d
 
 MARGIN, MARGIN_INSIDE = 0.5, 0.1  # of triplets of two domains, and of those inside one
 INSIDE = 0.1  # weight of triplets inside one domain
-NEAREST = 1e-12  # squared distance below which two samples count as equal, because the root has no slope at 0
 SIDE = 4  # of the maps that a critic does not halve again, in pixels
 
 
@@ -185,7 +184,7 @@ def hardest_triplets(h: Tensor, label: Tensor, margin: float) -> Tensor:
         label: n.
         margin: by which the nearest of the other class shall be farther away.
     """
-    distance = squared_distances(h).clamp_min(NEAREST).sqrt()
+    distance = distances(h)
     same = label[:, None] == label
     farthest = distance.masked_fill(~same, -torch.inf).amax(1)
     nearest = distance.masked_fill(same, torch.inf).amin(1)

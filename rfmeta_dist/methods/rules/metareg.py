@@ -13,13 +13,14 @@ import torch.nn.functional as f
 from torch import Tensor, nn
 
 from rfmeta_dist.config.schema import Method, Model
-from rfmeta_dist.core.types import Batch, Episode
+from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import WorkerShare
+from rfmeta_dist.methods.base.embedding import Embedding, channels
 from rfmeta_dist.methods.base.losses import liveness_loss
 from rfmeta_dist.methods.base.objective import Objective, batch_at
 from rfmeta_dist.methods.base.statistics import BatchNormStats
 from rfmeta_dist.methods.base.turns import Setting
-from rfmeta_dist.models.networks import META_LEARNER, Networks, scaled
+from rfmeta_dist.models.networks import Networks
 
 
 class Regulariser(nn.Module):
@@ -40,7 +41,7 @@ class Regulariser(nn.Module):
             self.register_buffer("phi", torch.zeros(count))
 
 
-class MetaRegFirst(Objective):
+class MetaRegFirst(Embedding):
     """The first phase, which learns φ. Task i is domain i, which has a linear classifier θ_i of its own.
 
     J = Σ_i L_i(ψ, θ_i) + L_b(ψ, β_l)  with  β_0 = θ_a,  β_{k+1} = β_k − α ∇_β [ L_a(ψ, β_k) + R_φ(β_k) ]
@@ -51,12 +52,11 @@ class MetaRegFirst(Objective):
     """
 
     PARTS = ("cls", "cls_other_domain")
-    GATHERS = True
 
     @classmethod
     def extra_modules(cls, model: Model, rule: Method, setting: Setting) -> dict[str, nn.Module]:  # noqa: ARG003
         """Return the classifiers θ_i of all sources, as one layer with an output for each, and φ."""
-        features = scaled(META_LEARNER[-1], model.width)
+        features = channels(model)
         return {
             "heads": nn.Linear(features, setting.domains),
             "regulariser": Regulariser(features + 1, learned=True),
@@ -66,41 +66,36 @@ class MetaRegFirst(Objective):
         """Compute this worker's domains, and its fraction of the term of φ, which every worker computes."""
         weight, bias = self._heads()
         cls = next(self.parameters()).new_zeros(())
-        rows = []
+        own = []
         for i in part.tasks:
             batch = batch_at(episode, i)
-            pooled = self._pooled(batch)
+            pooled = self.pool(self.deep(batch))
             seen.note(i, "F", "M")
             cls = cls + liveness_loss(f.linear(pooled, weight, bias)[:, episode.domains[i]], batch.label)
-            rows.append(torch.cat([pooled, batch.label[:, None]], dim=1).detach())
-        shape = (part.total, weight.shape[1] + 1)
-        every = self.gathered(episode, part, rows, shape).detach()
-        other = self._other(episode, every) * self.part_of(episode, part)
+            own.append(pooled.detach())
+        pooled, label = self.of_all(episode, part, own)
+        other = self._other(episode, pooled.detach(), label) * self.part_of(episode, part)
         return cls + other, [cls, other]
 
     def _heads(self) -> tuple[Tensor, Tensor]:
         """Return weights and biases of all θ_i, one row and one number for each source."""
         return self.nets.get_parameter("X.heads.weight"), self.nets.get_parameter("X.heads.bias")
 
-    def _pooled(self, batch: Batch) -> Tensor:
-        deep = self._features(batch, None).deep.to(batch.label.dtype)
-        return self.nets.M.maps(deep).mean(dim=(2, 3))
-
-    def _other(self, episode: Episode, rows: Tensor) -> Tensor:
-        """Compute L_b(ψ, β_l) from the pooled features and labels of all domains, N×B×(C + 1)."""
+    def _other(self, episode: Episode, pooled: Tensor, label: Tensor) -> Tensor:
+        """Compute L_b(ψ, β_l) from the pooled features N×B×C and labels N×B of all domains."""
         (weight, bias), phi = self._heads(), self.nets.get_parameter("X.regulariser.phi")
         a = episode.domains[0]
         beta = torch.cat([weight[a], bias[a, None]]).detach().requires_grad_()
         for _ in range(self.rule.inner_steps):
-            loss = _loss(rows[0], beta) + _penalty(phi, beta)
+            loss = _loss(pooled[0], label[0], beta) + _penalty(phi, beta)
             (gradient,) = torch.autograd.grad(loss, beta, create_graph=True)
             beta = beta - self.rule.inner_learning_rate * gradient
-        return _loss(rows[-1], beta)
+        return _loss(pooled[-1], label[-1], beta)
 
 
-def _loss(rows: Tensor, beta: Tensor) -> Tensor:
-    """Return the mean loss of a linear classifier on B×(C + 1) features and labels."""
-    return liveness_loss(f.linear(rows[:, :-1], beta[None, :-1], beta[-1:])[:, 0], rows[:, -1])
+def _loss(pooled: Tensor, label: Tensor, beta: Tensor) -> Tensor:
+    """Return the mean loss of a linear classifier on B×C features and B labels."""
+    return liveness_loss(f.linear(pooled, beta[None, :-1], beta[-1:])[:, 0], label)
 
 
 def _penalty(phi: Tensor, beta: Tensor) -> Tensor:
@@ -122,7 +117,7 @@ class MetaReg(Objective):
     @classmethod
     def extra_modules(cls, model: Model, rule: Method, setting: Setting) -> dict[str, nn.Module]:  # noqa: ARG003
         """Return φ, which no optimiser changes."""
-        return {"regulariser": Regulariser(scaled(META_LEARNER[-1], model.width) + 1, learned=False)}
+        return {"regulariser": Regulariser(channels(model) + 1, learned=False)}
 
     def begin_from(self, before: Networks) -> None:
         """Take over φ. All other weights begin anew."""

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 from rfmeta_dist.config.schema import Method, Model
 from rfmeta_dist.core.types import Episode
 from rfmeta_dist.episode.assign import WorkerShare
-from rfmeta_dist.methods.base.embedding import Embedding, channels, perceptron, squared_distances
+from rfmeta_dist.methods.base.embedding import Embedding, channels, distances, perceptron
 from rfmeta_dist.methods.base.objective import batch_at
 from rfmeta_dist.methods.base.statistics import BatchNormStats
 from rfmeta_dist.methods.base.turns import Setting
 
 MARGIN = 0.1  # between the distances of a triplet
 STEEPNESS = 10.0  # of the rise of the reversal's factor
-NEAREST = 1e-12  # squared distance below which two samples count as equal, because the root has no slope at 0
 
 
 class SSDG(Embedding):
@@ -86,7 +85,7 @@ def active_triplets(h: Tensor, label: Tensor) -> Tensor:
     domains, size = label.shape
     own = torch.arange(1, domains + 1, device=h.device)[:, None].expand(domains, size)
     kind = torch.where(label > 0.5, 0, own).flatten()
-    distance = squared_distances(h.flatten(0, 1)).clamp_min(NEAREST).sqrt()
+    distance = distances(h.flatten(0, 1))
     same = kind[:, None] == kind
     positive = same & ~torch.eye(len(kind), dtype=torch.bool, device=h.device)
     valid = positive[:, :, None] & ~same[:, None, :]

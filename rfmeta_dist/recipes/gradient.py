@@ -30,6 +30,7 @@ from rfmeta_dist.models.build import build as build_networks
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_input
 from rfmeta_dist.recipes.api import Context
+from rfmeta_dist.recipes.last_layer import batches_to_fit, fit_last_layer
 from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.api import Tensors
@@ -183,7 +184,7 @@ def from_checkpoint(
             "restore the checkpoint from a backup, or start a new run with --set run.name=…",
         )
     weights = {**saved.weights, **(saved.average if averaged else {})}
-    return recalibrated(_networks(config.model, weights).to(device), config, sources, device)
+    return recalibrated(_networks(config, weights).to(device), config, sources, device)
 
 
 def from_trainer(
@@ -195,13 +196,14 @@ def from_trainer(
     """
     averaged = config.evaluation.checkpoint == "average" and trainer.average
     weights = {**trainer.objective.nets.state_dict(), **(averaged.state() if averaged else {})}
-    return recalibrated(_networks(config.model, weights).to(device), config, sources, device)
+    return recalibrated(_networks(config, weights).to(device), config, sources, device)
 
 
-def _networks(model: Model, weights: Tensors) -> Networks:
-    """Return F, M and D with weights of a training, without the networks that its learning rule had beside."""
-    nets = build_networks(model)
-    nets.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("X.")})
+def _networks(config: Config, weights: Tensors) -> Networks:
+    """Return the networks of a model with weights of a training, without those that the score does not need."""
+    nets = build_networks(config.model, extra=METHODS[config.method.name].scored_modules(config.model))
+    names = nets.state_dict().keys()
+    nets.load_state_dict({name: tensor for name, tensor in weights.items() if name in names})
     return nets
 
 
@@ -209,8 +211,14 @@ def recalibrated(
     nets: Networks, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
     """Recalibrate networks on their device, and return a detector and a text, as `from_checkpoint` does."""
-    count = recalibrate(nets, _batches(config, sources), device, METHODS[config.method.name])
-    words = f"batch-norm statistics pooled over {count} training batches of {', '.join(sources.manifests)}"
+    rule, names = METHODS[config.method.name], ", ".join(sources.manifests)
+    batches = _batches(config, sources, config.evaluation.recalibration_batches)
+    count = recalibrate(nets, (raw for _, raw in batches), device, rule)
+    words = f"batch-norm statistics pooled over {count} training batches of {names}"
+    if rule.MACHINE:
+        batches = _batches(config, sources, batches_to_fit(config, sources))
+        rows = fit_last_layer(nets, batches, sources, rule, device, config.training.seed)
+        words = f"a support vector machine fitted to {rows:,} training images of {names}"
     return GradientDetector(nets, config.model, device, config.method.name), words
 
 
@@ -222,9 +230,10 @@ def read_detector(contents: Contents, device: str) -> GradientDetector:
     """
     try:
         model = Model(**{**contents.detector["networks"], "weights": None})
-        nets = build_networks(model)
+        method = contents.detector.get("method", "")
+        nets = build_networks(model, extra=METHODS[method].scored_modules(model) if method else {})
         nets.load_state_dict(parse_tensors(contents.files[WEIGHTS]))
-        return GradientDetector(nets, model, torch.device(device), contents.detector.get("method", ""))
+        return GradientDetector(nets, model, torch.device(device), method)
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise damaged(contents.url, error) from error
 
@@ -234,13 +243,16 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
     return array
 
 
-def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
-    """Yield training batches of each source, without augmentation, from batch number `training.steps` on.
+def _batches(config: Config, sources: Sources, count: int) -> Iterator[tuple[str, RawBatch]]:
+    """Yield so many training batches of each source with its name, from batch number `training.steps` on.
+
+    They are not augmented.
 
     With one episode of all sources in each step these are the first unused batches. Other runs have used more
     or fewer batches, but the statistics do not need unused ones, so the start is the same for all runs.
     """
     data = config.data
-    for manifest in sources.manifests.values():
+    for name, manifest in sources.manifests.items():
         stream = DomainStream.of_run(sources.store, manifest, data, config.training.seed, varied=False)
-        yield from islice(stream.batches(config.training.steps), config.evaluation.recalibration_batches)
+        for raw in islice(stream.batches(config.training.steps), count):
+            yield name, raw

@@ -32,8 +32,9 @@ def begin(trainer: Trainer, model: Contents) -> None:
         raise ConfigError(
             f"training.start: the model at {model.url} has no readable {WEIGHTS}", "give another model"
         ) from error
-    # A package has no networks of a rule alone; these keep their initial weights.
-    own = {name: tensor for name, tensor in nets.state_dict().items() if name.startswith("X.")}
+    # Networks of a rule that the package lacks keep their initial weights.
+    state = nets.state_dict().items()
+    own = {name: tensor for name, tensor in state if name.startswith("X.") and name not in weights}
     if strange := misfit(nets, {**weights, **own}, {}, "model"):
         raise ConfigError(
             f"training.start: the model at {model.url} has other networks than the run: {strange}",

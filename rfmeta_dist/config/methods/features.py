@@ -9,7 +9,7 @@ from pydantic import Field
 from rfmeta_dist.config.methods.facts import MethodFacts
 
 # A linear machine is solved on the products of all pairs of frames: 30,000² numbers with three sources.
-_FRAMES = (
+FITTED_FRAMES = (
     int,
     Field(
         1000,
@@ -38,7 +38,7 @@ FEATURES: Mapping[str, MethodFacts] = {
         meta_test=False,
         kind="features",
         title="MS LBP",
-        fields={"fitted_frames": _FRAMES, "exact_frames": _EXACT},
+        fields={"fitted_frames": FITTED_FRAMES, "exact_frames": _EXACT},
         unused=_UNUSED,
     ),
     "ida": MethodFacts(
@@ -47,7 +47,7 @@ FEATURES: Mapping[str, MethodFacts] = {
         meta_test=False,
         kind="features",
         title="IDA",
-        fields={"fitted_frames": _FRAMES, "exact_frames": _EXACT},
+        fields={"fitted_frames": FITTED_FRAMES, "exact_frames": _EXACT},
         unused=_UNUSED,
     ),
     "color_texture": MethodFacts(
@@ -57,7 +57,7 @@ FEATURES: Mapping[str, MethodFacts] = {
         kind="features",
         title="Color Texture",
         fields={
-            "fitted_frames": _FRAMES,
+            "fitted_frames": FITTED_FRAMES,
             "lbp_only": (
                 bool,
                 Field(

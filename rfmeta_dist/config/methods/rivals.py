@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from rfmeta_dist.config.methods.facts import FIRST_PHASE, OWN_STEPS, MethodFacts, OwnField
+from rfmeta_dist.config.methods.features import FITTED_FRAMES
 
 INNER = ("inner_learning_rate", "inner_steps")  # the fields of an inner update, which most of these lack
 FIRST_PHASE_FIELD = (
@@ -27,6 +28,15 @@ RIVALS: Mapping[str, MethodFacts] = {
         meta_test=False,
         unused=(*INNER, "depth_weight", "meta_test_weight"),
         title="Binary CNN",
+    ),
+    "alexnet_svm": MethodFacts(
+        "rfmeta_dist.methods.rules.alexnet_svm:AlexNetSVM",
+        "domains",
+        meta_test=False,
+        fields={"fitted_frames": FITTED_FRAMES},
+        refuses=OWN_STEPS,
+        unused=(*INNER, "depth_weight", "meta_test_weight"),
+        title="Binary CNN (AlexNet, SVM)",
     ),
     "auxiliary_depth": MethodFacts(
         "rfmeta_dist.methods.rules.auxiliary_depth:AuxiliaryDepth",

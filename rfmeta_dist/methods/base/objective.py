@@ -66,7 +66,9 @@ class Objective(nn.Module):
         PARTS: names of the unweighted loss terms that `share` returns, in order.
         EARLIER: the rules of the phases that come before this one.
         SCORE: what `score` computes, in words.
-        SCORED: the networks that `score` runs, of `F`, `M` and `D`; their statistics are recalibrated.
+        SCORED: the networks that `score` runs, such as `F` or `X.NAME`; their statistics are recalibrated.
+        MACHINE: name of the linear layer in `nets.X` that is fitted after training, as a linear support vector
+            machine on `machine_input`; empty if there is none.
         GATHERS: True if a turn uses `gathered`. Workers without a task then take part in it too.
         facts: facts about the rule: how many tasks an episode has, and which batches each task needs.
     """
@@ -75,6 +77,7 @@ class Objective(nn.Module):
     EARLIER: ClassVar[tuple[type[Objective], ...]] = ()
     SCORE: str = "sigmoid(M(F(x)))"
     SCORED: tuple[str, ...] = ("F", "M")
+    MACHINE: str = ""
     GATHERS: bool = False
 
     def __init__(
@@ -99,13 +102,19 @@ class Objective(nn.Module):
     def extra_modules(cls, model: Model, rule: Method, setting: Setting) -> dict[str, nn.Module]:  # noqa: ARG003
         """Return the networks that the rule needs beside F, M and D, by name. They become `nets.X[name]`.
 
-        Their weights are drawn as those of F, M and D are (`Networks.initialise`).
+        Their weights are drawn as those of F, M and D are (`Networks.initialise`). They must contain those of
+        `scored_modules`, which are all of them by default.
 
         Args:
             model: the configuration's `model` section.
             rule: its `method` section.
             setting: what the rule knows of the run.
         """
+        return cls.scored_modules(model)
+
+    @classmethod
+    def scored_modules(cls, model: Model) -> dict[str, nn.Module]:  # noqa: ARG003
+        """Return the networks beside F, M and D that `score` runs, by name. Models and exports contain them."""
         return {}
 
     def begin_from(self, before: Networks) -> None:
@@ -115,6 +124,11 @@ class Objective(nn.Module):
     def score(nets: Networks, image: Tensor) -> Tensor:
         """Return the scores of B×6×S×S: B numbers in [0, 1], float64; higher means more live."""
         return torch.sigmoid(nets.logits(image).double())
+
+    @staticmethod
+    def machine_input(nets: Networks, image: Tensor) -> Tensor:
+        """Return the features of B×6×S×S that the layer `MACHINE` is fitted to: B×d."""
+        raise NotImplementedError
 
     def turns(self) -> tuple[Turn, ...]:
         """Return the optimiser steps of a training step, in order. By default that is one, on `share`."""

@@ -7,8 +7,9 @@ It has no local response normalisation and no groups. A width multiplier scales 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 import torch.nn.functional as f
 from torch import Tensor, nn
 
@@ -40,6 +41,21 @@ class AlexNet(nn.Module):
         self.fc6 = nn.Linear(features(width), self.hidden)
         self.fc7 = nn.Linear(self.hidden, self.hidden)
         self.fc8 = nn.Linear(self.hidden, 1)
+
+    @torch.no_grad()
+    def initialise(self, draw: Callable[[str], torch.Generator]) -> None:
+        """Draw weights so that signals keep their size through ReLU (He et al., ICCV 2015); biases are zero.
+
+        Without batch norm, Xavier's weights would let them fade, and the network would hardly learn.
+
+        Args:
+            draw: returns the random generator of a parameter's name.
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.ndim > 1:
+                nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=draw(name))
+            else:
+                parameter.zero_()
 
     def pooled(self, image: Tensor) -> Tensor:
         """Return the features of the last pool of B×3×S×S images in [0, 1]: B×2304 at width 1, at least 0."""

@@ -14,6 +14,7 @@ import torch.nn.functional as f
 from torch import Tensor, nn
 
 from rfmeta_dist.models.networks import scaled
+from rfmeta_dist.models.pool import overlapping_max_pool
 
 SIDE = 128  # of the images that the convolutions see
 MIDDLE = 0.5  # is subtracted from pixels in [0, 1]
@@ -60,10 +61,10 @@ class AlexNet(nn.Module):
     def pooled(self, image: Tensor) -> Tensor:
         """Return the features of the last pool of B×3×S×S images in [0, 1]: B×2304 at width 1, at least 0."""
         x = f.interpolate(image - MIDDLE, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-        x = f.max_pool2d(f.relu(self.conv1(x)), 3, 2)
-        x = f.max_pool2d(f.relu(self.conv2(x)), 3, 2)
+        x = overlapping_max_pool(f.relu(self.conv1(x)))
+        x = overlapping_max_pool(f.relu(self.conv2(x)))
         x = f.relu(self.conv4(f.relu(self.conv3(x))))
-        return f.max_pool2d(f.relu(self.conv5(x)), 3, 2).flatten(1)
+        return overlapping_max_pool(f.relu(self.conv5(x))).flatten(1)
 
     def forward(self, image: Tensor, kept: Sequence[Tensor]) -> Tensor:
         """Convert B×3×S×S images to B logits.

@@ -182,7 +182,7 @@ class Networks(nn.Module):
         second_order: compute F and D with autograd, so that their gradients can be differentiated, at twice the
             memory. If False, a second derivative through F or D raises RunError. Second derivatives through M
             are always possible.
-        extra: networks of a learning rule by name; they become `X`, and exist in training alone.
+        extra: networks of a learning rule by name; they become `X`. A model has those that its score runs.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Pool 2×2 windows, with a gradient that has the same bits every time if PyTorch is told to be deterministic.
+"""Take the largest pixel of windows, with the same bits every time if PyTorch is told to be deterministic.
 
-On a GPU, PyTorch's own max pool adds gradients with atomic operations, whose order varies. The windows here do
-not overlap. So a pixel gets one gradient at most, and a mask that selects the largest pixel of each window
-gives the same values and derivatives, and adds nothing.
+On a GPU, PyTorch's own max pool adds gradients with atomic operations, whose order varies. A mask that selects
+the largest pixel of each window gives the same values and derivatives. 2×2 windows do not overlap, so a pixel
+gets one gradient at most, and nothing is added.
 """
 
 from __future__ import annotations
@@ -23,6 +23,17 @@ def max_pool(x: Tensor) -> Tensor:
     if not torch.are_deterministic_algorithms_enabled():
         return f.max_pool2d(x, 2)
     windows = _windows(x)
+    return torch.where(_largest(windows), windows, 0).sum(-1)
+
+
+def overlapping_max_pool(x: Tensor) -> Tensor:
+    """Take the largest pixel of each 3×3 window, with a stride of 2: B×C×H×W → B×C×⌊(H−1)/2⌋×⌊(W−1)/2⌋.
+
+    Of equal pixels the first in reading order gets the gradient.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return f.max_pool2d(x, 3, 2)
+    windows = x.unfold(2, 3, 2).unfold(3, 3, 2).flatten(4)
     return torch.where(_largest(windows), windows, 0).sum(-1)
 
 
@@ -52,4 +63,4 @@ def _windows(x: Tensor) -> Tensor:
 
 def _largest(windows: Tensor) -> Tensor:
     """Return a mask of the first largest pixel of each window."""
-    return windows.argmax(-1, keepdim=True) == torch.arange(4, device=windows.device)
+    return windows.argmax(-1, keepdim=True) == torch.arange(windows.shape[-1], device=windows.device)

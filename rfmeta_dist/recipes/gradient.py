@@ -30,7 +30,7 @@ from rfmeta_dist.models.build import build as build_networks
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.models.preprocess import to_input
 from rfmeta_dist.recipes.api import Context
-from rfmeta_dist.recipes.last_layer import batches_to_fit, fit_last_layer
+from rfmeta_dist.recipes.last_layer import fit_last_layer
 from rfmeta_dist.recipes.recalibration import recalibrate
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.strategy.api import Tensors
@@ -62,7 +62,8 @@ class GradientDetector:
     def __init__(self, nets: Networks, model: Model, device: torch.device = CPU, method: str = "") -> None:
         self.nets = nets.to(device).eval()
         self.rule: type[Objective] = METHODS[method] if method else Objective
-        self._method = method if self.rule.SCORE != Objective.SCORE else ""
+        usual = self.rule.SCORE == Objective.SCORE and not nets.extra
+        self._method = "" if usual else method
         self._model = model
         self._device = device
 
@@ -210,16 +211,23 @@ def _networks(config: Config, weights: Tensors) -> Networks:
 def recalibrated(
     nets: Networks, config: Config, sources: Sources, device: torch.device
 ) -> tuple[GradientDetector, str]:
-    """Recalibrate networks on their device, and return a detector and a text, as `from_checkpoint` does."""
-    rule, names = METHODS[config.method.name], ", ".join(sources.manifests)
-    batches = _batches(config, sources, config.evaluation.recalibration_batches)
-    count = recalibrate(nets, (raw for _, raw in batches), device, rule)
-    words = f"batch-norm statistics pooled over {count} training batches of {names}"
+    """Compute what a model has beyond its trained weights, and return a detector and a text about it.
+
+    That is batch norm's statistics, and the machine of a rule that has one.
+
+    Args:
+        nets: networks on the device.
+        config: the run's.
+        sources: its source domains.
+        device: device to compute on.
+    """
+    rule, names, words = METHODS[config.method.name], ", ".join(sources.manifests), []
+    if count := recalibrate(nets, _batches(config, sources), device, rule):
+        words.append(f"batch-norm statistics pooled over {count} training batches of {names}")
     if rule.MACHINE:
-        batches = _batches(config, sources, batches_to_fit(config, sources))
-        rows = fit_last_layer(nets, batches, sources, rule, device, config.training.seed)
-        words = f"a support vector machine fitted to {rows:,} training images of {names}"
-    return GradientDetector(nets, config.model, device, config.method.name), words
+        rows = fit_last_layer(nets, config, sources, rule, device)
+        words.append(f"a support vector machine fitted to {rows:,} training images of {names}")
+    return GradientDetector(nets, config.model, device, config.method.name), "; ".join(words)
 
 
 def read_detector(contents: Contents, device: str) -> GradientDetector:
@@ -243,16 +251,13 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
     return array
 
 
-def _batches(config: Config, sources: Sources, count: int) -> Iterator[tuple[str, RawBatch]]:
-    """Yield so many training batches of each source with its name, from batch number `training.steps` on.
-
-    They are not augmented.
+def _batches(config: Config, sources: Sources) -> Iterator[RawBatch]:
+    """Yield training batches of each source, without augmentation, from batch number `training.steps` on.
 
     With one episode of all sources in each step these are the first unused batches. Other runs have used more
     or fewer batches, but the statistics do not need unused ones, so the start is the same for all runs.
     """
     data = config.data
-    for name, manifest in sources.manifests.items():
+    for manifest in sources.manifests.values():
         stream = DomainStream.of_run(sources.store, manifest, data, config.training.seed, varied=False)
-        for raw in islice(stream.batches(config.training.steps), count):
-            yield name, raw
+        yield from islice(stream.batches(config.training.steps), config.evaluation.recalibration_batches)

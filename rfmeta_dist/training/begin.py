@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 
@@ -14,7 +16,7 @@ WEIGHTS = "weights.safetensors"
 
 
 def begin(trainer: Trainer, model: Contents) -> None:
-    """Load a model's parameters and running statistics of F, M and D. Adam starts without moments, at step 0.
+    """Load a model's parameters and running statistics. The optimisers start without moments, at step 0.
 
     Every worker calls this with the same model, before the first step.
 
@@ -23,7 +25,8 @@ def begin(trainer: Trainer, model: Contents) -> None:
         model: the package, whose hashes were checked (`detectors.start`).
 
     Raises:
-        ConfigError: the weights do not fit the networks, or are not finite. Nothing is changed then.
+        ConfigError: the weights do not fit the networks, or are not finite; or the model scores with other
+            networks than the run's method. Nothing is changed then.
     """
     nets = trainer.objective.nets
     try:
@@ -32,7 +35,13 @@ def begin(trainer: Trainer, model: Contents) -> None:
         raise ConfigError(
             f"training.start: the model at {model.url} has no readable {WEIGHTS}", "give another model"
         ) from error
-    # Networks of a rule that the package lacks keep their initial weights.
+    if _own(weights) != {name for name in trainer.objective.SCORED if name.startswith("X.")}:
+        raise ConfigError(
+            f"training.start: the model at {model.url} is of a method that scores with other networks than "
+            f"{trainer.objective.rule.name} does",
+            "give a model of the run's method, or remove training.start to begin with random weights",
+        )
+    # Networks that a rule has in training alone keep their initial weights.
     state = nets.state_dict().items()
     own = {name: tensor for name, tensor in state if name.startswith("X.") and name not in weights}
     if strange := misfit(nets, {**weights, **own}, {}, "model"):
@@ -48,3 +57,8 @@ def begin(trainer: Trainer, model: Contents) -> None:
         )
     nets.load_state_dict({**weights, **own})
     trainer.strategy.restore({}, 0)
+
+
+def _own(weights: Iterable[str]) -> set[str]:
+    """Return the networks beside F, M and D whose parameters are named, such as `X.network`."""
+    return {".".join(name.split(".")[:2]) for name in weights if name.startswith("X.")}

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as f
 
-from rfmeta_dist.models.pool import max_pool, max_pool_backward
+from rfmeta_dist.models.pool import max_pool, max_pool_backward, overlapping_max_pool
 from tests import episodes
 
 
@@ -41,6 +41,17 @@ def test_it_is_pytorchs_max_pool(deterministic: None, shape: tuple[int, ...], la
         derivatives(max_pool, given), derivatives(lambda t: f.max_pool2d(t, 2), x), strict=True
     ):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9, 9), (1, 2, 7, 31), (2, 1, 8, 15)])
+def test_overlapping_windows_are_pytorchs_too(deterministic: None, shape: tuple[int, ...]):
+    x = with_ties(*shape)
+    found = []
+    for pool in (overlapping_max_pool, lambda t: f.max_pool2d(t, 3, 2)):
+        y = pool(x)
+        found.append((y, *torch.autograd.grad((y**3).sum(), x)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.allclose(found[0][1], found[1][1], rtol=1e-14)
 
 
 def test_its_gradient_by_hand_is_pytorchs(deterministic: None):

@@ -39,11 +39,14 @@ CPU = torch.device("cpu")
 FACES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
 
 
-def config(folder: Path, width: float = 0.05, target: str | None = "M", **training: Any) -> Config:
+def config(
+    folder: Path, width: float = 0.05, target: str | None = "M", method: str = "rfmeta", **training: Any
+) -> Config:
     tree: dict[str, Any] = {
         "run": {"name": "r", "folder": str(folder)},
         "data": {"prefix": str(SHARDS), "sources": ["O", "C", "I"], "target": target, "image_size": 32},
         "model": {"width": width},
+        "method": {"name": method},
         "training": {"steps": 1, "workers": 1, "strategy": "single", **training},
         "evaluation": {"recalibration_batches": 1},
     }
@@ -88,6 +91,12 @@ def test_all_weights_and_statistics_of_f_m_and_d_are_the_model_s(parent, tmp_pat
         logits = trainer.objective.nets.eval().logits(to_input(FACES, CPU))
         assert torch.equal(logits, model.nets.logits(to_input(FACES, CPU)))
     assert (trainer.updates, trainer.strategy.moments()) == (0, {})
+
+
+def test_a_method_that_scores_with_other_networks_cannot_begin_with_the_model(parent, tmp_path):
+    trainer = build(config(tmp_path, start=str(parent), method="alexnet_svm"), Single(), CPU)
+    with pytest.raises(ConfigError, match="scores with other networks than alexnet_svm does"):
+        begin(trainer, open_start(config(tmp_path, start=str(parent))))
 
 
 def test_the_model_may_be_named_by_its_run_or_by_its_folder(parent, tmp_path):

@@ -35,7 +35,7 @@ RIVALS: Mapping[str, MethodFacts] = {
         meta_test=False,
         fields={"fitted_frames": FITTED_FRAMES},
         refuses=OWN_STEPS,
-        unused=(*INNER, "depth_weight", "meta_test_weight"),
+        unused=(*INNER, "depth_weight", "meta_test_weight", "model.backbone", "model.batch_norm"),
         title="Binary CNN (AlexNet, SVM)",
     ),
     "auxiliary_depth": MethodFacts(

@@ -90,6 +90,8 @@ class Objective(nn.Module):
         setting: Setting | None = None,
     ) -> None:
         super().__init__()
+        if self.MACHINE:
+            import sklearn  # noqa: F401  so that a missing package is reported before the training
         self.nets = nets
         self.rule = rule
         self.facts = rule.facts

@@ -33,13 +33,15 @@ def recalibrate(
         rule: the learning rule, which says how faces are scored: by F and M unless it says otherwise.
 
     Returns:
-        The number of batches; if it is 0, nothing was changed. It is, if these networks have no batch norm.
+        The number of batches. It is 0, and nothing was changed, if there are none or the networks have no batch
+        norm.
     """
-    nets.train()
     layers = [layer for name in rule.SCORED for layer in norm.layers(nets.get_submodule(name))]
-    count, mean, square = 0, None, None
     if not layers:
-        batches = ()
+        nets.eval()
+        return 0
+    nets.train()
+    count, mean, square = 0, None, None
     for raw in batches:
         rule.score(nets, to_input(raw.image, device))
         seen = [layer.observed.double() for layer in layers]

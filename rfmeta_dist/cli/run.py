@@ -86,6 +86,7 @@ def train(
 ) -> None:
     """Train a detector on the source domains. The labels of the target domain are not read."""
     from rfmeta_dist.config.load import load_config
+    from rfmeta_dist.config.unused import unused_notes
 
     chosen = load_config(config, overrides or ())  # before Ray is imported, which takes seconds
 
@@ -99,8 +100,7 @@ def train(
     folder = found.folder
     require_put_if_absent(folder)
     refuse_if_held(folder)
-    for note in found.notes:
-        say(note)
+    say(*unused_notes(chosen), *found.notes)
     notices = Notices()
     if folder.exists(MODEL):
         with held(folder, "trained"):

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -84,7 +85,7 @@ def session(
     private = None if address else Path(tempfile.mkdtemp(prefix="rf-", dir="/tmp"))
     with _own_token() if private else nullcontext():
         try:
-            with _importing("torch") if torch else nullcontext():
+            with _importing("torch") if torch else nullcontext(), _handler_kept():
                 if private:
                     _start(slots, private / "ray", object_store.chosen(batches, *object_store.machine()), say)
                 else:
@@ -170,6 +171,20 @@ def _own_token() -> Iterator[None]:
         for name in _AUTHENTICATION:
             os.environ.pop(name, None)
         _know_environment()
+
+
+@contextmanager
+def _handler_kept() -> Iterator[None]:
+    """Keep this process's own handler of SIGTERM while Ray starts in the context, if it has one.
+
+    Ray replaces it by one that prints a stack of C++ frames and ends the process with another exit code.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _know_environment() -> None:

@@ -62,7 +62,9 @@ def start(
     second_order: bool = False,
     extra: Mapping[str, nn.Module] = NONE,
 ) -> Networks:
-    """Build networks with initial weights: drawn from the seed, and F's loaded from `model.weights` if given.
+    """Build networks with initial weights, drawn from the seed.
+
+    Those of F, and of extractors that the learning rule has itself, are loaded from `model.weights` if given.
 
     Args:
         model: the configuration's `model` section.
@@ -79,6 +81,7 @@ def start(
         from rfmeta_dist.models.attach import Backbone
         from rfmeta_dist.models.pretrained import load_weights
 
-        assert isinstance(nets.F, Backbone)
-        load_weights(nets.F, model.weights)
+        for network in (nets.F, *nets.extra.values()):
+            if isinstance(network, Backbone):
+                load_weights(network, model.weights)
     return nets

@@ -55,12 +55,12 @@ class Command:
             assert time.monotonic() < deadline, self.said
             time.sleep(0.05)
 
-    def interrupt(self) -> None:
-        """Ctrl-C: a signal to the group of this process and no other."""
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """A signal to the group of this process and no other, as Ctrl-C sends one."""
         group = os.getpgid(self.process.pid)
         assert group == self.process.pid  # its own group, or the signal would reach others
         # Not the program `kill`: procps reads `kill -INT -1234` as `-1`, which is every process there is.
-        os.killpg(group, signal.SIGINT)
+        os.killpg(group, number)
 
     def ended(self) -> int:
         """Its exit code, when it has one."""
@@ -131,6 +131,16 @@ def test_ctrl_c_ends_everything_and_the_same_command_resumes_until_its_disk_is_f
     assert min(steps) > latest >= EVERY
     assert last_whole(disk / "r") >= latest
     assert not (disk / "r/model").exists()
+
+
+@pytest.mark.drill
+def test_sigterm_ends_a_run_with_its_own_code_and_no_stack_of_rays(config: Path, tmp_path: Path):
+    with Command(tmp_path / "log", config, "training.steps=5000", "training.checkpoint_every=5") as command:
+        command.wait_for(tmp_path / "runs/r/step-0000005/state.json")
+        command.process.send_signal(signal.SIGTERM)  # to this process alone, as Slurm and kubelet do
+        assert command.ended() == 128 + signal.SIGTERM, command.said
+    assert "SIGTERM" not in command.said
+    assert "@     0x" not in command.said
 
 
 def last_whole(run: Path) -> int:

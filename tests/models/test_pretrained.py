@@ -8,8 +8,10 @@ import torch.nn.functional as f
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rfmeta_dist.config.schema import Model
 from rfmeta_dist.core.errors import ConfigError
 from rfmeta_dist.models.attach import Backbone
+from rfmeta_dist.models.build import build, start
 from rfmeta_dist.models.convnext import ConvNeXt
 from rfmeta_dist.models.pretrained import IMAGENET, Standard, load_weights
 from rfmeta_dist.models.vit import VisionTransformer
@@ -207,6 +209,16 @@ def test_a_missing_or_damaged_file_is_refused(tmp_path):
     file.write_bytes(b"not tensors at all")
     with pytest.raises(ConfigError, match=r"model.weights=.* cannot be read as safetensors"):
         load_weights(extractor, str(file))
+
+
+def test_all_extractors_of_a_rule_begin_with_them(tmp_path):
+    weights = published(perturbed("vit_micro"))
+    save_file(weights, tmp_path / "model.safetensors")
+    model = Model(backbone="vit_micro", weights=str(tmp_path / "model.safetensors"))
+    extra = {"extractor_0": build(model).F, "other": nn.Linear(2, 2)}
+    nets = start(model, 0, extra=extra)
+    for extractor in (nets.F, nets.extra["extractor_0"]):
+        assert torch.equal(extractor.get_parameter("norm.bias"), weights["norm.bias"].float())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"pretrained_cfg": {"mean": [0.5], "std": [0.5, 0.5, 0]}}'])

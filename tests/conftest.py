@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 # A busy machine pauses a test for longer than Hypothesis allows an example to take.
-settings.register_profile("busy", deadline=None)
+settings.register_profile("busy", deadline=None, max_examples=50)
 settings.load_profile("busy")
 
 # A shell starts background commands with SIGINT ignored, which their children inherit. Tests send Ctrl-C.
@@ -37,6 +37,8 @@ TOGETHER = {
     "tests/strategy": "teams",
     "tests/verification": "teams",
 }
+# A file of few tests is handed out last. This one takes long, and the other process would wait for it.
+BESIDE = {"tests/cli/test_whole_way.py": "tests/cli/test_mistakes.py"}
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -53,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return TOGETHER.get(file.rpartition("/")[0], file)
+            return BESIDE.get(file) or TOGETHER.get(file.rpartition("/")[0], file)
 
     return ByFile(config, log)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -43,15 +44,28 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.timeout(900)  # ten processes that import torch: half a minute, but minutes on a busy machine
-def test_every_section_is_done_at_tiny_size_where_ray_and_the_command_lines_packages_are_absent(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(ABSENT)
-    path = f"{tmp_path}{os.pathsep}{ROOT}"
+def tiny(folder: Path, *options: str) -> tuple[dict[str, Any], str]:
+    """The result and the output of the script at tiny size, where some packages are absent."""
+    (folder / "sitecustomize.py").write_text(ABSENT)
+    path = f"{folder}{os.pathsep}{ROOT}"
     assert "No module named 'ray'" in python("-c", "import ray", PYTHONPATH=path).stderr
-    out = tmp_path / "new" / "gpu.json"
-    ran = python("-m", "bench.gpu", "--device", "cpu", "--tiny", "--out", str(out), PYTHONPATH=path)
+    out = folder / "new" / "gpu.json"
+    command = ("-m", "bench.gpu", "--device", "cpu", "--tiny", "--out", str(out), *options)
+    ran = python(*command, PYTHONPATH=path)
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(out.read_text())
+    return json.loads(out.read_text()), ran.stdout
+
+
+def test_a_section_is_done_where_ray_and_the_command_lines_packages_are_absent(tmp_path):
+    found, _ = tiny(tmp_path, "--only", "golden")
+    assert found["sections"]["golden"]["error"] is None
+    assert 0 < found["golden_difference"] <= TOLERANCE
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(900)  # ten processes that import torch: half a minute, but minutes on a busy machine
+def test_every_section_is_done_at_tiny_size(tmp_path):
+    found, said = tiny(tmp_path)
     parts = found["sections"]
     assert {name: part["error"] for name, part in parts.items()} == {s.name: None for s in SECTIONS}
     assert set(parts["step"]["rows"]) == set(SIZES)
@@ -64,8 +78,8 @@ def test_every_section_is_done_at_tiny_size_where_ray_and_the_command_lines_pack
     assert all(0 < row["difference"] <= TOLERANCE for row in parts["workers"]["rows"].values())
     for row in parts["resume"]["rows"].values():
         assert row == {"resumed_from": 4, "same_bits": True, "difference": 0}
-    assert ran.stdout.strip() == table.markdown(found)
-    assert all(f"| {name} | " in ran.stdout for name in (*parts, *SIZES, *SWITCHED))
+    assert said.strip() == table.markdown(found)
+    assert all(f"| {name} | " in said for name in (*parts, *SIZES, *SWITCHED))
 
 
 def raises(_settings, _tell):

@@ -34,7 +34,7 @@ CRASHED = ClusterError("a worker ended", "see its log")
 class Played:
     """A study whose lanes are played by the test."""
 
-    def __init__(self, folder: Path, configure: Any, token: str, most: int) -> None:
+    def __init__(self, folder: Path, configure: Any, token: str, handles: Any, most: int) -> None:
         self.folder = open_store(str(folder))
         self.configs = {
             name: changed(
@@ -51,7 +51,7 @@ class Played:
         self.wanted: list[Order] = []
         self.said: list[str] = []
         self.failures: Store = self.folder.sub("failures")
-        study = Stretches(self._orders, place, self.failures, streams.start([config]), monitors.start())
+        study = Stretches(self._orders, place, self.failures, *handles)
         self.dispatcher = Dispatcher(study, given, most, self.said.append)
 
     def _orders(self) -> list[Order]:
@@ -84,10 +84,16 @@ def waits(asked: Any) -> bool:
     return not ray.wait([asked], timeout=1)[0]
 
 
+@pytest.fixture(scope="module")
+def handles(cluster: None, configure: Any) -> tuple[streams.Actors, Any]:
+    """Actors that read and a monitor. A task names them, but nobody reads here, nor looks at the news."""
+    return streams.start([configure("a")]), monitors.start()
+
+
 @pytest.fixture
-def played(configure: Any, tmp_path: Path) -> Iterator[Played]:
+def played(configure: Any, handles: Any, tmp_path: Path) -> Iterator[Played]:
     with lease.held(open_store(str(tmp_path)).sub("trainings"), lease.SEARCHED) as right:
-        yield Played(tmp_path, configure, right.token, most=2)
+        yield Played(tmp_path, configure, right.token, handles, most=2)
 
 
 def test_the_most_urgent_first_never_two_of_a_run_and_a_barrier_is_waited_for(played: Played):

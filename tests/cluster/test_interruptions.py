@@ -78,6 +78,7 @@ def test_a_damaged_checkpoint_and_lost_bookkeeping_of_rays_cost_four_steps_and_n
     assert models[0].scorer == models[1].scorer
 
 
+@pytest.mark.drill  # test_lanes.py has an error of a worker, and test_progress.py one that ends a run
 @pytest.mark.timeout(120)
 def test_an_error_of_ours_ends_the_run_at_once_without_any_monitor(
     interrupted, monkeypatch: pytest.MonkeyPatch

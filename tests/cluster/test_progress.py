@@ -10,7 +10,7 @@ import ray.train
 
 from rfmeta_dist.cluster import fit as fitting
 from rfmeta_dist.cluster import worker
-from rfmeta_dist.core.errors import ClusterError
+from rfmeta_dist.core.errors import ClusterError, DataError
 from rfmeta_dist.runs.folder import open_folder
 from rfmeta_dist.storage.store import Store
 from rfmeta_dist.training import kept
@@ -61,3 +61,11 @@ def test_a_checkpoint_before_a_damaged_one_is_progress(configure: Any, monkeypat
 def test_a_part_of_a_checkpoint_is_no_progress(configure: Any, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ClusterError, match="restart"):
         fit(configure("cut"), monkeypatch, begin(125), save(150))
+
+
+def test_an_error_of_ours_ends_the_run_at_once(configure: Any, monkeypatch: pytest.MonkeyPatch):
+    def fails(_: Store) -> None:
+        raise ray.train.WorkerGroupError("workers died", {0: DataError("a shard is damaged", "restore it")})
+
+    with pytest.raises(DataError, match="a shard is damaged"):
+        fit(configure("ours"), monkeypatch, fails, save(150))  # a second start would end well

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -90,6 +91,13 @@ def asked(source: streams.RayBatches, config: Config, steps: Sequence[int]) -> B
     return {key: digest(source.batch(need)) for key, need in needs.items()}
 
 
+def asked_at_once(source: streams.RayBatches, config: Config) -> Batches:
+    """The batches of all domains, requested step by step before the first one is taken, domain by domain."""
+    for step in range(STEPS):
+        source.prefetch([Need(name, step, range(config.data.batch)) for name in config.data.sources])
+    return asked(source, config, range(STEPS))
+
+
 def by_itself(config: Config) -> Batches:
     """The batches as one process reads them from the store, without actors."""
     store, found = open_store(config.data.prefix), {}
@@ -109,6 +117,12 @@ def each_in_a_thread(configs: Sequence[Config], work: Callable[[Config], Any]) -
 def processes(actors: streams.Actors) -> set[int]:
     every = {actor for several in actors.values() for actor in several}
     return set(ray.get([actor.__ray_call__.remote(lambda _: os.getpid()) for actor in every]))
+
+
+def modules(actors: streams.Actors) -> set[str]:
+    """What the actors have imported."""
+    every = {actor for several in actors.values() for actor in several}
+    return set().union(*ray.get([actor.__ray_call__.remote(lambda _: list(sys.modules)) for actor in every]))
 
 
 def reading_threads(actors: Mapping[str, Sequence[Any]]) -> int:
@@ -131,8 +145,8 @@ def test_trainings_at_once_and_one_after_another_get_the_batches_of_separate_rea
     assert len({found["C", 0] for found in expected}) == len(configs)  # they are four different trainings
     for config in configs:
         streams.close(opened(actors, config))
-    again = [asked(streams.RayBatches(opened(actors, c)), c, range(STEPS)) for c in configs]
-    assert again == expected
+    assert [asked_at_once(streams.RayBatches(opened(actors, config)), config) for config in configs] == expected
+    assert not {"torch", "webdataset", "rfmeta_dist.methods"} & modules(actors)
 
 
 def test_an_actor_that_is_killed_goes_on_with_the_streams_of_all_its_trainings(prefix: str):

@@ -125,7 +125,8 @@ def test_a_rewritten_shard_is_as_if_the_subject_had_never_been(tmp_path: Path):
         forget(stores[0], "A", SUBJECT)
 
 
-def test_an_unknown_subject_is_refused_and_nothing_changes(store: Store):
+def test_an_unknown_subject_is_refused_and_nothing_changes(tmp_path: Path):
+    store = open_store(str(tmp_path))
     history(store)
     before = store.list()
     for unknown in ("A-train", "A-train99"):

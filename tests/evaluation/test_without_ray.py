@@ -35,6 +35,7 @@ print(json.dumps({"result": result, "loaded": sorted(loaded)}))
 """
 
 
+@pytest.mark.drill
 def test_a_run_is_judged_outside_of_ray(tmp_path: Path) -> None:
     run = tmp_path / "finished"
     shutil.copytree(BEFORE / "runs/finished", run)

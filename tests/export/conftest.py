@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from rfmeta_dist.config.schema import Config, Model
 from rfmeta_dist.data.reading.sources import Sources
 from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.evaluation import judge
+from rfmeta_dist.export import deployment
+from rfmeta_dist.export.graph import PixelScorer, to_onnx
 from rfmeta_dist.models.networks import Networks
 from rfmeta_dist.recipes.gradient import GradientDetector
 from rfmeta_dist.runs.folder import open_folder
@@ -33,6 +36,29 @@ def configured(folder: Path, prefix: Path, name: str, **data: Any) -> Config:
         "model": {"width": 0.1},
     }
     return check(tree, "test")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def converted_once() -> Iterator[None]:
+    """Let `export` take an ONNX model that it has made before of the same scorer.
+
+    A conversion takes seconds, and most tests of `export` give it the same networks and look at what it does
+    around the conversion. The same scorer gives the same bytes, which test_onnx_graph proves.
+    """
+    made: dict[str, bytes] = {}
+
+    def convert(scorer: PixelScorer) -> bytes:
+        built = hashlib.sha256(repr((scorer, scorer.side, scorer.patches, scorer.rule)).encode())
+        for name, tensor in scorer.state_dict().items():
+            built.update(name.encode() + tensor.numpy().tobytes())
+        key = built.hexdigest()
+        if key not in made:
+            made[key] = to_onnx(scorer)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deployment, "to_onnx", convert)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,9 @@ from rfmeta_dist.export.session import OnnxDetector
 from tests.lively import lively, pictures
 
 
-@pytest.mark.parametrize("backbone", ["paper", "vit_micro", "convnext_micro"])
+@pytest.mark.parametrize(
+    "backbone", ["paper", "vit_micro", pytest.param("convnext_micro", marks=pytest.mark.drill)]
+)
 def test_int8_is_smaller_and_nearly_ranks_crops_as_fp32_does(backbone, capfd):
     model = to_onnx(PixelScorer(lively(backbone, width=0.25), 32, None))
     small = to_int8(model, [pictures(40, 32, seed=2)])

@@ -160,6 +160,7 @@ def test_a_rule_in_three_places_is_held_to_the_contract_of_all(planted: Path):
     assert int(passed[1]) == 4  # with one and with three inner steps, against the reference and by differences
 
 
+@pytest.mark.drill
 def test_it_is_proved_across_workers_and_where_it_refuses_a_strategy_it_is_left_out(planted: Path):
     code, said = ran(planted, *RFMETA, "verify", "--method", "whole", "--workers", "2", "--domains", "3")
     assert code == 0, said

@@ -78,7 +78,7 @@ def test_every_derivative_made_by_hand_is_known_here():
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_convolutions_by_autograd_have_second_derivatives(checkpointing):
     nets = Networks(0.02, checkpointing=checkpointing, second_order=True).initialise(1).double()
-    x = torch.rand(2, 6, 8, 8, dtype=torch.float64, requires_grad=True)
+    x = torch.rand(2, 6, 4, 4, dtype=torch.float64, requires_grad=True)
     weights = [nets.F.layer(1)[0].weight, nets.F.layer(2)[1].weight]
 
     def block(x, *_):

@@ -173,6 +173,7 @@ def test_a_service_that_ends_while_it_starts_is_tried_three_times(tmp_path: Path
     while service.state == "starting":
         service.look()
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert service.state == "dead"
     assert service.last_lines() == ["try"] * 3
 

@@ -150,7 +150,7 @@ def console(into: Path) -> Iterator[None]:
                 os.close(kept)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.drill), 2])
 def runs(request):
     """Every case, by rank; what was said on the console; what was compiled."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:

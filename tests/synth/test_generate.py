@@ -16,6 +16,7 @@ from rfmeta_dist.synth.domains.card import DOMAINS
 from rfmeta_dist.synth.domains.scale import SCALES
 from rfmeta_dist.synth.imaging.codec import decode_jpeg
 from rfmeta_dist.synth.output.generate import generate, plan, render
+from tests.synth.conftest import SMALLEST
 
 TINY = SCALES["tiny"]
 
@@ -35,7 +36,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(domain, at
 
 
 def test_a_video_does_not_depend_on_what_was_rendered_before(samples):
-    last = plan("M", TINY, 0, None)[-1]
+    last = plan("M", SMALLEST, 0, None)[-1]
     assert render(last) == [s for s in samples["M"] if s.video == last.name]
 
 

@@ -76,8 +76,14 @@ def run(
     return trainer, train(config, trainer, source, hooks, progress or Progress(), CPU), source.needs
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("episodes", [1, 2])
+# Two episodes a step for a rule of pairs, one with a gather and one of several turns; for the rest, a drill.
+TWICE = ("rfmeta", "ssdg", "maddg")
+REST = [pytest.param(name, 2, marks=pytest.mark.drill) for name in METHODS if name not in TWICE]
+
+
+@pytest.mark.parametrize(
+    ("method", "episodes"), [*((name, 1) for name in METHODS), *((name, 2) for name in TWICE), *REST]
+)
 def test_going_on_within_a_cycle_is_bit_for_bit_the_uninterrupted_run(tmp_path: Path, method, episodes):
     config, folder = configuration(method, episodes=episodes), open_store(str(tmp_path))
     whole, done, needs = run(config, folder)

@@ -201,7 +201,12 @@ def assert_certified(run: Config) -> None:
     assert ("training.bf16_reduce=True" in first["left_out"]) == run.training.bf16_reduce
 
 
-@pytest.mark.parametrize("method", METHODS)
+# With pairs, with one task for all domains, with a gather and with turns, in this order. The rest is a drill.
+KINDS = ("rfmeta", "aggregate", "ssdg", "maddg")
+OTHERS = [pytest.param(name, marks=pytest.mark.drill) for name in METHODS if name not in KINDS]
+
+
+@pytest.mark.parametrize("method", [*KINDS, *OTHERS])
 def test_a_run_of_some_domains_an_episode_gets_its_certificate(method):
     # An episode has work for one worker if its tasks are one and the meta-test batch is not split.
     of_three = {"workers": 3, "episodes": 2 if METHODS[method].most_workers(3, "shard") > 1 else 3}

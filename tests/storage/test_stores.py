@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from rfmeta_dist.storage import (
     Store,
     open_store,
 )
+from rfmeta_dist.storage.s3 import Patience, S3Store
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -199,6 +201,13 @@ class TestFaults:
         monkeypatch.setenv("AWS_ENDPOINT_URL", faulty(s3.endpoint, "503", times=1000))
         with pytest.raises(StorageError, match=r"s3://tests/x: the server answered 503"):
             open_store("s3://tests").read("x")
+
+    def test_a_last_try_that_the_deadline_ends_does_not_hide_the_reason(self, s3, monkeypatch, faulty):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            behind = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            monkeypatch.setenv("AWS_ENDPOINT_URL", faulty(behind, "503", times=1))
+            with pytest.raises(StorageError, match=r"s3://tests/x: the server answered 503"):
+                S3Store("s3://tests", Patience(deadline=1.5)).read("x")
 
     def test_a_create_whose_answer_was_lost_is_no_conflict(self, s3, monkeypatch, no_waiting, faulty):
         store = open_store(f"s3://tests/{uuid4().hex}")

@@ -13,7 +13,7 @@ from bench.study.choose import choose, source_auc
 from bench.study.design import Arm, Cell, Grid, Question, Settings
 from bench.study.statistics import Comparison, Estimate, Run
 from bench.study.trial import is_judged, read_row
-from rfmeta_dist.evaluation.paired import holm
+from rfmeta_dist.evaluation.decisions import holm
 from rfmeta_dist.evaluation.scores import Scores
 
 BASELINES = ("no_meta", "plain")

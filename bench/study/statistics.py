@@ -69,7 +69,7 @@ class Comparison(Generic[A]):
         pairs: number of pairs of runs.
         above: in how many of them the arm's figure is higher.
         p: p of the Wilcoxon signed-rank test, two-sided; 1 where nothing differs.
-        holm: p after Holm's correction, within the family given to `paired.holm`.
+        holm: p after Holm's correction, within the family given to `decisions.holm`.
     """
 
     arm: A

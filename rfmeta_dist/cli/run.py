@@ -111,7 +111,8 @@ def train(
         from rfmeta_dist.cluster.session import session
 
         networks = chosen.method.facts.kind == "gradient"
-        ready = session(slots_for(chosen, slots), address, torch=networks, batches=in_flight(chosen), say=say)
+        batches = in_flight(chosen) if networks else 0
+        ready = session(slots_for(chosen, slots), address, torch=networks, batches=batches, say=say)
         with ready as local, training_display(json) as show:
             from rfmeta_dist.cluster.train import train_run
 

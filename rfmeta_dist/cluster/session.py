@@ -175,13 +175,17 @@ def _own_token() -> Iterator[None]:
 
 @contextmanager
 def _handler_kept() -> Iterator[None]:
-    """Keep this process's own handler of SIGTERM while Ray starts in the context, if it has one.
+    """Put back this process's own handler of SIGTERM after Ray has started in the context, if it has one.
 
     Ray replaces it by one that prints a stack of C++ frames and ends the process with another exit code.
     """
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit as ending:  # SIGTERM has arrived while Ray's handler was in force
+        if callable(before) and ending.code == signal.SIGTERM:
+            before(signal.SIGTERM, None)
+        raise
     finally:
         if callable(before) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rfmeta_dist.config.schema import Config
 
 # What hand-made features do not use: whole sections but for some fields, and single fields of other sections.
-_SECTIONS = {"model": frozenset[str](), "episode": frozenset[str](), "training": frozenset({"seed", "wait_s"})}
+_SECTIONS: dict[str, tuple[str, ...]] = {"model": (), "episode": (), "training": ("seed", "wait_s")}
 _FIELDS = (
     "data.batch",
     "data.augmentation",
@@ -18,8 +18,8 @@ _FIELDS = (
 
 
 def unused_fields(config: Config) -> list[str]:
-    """Return the dotted fields that differ from their defaults, and whose values the method does not use."""
-    return [field for field in _unused_by_method(config) if _is_set(config, field)]
+    """Return the dotted fields, other than at their defaults, on which the run's model does not depend."""
+    return [field for field in dict.fromkeys(_unused_by_method(config)) if _is_set(config, field)]
 
 
 def unused_notes(config: Config) -> list[str]:
@@ -28,11 +28,18 @@ def unused_notes(config: Config) -> list[str]:
     if not last:
         return []
     fields = f"{', '.join(first)} and {last}" if first else last
-    return [f"method {config.method.name} does not use {fields}; its model is the same with any other value"]
+    return [
+        f"the model of this run does not depend on {fields}, so you can remove "
+        f"{'them' if first else 'it'} from the configuration"
+    ]
 
 
 def _unused_by_method(config: Config) -> Iterator[str]:
     facts = config.method.facts
+    if config.episode_domains < len(config.data.sources):
+        yield "method.schedule"  # such episodes take turns in any case
+    if facts.kind == "gradient" and "model.batch_norm" not in facts.unused:
+        yield "model.batch_norm"  # its running statistics are replaced before a model is judged
     for name in facts.unused:
         yield name if "." in name else f"method.{name}"
     if facts.kind == "features":

@@ -6,11 +6,12 @@ values: exact for rates at a fixed threshold, and for AUC those of DeLong summed
 subject. Their variance is that of a bootstrap of whole subjects, the same ones for both methods, in the limit
 of many resamples, times S/(S−1) for S subjects.
 
-With several seeds, the difference also varies from training to training. Subjects and seeds are crossed, like
-cases and readers in radiology. So the variance is that of Dorfman, Berbaum & Metz (1992) and Hillis (2007): the
-part of the seeds, plus the part of the subjects that is the same for all seeds. The difference divided by its
-standard error follows a t distribution with Satterthwaite's degrees of freedom. Targets are fixed and have
-equal weights.
+With several seeds, the difference also varies from training to training. Targets that are no part of the
+training may share one: the runs of a seed on O&C→I and O&C→M have the same weights. Subjects and seeds are
+crossed, like cases and readers in radiology. So the variance is that of Dorfman, Berbaum & Metz (1992) and
+Hillis (2007): the part of the seeds, plus the part of the subjects that is the same for all seeds. The
+difference divided by its standard error follows a t distribution with Satterthwaite's degrees of freedom.
+Targets are fixed and have equal weights.
 
 p and interval are two forms of one test, so the interval excludes 0 exactly if p is below the level. The null
 hypothesis is that the two figures are equal over all people like the subjects. It is not that both models give
@@ -21,7 +22,8 @@ with three that resample.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,12 +56,15 @@ class Run:
         value: each of FIGURES, per video.
         influence: for each of FIGURES, what each of the target's S subjects adds to the deviation from the
             figure, in the order of the subjects' names; the sum is 0.
+        trained_on: names the sources. Runs of a method with the same sources and seed are one training. If it
+            is empty, each target has trainings of its own.
     """
 
     target: str
     seed: int
     value: Mapping[str, float]
     influence: Mapping[str, Array]
+    trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,25 +108,7 @@ class Estimate:
         return max(-1.0, self.value - half), min(1.0, self.value + half)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What is decided about one difference among several.
-
-    Attributes:
-        p: p after Holm's correction over all differences that were decided together.
-        level: level at which Holm's procedure tests this difference; the interval is for 1 − level.
-        low, high: ends of the interval, which excludes 0 exactly if the difference is significant.
-        significant: whether the corrected p is below 0.05.
-    """
-
-    p: float
-    level: float
-    low: float
-    high: float
-    significant: bool
-
-
-def judged(videos: Scores, threshold: float, target: str, seed: int) -> Run:
+def judged(videos: Scores, threshold: float, target: str, seed: int, trained_on: str = "") -> Run:
     """Compute a run's figures per video and their influence values.
 
     Args:
@@ -129,13 +116,15 @@ def judged(videos: Scores, threshold: float, target: str, seed: int) -> Run:
         threshold: a video is accepted as live if its score ≥ threshold.
         target: name of the target.
         seed: seed of the training.
+        trained_on: names its sources; see `Run`.
 
     Raises:
         DataError: a class is missing, or is shown by fewer than two subjects.
     """
     require_subjects(videos)
     points = figures.points(videos, threshold)
-    return Run(target, seed, {name: points[name] for name in FIGURES}, _influences(videos, threshold))
+    value = {name: points[name] for name in FIGURES}
+    return Run(target, seed, value, _influences(videos, threshold), trained_on)
 
 
 def require_subjects(videos: Scores) -> None:
@@ -210,16 +199,20 @@ def compare(both: Sequence[tuple[Run, Run]], figure: str) -> Estimate:
     import numpy as np
 
     targets = sorted({run.target for run, _ in both})
-    parts, differences, value, subjects = [], [], 0.0, 0
+    parts, value, subjects = [], 0.0, 0
+    trainings: dict[Hashable, list[dict[int, float]]] = defaultdict(list)
     for target in targets:
         here = [(a, b) for a, b in both if a.target == target]
         of_pairs = np.array([a.value[figure] - b.value[figure] for a, b in here])
         influence = np.array([a.influence[figure] - b.influence[figure] for a, b in here])
         value += float(of_pairs.mean()) / len(targets)
         parts.append((_between_subjects(influence) / len(targets) ** 2, influence.shape[1] - 1))
-        differences.append(of_pairs)
+        sources = [(a.trained_on, b.trained_on) for a, b in here]
+        shared = sources[0] if all(sources[0]) and len(set(sources)) == 1 else target
+        seeds = [a.seed for a, _ in here]
+        trainings[shared].append(dict(zip(seeds, (of_pairs - of_pairs.mean()).tolist(), strict=True)))
         subjects += influence.shape[1]
-    parts.append(_between_seeds(differences))
+    parts += _between_seeds(list(trainings.values()), len(targets))
     variance = sum(part for part, _ in parts)
     squares = sum(part**2 / freedom for part, freedom in parts if part)
     freedom = variance**2 / squares if squares else float(subjects - len(targets))
@@ -248,49 +241,26 @@ def _between_subjects(influence: Array) -> float:
     return max(0.0, variance - own)
 
 
-def _between_seeds(differences: Sequence[Array]) -> tuple[float, int]:
-    """Return the variance that seeds add to the mean over targets, and its degrees of freedom.
+def _between_seeds(trainings: Sequence[Sequence[Mapping[int, float]]], targets: int) -> list[tuple[float, int]]:
+    """Return the variances that seeds add to the mean over targets, each with its degrees of freedom.
 
-    The variance of one pair is pooled over targets. It is 0, with 0 degrees of freedom, if no target has two
-    pairs. The result is then about these trained models alone.
+    On targets that share a training, a seed's deviations are added before they are squared, because they are
+    not independent. The variance of one training is pooled over all that are judged on equally many targets.
+    There is no variance if no training has two seeds; the result is then about these trained models alone.
 
     Args:
-        differences: for each target, the differences of its pairs of runs.
+        trainings: for each of them, and for each target that it is judged on, by seed: how far the difference
+            lies from its mean over seeds.
+        targets: number of targets.
     """
-    freedom = sum(len(some) - 1 for some in differences)
-    if not freedom:
-        return 0.0, 0
-    squares = sum(float(((some - some.mean()) ** 2).sum()) for some in differences)
-    share = sum(1 / len(some) for some in differences) / len(differences) ** 2
-    return squares / freedom * share, freedom
-
-
-def decide(estimates: Sequence[Estimate]) -> list[Verdict]:
-    """Decide about several differences together, so that at most 5 % of such families hold a false discovery.
-
-    Holm's procedure tests the smallest of m p-values at the level 0.05/m, the next at 0.05/(m−1), and so on,
-    until one is not significant. The others are then not significant either. Each interval is at the level of
-    its step (that of the last step for all after it), so interval and p never contradict each other.
-    """
-    corrected = holm([estimate.p for estimate in estimates])
-    order = sorted(range(len(estimates)), key=lambda index: estimates[index].p)
-    verdicts: dict[int, Verdict] = {}
-    level, ended = LEVEL, False
-    for rank, index in enumerate(order):
-        if not ended:
-            level = LEVEL / (len(estimates) - rank)
-        low, high = estimates[index].interval(level)
-        significant = not ended and estimates[index].p < level
-        ended = not significant
-        verdicts[index] = Verdict(corrected[index], level, low, high, significant)
-    return [verdicts[index] for index in range(len(estimates))]
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p after Holm's step-down correction (1979), which controls the error rate of the whole family."""
-    order = sorted(range(len(ps)), key=lambda index: ps[index])
-    corrected, highest = [0.0] * len(ps), 0.0
-    for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
-        corrected[index] = highest
-    return corrected
+    found = []
+    for judged_on in sorted({len(some) for some in trainings}):
+        squares, share, freedom = 0.0, 0.0, 0
+        for some in (some for some in trainings if len(some) == judged_on):
+            seeds = set().union(*some)
+            deviations = [sum(of_target.get(seed, 0.0) for of_target in some) for seed in seeds]
+            squares += sum((deviation / targets) ** 2 for deviation in deviations)
+            share, freedom = share + 1 / len(seeds), freedom + len(seeds) - 1
+        if freedom:
+            found.append((squares / freedom * share, freedom))
+    return found

@@ -7,14 +7,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from rfmeta_dist.core.errors import ConfigError, RunError
-from rfmeta_dist.evaluation import delong, paired
+from rfmeta_dist.evaluation import decisions, delong, paired
 from rfmeta_dist.report import caveats
 from rfmeta_dist.report.words import split_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rfmeta_dist.evaluation.paired import Estimate, Verdict
+    from rfmeta_dist.evaluation.decisions import Verdict
+    from rfmeta_dist.evaluation.paired import Estimate
     from rfmeta_dist.report.contestants import Contestant
 
 MEAN = "mean"  # in place of a target: the mean over all targets, with equal weights
@@ -219,7 +220,7 @@ def _differences(
             estimate = paired.compare(here, name)
             some.append(Difference(name, method, baseline, target, [target], len(here), estimate, None))
         single.append(some)
-    verdicts = paired.decide([row[-1] for row in deciding])
+    verdicts = decisions.decide([row[-1] for row in deciding])
     found = []
     for row, verdict, some in zip(deciding, verdicts, single, strict=True):
         found += [Difference(name, *row, verdict), *some]

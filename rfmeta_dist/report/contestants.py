@@ -126,7 +126,8 @@ def contestant(given: str) -> Contestant:
             f"judge the run again: rfmeta evaluate {folder.url}",
         )
     videos = record.target.per_video()
-    run = paired.judged(videos, threshold, target, seed)
+    data = config.data
+    run = paired.judged(videos, threshold, target, seed, data.within or "&".join(sorted(data.sources)))
     if any(abs(run.value[name] - value) > 1e-9 for name, value in said.items()):
         raise RunError(
             f"the scores in {folder.url}/scores.parquet give another HTER or AUC than evaluation.json says, so "

@@ -181,17 +181,18 @@ class S3Store:
             StorageError: the request failed for a lasting reason, or too often.
         """
         end = time.monotonic() + self.patience.deadline
-        reason: BaseException | None = None
+        answered: StorageError | None = None
         for attempt in range(self.patience.tries):
             try:
                 return request(_filesystem(), end - time.monotonic())
             except faults() as error:
-                # The deadline may end the last try. What went wrong before then says more than that.
-                reason = reason if reason and isinstance(error, TimeoutError) else error
+                found = explained(path, error, address())
+                answered = found if answer(error).status else answered
                 pause = 0.2 * 2**attempt * (1 + random.random())
                 late = time.monotonic() + pause >= end
                 if late or attempt + 1 == self.patience.tries or not may_pass(error):
-                    raise explained(path, reason, address()) from reason
+                    # If the deadline ends the last try, report what the server answered to an earlier one.
+                    raise (answered if answered and isinstance(error, TimeoutError) else found) from error
             if count := _count.get():
                 count()
             time.sleep(pause)

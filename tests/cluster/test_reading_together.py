@@ -13,9 +13,6 @@ from rfmeta_dist.data.shards.pack import pack
 from rfmeta_dist.storage.store import open_store
 from tests.samples import SIZE, make_samples
 
-# test_shared_readers.py has domains that share an actor, on one node.
-pytestmark = pytest.mark.drill
-
 DOMAINS = ("A", "B", "C", "D", "E")
 
 # In a process of its own, since the other tests of this folder share one Ray of one node. The driver's node has

@@ -25,9 +25,16 @@ def test_a_method_alone_with_its_preset_has_no_unused_field(name: str):
 def test_a_field_that_a_rule_does_not_use_is_named():
     config = configured({"name": "no_depth", "depth_weight": 3, "inner_learning_rate": 0.1})
     assert unused_notes(config) == [
-        "method no_depth does not use method.depth_weight; its model is the same with any other value"
+        "the model of this run does not depend on method.depth_weight, so you can remove it from the "
+        "configuration"
     ]
     assert unused_fields(configured({"name": "rfmeta", "depth_weight": 3})) == []
+
+
+def test_the_order_of_meta_test_domains_counts_in_episodes_of_all_domains_alone():
+    balanced = {"name": "rfmeta", "schedule": "balanced"}
+    assert unused_fields(configured(balanced)) == []
+    assert unused_fields(configured(balanced, episode={"domains": 2})) == ["method.schedule"]
 
 
 def test_of_hand_made_features_all_that_belongs_to_a_training_in_steps_is_named():
@@ -40,6 +47,6 @@ def test_of_hand_made_features_all_that_belongs_to_a_training_in_steps_is_named(
     )
     (note,) = unused_notes(config)
     assert note.startswith(
-        "method ms_lbp does not use method.inner_steps, model.width, training.steps, training.workers, "
-        "data.batch and evaluation.recalibration_batches; "
+        "the model of this run does not depend on method.inner_steps, model.width, training.steps, "
+        "training.workers, data.batch and evaluation.recalibration_batches, so you can remove them "
     )

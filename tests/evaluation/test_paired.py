@@ -1,5 +1,7 @@
 """The paired test: what subjects contribute, its error, its size, and words that agree with its interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from bench import comparison
 from rfmeta_dist.core.errors import DataError
 from rfmeta_dist.evaluation import bootstrap, paired
-from rfmeta_dist.evaluation.paired import FIGURES, Estimate, Run, compare, decide, holm, judged, pairs
+from rfmeta_dist.evaluation.decisions import decide, holm
+from rfmeta_dist.evaluation.paired import FIGURES, Estimate, Run, compare, judged, pairs
 from rfmeta_dist.evaluation.scores import Scores
 
 
@@ -91,15 +94,33 @@ def test_the_bench_simulates_the_figures_and_contributions_of_the_product():
         np.testing.assert_allclose(influence[0, 0, 0], run.influence[name], atol=1e-12)
 
 
-def noise(rng, targets: int, seeds: int, subjects: int, of_subject: float, of_seed: float, own: float):
-    """Return pairs of runs that differ by noise alone: of subjects, of trainings, and of both together."""
+def noise(
+    rng,
+    targets: int,
+    seeds: int,
+    subjects: int,
+    of_subject: float,
+    of_seed: float,
+    own: float,
+    *,
+    together=False,
+):
+    """Return pairs of runs that differ by noise alone: of subjects, of trainings, and of both together.
+
+    With `together`, the runs of a seed are one training, which is judged on all targets.
+    """
     found = []
+    of_training = rng.normal(0, of_seed, (1 if together else targets, seeds)).repeat(
+        targets if together else 1, 0
+    )
     for target in range(targets):
-        shared = rng.normal(0, of_subject, subjects)
+        shared, sources = rng.normal(0, of_subject, subjects), "M&I" if together else str(target)
         for seed in range(seeds):
-            each = shared + rng.normal(0, of_seed) + rng.normal(0, own, subjects)
-            run = Run(str(target), seed, {"AUC": each.mean()}, {"AUC": (each - each.mean()) / subjects})
-            found.append((run, Run(str(target), seed, {"AUC": 0.0}, {"AUC": np.zeros(subjects)})))
+            each = shared + of_training[target, seed] + rng.normal(0, own, subjects)
+            influence = (each - each.mean()) / subjects
+            run = Run(str(target), seed, {"AUC": each.mean()}, {"AUC": influence}, sources)
+            zero = Run(str(target), seed, {"AUC": 0.0}, {"AUC": np.zeros(subjects)}, sources)
+            found.append((run, zero))
     return found
 
 
@@ -118,6 +139,18 @@ def test_noise_is_called_significant_in_one_case_of_twenty(targets, seeds, parts
     found = [compare(noise(rng, targets, seeds, 20, *parts), "AUC").p < 0.05 for _ in range(1000)]
     # Three standard errors of the share are 0.021, and three seeds on one target have a size of up to 7 %.
     assert 0.03 < np.mean(found) < 0.08
+
+
+@pytest.mark.parametrize(
+    ("targets", "parts"), [(2, (0.05, 0.05, 0.05)), (2, (0.0, 0.05, 0.1)), (4, (0.1, 0.03, 0.1))]
+)
+def test_targets_that_share_a_training_are_no_independent_trainings(targets, parts):
+    rng = np.random.default_rng([targets, 7])
+    cases = [noise(rng, targets, 3, 20, *parts, together=True) for _ in range(1000)]
+    assert 0.02 < np.mean([compare(both, "AUC").p < 0.05 for both in cases]) < 0.08
+    # Taken for independent, they are called significant far too often.
+    alone = [[(replace(a, trained_on=""), replace(b, trained_on="")) for a, b in both] for both in cases]
+    assert np.mean([compare(both, "AUC").p < 0.05 for both in alone]) > 0.1
 
 
 def test_seeds_that_disagree_widen_the_interval():

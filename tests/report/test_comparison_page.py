@@ -58,7 +58,8 @@ def test_the_page_is_not_wider_than_a_phone(html, tmp_path):
     ],
 )
 def test_an_end_of_an_interval_near_0_shows_its_side(low, high, shown):
-    from rfmeta_dist.evaluation.paired import Estimate, Verdict
+    from rfmeta_dist.evaluation.decisions import Verdict
+    from rfmeta_dist.evaluation.paired import Estimate
 
     verdict = Verdict(0.05, 0.05, low, high, significant=low > 0)
     difference = comparison.Difference("AUC", "a", "b", "M", ["M"], 1, Estimate(0.02, 0.01, 9, 10), verdict)

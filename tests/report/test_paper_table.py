@@ -15,7 +15,7 @@ from rfmeta_dist.config.load import config_of, load_settings
 from rfmeta_dist.config.methods import METHODS
 from rfmeta_dist.config.methods.tables import LACKING, TABLES, in_order, titles
 from rfmeta_dist.config.renamed import renamed
-from rfmeta_dist.evaluation.paired import holm
+from rfmeta_dist.evaluation.decisions import holm
 from rfmeta_dist.report import paper_table, paper_table_page, paper_table_text, published
 from rfmeta_dist.report.comparison import MEAN
 from rfmeta_dist.report.table import Missing

@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import binom, binomtest, norm
 
-from rfmeta_dist.evaluation.paired import holm
+from rfmeta_dist.evaluation.decisions import holm
 from rfmeta_dist.retrain.significance import (
     Compared,
     corrected,

@@ -201,8 +201,8 @@ def assert_certified(run: Config) -> None:
     assert ("training.bf16_reduce=True" in first["left_out"]) == run.training.bf16_reduce
 
 
-# With pairs, with one task for all domains, with a gather and with turns, in this order. The rest is a drill.
-KINDS = ("rfmeta", "aggregate", "ssdg", "maddg")
+# With pairs, with one task for all domains, with a gather, with turns and with two phases. The rest is a drill.
+KINDS = ("rfmeta", "mldg", "ssdg", "maddg", "metareg")
 OTHERS = [pytest.param(name, marks=pytest.mark.drill) for name in METHODS if name not in KINDS]
 
 

@@ -35,7 +35,15 @@ RIVALS: Mapping[str, MethodFacts] = {
         meta_test=False,
         fields={"fitted_frames": FITTED_FRAMES},
         refuses=OWN_STEPS,
-        unused=(*INNER, "depth_weight", "meta_test_weight", "model.backbone", "model.batch_norm"),
+        unused=(
+            *INNER,
+            "depth_weight",
+            "meta_test_weight",
+            "model.backbone",
+            "model.batch_norm",
+            "model.weights",
+            "evaluation.recalibration_batches",
+        ),
         title="Binary CNN (AlexNet, SVM)",
     ),
     "auxiliary_depth": MethodFacts(

@@ -51,13 +51,12 @@ def test_a_signal_while_ray_starts_ends_the_command_with_its_own_code(own: None)
 
 
 def test_a_process_without_a_handler_keeps_that_of_ray():
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with _handler_kept():
-            signal.signal(signal.SIGTERM, as_ray_does)
+        started(int, "1")
         assert signal.getsignal(signal.SIGTERM) is as_ray_does
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_in_another_thread_nothing_is_changed(own: None):

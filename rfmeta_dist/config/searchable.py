@@ -8,6 +8,10 @@ _FOLDS = "the study itself decides which domains a fold trains on"
 REASONS = {  # against a search over a field, and what to do instead
     "training.seed": ("the best of several seeds is luck", "list the seeds in the study's field seeds"),
     "model.weights": ("a change of a file would not be noticed", "set base.model.weights"),
+    "model.batch_norm": (
+        "its running statistics are replaced before a candidate is judged, so all its values tie",
+        "remove space.model.batch_norm",
+    ),
     "training.start": ("a study's trainings begin with random weights", "remove space.training.start"),
     "data.sources": (_FOLDS, "remove space.data.sources"),
     "data.target": (_FOLDS, "remove space.data.target"),

@@ -38,7 +38,7 @@ def _unused_by_method(config: Config) -> Iterator[str]:
     facts = config.method.facts
     if config.episode_domains < len(config.data.sources):
         yield "method.schedule"  # such episodes take turns in any case
-    if facts.kind == "gradient" and "model.batch_norm" not in facts.unused:
+    if facts.kind == "gradient":
         yield "model.batch_norm"  # its running statistics are replaced before a model is judged
     for name in facts.unused:
         yield name if "." in name else f"method.{name}"
